@@ -1,0 +1,79 @@
+// The contract of the replicated store, on which transactions (txn/) and the raw API (rawkv/) rest: a consistent view of
+// one region to read from, and a list of changes to replicate. store/ implements it over Raft; tests implement it over a
+// plain engine (testing/local_region_store.h).
+//
+// Keys here are engine keys: without the store's 'z', as they are proposed in Raft.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "engine/kv_engine.h"
+#include "engine/region_request.h"
+#include "runtime/task.h"
+
+namespace cairn::engine {
+
+// One region at one applied index: what may be read was checked when it was made. Reading outside the region's bounds
+// is a bug of the caller. Immutable and thread-safe.
+class RegionSnapshot {
+ public:
+  virtual ~RegionSnapshot() = default;
+  virtual Result<std::optional<Bytes>> get(Cf cf, ByteView engine_key) const = 0;
+  // Bounds of `options` are engine keys; they are clipped to the region's.
+  virtual std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const = 0;
+
+  virtual RegionId region_id() const = 0;
+  // Term of the leader that gave this view; a write that follows from it is proposed with it, so that a change of
+  // leader between is seen.
+  virtual Term term() const = 0;
+  virtual LogIndex applied_index() const = 0;  // the region's data version
+  virtual ByteView start_key() const = 0;  // engine key; empty: no bound
+  virtual ByteView end_key() const = 0;
+};
+
+// One change to a column family.
+struct Modify {
+  enum class Op : uint8_t { kPut, kDelete, kDeleteRange };
+  Op op = Op::kPut;
+  Cf cf = Cf::kDefault;
+  Bytes key;    // engine key; begin of the range
+  Bytes value;  // end of the range for kDeleteRange
+  bool notify_only = false;  // kDeleteRange: replicate, delete nothing
+
+  static Modify put(Cf cf, Bytes key, Bytes value) { return {Op::kPut, cf, std::move(key), std::move(value), false}; }
+  static Modify del(Cf cf, Bytes key) { return {Op::kDelete, cf, std::move(key), {}, false}; }
+  static Modify delete_range(Cf cf, Bytes begin, Bytes end, bool notify_only = false) {
+    return {Op::kDeleteRange, cf, std::move(begin), std::move(end), notify_only};
+  }
+};
+
+// A write to replicate: all of it becomes visible together.
+struct WriteData {
+  std::vector<Modify> changes;
+  bool one_pc = false;  // tells observers that the changes are a whole transaction
+};
+
+using RegionSnapshotPtr = std::shared_ptr<const RegionSnapshot>;
+
+// One shard's regions. Used on the shard's executor only; tasks resume there.
+class RegionStore {
+ public:
+  virtual ~RegionStore() = default;
+  // A view of the region that holds all that was acknowledged before the call (by lease, or read index). Checks the
+  // request against the region as errorpb prescribes: store, existence, leadership, peer, term, epoch.
+  virtual runtime::Task<cairn::Result<RegionSnapshotPtr, RegionError>> snapshot(RegionRequest request) = 0;
+  // Replicates and applies the changes; returns once they are applied here. `term` is that of the snapshot that they
+  // follow from (unset: any): if the leader changed since, StaleCommand or NotLeader and nothing happens. Keys outside
+  // the region are refused. Returns the log index.
+  virtual runtime::Task<cairn::Result<LogIndex, RegionError>> write(RegionRequest request, Term term, WriteData data) = 0;
+  // Cheap: may be called for each command. The region's writes are slower than they come in: answer ServerIsBusy.
+  virtual bool is_busy(RegionId region) const = 0;
+  virtual runtime::Executor& executor() = 0;
+};
+
+}  // namespace cairn::engine

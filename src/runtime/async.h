@@ -1,0 +1,296 @@
+// What tasks wait on. Each of these resumes the waiting task by posting to the executor that the waiter named, so a
+// task never moves to another thread behind its back, and the one who signals never runs the waiter's code inline.
+//
+//   OneShot<T>   one value, from any thread, to one waiter; with a timeout if asked.
+//   sleep        a timer.
+//   TaskScope    counts the tasks of an actor, so that stopping can wait for them (seastar's gate).
+//   Semaphore    a bounded number of holders, first come first served; single-executor.
+//   CancelToken  says "stop"; whoever waits looks at it or registers a callback. Thread-safe.
+#pragma once
+
+#include <coroutine>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "runtime/executor.h"
+#include "runtime/task.h"
+
+namespace cairn::runtime {
+
+namespace detail {
+template <class T>
+struct OneShotState {
+  std::mutex mutex;
+  std::optional<T> value;           // guarded by mutex
+  bool abandoned = false;           // the sender died without a value; guarded by mutex
+  bool resumed = false;             // the waiter has been given its wake-up; guarded by mutex
+  std::coroutine_handle<> waiter;   // guarded by mutex
+  Executor* executor = nullptr;     // of the waiter; guarded by mutex
+  TimerId timer;                    // of a wait with a timeout; guarded by mutex
+};
+}  // namespace detail
+
+// The receiving end of a OneShot.
+template <class T>
+class [[nodiscard]] Future;
+
+// The sending end. If it dies unsent, the waiter gets nothing (nullopt): an answer is never just missing.
+template <class T>
+class Promise {
+ public:
+  Promise() = default;
+  Promise(Promise&& other) noexcept = default;
+  Promise& operator=(Promise&& other) noexcept {
+    if (this != &other) {
+      abandon();
+      state_ = std::move(other.state_);
+    }
+    return *this;
+  }
+  Promise(const Promise&) = delete;
+  Promise& operator=(const Promise&) = delete;
+  ~Promise() { abandon(); }
+
+  // Delivers the value; once. Any thread.
+  void set(T value) {
+    CHECK(state_, "a promise is kept once");
+    auto state = std::move(state_);
+    std::lock_guard lock(state->mutex);
+    state->value.emplace(std::move(value));
+    wake(state);
+  }
+  bool is_pending() const { return state_ != nullptr; }
+
+ private:
+  template <class U>
+  friend std::pair<Promise<U>, Future<U>> one_shot();
+  template <class U>
+  friend class Future;
+  using State = detail::OneShotState<T>;
+
+  explicit Promise(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  void abandon() {
+    if (!state_) return;
+    auto state = std::move(state_);
+    std::lock_guard lock(state->mutex);
+    state->abandoned = true;
+    wake(state);
+  }
+
+  // Posts the waiter's resumption, once. The caller holds the state's mutex.
+  static void wake(const std::shared_ptr<State>& state) {
+    if (!state->waiter || state->resumed) return;
+    state->resumed = true;
+    if (state->timer.is_set()) state->executor->cancel(state->timer);
+    state->executor->post([waiter = state->waiter, state] { waiter.resume(); });
+  }
+
+  std::shared_ptr<State> state_;
+};
+
+template <class T>
+class [[nodiscard]] Future {
+ public:
+  Future() = default;
+
+  // co_await future.wait(executor): the value, or nullopt if the sender died. The task goes on on `executor`.
+  auto wait(Executor& executor) { return Awaiter{std::move(state_), &executor, std::nullopt}; }
+  // Likewise, but nullopt too if nothing came within `timeout`.
+  auto wait_for(Executor& executor, Duration timeout) { return Awaiter{std::move(state_), &executor, timeout}; }
+
+ private:
+  template <class U>
+  friend std::pair<Promise<U>, Future<U>> one_shot();
+  using State = detail::OneShotState<T>;
+
+  struct Awaiter {
+    std::shared_ptr<State> state;
+    Executor* executor;
+    std::optional<Duration> timeout;
+
+    bool await_ready() const { return false; }
+    bool await_suspend(std::coroutine_handle<> waiter) {
+      CHECK(state, "a future is awaited once");
+      std::lock_guard lock(state->mutex);
+      if ((state->value || state->abandoned) && executor->is_current()) return false;  // there already: go on
+      state->waiter = waiter;
+      state->executor = executor;
+      if (state->value || state->abandoned) {
+        Promise<T>::wake(state);
+      } else if (timeout) {
+        state->timer = executor->after(*timeout, [weak = std::weak_ptr<State>(state)] {
+          auto alive = weak.lock();
+          if (!alive) return;
+          std::coroutine_handle<> handle;
+          {
+            std::lock_guard guard(alive->mutex);
+            if (alive->resumed) return;
+            alive->resumed = true;
+            handle = alive->waiter;
+          }
+          handle.resume();
+        });
+      }
+      return true;
+    }
+    std::optional<T> await_resume() {
+      std::lock_guard lock(state->mutex);
+      return std::move(state->value);
+    }
+  };
+
+  explicit Future(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+// A promise and its future.
+template <class T>
+std::pair<Promise<T>, Future<T>> one_shot() {
+  auto state = std::make_shared<detail::OneShotState<T>>();
+  return {Promise<T>(state), Future<T>(state)};
+}
+
+// co_await sleep(executor, 10ms): the task goes on on `executor` after the delay.
+inline auto sleep(Executor& executor, Duration delay) {
+  struct Awaiter {
+    Executor& executor;
+    Duration delay;
+    bool await_ready() const { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) {
+      executor.after(delay, [waiter] { waiter.resume(); });
+    }
+    void await_resume() const {}
+  };
+  return Awaiter{executor, delay};
+}
+
+// co_await switch_to(executor): the task goes on on `executor`; at once if it is there already.
+inline auto switch_to(Executor& executor) {
+  struct Awaiter {
+    Executor& executor;
+    bool await_ready() const { return executor.is_current(); }
+    void await_suspend(std::coroutine_handle<> waiter) {
+      executor.post([waiter] { waiter.resume(); });
+    }
+    void await_resume() const {}
+  };
+  return Awaiter{executor};
+}
+
+// Counts running tasks. Owned by an actor and used on its executor only. close() refuses new ones; empty() is true when
+// the last one ended, and `on_empty` then runs. The destructor checks that none is left.
+class TaskScope {
+ public:
+  TaskScope() = default;
+  TaskScope(const TaskScope&) = delete;
+  TaskScope& operator=(const TaskScope&) = delete;
+  ~TaskScope() { CHECK(running_ == 0, "{} tasks outlive their scope", running_); }
+
+  // Starts the task here and now; false (and the task is dropped) if the scope is closed.
+  bool spawn(Task<void> task) {
+    if (closed_) return false;
+    ++running_;
+    spawn_inline(counted(this, std::move(task)));
+    return true;
+  }
+  void close(Job on_empty = nullptr) {
+    closed_ = true;
+    on_empty_ = std::move(on_empty);
+    notify();
+  }
+  bool closed() const { return closed_; }
+  bool empty() const { return running_ == 0; }
+
+ private:
+  static Task<void> counted(TaskScope* scope, Task<void> task) {
+    co_await std::move(task);
+    --scope->running_;
+    scope->notify();
+  }
+  void notify() {
+    if (closed_ && running_ == 0 && on_empty_) std::exchange(on_empty_, nullptr)();
+  }
+
+  int running_ = 0;
+  bool closed_ = false;
+  Job on_empty_;
+};
+
+// A bounded number of holders. Used on one executor only.
+class Semaphore {
+ public:
+  Semaphore(Executor& executor, int permits) : executor_(executor), free_(permits) {}
+
+  // co_await semaphore.acquire(); pair it with release().
+  auto acquire() {
+    struct Awaiter {
+      Semaphore& semaphore;
+      bool await_ready() const {
+        if (semaphore.free_ == 0) return false;
+        --semaphore.free_;
+        return true;
+      }
+      void await_suspend(std::coroutine_handle<> waiter) { semaphore.waiters_.push_back(waiter); }
+      void await_resume() const {}
+    };
+    return Awaiter{*this};
+  }
+  void release() {
+    if (waiters_.empty()) {
+      ++free_;
+      return;
+    }
+    executor_.post([waiter = waiters_.front()] { waiter.resume(); });  // the permit passes on
+    waiters_.pop_front();
+  }
+
+ private:
+  Executor& executor_;
+  int free_;
+  std::deque<std::coroutine_handle<>> waiters_;
+};
+
+// Says "stop" to whoever holds a copy. Thread-safe.
+class CancelToken {
+ public:
+  bool is_cancelled() const {
+    std::lock_guard lock(state_->mutex);
+    return state_->cancelled;
+  }
+  // Runs the callbacks on the caller's thread, once.
+  void cancel() {
+    std::vector<Job> callbacks;
+    {
+      std::lock_guard lock(state_->mutex);
+      if (std::exchange(state_->cancelled, true)) return;
+      callbacks.swap(state_->callbacks);
+    }
+    for (auto& callback : callbacks) callback();
+  }
+  // `callback` runs when cancelled; at once if that has happened.
+  void on_cancel(Job callback) {
+    {
+      std::lock_guard lock(state_->mutex);
+      if (!state_->cancelled) {
+        state_->callbacks.push_back(std::move(callback));
+        return;
+      }
+    }
+    callback();
+  }
+
+ private:
+  struct State {
+    std::mutex mutex;
+    bool cancelled = false;
+    std::vector<Job> callbacks;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+}  // namespace cairn::runtime
