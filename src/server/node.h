@@ -1,0 +1,63 @@
+// A whole storage node without a network: the service Tikv over a store of regions. rpc/ puts it on a port, the
+// simulator connects clients to it directly.
+//
+//   call ──▶ context.cc   who asks what of which region, until when; is the request well formed?
+//         ──▶ a read:      reads.cc, raw.cc: on the calling thread while the region's lease holds (point reads), on the
+//                          read pool (scans, batches), by way of the shard's read index if there is no lease
+//         ──▶ a write:     txn_writes.cc, raw.cc: a task on the region's shard
+//         ──▶ errors.cc    what went wrong, as errorpb and kvrpcpb say it
+//         ──▶ call.finish()
+//
+// The node decides nothing about data: txn/ and rawkv/ do. It holds no mutable state of its own but metrics, so calls
+// may come from any thread.
+//
+// Life: the node must outlive every call it was given; stop the store's executors before it dies. Calls that were
+// under way then finish with UNAVAILABLE when their tasks are dropped.
+// Tests: node_test.cc, errors_test.cc, context_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "api/tikv.h"
+#include "base/ids.h"
+#include "runtime/clock.h"
+
+namespace cairn::store {
+class Store;
+}
+
+namespace cairn::server {
+
+// How keys and raw values are laid out on this store; a cluster has one for all its life.
+enum class ApiVersion : uint8_t { kV1, kV1Ttl, kV2 };
+
+struct NodeOptions {
+  ClusterId cluster;                           // requests that name another one are refused; unset: not checked
+  ApiVersion api_version = ApiVersion::kV1;    // storage.api-version, storage.enable-ttl
+  size_t key_bytes_max = 8 * 1024;             // storage.max-key-size, of a user key
+  uint32_t scan_limit_max = 10 * 1024 * 1024;  // pairs one scan may return, whatever it asks for
+  size_t scan_bytes_max = 64 * 1024 * 1024;    // bytes of keys and values one scan may return
+};
+
+class Node : public api::Tikv {
+ public:
+  // `store` and `clock` must outlive the node.
+  Node(store::Store& store, const runtime::Clock& clock, NodeOptions options);
+  ~Node() override;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // What every family of handlers works with; defined in parts.h, of no interest to others.
+  struct Parts;
+
+#define CAIRN_DECLARE(Rpc, method, Req, Resp, ...) void method(api::Call<Req, Resp> call) override;
+  CAIRN_TIKV_BATCHED(CAIRN_DECLARE)
+  CAIRN_TIKV_UNARY_ONLY(CAIRN_DECLARE)
+#undef CAIRN_DECLARE
+
+ private:
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace cairn::server
