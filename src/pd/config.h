@@ -1,0 +1,49 @@
+// What a PD node is told when it is made: who it is, who the other members are, and how it schedules. Plain values;
+// whoever makes the node (the process, the simulator) reads them from its flags.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace cairn::pd {
+
+// One member of the PD group. The id is also its id in the group's Raft.
+struct MemberInfo {
+  uint64_t id = 0;
+  std::string name;
+  std::vector<std::string> client_urls;  // as clients are to dial them ("http://10.0.0.1:2379")
+  std::vector<std::string> peer_urls;
+};
+
+// How replicas are placed. Names and defaults follow PD's.
+struct ScheduleConfig {
+  uint32_t max_replicas = 3;
+  Duration max_store_down_time = std::chrono::minutes(30);    // silent for longer: its replicas are made up elsewhere
+  Duration store_disconnect_time = std::chrono::seconds(20);  // silent for longer: no new work for it
+  Duration patrol_region_interval = std::chrono::milliseconds(500);
+  uint32_t patrol_region_batch = 1024;                            // regions looked at in one patrol
+  uint32_t replica_schedule_limit = 64;                           // operators under way at once
+  uint32_t store_snapshot_limit = 16;                             // peers being added to one store at once
+  Duration operator_step_timeout = std::chrono::minutes(1);       // promote, remove, transfer
+  Duration operator_snapshot_timeout = std::chrono::minutes(10);  // add a peer, which fetches a snapshot
+};
+
+struct Options {
+  uint64_t member_id = 1;           // this node; one of `members`
+  std::vector<MemberInfo> members;  // the whole group, this node included; the same list on every member
+  uint64_t cluster_id = 0;          // 0: chosen at the first start and kept
+  std::string version = "8.5.0";    // told to etcd clients and in member lists
+  std::string deploy_path;
+  ScheduleConfig schedule;
+
+  Duration tso_save_interval = std::chrono::seconds(5);  // how far ahead the bound of timestamps is saved
+  Duration tso_update_interval = std::chrono::milliseconds(50);
+  Duration raft_tick = std::chrono::milliseconds(100);
+  int raft_election_ticks = 10;         // of a group of more than one member
+  uint64_t raft_log_gc_entries = 4096;  // the log is cut once it holds more that are applied and flushed
+};
+
+}  // namespace cairn::pd
