@@ -1,0 +1,66 @@
+// Settings and limits of a store, in one place. Defaults are those of a production node; tests shorten them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "kvrpcpb.pb.h"
+
+namespace cairn::store {
+
+struct StoreOptions {
+  // What PD and clients are told.
+  ClusterId cluster;              // as PD named it; unset: asked of PD by GetMembers at start
+  std::string address;            // where clients reach this store
+  std::string peer_address;       // where stores reach it; empty: `address`
+  std::string status_address;     // HTTP status port
+  std::string version = "8.5.0";  // the TiKV version that is emulated: clients and PD gate features on it
+  std::string git_hash;
+  std::string deploy_path;
+  std::map<std::string, std::string> labels;
+  kvrpcpb::APIVersion api_version = kvrpcpb::APIVersion::V1;
+
+  // Threads.
+  int shards = 1;            // each owns a share of the regions; default of the binary: max(1, cores / 2)
+  int read_threads = 2;      // the read pool
+  int snapshot_threads = 1;  // making snapshots
+
+  // Raft.
+  Duration tick = 100ms;
+  int election_ticks = 10;  // random 10 to 20
+  int heartbeat_ticks = 2;
+  uint64_t raft_entry_bytes_max = 8 << 20;   // a larger write is RaftEntryTooLarge
+  uint64_t entry_cache_bytes_max = 1 << 20;  // a region; recent applied entries kept for slow followers
+  uint64_t proposals_max = 4096;             // a region, unapplied; beyond: ServerIsBusy
+  uint64_t proposals_bytes_max = 64 << 20;   // a region, unapplied
+  uint64_t pending_reads_max = 16384;        // a region, waiting for a read index
+
+  // Log compaction.
+  Duration log_gc_interval = 3s;
+  uint64_t log_gc_threshold = 50;         // fewer compactable entries are left
+  uint64_t log_gc_count_max = 192 << 10;  // more entries are cut even if a follower still needs them
+  uint64_t log_gc_bytes_max = 192 << 20;
+  uint64_t raft_log_flush_bytes = 512 << 20;  // a larger log asks the engine for a flush, so that it can be cut
+
+  // Splitting by size.
+  uint64_t region_split_bytes = 256 << 20;  // a region larger than 1.5 times this is halved; 0: never
+
+  // Heartbeats.
+  Duration store_heartbeat_interval = 10s;
+  Duration region_heartbeat_interval = 60s;
+  Duration region_heartbeat_interval_unhealthy = 10s;  // while peers are down or pending
+  Duration peer_down_after = 600s;                     // reported to PD as down
+  Duration leader_missing_after = 7200s;               // asks PD whether this peer still exists
+  Duration pd_timeout = 3s;                            // one call
+  Duration pd_retry_delay = 1s;
+
+  // Snapshots.
+  int snapshots_sending_max = 32;
+  int snapshots_receiving_max = 32;
+  uint64_t snapshot_sst_bytes_max = 100 << 20;
+};
+
+}  // namespace cairn::store
