@@ -1,0 +1,48 @@
+// The gRPC server: listens, accepts every call through gRPC's generic service, and gives it to the Router's handler; what
+// the Router does not know answers UNIMPLEMENTED. One completion queue per poller thread; all events of one stream come
+// on one thread. Insecure (plain-text HTTP/2) for now.
+//
+// Also serves grpc.health.v1.Health: SERVING from start to stop. Tests: server_test.cc.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "rpc/server_stream.h"
+
+namespace cairn::rpc {
+
+struct ServerOptions {
+  std::vector<std::string> addresses;  // "host:port"; port 0: any free one
+  int pollers = 0;                     // threads; 0: one for each four cores, at least one
+};
+
+class Server {
+ public:
+  // Listens and serves from now on; the error says which address cannot be had and why. What the routes refer to must
+  // outlive stop().
+  static Result<std::unique_ptr<Server>, std::string> start(ServerOptions options, Router router);
+  // Stops at once if stop() was not called.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // The port of the first address.
+  int port() const;
+  // What the health check says.
+  void set_serving(bool serving);
+  // Health says NOT_SERVING; no new calls; those under way may end within `grace`, then they are cancelled. Blocks; once.
+  // After it returns no handler or event runs any more; calls finished later go nowhere.
+  void stop(Duration grace);
+
+  struct Core;
+
+ private:
+  explicit Server(std::shared_ptr<Core> core);
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace cairn::rpc

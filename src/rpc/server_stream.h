@@ -1,0 +1,76 @@
+// One RPC on the server, as bytes in and bytes out: the seam between what we serve and the HTTP/2 library beneath. All
+// kinds of RPC look alike here: messages come, messages go, and one status ends it (gRPC's generic service).
+//
+// A handler is called once per RPC with its ServerStream and attaches StreamEvents. Back-pressure is explicit: one read()
+// brings one message; one write() may be outstanding. Events of one stream come one after the other, on the transport's
+// thread; they must not block. ServerStream's methods may be called on any thread, and do nothing once the RPC has ended.
+// Tests: server_test.cc.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "api/status.h"
+#include "rpc/payload.h"
+
+namespace cairn::rpc {
+
+// What happens on a stream; implemented by each kind of handler.
+class StreamEvents {
+ public:
+  virtual ~StreamEvents() = default;
+  // The message that read() asked for.
+  virtual void on_message(Payload message) = 0;
+  // Instead of a message: the client sends no more (or is gone; then on_closed follows).
+  virtual void on_read_end() {}
+  // The outstanding write went out; the next may be begun.
+  virtual void on_write_done() {}
+  // The server stops: finish what is under way soon. Only streams are told; unary calls are just waited for.
+  // The one event that comes on another thread.
+  virtual void on_server_stopping() {}
+  // The RPC is over: finished, cancelled or broken. The last event, exactly one.
+  virtual void on_closed() {}
+};
+
+class ServerStream {
+ public:
+  virtual ~ServerStream() = default;
+  // To be called by the handler before it returns.
+  virtual void attach(std::shared_ptr<StreamEvents> events) = 0;
+  // Asks for one message.
+  virtual void read() = 0;
+  // Sends one message. Precondition: no write is outstanding. False if the RPC is over already.
+  virtual bool write(Payload message) = 0;
+  // Ends the RPC; a write that is outstanding goes out first. Only the first call counts.
+  virtual void finish(api::Status status) = 0;
+  // The same with a last message and an OK status, in one packet. Precondition: no write is outstanding.
+  virtual void write_and_finish(Payload message) = 0;
+  // The client's metadata under that (lower-case) key; empty if absent. Valid until the handler returns.
+  virtual std::string metadata(std::string_view key) const = 0;
+  // The client's address.
+  virtual std::string peer() const = 0;
+};
+
+// Which handler serves which full method name ("/tikvpb.Tikv/KvGet"). Filled before the server starts.
+class Router {
+ public:
+  enum class Kind { kUnary, kStream };
+  using Handler = std::function<void(std::shared_ptr<ServerStream>)>;
+  struct Route {
+    Kind kind = Kind::kUnary;
+    Handler handler;
+  };
+
+  // Each name once.
+  void add(std::string method, Kind kind, Handler handler);
+  // nullptr if unknown.
+  const Route* find(const std::string& method) const;
+
+ private:
+  std::map<std::string, Route> routes_;
+};
+
+}  // namespace cairn::rpc

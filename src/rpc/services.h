@@ -1,0 +1,31 @@
+// Which C++ interface serves which gRPC method. Each function adds one service's methods to the router; what an interface
+// leaves out answers UNIMPLEMENTED by itself. Tests: services_test.cc.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "api/pd.h"
+#include "api/tikv.h"
+#include "pd/etcd.h"
+#include "rpc/server_stream.h"
+#include "runtime/executor.h"
+
+namespace cairn::rpc {
+
+struct TikvServiceOptions {
+  // For the delay of BatchCommands' Empty command; nullptr: no delay.
+  std::shared_ptr<runtime::Executor> timers;
+  size_t batch_in_flight_max = 8192;  // sub-requests under way on one BatchCommands stream before it stops reading
+};
+
+// tikvpb.Tikv: the unary methods and BatchCommands. `tikv` must outlive the server.
+void serve_tikv(Router& router, api::Tikv& tikv, TikvServiceOptions options = {});
+
+// pdpb.PD: unary methods, Tso and QueryRegion in order, RegionHeartbeat. `pd` must outlive the server.
+void serve_pd(Router& router, api::Pd& pd);
+
+// The etcd v3 API (KV, Lease, Cluster, Maintenance). `etcd` must outlive the server.
+void serve_etcd(Router& router, pd::EtcdKv& etcd);
+
+}  // namespace cairn::rpc

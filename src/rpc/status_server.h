@@ -1,0 +1,32 @@
+// The status port: plain HTTP on a thread pool of its own. /metrics in Prometheus' text format, /status as TiKV's JSON.
+// Tests: status_server_test.cc.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+
+namespace cairn::rpc {
+
+struct StatusOptions {
+  std::string address;  // "host:port"; port 0: any free one
+  std::string version;
+};
+
+class StatusServer {
+ public:
+  // The error says which address cannot be had.
+  static Result<std::unique_ptr<StatusServer>, std::string> start(StatusOptions options);
+  ~StatusServer();
+  StatusServer(const StatusServer&) = delete;
+  StatusServer& operator=(const StatusServer&) = delete;
+  int port() const;
+
+ private:
+  struct State;
+  explicit StatusServer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cairn::rpc
