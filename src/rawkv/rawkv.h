@@ -1,0 +1,154 @@
+// The raw API: keys and values without transactions. Reads are synchronous functions over one region's snapshot, for
+// any thread; writes are tasks of RawWriter, one per shard, on the shard's executor.
+//
+// Keys are user keys; in API V1 and V1TTL they are the engine keys. V1TTL values end in a u64 big-endian expiry time in
+// seconds (0: never). Answers carry `error` texts where TiKV answers with the `error` field; region errors and broken
+// engines are Failure.
+// Tests: rawkv_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "engine/error.h"
+#include "engine/region_store.h"
+#include "runtime/clock.h"
+#include "runtime/latches.h"
+#include "runtime/task.h"
+
+namespace cairn::rawkv {
+
+enum class ApiVersion : uint8_t { kV1, kV1Ttl };
+
+struct Config {
+  ApiVersion api_version = ApiVersion::kV1;
+  size_t max_key_size = 8u << 10;
+  uint32_t scan_limit_max = 10'240 * 10;  // pairs that one scan answers at most
+};
+
+// What the request itself got wrong: the text of the `error` field of the response.
+struct InvalidRequest {
+  std::string text;
+};
+
+using Failure = std::variant<InvalidRequest, engine::RegionError, engine::Error>;
+template <class T>
+using Answer = Result<T, Failure>;
+
+struct KvPair {
+  Bytes key;
+  Bytes value;
+  friend bool operator==(const KvPair&, const KvPair&) = default;
+};
+
+// A range of keys, end excluded; an empty end is no bound.
+struct KeyRange {
+  Bytes start;
+  Bytes end;
+};
+
+// Reads. `cf` is the name in the request: "" is "default". `now_s` is the wall clock in seconds, for expiry.
+class RawReader {
+ public:
+  RawReader(const engine::RegionSnapshot& snapshot, const Config& config, uint64_t now_s)
+      : snapshot_(snapshot), config_(config), now_s_(now_s) {}
+
+  // RawGet; none: not_found.
+  Answer<std::optional<Bytes>> get(ByteView cf, ByteView key) const;
+  // RawBatchGet: the pairs that exist, in the order asked.
+  Answer<std::vector<KvPair>> batch_get(ByteView cf, const std::vector<Bytes>& keys) const;
+  // RawScan: forward [start, end); reverse from start (excluded; empty: the region's end) down to end (included).
+  struct Scan {
+    Bytes start;
+    Bytes end;
+    uint32_t limit = 0;
+    bool key_only = false;
+    bool reverse = false;
+  };
+  Answer<std::vector<KvPair>> scan(ByteView cf, const Scan& scan) const;
+  // RawBatchScan: each range up to `each_limit` pairs, one after another.
+  Answer<std::vector<KvPair>> batch_scan(ByteView cf, const std::vector<KeyRange>& ranges, uint32_t each_limit,
+                                         bool key_only, bool reverse) const;
+  // RawGetKeyTTL: seconds left, 0 for no expiry; none: not_found.
+  Answer<std::optional<uint64_t>> key_ttl(ByteView cf, ByteView key) const;
+  // RawChecksum (CRC64 XOR) over the ranges of the default column family.
+  struct Checksum {
+    uint64_t checksum = 0;
+    uint64_t kvs = 0;
+    uint64_t bytes = 0;
+  };
+  Answer<Checksum> checksum(const std::vector<KeyRange>& ranges) const;
+
+ private:
+  Answer<void> append_scan(engine::Cf cf, const Scan& scan, std::vector<KvPair>& out) const;
+
+  const engine::RegionSnapshot& snapshot_;
+  const Config& config_;
+  uint64_t now_s_;
+};
+
+struct RawPut {
+  std::string cf;
+  Bytes key;
+  Bytes value;
+  uint64_t ttl_s = 0;
+  bool for_cas = false;  // excludes compare-and-swap of the same key
+};
+struct RawBatchPut {
+  std::string cf;
+  std::vector<KvPair> pairs;
+  std::vector<uint64_t> ttls_s;  // none, one for all, or one each
+  bool for_cas = false;
+};
+struct RawDelete {
+  std::string cf;
+  std::vector<Bytes> keys;  // RawDelete: one
+  bool for_cas = false;
+};
+struct RawDeleteRange {
+  std::string cf;
+  KeyRange range;
+};
+struct RawCompareAndSwapResult {
+  bool succeed = false;
+  std::optional<Bytes> previous;
+};
+struct RawCompareAndSwap {
+  std::string cf;
+  Bytes key;
+  std::optional<Bytes> expected;  // none: must not exist
+  Bytes value;
+  bool del = false;  // on success the key is deleted instead of put
+  uint64_t ttl_s = 0;
+};
+
+// Writes, one per shard, on its executor. Commands that are atomic (compare-and-swap, for_cas) hold their keys'
+// latches; plain writes go straight to replication.
+class RawWriter {
+ public:
+  // All must outlive the writer, and the writer its running tasks.
+  RawWriter(engine::RegionStore& store, const runtime::Clock& clock, Config config);
+
+  runtime::Task<Answer<void>> put(RawPut command, engine::RegionRequest request);
+  runtime::Task<Answer<void>> batch_put(RawBatchPut command, engine::RegionRequest request);
+  runtime::Task<Answer<void>> del(RawDelete command, engine::RegionRequest request);
+  runtime::Task<Answer<void>> delete_range(RawDeleteRange command, engine::RegionRequest request);
+  runtime::Task<Answer<RawCompareAndSwapResult>> compare_and_swap(RawCompareAndSwap command,
+                                                                  engine::RegionRequest request);
+
+ private:
+  runtime::Task<Answer<void>> write(std::vector<Bytes> latch_keys, std::vector<engine::Modify> changes,
+                                    engine::RegionRequest request);
+
+  engine::RegionStore& store_;
+  const runtime::Clock& clock_;
+  const Config config_;
+  runtime::Latches latches_;
+};
+
+}  // namespace cairn::rawkv

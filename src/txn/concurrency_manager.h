@@ -1,0 +1,85 @@
+// What readers and writers of one store share besides the engine: max_ts, the largest timestamp that anything was read
+// at, and the locks of async commit and 1PC between the choice of min_commit_ts and the moment they are applied.
+// Together they make a commit timestamp that no client chose safe: it is above each read that did not see the lock.
+//
+// One per store; shared by all shards and the read pool on purpose (register of shared objects). Thread-safe.
+//
+// INV-READ-MAX-TS: a reader raises max_ts first, then looks for memory locks, then takes its snapshot; a writer chooses
+// min_commit_ts above max_ts and publishes its lock within one critical section of the key's slot. So either the writer
+// sees the reader's timestamp or the reader sees the writer's lock.
+// Tests: concurrency_manager_test.cc.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "mvcc/lock.h"
+
+namespace cairn::txn {
+
+class ConcurrencyManager {
+ public:
+  // `initial` is a fresh timestamp of TSO: nothing was read above it.
+  explicit ConcurrencyManager(Timestamp initial) : max_ts_(initial.value) {}
+  ConcurrencyManager(const ConcurrencyManager&) = delete;
+  ConcurrencyManager& operator=(const ConcurrencyManager&) = delete;
+  ~ConcurrencyManager();
+
+  Timestamp max_ts() const { return Timestamp(max_ts_.load(std::memory_order_seq_cst)); }
+  // max_ts grows to at least `ts`. The maximum timestamp ("read the newest") is ignored.
+  void update_max_ts(Timestamp ts);
+
+  // A published lock; gone with this object.
+  class Guard {
+   public:
+    Guard() = default;
+    Guard(Guard&& other) noexcept;
+    Guard& operator=(Guard&& other) noexcept;
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+    ~Guard() { release(); }
+    void release();
+
+   private:
+    friend class ConcurrencyManager;
+    Guard(ConcurrencyManager* owner, Bytes key) : owner_(owner), key_(std::move(key)) {}
+    ConcurrencyManager* owner_ = nullptr;
+    Bytes key_;
+  };
+
+  // Calls `decide` with the current max_ts inside the key's critical section; the lock it returns is published until
+  // the guard dies. The caller holds the key's latch, so the slot is free.
+  std::optional<Guard> publish(ByteView user_key,
+                               const std::function<std::optional<mvcc::Lock>(Timestamp max_ts)>& decide);
+
+  // The first lock, in key order for ranges, for which `matches` holds. `end` empty: no bound.
+  using Predicate = std::function<bool(ByteView user_key, const mvcc::Lock& lock)>;
+  std::optional<std::pair<Bytes, mvcc::Lock>> find(ByteView user_key, const Predicate& matches) const;
+  std::optional<std::pair<Bytes, mvcc::Lock>> find_in_range(ByteView start, ByteView end,
+                                                            const Predicate& matches) const;
+  // Smallest start_ts of the published locks; nothing if there is none. For resolved timestamps.
+  std::optional<Timestamp> min_lock_ts() const;
+
+ private:
+  static constexpr size_t kSlots = 64;
+  struct Slot {
+    mutable std::mutex mutex;
+    std::map<Bytes, mvcc::Lock, std::less<>> locks;  // guarded by mutex
+  };
+  Slot& slot_of(ByteView user_key);
+  const Slot& slot_of(ByteView user_key) const;
+  void remove(const Bytes& user_key);
+
+  std::atomic<uint64_t> max_ts_;
+  // Locks published or about to be; readers skip the slots while it is 0.
+  std::atomic<size_t> count_{0};
+  std::array<Slot, kSlots> slots_;
+};
+
+}  // namespace cairn::txn

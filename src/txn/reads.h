@@ -1,0 +1,94 @@
+// The reading RPCs of transactions, synchronous over one region's snapshot: they take no latch and may run on any
+// thread.
+//
+// The way of a read (the order matters, INV-READ-MAX-TS):
+//   1. concurrency.update_max_ts(ts)    unless ts is the maximum or the read is stale; later async commits go above ts
+//   2. check_memory_locks(...)          locks that are published but not yet applied
+//   3. RegionStore::snapshot(...)
+//   4. get / batch_get / scan / scan_lock over it
+// before_read() does 1 and 2.
+//
+// Keys are user keys. A key outside the snapshot's region is answered with KeyNotInRegion.
+// Tests: reads_test.cc, testdata/.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "engine/region_store.h"
+#include "mvcc/key_error.h"
+#include "mvcc/read_options.h"
+#include "txn/concurrency_manager.h"
+#include "txn/failure.h"
+
+namespace cairn::txn {
+
+using mvcc::IsolationLevel;
+using mvcc::KeyError;
+using mvcc::LockInfo;
+using mvcc::ReadOptions;  // {read_ts, isolation, resolved_locks, committed_locks, is_replica_read, need_commit_ts}
+
+// A range of user keys, end excluded; an empty end is no bound.
+struct KeyRange {
+  Bytes start;
+  Bytes end;
+};
+
+// Raises max_ts and looks for memory locks that hide versions from this read. To be called before the snapshot is
+// taken. Nothing: go on. `stale_read` raises nothing.
+std::optional<KeyError> before_read(ConcurrencyManager& concurrency, const ReadOptions& options,
+                                    const std::vector<Bytes>& keys, bool stale_read = false);
+std::optional<KeyError> before_range_read(ConcurrencyManager& concurrency, const ReadOptions& options,
+                                          const KeyRange& range, bool stale_read = false);
+
+// KvGet.
+struct GetResult {
+  std::optional<KeyError> error;
+  std::optional<Bytes> value;  // none: not_found
+  Timestamp commit_ts;         // if options.need_commit_ts
+};
+Answer<GetResult> get(const engine::RegionSnapshot& snapshot, const ReadOptions& options, ByteView key);
+
+// A pair of KvBatchGet and KvScan: a value or the error of this key.
+struct KvPair {
+  Bytes key;
+  Bytes value;
+  std::optional<KeyError> error;
+  Timestamp commit_ts;  // if options.need_commit_ts
+};
+// KvBatchGet: pairs of the keys that exist or fail, in the order asked.
+Answer<std::vector<KvPair>> batch_get(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
+                                      const std::vector<Bytes>& keys);
+
+// KvScan. Forward: [start_key, end_key). Reverse: from start_key (excluded; empty: the region's end) down to end_key
+// (included). A locked key is a pair with an error and counts to the limit.
+struct Scan {
+  Bytes start_key;
+  Bytes end_key;
+  uint32_t limit = 0;
+  uint32_t sample_step = 0;  // > 1: of each so many keys only the first is answered
+  bool reverse = false;
+  bool key_only = false;
+};
+Answer<std::vector<KvPair>> scan(const engine::RegionSnapshot& snapshot, const ReadOptions& options, const Scan& scan);
+
+// KvScanLock: locks with start_ts <= max_version in [start_key, end_key); limit 0: all. Before the snapshot is taken
+// call before_scan_lock().
+struct ScanLock {
+  Timestamp max_version;
+  Bytes start_key;
+  Bytes end_key;
+  uint32_t limit = 0;
+};
+std::optional<KeyError> before_scan_lock(ConcurrencyManager& concurrency, const ScanLock& scan);
+Answer<std::vector<LockInfo>> scan_lock(const engine::RegionSnapshot& snapshot, const ScanLock& scan);
+
+// KeyNotInRegion if one of the user keys lies outside the snapshot's region.
+Result<void, engine::RegionError> check_keys_in_region(const engine::RegionSnapshot& snapshot,
+                                                       const std::vector<Bytes>& keys);
+
+}  // namespace cairn::txn

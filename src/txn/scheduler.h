@@ -1,0 +1,59 @@
+// Runs transaction commands: the frame around each is written once here.
+//
+//   run(command)   latches of its keys, in order of hash  ->  RegionStore::snapshot  ->  compute (commands/, pure)
+//                  ->  RegionStore::write if there is something to write  ->  latches released  ->  answer
+//
+// One per shard, used on the shard's executor only; commands of one key therefore never interleave. Bounded: beyond the
+// limits a command is answered ServerIsBusy at once. A command whose deadline has passed is dropped before it computes.
+// Tests: scheduler_test.cc; the commands' own in commands_test.cc over testdata/.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "engine/region_store.h"
+#include "runtime/clock.h"
+#include "runtime/latches.h"
+#include "runtime/task.h"
+#include "txn/commands.h"
+#include "txn/concurrency_manager.h"
+#include "txn/failure.h"
+
+namespace cairn::txn {
+
+struct SchedulerLimits {
+  size_t pending_commands_max = 10'000;
+  size_t pending_bytes_max = 100u << 20;
+  size_t resolve_batch_keys = 256;  // locks that one step of a whole-region ResolveLock handles
+};
+
+class Scheduler {
+ public:
+  // All must outlive the scheduler, and the scheduler its running commands.
+  Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency, const runtime::Clock& clock,
+            SchedulerLimits limits = {});
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // Executes one command of commands.h: Prewrite, Commit, BatchRollback, Cleanup, CheckTxnStatus, CheckSecondaryLocks,
+  // ResolveLock, TxnHeartBeat, DeleteRange.
+  template <class Command>
+  runtime::Task<Answer<typename Command::Result>> run(Command command, engine::RegionRequest request);
+
+  size_t pending_commands() const { return pending_commands_; }
+  size_t pending_bytes() const { return pending_bytes_; }
+
+ private:
+  class Admission;
+
+  engine::RegionStore& store_;
+  ConcurrencyManager& concurrency_;
+  const runtime::Clock& clock_;
+  const SchedulerLimits limits_;
+  runtime::Latches latches_;
+  size_t pending_commands_ = 0;
+  size_t pending_bytes_ = 0;
+};
+
+}  // namespace cairn::txn
