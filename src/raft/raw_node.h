@@ -3,11 +3,11 @@
 // timeout comes from a seed.
 //
 // Persistence is asynchronous. The owner takes a Ready, sends `messages` at once (a leader's appends among them, so its
-// followers write while it writes), hands `entries`, `hard_state` and `snapshot` to its log writer, and goes on stepping
-// and taking further Readies. When the log writer has fsynced Ready number n, the owner sends that Ready's
+// followers write while it writes), hands `entries`, `hard_state` and `snapshot` to its log writer, and goes on
+// stepping and taking further Readies. When the log writer has fsynced Ready number n, the owner sends that Ready's
 // `persisted_messages` (votes, append answers: what they promise is on disk now) and calls on_persisted(n), which lets
-// the leader count itself. Numbers are persisted in order. Committed entries are handed out only once they are persisted
-// here, because the engine below has no other log.
+// the leader count itself. Numbers are persisted in order. Committed entries are handed out only once they are
+// persisted here, because the engine below has no other log.
 //
 // Owned and used by one actor. Tests: raw_node_test.cc (transcripts in testdata/), safety_test.cc (random runs).
 // References: "In Search of an Understandable Consensus Algorithm" (section numbers in the .cc), Ongaro's thesis for
@@ -24,9 +24,10 @@
 
 namespace cairn::raft {
 
-// What the group has on disk, read when memory does not hold it. The owner implements it over the Raft log engine; calls
-// are synchronous. Entries handed out in a Ready count as stored as soon as the Ready is taken: the owner answers for
-// them from its cache until they are on disk.
+// What the group has on disk, read when memory does not hold it. The owner implements it over the Raft log engine;
+// calls are synchronous. Entries handed out in a Ready count as stored as soon as the Ready is taken: the owner answers
+// for them from its cache until they are on disk. For a snapshot handed out in a Ready it must answer (first_index(),
+// term() of the snapshot's index) once it has called on_snapshot_applied(); until then the raft core knows by itself.
 class LogStorage {
  public:
   virtual ~LogStorage() = default;
@@ -42,50 +43,56 @@ class LogStorage {
   virtual Result<Term, Unavailable> term(LogIndex index) const = 0;
   virtual LogIndex first_index() const = 0;
   virtual LogIndex last_index() const = 0;
-  // A snapshot to send to `to` that covers at least `min_index`; nothing yet if it must be made first (asking starts the
-  // making; the raft core asks again at a later tick or message).
+  // A snapshot to send to `to` that covers at least `min_index`; nothing yet if it must be made first (asking starts
+  // the making; the raft core asks again at a later tick or message).
   virtual std::optional<RaftSnapshot> snapshot(LogIndex min_index, PeerId to) = 0;
 };
 
 struct Config {
   PeerId id;
-  LogIndex applied;                     // applied before the restart
-  int election_ticks = 10;              // a follower campaigns after election_ticks to election_ticks_max - 1 ticks
-  int election_ticks_max = 20;          // without a word from the leader
+  LogIndex applied;             // applied before the restart
+  int election_ticks = 10;      // a follower campaigns after election_ticks to election_ticks_max - 1 ticks
+  int election_ticks_max = 20;  // without a word from the leader
   int heartbeat_ticks = 2;
-  size_t append_bytes_max = 1 << 20;    // entries in one append
-  int inflight_appends_max = 256;       // appends under way to one follower
-  size_t apply_bytes_max = 16 << 20;    // committed entries in one Ready
+  size_t append_bytes_max = 1 << 20;        // entries in one append
+  int inflight_appends_max = 256;           // appends under way to one follower
+  size_t apply_bytes_max = 16 << 20;        // committed entries in one Ready
   size_t uncommitted_bytes_max = 64 << 20;  // proposals refused beyond (ProposeError::kTooMuchUncommitted)
   bool pre_vote = true;
   bool check_quorum = true;
+  // After a start, (pre-)vote requests are ignored for so many ticks: before its crash this peer may have renewed a
+  // leader's lease that still runs. Leadership transfers are exempt. 0: lease reads are not used.
+  int vote_grace_ticks = 0;
   uint64_t seed = 1;  // of the randomised timeouts
 };
 
 enum class ProposeError {
   kNotLeader,
-  kTransferring,           // leadership is being handed over
-  kConfChangePending,      // an earlier membership change is not applied yet
+  kTransferring,       // leadership is being handed over
+  kConfChangePending,  // an earlier membership change is not applied yet
   kTooMuchUncommitted,
+  kInvalidConfChange,  // against the rules of membership changes (conf_change.h), now and until it is another one
 };
 
 struct ReadState {
-  Bytes context;  // as given to read_index()
-  LogIndex index; // a read that waits until this is applied is linearizable
+  Bytes context;   // as given to read_index()
+  LogIndex index;  // a read that waits until this is applied is linearizable
 };
 
 struct Ready {
-  uint64_t number = 0;                     // for on_persisted(); grows by one
-  std::vector<Message> messages;           // to send at once
-  std::vector<Message> persisted_messages; // to send once this Ready is persisted
-  std::vector<Entry> entries;              // to append to the log; may overwrite a suffix (first index <= last index)
-  std::optional<HardState> hard_state;     // if changed
-  RaftSnapshot snapshot;                   // if not empty: install it before `entries`; on_snapshot_applied() follows
-  std::vector<Entry> committed;            // to apply, in order, exactly once
+  uint64_t number = 0;                      // for on_persisted(); grows by one
+  std::vector<Message> messages;            // to send at once
+  std::vector<Message> persisted_messages;  // to send once this Ready is persisted
+  std::vector<Entry> entries;               // to append to the log; may overwrite a suffix (first index <= last index)
+  std::optional<HardState> hard_state;      // if changed
+  RaftSnapshot snapshot;                    // if not empty: install it before `entries`; on_snapshot_applied() follows
+  std::vector<Entry> committed;             // to apply, in order, exactly once
   std::vector<ReadState> read_states;
-  bool must_sync = false;                  // entries, term or vote changed: needs an fsync; a mere commit does not
+  bool must_sync = false;  // entries, term or vote changed: needs an fsync; a mere commit does not
 
-  bool needs_persistence() const { return !entries.empty() || hard_state || !snapshot.empty() || !persisted_messages.empty(); }
+  bool needs_persistence() const {
+    return !entries.empty() || hard_state || !snapshot.empty() || !persisted_messages.empty();
+  }
 };
 
 // A follower as its leader sees it; for PD, log compaction and merge.
@@ -134,7 +141,9 @@ class RawNode {
   // judged by the raft core (one unapplied change at a time; joint rules).
   Result<LogIndex, ProposeError> propose_conf_change(EntryType type, const ConfChange& change, SharedBytes data,
                                                      Bytes context = {});
-  // The owner applied a committed conf change entry (or refused it: pass nothing). Returns the new membership.
+  // The owner applied a committed conf change entry (or refused it: pass nothing). Returns the new membership. To be
+  // called before on_applied() of that entry. An entry of type kConfChangeV2 with empty data was made by the raft core
+  // itself: it leaves a joint configuration with auto_leave (pass a ConfChange without changes).
   ConfState apply_conf_change(const std::optional<ConfChange>& change);
 
   // Asks the quorum whether this peer still leads; a ReadState with `context` follows, or never comes if leadership is
@@ -144,6 +153,8 @@ class RawNode {
   void abort_leader_transfer();
 
   // The peer could not be reached: its progress goes back to probing.
+  // A snapshot handed out as a message must be answered for by report_snapshot(), whatever becomes of it: until then
+  // nothing else is sent to that peer.
   void report_unreachable(PeerId peer);
   enum class SnapshotOutcome { kFinished, kFailed };
   void report_snapshot(PeerId peer, SnapshotOutcome outcome);

@@ -1,4 +1,5 @@
-// Raft's nouns as plain structs. The wire's eraftpb is translated at the edge (replica/); a peer's Raft id is its PeerId.
+// Raft's nouns as plain structs. The wire's eraftpb is translated at the edge (replica/); a peer's Raft id is its
+// PeerId.
 #pragma once
 
 #include <cstdint>
