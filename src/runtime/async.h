@@ -6,6 +6,9 @@
 //   TaskScope    counts the tasks of an actor, so that stopping can wait for them (seastar's gate).
 //   Semaphore    a bounded number of holders, first come first served; single-executor.
 //   CancelToken  says "stop"; whoever waits looks at it or registers a callback. Thread-safe.
+//
+// The executor named by a waiter must outlive the wait: Executors keep what they made until they die, and an executor
+// that has stopped drops the wake-up, so the task then stays where it is for ever. Tests: async_test.cc.
 #pragma once
 
 #include <coroutine>
@@ -25,12 +28,12 @@ namespace detail {
 template <class T>
 struct OneShotState {
   std::mutex mutex;
-  std::optional<T> value;           // guarded by mutex
-  bool abandoned = false;           // the sender died without a value; guarded by mutex
-  bool resumed = false;             // the waiter has been given its wake-up; guarded by mutex
-  std::coroutine_handle<> waiter;   // guarded by mutex
-  Executor* executor = nullptr;     // of the waiter; guarded by mutex
-  TimerId timer;                    // of a wait with a timeout; guarded by mutex
+  std::optional<T> value;          // guarded by mutex
+  bool abandoned = false;          // the sender died without a value; guarded by mutex
+  bool resumed = false;            // the waiter has been given its wake-up; guarded by mutex
+  std::coroutine_handle<> waiter;  // guarded by mutex
+  Executor* executor = nullptr;    // of the waiter; guarded by mutex
+  TimerId timer;                   // of a wait with a timeout; guarded by mutex
 };
 }  // namespace detail
 
@@ -59,9 +62,9 @@ class Promise {
   void set(T value) {
     CHECK(state_, "a promise is kept once");
     auto state = std::move(state_);
-    std::lock_guard lock(state->mutex);
+    std::unique_lock lock(state->mutex);
     state->value.emplace(std::move(value));
-    wake(state);
+    wake(*state, std::move(lock));
   }
   bool is_pending() const { return state_ != nullptr; }
 
@@ -77,17 +80,22 @@ class Promise {
   void abandon() {
     if (!state_) return;
     auto state = std::move(state_);
-    std::lock_guard lock(state->mutex);
+    std::unique_lock lock(state->mutex);
     state->abandoned = true;
-    wake(state);
+    wake(*state, std::move(lock));
   }
 
-  // Posts the waiter's resumption, once. The caller holds the state's mutex.
-  static void wake(const std::shared_ptr<State>& state) {
-    if (!state->waiter || state->resumed) return;
-    state->resumed = true;
-    if (state->timer.is_set()) state->executor->cancel(state->timer);
-    state->executor->post([waiter = state->waiter, state] { waiter.resume(); });
+  // Posts the waiter's resumption, once. The waiter cannot be resumed by anybody else after `resumed` is set, so the
+  // lock is given back first: the executor is never called under it, and the waiter does not run into it.
+  static void wake(State& state, std::unique_lock<std::mutex> lock) {
+    if (!state.waiter || state.resumed) return;
+    state.resumed = true;
+    const auto waiter = state.waiter;
+    Executor* const executor = state.executor;
+    const TimerId timer = state.timer;
+    lock.unlock();
+    if (timer.is_set()) executor->cancel(timer);
+    executor->post([waiter] { waiter.resume(); });
   }
 
   std::shared_ptr<State> state_;
@@ -116,21 +124,23 @@ class [[nodiscard]] Future {
     bool await_ready() const { return false; }
     bool await_suspend(std::coroutine_handle<> waiter) {
       CHECK(state, "a future is awaited once");
-      std::lock_guard lock(state->mutex);
-      if ((state->value || state->abandoned) && executor->is_current()) return false;  // there already: go on
-      state->waiter = waiter;
-      state->executor = executor;
-      if (state->value || state->abandoned) {
-        Promise<T>::wake(state);
+      const auto kept = state;  // this awaiter may be gone as soon as the waiter has been posted
+      std::unique_lock lock(kept->mutex);
+      const bool is_settled = kept->value || kept->abandoned;
+      if (is_settled && executor->is_current()) return false;  // there already: go on
+      kept->waiter = waiter;
+      kept->executor = executor;
+      if (is_settled) {
+        Promise<T>::wake(*kept, std::move(lock));
       } else if (timeout) {
-        state->timer = executor->after(*timeout, [weak = std::weak_ptr<State>(state)] {
+        // Under the lock: the sender must see the timer that it is to cancel.
+        kept->timer = executor->after(*timeout, [weak = std::weak_ptr<State>(kept)] {
           auto alive = weak.lock();
           if (!alive) return;
           std::coroutine_handle<> handle;
           {
             std::lock_guard guard(alive->mutex);
-            if (alive->resumed) return;
-            alive->resumed = true;
+            if (std::exchange(alive->resumed, true)) return;
             handle = alive->waiter;
           }
           handle.resume();

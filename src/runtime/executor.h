@@ -24,8 +24,8 @@ struct TimerId {
 class Executor {
  public:
   virtual ~Executor() = default;
-  // Runs `job` later on this executor, after all jobs posted before. Thread-safe; never runs it inline. After stop() the
-  // job is dropped unrun.
+  // Runs `job` later on this executor, after all jobs posted before. Thread-safe; never runs it inline. After stop()
+  // the job is dropped unrun.
   virtual void post(Job job) = 0;
   // Runs `job` once `delay` has passed. Thread-safe.
   virtual TimerId after(Duration delay, Job job) = 0;
@@ -37,7 +37,8 @@ class Executor {
   virtual size_t backlog() const = 0;
 };
 
-// Makes a node's executors: the one place where threads come from.
+// Makes a node's executors: the one place where threads come from. Keeps what it made alive as long as it lives itself,
+// because whoever holds a promise may post to an executor that has stopped.
 class Executors {
  public:
   virtual ~Executors() = default;

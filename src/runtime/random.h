@@ -20,7 +20,8 @@ class Random {
   // Uniform in [low, high], both included.
   uint64_t between(uint64_t low, uint64_t high) { return low + below(high - low + 1); }
   Duration between(Duration low, Duration high) {
-    return Duration(static_cast<int64_t>(between(static_cast<uint64_t>(low.count()), static_cast<uint64_t>(high.count()))));
+    return Duration(
+        static_cast<int64_t>(between(static_cast<uint64_t>(low.count()), static_cast<uint64_t>(high.count()))));
   }
   // True with the given probability (0 to 1).
   bool chance(double probability);

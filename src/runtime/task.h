@@ -36,7 +36,10 @@ struct PromiseBase {
   std::suspend_always initial_suspend() const noexcept { return {}; }
   FinalAwaiter final_suspend() const noexcept { return {}; }
   // Our code throws nothing; what libraries throw ends the process rather than being lost in a frame.
-  [[noreturn]] void unhandled_exception() const { CHECK(false, "an exception reached the edge of a task"); __builtin_unreachable(); }
+  [[noreturn]] void unhandled_exception() const {
+    CHECK(false, "an exception reached the edge of a task");
+    __builtin_unreachable();
+  }
 };
 
 template <class T>
@@ -112,7 +115,10 @@ struct Detached {
     std::suspend_never initial_suspend() const noexcept { return {}; }
     std::suspend_never final_suspend() const noexcept { return {}; }
     void return_void() const {}
-    [[noreturn]] void unhandled_exception() const { CHECK(false, "an exception reached the edge of a task"); __builtin_unreachable(); }
+    [[noreturn]] void unhandled_exception() const {
+      CHECK(false, "an exception reached the edge of a task");
+      __builtin_unreachable();
+    }
   };
 };
 inline Detached run_detached(Task<void> task) { co_await std::move(task); }

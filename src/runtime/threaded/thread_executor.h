@@ -1,0 +1,87 @@
+// Executors on threads of the operating system: one thread behind one queue, or a pool behind one queue. This folder is
+// the only place where threads are started.
+//
+// A sleeping thread's wake-up costs about 3 us of CPU and everything else nearly nothing: so a job is pushed under a
+// mutex, the thread is notified only if it sleeps, and it takes all that is there at once. Tests: executor_test.cc.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/executor.h"
+
+namespace cairn::runtime {
+
+// One queue and its threads. With one thread, jobs run one at a time in the order of posting; with more, in no order.
+class ThreadExecutor final : public Executor {
+ public:
+  // Starts the threads, named `name` (the first 15 characters; a pool's threads get a number).
+  explicit ThreadExecutor(const std::string& name, int threads = 1);
+  // Stops. Not on a thread of its own.
+  ~ThreadExecutor() override;
+
+  void post(Job job) override;
+  TimerId after(Duration delay, Job job) override;
+  void cancel(TimerId timer) override;
+  bool is_current() const override;
+  size_t backlog() const override;
+
+  // Lets the jobs that run now end, joins the threads and drops what is pending; later jobs are dropped. Idempotent.
+  // Not on a thread of its own.
+  void stop();
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  struct Deadline {
+    TimePoint when;
+    uint64_t id;
+    friend bool operator>(const Deadline& a, const Deadline& b) {
+      return a.when != b.when ? a.when > b.when : a.id > b.id;
+    }
+  };
+
+  void work(const std::string& thread_name);
+  // Waits for work and moves it to `batch`; false when stopping.
+  bool take(std::vector<Job>& batch);
+  // Whether somebody sleeps whom nobody has woken: the caller, who holds the mutex, is to notify one.
+  bool must_notify();
+  void take_due_timers(std::vector<Job>& batch);  // the caller holds the mutex
+  void compact_deadlines();                       // the caller holds the mutex
+
+  const bool is_pool_;
+  mutable std::mutex mutex_;
+  std::condition_variable work_here_;
+  std::vector<Job> queue_;                    // guarded by mutex_
+  size_t queue_head_ = 0;                     // a pool takes one job at a time; guarded by mutex_
+  int idle_ = 0;                              // threads that wait; guarded by mutex_
+  int notified_ = 0;                          // of these, how many have been woken already; guarded by mutex_
+  bool is_stopping_ = false;                  // guarded by mutex_
+  uint64_t next_timer_ = 1;                   // guarded by mutex_
+  std::unordered_map<uint64_t, Job> timers_;  // live timers' jobs; guarded by mutex_
+  std::vector<Deadline> deadlines_;  // heap, soonest first, with leftovers of cancelled ones; guarded by mutex_
+  std::vector<std::thread> threads_;
+};
+
+// A process's executors. Its death stops them all, and only then destroys them.
+class ThreadedExecutors final : public Executors {
+ public:
+  ThreadedExecutors() = default;
+  ~ThreadedExecutors() override;
+
+  std::shared_ptr<Executor> make(const std::string& name) override;
+  std::shared_ptr<Executor> make_pool(const std::string& name, int threads) override;
+  // Stops them all, the newest first; they stay as objects that drop what is posted. Not on one of their threads.
+  void stop();
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<ThreadExecutor>> made_;  // guarded by mutex_
+};
+
+}  // namespace cairn::runtime
