@@ -68,6 +68,9 @@ class MemoryDisk {
   using Hook = std::function<std::optional<Error>(DiskAccess access, uint64_t bytes)>;
   void set_hook(Hook hook);
 
+  // What is_write_stalled() of the ordered store answers.
+  void set_write_stalled(bool stalled);
+
   // Lets a flush that was asked for or is under way complete now.
   void complete_flush();
 
