@@ -32,6 +32,9 @@ class RegionSnapshot {
   // leader between is seen.
   virtual Term term() const = 0;
   virtual LogIndex applied_index() const = 0;  // the region's data version
+  // Whether max_ts has been raised by a fresh timestamp since this leader was elected. Until then no commit timestamp
+  // may be chosen here (async commit, 1PC): a former leader's readers are not known yet.
+  virtual bool is_max_ts_synced() const { return true; }
   virtual ByteView start_key() const = 0;  // engine key; empty: no bound
   virtual ByteView end_key() const = 0;
 };

@@ -1,0 +1,98 @@
+#include "mvcc/record.h"
+#include "mvcc/scanner_base.h"
+
+namespace cairn::mvcc {
+namespace {
+
+class BackwardScanner final : public ScannerBase {
+ public:
+  BackwardScanner(const engine::RegionSnapshot& snapshot, const ReadOptions& options, ScanBounds bounds)
+      : ScannerBase(snapshot, options, std::move(bounds)) {
+    if (locks_) locks_->seek_to_last();
+    writes_->seek_to_last();
+  }
+
+  // Invariant between calls: both iterators stand on the last record of keys not yet answered.
+  engine::Result<std::optional<Row>> next() override {
+    while (true) {
+      TRY_ASSIGN(ByteView lock_at, lock_key());
+      TRY_ASSIGN(ByteView write_at, write_key());
+      if (lock_at.empty() && write_at.empty()) return std::optional<Row>();
+      const bool has_lock = !lock_at.empty() && lock_at >= write_at;  // empty sorts before all
+      const bool has_write = !write_at.empty() && write_at >= lock_at;
+      TRY_ASSIGN(const Key key, key_of(has_lock ? lock_at : write_at));
+
+      std::optional<Row> row;
+      bool is_done = false;
+      if (has_lock) {
+        TRY_ASSIGN(row, row_of_lock(key, is_done));
+        locks_->prev();
+      }
+      if (has_write) {
+        if (!is_done) {
+          TRY_ASSIGN(row, row_of_writes(key));
+        }
+        TRY(skip_key(key));
+      }
+      if (row) return row;
+    }
+  }
+
+ private:
+  static engine::Result<Key> key_of(ByteView encoded) {
+    auto user_key = codec::decode_bytes(encoded);
+    if (!user_key) return Err(record::corruption("encoded key", encoded));
+    return Key{std::move(*user_key), Bytes(encoded)};
+  }
+
+  // Walks from the oldest version up as long as the timestamp sees them; many versions are sought instead.
+  engine::Result<std::optional<Row>> row_of_writes(const Key& key) {
+    if (options_.isolation == IsolationLevel::kRcCheckTs) {
+      TRY_ASSIGN(auto newest, reader_.seek_write(key, Timestamp::max()));
+      CHECK(newest.has_value(), "key {} has versions in one iterator and none in another", to_hex(key.encoded));
+      if (auto row = newer_version_error(key, *newest)) return row;
+    }
+    std::optional<Version> newest_change;
+    for (int step = 0; step < kNearSeekSteps; ++step) {
+      TRY_ASSIGN(auto at, timestamp_at(*writes_, key.encoded));
+      if (!at || *at > options_.read_ts) return row_of_version(key, newest_change);
+      TRY_ASSIGN(auto version, version_at(*writes_, *at));
+      if (version.write.is_fenced_off(options_.read_ts)) {
+        newest_change.reset();
+      } else if (version.write.changes_value()) {
+        newest_change = std::move(version);
+      }
+      writes_->prev();
+    }
+    writes_->seek(codec::append_ts(key.encoded, options_.read_ts));
+    TRY_ASSIGN(auto version, find_change(*writes_, key.encoded, options_.read_ts));
+    has_sought_ = true;
+    return row_of_version(key, version);
+  }
+
+  // Moves the write iterator before the key's versions.
+  engine::Result<void> skip_key(const Key& key) {
+    const int steps = std::exchange(has_sought_, false) ? 0 : kNearSeekSteps;
+    for (int step = 0; step < steps; ++step) {
+      TRY_ASSIGN(auto at, timestamp_at(*writes_, key.encoded));
+      if (!at) return {};
+      writes_->prev();
+    }
+    writes_->seek(codec::append_ts(key.encoded, Timestamp::max()));
+    TRY(writes_->status());
+    CHECK(writes_->valid(), "the versions of key {} are gone from under the iterator", to_hex(key.encoded));
+    writes_->prev();
+    return {};
+  }
+
+  bool has_sought_ = false;  // the write iterator is somewhere on the key or behind, not before
+};
+
+}  // namespace
+
+std::unique_ptr<Scanner> backward_scanner(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
+                                          ScanBounds bounds) {
+  return std::make_unique<BackwardScanner>(snapshot, options, std::move(bounds));
+}
+
+}  // namespace cairn::mvcc

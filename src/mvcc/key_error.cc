@@ -1,0 +1,67 @@
+#include "mvcc/key_error.h"
+
+#include <fmt/format.h>
+
+namespace cairn::mvcc {
+namespace {
+
+const char* reason_name(ConflictReason reason) {
+  switch (reason) {
+    case ConflictReason::kUnknown:
+      return "Unknown";
+    case ConflictReason::kOptimistic:
+      return "Optimistic";
+    case ConflictReason::kPessimisticRetry:
+      return "PessimisticRetry";
+    case ConflictReason::kSelfRolledBack:
+      return "SelfRolledBack";
+    case ConflictReason::kRcCheckTs:
+      return "RcCheckTs";
+    case ConflictReason::kLazyUniquenessCheck:
+      return "LazyUniquenessCheck";
+    case ConflictReason::kNotLockedKeyConflict:
+      return "NotLockedKeyConflict";
+  }
+  return "Unknown";
+}
+
+struct Describe {
+  std::string operator()(const KeyIsLocked& e) const {
+    return fmt::format("KeyIsLocked key={} primary={} start_ts={} ttl={}", to_hex(e.lock.key), to_hex(e.lock.primary),
+                       e.lock.start_ts, e.lock.ttl_ms);
+  }
+  std::string operator()(const WriteConflict& e) const {
+    return fmt::format("WriteConflict key={} start_ts={} conflict_start_ts={} conflict_commit_ts={} reason={}",
+                       to_hex(e.key), e.start_ts, e.conflict_start_ts, e.conflict_commit_ts, reason_name(e.reason));
+  }
+  std::string operator()(const AlreadyExist& e) const { return fmt::format("AlreadyExist key={}", to_hex(e.key)); }
+  std::string operator()(const CommitTsExpired& e) const {
+    return fmt::format("CommitTsExpired key={} start_ts={} attempted_commit_ts={} min_commit_ts={}", to_hex(e.key),
+                       e.start_ts, e.attempted_commit_ts, e.min_commit_ts);
+  }
+  std::string operator()(const TxnNotFound& e) const {
+    return fmt::format("TxnNotFound primary={} start_ts={}", to_hex(e.primary), e.start_ts);
+  }
+  std::string operator()(const AssertionFailed& e) const {
+    return fmt::format("AssertionFailed key={} start_ts={} assertion={} existing_start_ts={} existing_commit_ts={}",
+                       to_hex(e.key), e.start_ts, e.assertion == Assertion::kExist ? "Exist" : "NotExist",
+                       e.existing_start_ts, e.existing_commit_ts);
+  }
+  std::string operator()(const PrimaryMismatch& e) const {
+    return fmt::format("PrimaryMismatch key={} primary={} start_ts={}", to_hex(e.lock.key), to_hex(e.lock.primary),
+                       e.lock.start_ts);
+  }
+  std::string operator()(const TxnLockNotFound& e) const {
+    return fmt::format("TxnLockNotFound key={} start_ts={} commit_ts={}", to_hex(e.key), e.start_ts, e.commit_ts);
+  }
+  std::string operator()(const Committed& e) const {
+    return fmt::format("Committed key={} start_ts={} commit_ts={}", to_hex(e.key), e.start_ts, e.commit_ts);
+  }
+  std::string operator()(const Aborted& e) const { return e.text; }
+};
+
+}  // namespace
+
+std::string to_string(const KeyError& error) { return std::visit(Describe{}, error); }
+
+}  // namespace cairn::mvcc

@@ -1,0 +1,87 @@
+#include "mvcc/mvcc_reader.h"
+
+#include "mvcc/record.h"
+
+namespace cairn::mvcc {
+
+using engine::Cf;
+
+engine::Iterator& MvccReader::writes() {
+  if (!writes_) {
+    engine::IterOptions options;
+    options.prefix_same_as_start = true;
+    writes_ = snapshot_.iterator(Cf::kWrite, std::move(options));
+  }
+  return *writes_;
+}
+
+engine::Result<std::optional<Lock>> MvccReader::load_lock(const Key& key) {
+  TRY_ASSIGN(auto bytes, snapshot_.get(Cf::kLock, key.encoded));
+  if (!bytes) return std::optional<Lock>();
+  TRY_ASSIGN(auto lock, Lock::decode(*bytes));
+  return std::optional(std::move(lock));
+}
+
+engine::Result<std::optional<Version>> MvccReader::seek_write(const Key& key, Timestamp ts) {
+  auto& it = writes();
+  it.seek(codec::append_ts(key.encoded, ts));
+  TRY_ASSIGN(auto at, timestamp_at(it, key.encoded));
+  if (!at) return std::optional<Version>();
+  TRY_ASSIGN(auto version, version_at(it, *at));
+  return std::optional(std::move(version));
+}
+
+engine::Result<std::optional<Version>> MvccReader::get_change(const Key& key, Timestamp ts) {
+  auto& it = writes();
+  it.seek(codec::append_ts(key.encoded, ts));
+  return find_change(it, key.encoded, ts);
+}
+
+engine::Result<Bytes> MvccReader::load_value(const Key& key, Timestamp start_ts,
+                                             const std::optional<Bytes>& short_value) {
+  if (short_value) return *short_value;
+  const Bytes at = codec::append_ts(key.encoded, start_ts);
+  TRY_ASSIGN(auto value, snapshot_.get(Cf::kDefault, at));
+  if (!value) return Err(record::corruption("no value in the default column family", at));
+  return std::move(*value);
+}
+
+engine::Result<CommitRecord> MvccReader::commit_record(const Key& key, Timestamp start_ts) {
+  auto& it = writes();
+  Timestamp next_change;
+  for (it.seek(codec::append_ts(key.encoded, Timestamp::max()));; it.next()) {
+    TRY_ASSIGN(auto at, timestamp_at(it, key.encoded));
+    if (!at || *at < start_ts) return CommitRecord(NoRecord{});
+    TRY_ASSIGN(auto version, version_at(it, *at));
+    if (version.write.start_ts == start_ts) {
+      if (version.write.kind == WriteKind::kRollback) return CommitRecord(RolledBack{});
+      return CommitRecord(CommittedAt{version.commit_ts, std::move(version.write)});
+    }
+    if (version.commit_ts == start_ts) {
+      if (version.write.has_overlapped_rollback) return CommitRecord(RolledBack{});
+      return CommitRecord(NoRecord{std::move(version), next_change});
+    }
+    if (version.write.changes_value()) next_change = version.commit_ts;
+  }
+}
+
+engine::Result<std::vector<std::pair<Key, Lock>>> MvccReader::scan_locks(ByteView start, ByteView end,
+                                                                         const LockPredicate& matches, size_t limit) {
+  engine::IterOptions options;
+  options.lower = Bytes(start);
+  options.upper = Bytes(end);
+  auto it = snapshot_.iterator(Cf::kLock, std::move(options));
+  std::vector<std::pair<Key, Lock>> found;
+  for (it->seek_to_first(); it->valid(); it->next()) {
+    TRY_ASSIGN(auto lock, Lock::decode(it->value()));
+    if (!matches(lock)) continue;
+    auto user_key = codec::decode_bytes(it->key());
+    if (!user_key) return Err(record::corruption("key in the lock column family", it->key()));
+    found.emplace_back(Key{std::move(*user_key), Bytes(it->key())}, std::move(lock));
+    if (limit != 0 && found.size() == limit) return found;
+  }
+  TRY(it->status());
+  return found;
+}
+
+}  // namespace cairn::mvcc

@@ -1,0 +1,59 @@
+// Point lookups for the write commands: locks, versions, values and commit records of one key at a time over one
+// region's snapshot. Used by one thread; lives as long as one command's computation. Tests: mvcc_reader_test.cc.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/region_store.h"
+#include "mvcc/key.h"
+#include "mvcc/lock.h"
+#include "mvcc/version_search.h"
+
+namespace cairn::mvcc {
+
+// What became of a transaction on one key, as its write records tell.
+struct NoRecord {
+  std::optional<Version> overlapped;  // another transaction's record at commit_ts = start_ts
+  // commit_ts of the next PUT or DELETE newer than `overlapped`: the gc_fence if it is rewritten; 0 if none.
+  Timestamp next_change;
+};
+struct RolledBack {};  // its own record, or another's with the overlapped-rollback flag
+struct CommittedAt {
+  Timestamp commit_ts;
+  Write write;
+};
+using CommitRecord = std::variant<NoRecord, RolledBack, CommittedAt>;
+
+class MvccReader {
+ public:
+  explicit MvccReader(const engine::RegionSnapshot& snapshot) : snapshot_(snapshot) {}
+
+  engine::Result<std::optional<Lock>> load_lock(const Key& key);
+  // The newest record with commit_ts <= ts, of any kind.
+  engine::Result<std::optional<Version>> seek_write(const Key& key, Timestamp ts);
+  // The newest PUT or DELETE with commit_ts <= ts; LOCK and ROLLBACK are looked through, fences respected.
+  engine::Result<std::optional<Version>> get_change(const Key& key, Timestamp ts);
+  // The value of a PUT record or lock. Its absence from the default column family is Corruption.
+  engine::Result<Bytes> load_value(const Key& key, Timestamp start_ts, const std::optional<Bytes>& short_value);
+  // Searches the records of the transaction from the newest down to start_ts.
+  engine::Result<CommitRecord> commit_record(const Key& key, Timestamp start_ts);
+
+  // Locks of [start, end) (engine keys, empty: no bound) in key order for which `matches` holds, up to `limit` (0:
+  // all).
+  using LockPredicate = std::function<bool(const Lock& lock)>;
+  engine::Result<std::vector<std::pair<Key, Lock>>> scan_locks(ByteView start, ByteView end,
+                                                               const LockPredicate& matches, size_t limit);
+
+ private:
+  engine::Iterator& writes();
+
+  const engine::RegionSnapshot& snapshot_;
+  std::unique_ptr<engine::Iterator> writes_;  // made at first use
+};
+
+}  // namespace cairn::mvcc
