@@ -1,0 +1,87 @@
+// Time: election timeouts, heartbeats, and a leader's check that its quorum is still there (6.2).
+#include <algorithm>
+
+#include "raft/raft.h"
+
+namespace cairn::raft {
+
+void Raft::tick() {
+  ++tick_;
+  if (role_ == Role::kLeader) return tick_leader();
+  ++election_elapsed_;
+  if (election_elapsed_ < election_timeout_ || !is_promotable()) return;
+  election_elapsed_ = 0;
+  campaign();
+}
+
+void Raft::tick_leader() {
+  ++heartbeat_elapsed_;
+  ++election_elapsed_;
+  if (election_elapsed_ >= config_.election_ticks) {
+    election_elapsed_ = 0;
+    if (config_.check_quorum) check_quorum();
+    // A transfer that took so long failed: lead on (3.10).
+    if (role_ == Role::kLeader) abort_leader_transfer();
+  }
+  if (role_ != Role::kLeader || heartbeat_elapsed_ < config_.heartbeat_ticks) return;
+  heartbeat_elapsed_ = 0;
+  broadcast_heartbeat();
+}
+
+bool Raft::quorum_recently_active() const {
+  return role_ == Role::kLeader &&
+         tracker_.quorum_active(config_.id, tick_, static_cast<uint64_t>(config_.election_ticks));
+}
+
+void Raft::check_quorum() {
+  if (!quorum_recently_active()) become_follower(term_, PeerId());
+}
+
+void Raft::broadcast_heartbeat() {
+  reads_.on_round_sent();
+  for (const auto& [peer, progress] : tracker_.all()) {
+    if (peer == config_.id) continue;
+    // No more than the peer has: it may lack what is committed elsewhere.
+    LogIndex commit = std::min(progress.matched, log_.commit());
+    send({.type = MessageType::kHeartbeat,
+          .to = peer,
+          .commit = commit,
+          .commit_term = log_.term(commit).value_or(Term()),
+          .context = ReadQueue::encode(reads_.sequence())});
+  }
+}
+
+void Raft::on_heartbeat(const Message& message) {
+  log_.commit_to(message.commit);
+  send({.type = MessageType::kHeartbeatResponse,
+        .to = message.from,
+        .commit = log_.commit(),
+        .context = message.context});
+}
+
+void Raft::on_heartbeat_response(const Message& message, Progress& progress) {
+  // It is there: what was paused goes on. A full window moves by one, as its first append may be lost.
+  progress.probe_sent = false;
+  if (progress.state == Progress::State::kReplicate && progress.inflights.full()) progress.inflights.free_first();
+  if (progress.matched < log_.last_index() || progress.snapshot_wanted.is_set()) {
+    maybe_send_append(message.from, progress, IfNoEntries::kSend);
+  }
+  uint64_t sequence = ReadQueue::decode(message.context);
+  if (sequence > progress.read_ack && sequence <= reads_.last_sequence()) {
+    progress.read_ack = sequence;
+    answer_confirmed_reads();
+  }
+}
+
+// xorshift64*: elections must not be in step, nothing more is asked of it.
+void Raft::reset_election_timer() {
+  election_elapsed_ = 0;
+  if (random_ == 0) random_ = 1;
+  random_ ^= random_ >> 12;
+  random_ ^= random_ << 25;
+  random_ ^= random_ >> 27;
+  uint64_t span = static_cast<uint64_t>(config_.election_ticks_max - config_.election_ticks);
+  election_timeout_ = config_.election_ticks + static_cast<int>((random_ * 0x2545F4914F6CDD1D >> 33) % span);
+}
+
+}  // namespace cairn::raft
