@@ -1,8 +1,8 @@
 // The client's side of gRPC as bytes: channels, unary calls and streams over the generic stub. Hides gRPC's headers.
 //
 // One ClientLoop has one completion queue and one thread; callbacks and events come on that thread and must not block.
-// Methods may be called on any thread. stop() (or the destructor) cancels what is under way and waits until each callback
-// has run. Tests: server_test.cc.
+// Methods may be called on any thread. stop() (or the destructor) cancels what is under way and waits until each
+// callback has run. Tests: server_test.cc.
 #pragma once
 
 #include <absl/functional/any_invocable.h>

@@ -1,5 +1,5 @@
-// One gRPC message as bytes, before it is parsed or after it was serialised. Hides grpc::ByteBuffer, so that gRPC's headers
-// stay in a few .cc files. Movable, not copyable; owns its bytes. Tests: server_test.cc.
+// One gRPC message as bytes, before it is parsed or after it was serialised. Hides grpc::ByteBuffer, so that gRPC's
+// headers stay in a few .cc files. Movable, not copyable; owns its bytes. Tests: server_test.cc.
 #pragma once
 
 #include <google/protobuf/message_lite.h>

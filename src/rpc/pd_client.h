@@ -1,9 +1,9 @@
 // api::Pd over the network: what a store (or a client) holds as "its PD".
 //
-// Finds the leader with GetMembers at any of the endpoints, sends each call there, fills header.cluster_id, and tries again
-// with back-off while PD is unreachable or the leader changes, until the call's budget is over; then the call fails with a
-// text that says which endpoints were tried. Tso and QueryRegion are pipelined on one stream each, answered in order.
-// RegionHeartbeat streams are opened again by themselves; on_closed comes when the client stops.
+// Finds the leader with GetMembers at any of the endpoints, sends each call there, fills header.cluster_id, and tries
+// again with back-off while PD is unreachable or the leader changes, until the call's budget is over; then the call
+// fails with a text that says which endpoints were tried. Tso and QueryRegion are pipelined on one stream each,
+// answered in order. RegionHeartbeat streams are opened again by themselves; on_closed comes when the client stops.
 //
 // All state belongs to one actor on the executor given; methods may be called on any thread. Tests: pd_client_test.cc.
 #pragma once
@@ -21,9 +21,9 @@
 namespace cairn::rpc {
 
 struct PdClientOptions {
-  std::vector<std::string> endpoints;                // "host:port" or URLs
-  Duration call_timeout = std::chrono::seconds(3);   // of one attempt
-  Duration call_budget = std::chrono::seconds(10);   // of all attempts of a call
+  std::vector<std::string> endpoints;               // "host:port" or URLs
+  Duration call_timeout = std::chrono::seconds(3);  // of one attempt
+  Duration call_budget = std::chrono::seconds(10);  // of all attempts of a call
   Duration backoff_min = std::chrono::milliseconds(100);
   Duration backoff_max = std::chrono::seconds(1);
 };

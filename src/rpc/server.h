@@ -1,6 +1,6 @@
-// The gRPC server: listens, accepts every call through gRPC's generic service, and gives it to the Router's handler; what
-// the Router does not know answers UNIMPLEMENTED. One completion queue per poller thread; all events of one stream come
-// on one thread. Insecure (plain-text HTTP/2) for now.
+// The gRPC server: listens, accepts every call through gRPC's generic service, and gives it to the Router's handler;
+// what the Router does not know answers UNIMPLEMENTED. One completion queue per poller thread; all events of one stream
+// come on one thread. Insecure (plain-text HTTP/2) for now.
 //
 // Also serves grpc.health.v1.Health: SERVING from start to stop. Tests: server_test.cc.
 #pragma once
@@ -34,8 +34,8 @@ class Server {
   int port() const;
   // What the health check says.
   void set_serving(bool serving);
-  // Health says NOT_SERVING; no new calls; those under way may end within `grace`, then they are cancelled. Blocks; once.
-  // After it returns no handler or event runs any more; calls finished later go nowhere.
+  // Health says NOT_SERVING; no new calls; those under way may end within `grace`, then they are cancelled. Blocks;
+  // once. After it returns no handler or event runs any more; calls finished later go nowhere.
   void stop(Duration grace);
 
   struct Core;

@@ -1,10 +1,10 @@
 // One RPC on the server, as bytes in and bytes out: the seam between what we serve and the HTTP/2 library beneath. All
 // kinds of RPC look alike here: messages come, messages go, and one status ends it (gRPC's generic service).
 //
-// A handler is called once per RPC with its ServerStream and attaches StreamEvents. Back-pressure is explicit: one read()
-// brings one message; one write() may be outstanding. Events of one stream come one after the other, on the transport's
-// thread; they must not block. ServerStream's methods may be called on any thread, and do nothing once the RPC has ended.
-// Tests: server_test.cc.
+// A handler is called once per RPC with its ServerStream and attaches StreamEvents. Back-pressure is explicit: one
+// read() brings one message; one write() may be outstanding. Events of one stream come one after the other, on the
+// transport's thread; they must not block. ServerStream's methods may be called on any thread, and do nothing once the
+// RPC has ended. Tests: server_test.cc.
 #pragma once
 
 #include <functional>

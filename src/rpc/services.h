@@ -1,5 +1,5 @@
-// Which C++ interface serves which gRPC method. Each function adds one service's methods to the router; what an interface
-// leaves out answers UNIMPLEMENTED by itself. Tests: services_test.cc.
+// Which C++ interface serves which gRPC method. Each function adds one service's methods to the router; what an
+// interface leaves out answers UNIMPLEMENTED by itself. Tests: services_test.cc.
 #pragma once
 
 #include <functional>

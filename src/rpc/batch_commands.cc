@@ -1,0 +1,233 @@
+#include "rpc/batch_commands.h"
+
+#include <google/protobuf/arena.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "rpc/batch_errors.h"
+#include "tikvpb.pb.h"
+
+namespace cairn::rpc {
+namespace {
+
+using Request = tikvpb::BatchCommandsRequest::Request;
+using Response = tikvpb::BatchCommandsResponse::Response;
+
+// Bounds of one message to the client: a message of more than 4 MiB is more than some clients take.
+constexpr size_t kAnswersPerMessageMax = 1024;
+constexpr size_t kBytesPerMessageMax = size_t{2} << 20;
+
+// One message of the client and the room for its answers.
+struct Batch {
+  google::protobuf::Arena arena;
+  tikvpb::BatchCommandsRequest* requests = google::protobuf::Arena::CreateMessage<tikvpb::BatchCommandsRequest>(&arena);
+  std::vector<Response*> responses;  // in the arena; one for each request
+};
+
+struct Service {
+  api::Tikv* tikv;
+  TikvServiceOptions options;
+};
+
+class BatchStream final : public StreamEvents, public std::enable_shared_from_this<BatchStream> {
+ public:
+  BatchStream(std::shared_ptr<ServerStream> stream, std::shared_ptr<const Service> service)
+      : stream_(std::move(stream)), service_(std::move(service)) {}
+
+  void on_message(Payload message) override;
+  void on_read_end() override;
+  void on_write_done() override;
+  void on_server_stopping() override;
+
+  // A sub-request's answer is in its place. Any thread; once for each.
+  void answer(std::shared_ptr<Batch> batch, int index, api::Status status);
+
+ private:
+  struct Answer {
+    std::shared_ptr<Batch> batch;
+    int index;
+  };
+
+  void dispatch(const std::shared_ptr<Batch>& batch, int index);
+  void echo(const std::shared_ptr<Batch>& batch, int index);
+  // Sends what waits, if nothing is being sent; ends the stream once its end has come; reads on if there is room. The
+  // caller holds the mutex.
+  void advance();
+
+  const std::shared_ptr<ServerStream> stream_;
+  const std::shared_ptr<const Service> service_;
+  std::mutex mutex_;
+  std::vector<Answer> waiting_;  // finished, not yet sent; guarded by mutex_
+  size_t in_flight_ = 0;         // asked and not yet finished; guarded by mutex_
+  bool is_writing_ = false;      // guarded by mutex_
+  bool is_dispatching_ = false;  // what is answered at once is to leave in one message; guarded by mutex_
+  bool is_reading_ = true;       // a read is outstanding; guarded by mutex_
+  bool no_more_ = false;         // nothing more is read; guarded by mutex_
+  bool end_at_once_ = false;     // do not wait for what is in flight; guarded by mutex_
+  api::Status end_status_;       // guarded by mutex_
+};
+
+// A sub-request as a call. Request and response lie in the batch.
+template <class Req, class Resp>
+class SubCall final : public api::CallState<Req, Resp> {
+ public:
+  SubCall(std::shared_ptr<BatchStream> stream, std::shared_ptr<Batch> batch, int index, Req& request, Resp& response)
+      : stream_(std::move(stream)), batch_(std::move(batch)), index_(index), request_(request), response_(response) {}
+  const Req& request() const override { return request_; }
+  Req& mutable_request() override { return request_; }
+  Resp& response() override { return response_; }
+  void finish(api::Status status) override { stream_->answer(std::move(batch_), index_, std::move(status)); }
+
+ private:
+  std::shared_ptr<BatchStream> stream_;
+  std::shared_ptr<Batch> batch_;
+  int index_;
+  Req& request_;
+  Resp& response_;
+};
+
+void BatchStream::on_message(Payload message) {
+  auto batch = std::make_shared<Batch>();
+  const bool is_sound =
+      message.parse_into(*batch->requests) && batch->requests->requests_size() == batch->requests->request_ids_size();
+  const int count = is_sound ? batch->requests->requests_size() : 0;
+  {
+    std::lock_guard lock(mutex_);
+    is_reading_ = false;
+    is_dispatching_ = is_sound;
+    in_flight_ += static_cast<size_t>(count);
+    if (!is_sound) {
+      no_more_ = end_at_once_ = true;
+      end_status_ = {api::Code::kInvalidArgument, "BatchCommands: as many request_ids as requests are needed"};
+      return advance();
+    }
+  }
+  batch->responses.reserve(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    batch->responses.push_back(google::protobuf::Arena::CreateMessage<Response>(&batch->arena));
+  }
+  for (int i = 0; i < count; ++i) dispatch(batch, i);
+  std::lock_guard lock(mutex_);
+  is_dispatching_ = false;
+  advance();
+}
+
+void BatchStream::dispatch(const std::shared_ptr<Batch>& batch, int index) {
+  Request& request = *batch->requests->mutable_requests(index);
+  Response& response = *batch->responses[static_cast<size_t>(index)];
+#define CAIRN_DISPATCH(Rpc, method, Req, Resp, field)                                                 \
+  if (request.has_##field()) {                                                                        \
+    service_->tikv->method(api::Call<Req, Resp>(std::make_unique<SubCall<Req, Resp>>(                 \
+        shared_from_this(), batch, index, *request.mutable_##field(), *response.mutable_##field()))); \
+    return;                                                                                           \
+  }
+  CAIRN_TIKV_BATCHED(CAIRN_DISPATCH)
+#undef CAIRN_DISPATCH
+  if (request.has_empty()) {
+    echo(batch, index);
+    return;
+  }
+  if (make_matching_response(request, response)) {
+    put_error({api::Code::kUnimplemented, "this command is not implemented"}, response);
+  } else {
+    // A command of a newer client: it cannot be answered in kind, yet its id must come back.
+    response.mutable_empty();
+  }
+  answer(batch, index, {});
+}
+
+void BatchStream::echo(const std::shared_ptr<Batch>& batch, int index) {
+  const auto& request = batch->requests->requests(index).empty();
+  batch->responses[static_cast<size_t>(index)]->mutable_empty()->set_test_id(request.test_id());
+  if (request.delay_time() == 0 || !service_->options.timers) {
+    answer(batch, index, {});
+    return;
+  }
+  const auto delay = std::chrono::milliseconds(std::min<uint64_t>(request.delay_time(), 60'000));
+  service_->options.timers->after(delay, [self = shared_from_this(), batch, index] { self->answer(batch, index, {}); });
+}
+
+void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status status) {
+  const bool ends_stream = status.code == api::Code::kInvalidArgument || status.code == api::Code::kUnavailable;
+  if (!status.ok() && !ends_stream) put_error(status, *batch->responses[static_cast<size_t>(index)]);
+  std::lock_guard lock(mutex_);
+  CHECK(in_flight_ > 0, "an answer too many on {}", stream_->peer());
+  --in_flight_;
+  if (ends_stream) {
+    if (!end_at_once_) end_status_ = std::move(status);
+    no_more_ = end_at_once_ = true;
+  } else {
+    waiting_.push_back({std::move(batch), index});
+  }
+  advance();
+}
+
+void BatchStream::on_read_end() {
+  std::lock_guard lock(mutex_);
+  is_reading_ = false;
+  no_more_ = true;
+  advance();
+}
+
+void BatchStream::on_server_stopping() {
+  std::lock_guard lock(mutex_);
+  if (no_more_) return;
+  no_more_ = true;
+  end_status_ = {api::Code::kUnavailable, "the server is stopping"};
+  advance();
+}
+
+void BatchStream::on_write_done() {
+  std::lock_guard lock(mutex_);
+  is_writing_ = false;
+  advance();
+}
+
+void BatchStream::advance() {
+  if (is_writing_ || is_dispatching_) return;
+  if (!waiting_.empty()) {
+    tikvpb::BatchCommandsResponse out;
+    size_t bytes = 0;
+    size_t taken = 0;
+    while (taken < waiting_.size() && taken < kAnswersPerMessageMax && bytes < kBytesPerMessageMax) {
+      const Answer& next = waiting_[taken++];
+      Response* response = next.batch->responses[static_cast<size_t>(next.index)];
+      bytes += response->ByteSizeLong();
+      out.mutable_responses()->UnsafeArenaAddAllocated(response);  // lent, taken back below
+      out.add_request_ids(next.batch->requests->request_ids(next.index));
+    }
+    Payload payload = Payload::serialize(out);
+    out.mutable_responses()->UnsafeArenaExtractSubrange(0, static_cast<int>(taken), nullptr);
+    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken));
+    is_writing_ = stream_->write(std::move(payload));
+    if (!is_writing_) {  // the RPC is over
+      no_more_ = true;
+      waiting_.clear();
+    }
+  }
+  if (no_more_) {
+    if (end_at_once_ ? !is_writing_ : (in_flight_ == 0 && waiting_.empty() && !is_writing_))
+      stream_->finish(end_status_);
+    return;
+  }
+  if (!is_reading_ && in_flight_ + waiting_.size() < service_->options.batch_in_flight_max) {
+    is_reading_ = true;
+    stream_->read();
+  }
+}
+
+}  // namespace
+
+void serve_batch_commands(Router& router, api::Tikv& tikv, TikvServiceOptions options) {
+  auto service = std::make_shared<const Service>(Service{&tikv, std::move(options)});
+  router.add("/tikvpb.Tikv/BatchCommands", Router::Kind::kStream, [service](std::shared_ptr<ServerStream> stream) {
+    stream->attach(std::make_shared<BatchStream>(stream, service));
+    stream->read();
+  });
+}
+
+}  // namespace cairn::rpc

@@ -1,0 +1,75 @@
+// store::Transport over gRPC: one long BatchRaft stream to each peer store, and one Snapshot stream for each snapshot.
+//
+//   send() ─▶ the peer's queue (bounded) ─ one outstanding write, as many messages as wait, at most 256 or 10 MiB ─▶
+//   peer
+//
+// Order is kept per peer; Raft tolerates loss, so a full queue or a broken stream drops messages and reports the store
+// unreachable. A broken stream is opened again after a back-off (100 ms to 3 s), its address asked of PD anew
+// (peer_address, else address; a tombstone is not dialled). Thread-safe: each peer has a mutex, held for moments.
+// The receiving end is serve_raft(). Tests: raft_transport_test.cc.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/pd.h"
+#include "base/ids.h"
+#include "rpc/client.h"
+#include "rpc/server_stream.h"
+#include "runtime/executor.h"
+#include "store/store.h"
+#include "store/transport.h"
+
+namespace cairn::rpc {
+
+struct RaftTransportOptions {
+  ClusterId cluster;                  // for the header of GetStore; unset: left to the PD client
+  size_t queue_messages_max = 16384;  // of one peer
+  size_t batch_messages_max = 256;
+  size_t batch_bytes_max = size_t{10} << 20;
+  size_t snapshot_chunk_bytes = size_t{1} << 20;
+  Duration backoff_min = std::chrono::milliseconds(100);
+  Duration backoff_max = std::chrono::seconds(3);
+  Duration resolve_timeout = std::chrono::seconds(3);
+  Duration snapshot_timeout = std::chrono::minutes(10);
+};
+
+class RaftTransport : public store::Transport {
+ public:
+  // `timers` runs back-offs, `files` reads snapshots (it may block). `loop` and `pd` must outlive the transport.
+  RaftTransport(RaftTransportOptions options, ClientLoop& loop, api::Pd& pd, std::shared_ptr<runtime::Executor> timers,
+                std::shared_ptr<runtime::Executor> files);
+  ~RaftTransport() override;
+  RaftTransport(const RaftTransport&) = delete;
+  RaftTransport& operator=(const RaftTransport&) = delete;
+
+  // Who is told that a store cannot be reached; on any thread. To be called once, before the first send().
+  void on_unreachable(std::function<void(StoreId)> callback);
+  // The id that goes into the streams' metadata (`source_store_id`); once it is known.
+  void set_source(StoreId id);
+  // Closes the streams; snapshots under way fail; nothing is reported any more. Idempotent.
+  void stop();
+
+  void send(raft_serverpb::RaftMessage message) override;
+  void send_snapshot(raft_serverpb::RaftMessage message, store::SnapshotSource source,
+                     absl::AnyInvocable<void(bool ok)> done) override;
+
+  class Core;
+
+ private:
+  std::shared_ptr<Core> core_;
+};
+
+// What the receiving end does with what comes.
+struct RaftReceiver {
+  std::function<StoreId()> store_id;  // messages for another store end the stream; unset id: not checked
+  std::function<void(raft_serverpb::RaftMessage)> on_message;
+  std::function<Result<std::unique_ptr<store::SnapshotReceiver>, std::string>(raft_serverpb::RaftMessage)>
+      begin_snapshot;
+};
+
+// The methods Raft, BatchRaft and Snapshot of tikvpb.Tikv. `files` writes snapshots (it may block).
+void serve_raft(Router& router, RaftReceiver receiver, std::shared_ptr<runtime::Executor> files);
+
+}  // namespace cairn::rpc

@@ -1,0 +1,406 @@
+#include "rpc/server.h"
+
+#include <arpa/inet.h>
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "rpc/completion.h"
+#include "rpc/health_service.h"
+
+namespace cairn::rpc {
+
+namespace {
+
+class GrpcStream;
+
+// Calls that wait to be matched with an incoming one, per poller.
+constexpr int kAcceptsAhead = 32;
+
+grpc::Status to_grpc(const api::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  return {static_cast<grpc::StatusCode>(status.code), status.message};
+}
+
+}  // namespace
+
+struct Server::Core : std::enable_shared_from_this<Server::Core> {
+  Router router;
+  std::shared_ptr<HealthState> health = std::make_shared<HealthState>();
+  grpc::AsyncGenericService service;
+  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues;
+  std::unique_ptr<grpc::Server> server;  // dies before the queues
+  std::vector<std::thread> pollers;
+  int port = 0;
+
+  std::mutex mutex;
+  std::condition_variable all_ended;
+  bool is_stopping = false;                                            // guarded by mutex
+  size_t live = 0;                                                     // accepted and not over; guarded by mutex
+  std::unordered_map<GrpcStream*, std::weak_ptr<GrpcStream>> streams;  // of kind kStream; guarded by mutex
+
+  void accept_next(size_t queue);
+  void poll(size_t queue);
+  void on_accepted();
+  void on_ended(GrpcStream* stream);
+  void register_stream(const std::shared_ptr<GrpcStream>& stream);
+  void stop(Duration grace);
+};
+
+namespace {
+
+class GrpcStream final : public ServerStream, public std::enable_shared_from_this<GrpcStream> {
+ public:
+  GrpcStream(std::shared_ptr<Server::Core> core, size_t queue) : core_(std::move(core)), queue_(queue) {
+    call_ = std::make_unique<Rpc>();
+    call_->context.AsyncNotifyWhenDone(&done_);
+  }
+
+  // Waits for an incoming call.
+  void request() {
+    accept_.owner = shared_from_this();
+    auto& queue = *core_->queues[queue_];
+    core_->service.RequestCall(&call_->context, &call_->io, &queue, &queue, &accept_);
+  }
+
+  void attach(std::shared_ptr<StreamEvents> events) override {
+    std::lock_guard lock(mutex_);
+    events_ = std::move(events);
+  }
+
+  void read() override {
+    std::lock_guard lock(mutex_);
+    if (is_over_ || is_finishing_) return;
+    CHECK(!read_.owner, "a second read on {} while one is outstanding", method_);
+    begin(read_);
+    call_->io.Read(&incoming_.buffer(), &read_);
+  }
+
+  bool write(Payload message) override {
+    std::lock_guard lock(mutex_);
+    if (is_over_ || is_finishing_) return false;
+    CHECK(!write_.owner, "a second write on {} while one is outstanding", method_);
+    begin(write_);
+    call_->io.Write(message.buffer(), &write_);
+    return true;
+  }
+
+  void finish(api::Status status) override {
+    std::lock_guard lock(mutex_);
+    if (is_over_ || is_finishing_) return;
+    is_finishing_ = true;
+    if (write_.owner) {
+      finish_after_write_ = std::move(status);
+      return;
+    }
+    begin(finish_);
+    call_->io.Finish(to_grpc(status), &finish_);
+  }
+
+  void write_and_finish(Payload message) override {
+    std::lock_guard lock(mutex_);
+    if (is_over_ || is_finishing_) return;
+    CHECK(!write_.owner, "a last write on {} while one is outstanding", method_);
+    is_finishing_ = true;
+    begin(finish_);
+    call_->io.WriteAndFinish(message.buffer(), grpc::WriteOptions(), grpc::Status::OK, &finish_);
+  }
+
+  std::string metadata(std::string_view key) const override {
+    std::lock_guard lock(mutex_);
+    if (!call_) return "";
+    const auto& all = call_->context.client_metadata();
+    const auto it = all.find(grpc::string_ref(key.data(), key.size()));
+    return it == all.end() ? "" : std::string(it->second.data(), it->second.size());
+  }
+
+  std::string peer() const override {
+    std::lock_guard lock(mutex_);
+    return call_ ? call_->context.peer() : "";
+  }
+
+  void on_server_stopping() {
+    if (auto events = current_events()) events->on_server_stopping();
+  }
+
+ private:
+  struct Rpc {
+    grpc::GenericServerContext context;
+    grpc::GenericServerAsyncReaderWriter io{&context};
+  };
+  // An operation under way keeps its stream alive.
+  struct Operation final : Completion {
+    explicit Operation(void (GrpcStream::*handler)(bool)) : on_end(handler) {}
+    void (GrpcStream::*on_end)(bool);
+    std::shared_ptr<GrpcStream> owner;
+    void proceed(bool ok) override {
+      const auto self = std::move(owner);
+      ((*self).*on_end)(ok);
+    }
+  };
+
+  void begin(Operation& operation) {
+    operation.owner = shared_from_this();
+    ++pending_;
+  }
+
+  // The caller holds no lock.
+  std::shared_ptr<StreamEvents> current_events() {
+    std::lock_guard lock(mutex_);
+    return events_;
+  }
+
+  // Gives gRPC's part back once nothing can refer to it any more. The caller holds the mutex.
+  std::unique_ptr<Rpc> take_if_idle() { return is_over_ && pending_ == 0 ? std::move(call_) : nullptr; }
+
+  void on_accept(bool ok) {
+    if (!ok) return;  // the server stops
+    done_.owner = shared_from_this();
+    core_->on_accepted();
+    core_->accept_next(queue_);
+    method_ = call_->context.method();
+    const Router::Route* route = core_->router.find(method_);
+    if (route == nullptr) {
+      finish({api::Code::kUnimplemented, "unknown method " + method_});
+      return;
+    }
+    if (route->kind == Router::Kind::kStream) core_->register_stream(shared_from_this());
+    route->handler(shared_from_this());
+  }
+
+  void on_read(bool ok) {
+    Payload message = std::move(incoming_);
+    std::unique_ptr<Rpc> dead;
+    std::shared_ptr<StreamEvents> events;
+    {
+      std::lock_guard lock(mutex_);
+      incoming_ = Payload();
+      --pending_;
+      dead = take_if_idle();
+      events = events_;
+    }
+    if (!events) return;
+    if (ok) {
+      events->on_message(std::move(message));
+    } else {
+      events->on_read_end();
+    }
+  }
+
+  void on_write(bool ok) {
+    std::unique_ptr<Rpc> dead;
+    std::shared_ptr<StreamEvents> events;
+    {
+      std::lock_guard lock(mutex_);
+      --pending_;
+      if (is_finishing_ && !is_over_) {
+        begin(finish_);
+        call_->io.Finish(to_grpc(finish_after_write_), &finish_);
+        return;
+      }
+      dead = take_if_idle();
+      events = events_;
+    }
+    if (events && ok) events->on_write_done();
+  }
+
+  void on_finish(bool) {
+    std::unique_ptr<Rpc> dead;
+    std::lock_guard lock(mutex_);
+    --pending_;
+    dead = take_if_idle();
+  }
+
+  void on_done(bool) {
+    std::unique_ptr<Rpc> dead;
+    std::shared_ptr<StreamEvents> events;
+    {
+      std::lock_guard lock(mutex_);
+      is_over_ = true;
+      events = std::move(events_);
+      dead = take_if_idle();
+    }
+    if (events) events->on_closed();
+    core_->on_ended(this);
+  }
+
+  const std::shared_ptr<Server::Core> core_;
+  const size_t queue_;
+  std::string method_;  // set once, at the accept
+  Payload incoming_;    // of the outstanding read
+  Operation accept_{&GrpcStream::on_accept};
+  Operation done_{&GrpcStream::on_done};
+
+  mutable std::mutex mutex_;              // guards what follows; held while an operation is begun
+  std::unique_ptr<Rpc> call_;             // nullptr once the RPC is over and idle
+  std::shared_ptr<StreamEvents> events_;  // let go at the end, which breaks the cycle with the handler
+  Operation read_{&GrpcStream::on_read};
+  Operation write_{&GrpcStream::on_write};
+  Operation finish_{&GrpcStream::on_finish};
+  int pending_ = 0;            // reads, writes and finishes under way
+  bool is_finishing_ = false;  // finish() was called
+  bool is_over_ = false;       // gRPC said so: no operation may begin
+  api::Status finish_after_write_;
+};
+
+// Why the address cannot be had, as the operating system puts it; gRPC only logs it.
+std::string bind_error(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return "an address is host:port";
+  std::string host = address.substr(0, colon);
+  if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  addrinfo hints{};
+  hints.ai_flags = AI_PASSIVE;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int rc = getaddrinfo(host.c_str(), address.c_str() + colon + 1, &hints, &found); rc != 0) {
+    return gai_strerror(rc);
+  }
+  std::string reason = "the address cannot be bound";
+  const int fd = socket(found->ai_family, SOCK_STREAM, 0);
+  const int yes = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) != 0) reason = std::strerror(errno);
+  if (fd >= 0) close(fd);
+  freeaddrinfo(found);
+  return reason;
+}
+
+}  // namespace
+
+void Server::Core::accept_next(size_t queue) {
+  {
+    std::lock_guard lock(mutex);
+    if (is_stopping) return;
+    std::make_shared<GrpcStream>(shared_from_this(), queue)->request();
+  }
+}
+
+void Server::Core::on_accepted() {
+  std::lock_guard lock(mutex);
+  ++live;
+}
+
+void Server::Core::register_stream(const std::shared_ptr<GrpcStream>& stream) {
+  std::lock_guard lock(mutex);
+  streams.emplace(stream.get(), stream);
+}
+
+void Server::Core::on_ended(GrpcStream* stream) {
+  std::lock_guard lock(mutex);
+  streams.erase(stream);
+  --live;
+  if (live == 0) all_ended.notify_all();
+}
+
+void Server::Core::poll(size_t queue) {
+  void* tag = nullptr;
+  bool ok = false;
+  while (queues[queue]->Next(&tag, &ok)) static_cast<Completion*>(tag)->proceed(ok);
+}
+
+void Server::Core::stop(Duration grace) {
+  std::vector<std::shared_ptr<GrpcStream>> told;
+  {
+    std::lock_guard lock(mutex);
+    if (is_stopping) return;
+    is_stopping = true;
+    for (auto& [_, weak] : streams) {
+      if (auto stream = weak.lock()) told.push_back(std::move(stream));
+    }
+  }
+  health->set(HealthState::kNotServing);
+  for (auto& stream : told) stream->on_server_stopping();
+  told.clear();
+  server->Shutdown(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(grace));
+  {
+    // Every call's end has to be seen before the queues close: a handler on another thread may be answering just now.
+    std::unique_lock lock(mutex);
+    all_ended.wait(lock, [this] { return live == 0; });
+  }
+  for (auto& queue : queues) queue->Shutdown();
+  for (auto& poller : pollers) poller.join();
+  pollers.clear();
+}
+
+Server::Server(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+
+Server::~Server() { stop(Duration(0)); }
+
+Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options, Router router) {
+  CHECK(!options.addresses.empty(), "a server without an address");
+  auto core = std::make_shared<Core>();
+  core->router = std::move(router);
+  serve_health(core->router, core->health);
+
+  grpc::ServerBuilder builder;
+  builder.RegisterAsyncGenericService(&core->service);
+  builder.SetMaxReceiveMessageSize(-1);
+  builder.SetMaxSendMessageSize(-1);
+  // Two servers on one port would share its connections at random.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Clients ping idle connections every 10 s; that is no offence.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  // First window of a stream; it grows with the measured bandwidth.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 2 << 20);
+  std::vector<int> ports(options.addresses.size(), 0);
+  for (size_t i = 0; i < options.addresses.size(); ++i) {
+    builder.AddListeningPort(options.addresses[i], grpc::InsecureServerCredentials(), &ports[i]);
+  }
+  int pollers = options.pollers;
+  if (pollers <= 0) pollers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 4);
+  for (int i = 0; i < pollers; ++i) core->queues.push_back(builder.AddCompletionQueue());
+  core->server = builder.BuildAndStart();
+  if (!core->server) {
+    for (auto& queue : core->queues) {
+      queue->Shutdown();
+      void* tag = nullptr;
+      bool ok = false;
+      while (queue->Next(&tag, &ok)) continue;
+    }
+    for (size_t i = 0; i < ports.size(); ++i) {
+      if (ports[i] == 0) {
+        return Err("cannot listen on " + options.addresses[i] + ": " + bind_error(options.addresses[i]));
+      }
+    }
+    return Err("cannot listen on " + options.addresses[0]);
+  }
+  core->port = ports[0];
+  for (size_t queue = 0; queue < core->queues.size(); ++queue) {
+    for (int i = 0; i < kAcceptsAhead; ++i) core->accept_next(queue);
+  }
+  for (size_t queue = 0; queue < core->queues.size(); ++queue) {
+    core->pollers.emplace_back([core = core.get(), queue] {
+      pthread_setname_np(pthread_self(), ("grpc-" + std::to_string(queue)).c_str());
+      core->poll(queue);
+    });
+  }
+  core->health->set(HealthState::kServing);
+  return std::unique_ptr<Server>(new Server(std::move(core)));
+}
+
+int Server::port() const { return core_->port; }
+
+void Server::set_serving(bool serving) {
+  core_->health->set(serving ? HealthState::kServing : HealthState::kNotServing);
+}
+
+void Server::stop(Duration grace) { core_->stop(grace); }
+
+}  // namespace cairn::rpc

@@ -1,0 +1,62 @@
+// Unary methods: one request, parsed into an arena, becomes an api::Call; its end sends the response. Tests:
+// services_test.cc.
+#pragma once
+
+#include <google/protobuf/arena.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "api/call.h"
+#include "rpc/server_stream.h"
+
+namespace cairn::rpc {
+
+// Registers `method`; `dispatch` gets stream and message once the message is there.
+void add_unary_bytes(Router& router, std::string method,
+                     std::function<void(std::shared_ptr<ServerStream>, Payload)> dispatch);
+
+// Request and response of one unary call, in one arena.
+template <class Req, class Resp>
+class UnaryCallState final : public api::CallState<Req, Resp> {
+ public:
+  explicit UnaryCallState(std::shared_ptr<ServerStream> stream)
+      : stream_(std::move(stream)),
+        request_(google::protobuf::Arena::CreateMessage<Req>(&arena_)),
+        response_(google::protobuf::Arena::CreateMessage<Resp>(&arena_)) {}
+
+  const Req& request() const override { return *request_; }
+  Req& mutable_request() override { return *request_; }
+  Resp& response() override { return *response_; }
+  void finish(api::Status status) override {
+    if (status.ok()) {
+      stream_->write_and_finish(Payload::serialize(*response_));
+    } else {
+      stream_->finish(std::move(status));
+    }
+  }
+
+ private:
+  google::protobuf::Arena arena_;
+  std::shared_ptr<ServerStream> stream_;
+  Req* request_;
+  Resp* response_;
+};
+
+// Registers `method`; `serve(Call)` gets each call, on the transport's thread.
+template <class Req, class Resp, class Serve>
+void add_unary(Router& router, std::string method, Serve serve) {
+  add_unary_bytes(router, std::move(method),
+                  [serve = std::move(serve)](std::shared_ptr<ServerStream> stream, Payload message) {
+                    auto state = std::make_unique<UnaryCallState<Req, Resp>>(stream);
+                    if (!message.parse_into(state->mutable_request())) {
+                      stream->finish({api::Code::kInternal, "the request could not be parsed"});
+                      return;
+                    }
+                    serve(api::Call<Req, Resp>(std::move(state)));
+                  });
+}
+
+}  // namespace cairn::rpc
