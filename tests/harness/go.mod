@@ -1,0 +1,3 @@
+module cairn.test/harness
+
+go 1.23

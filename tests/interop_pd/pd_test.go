@@ -1,0 +1,127 @@
+// Package interop_pd runs the current PD client, unchanged, against a real PD with real stores. It is a module of its
+// own because it needs newer packages than the released client-go; it finds regions through the QueryRegion stream.
+package interop_pd
+
+import (
+	"context"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	pd "github.com/tikv/pd/client"
+	"github.com/tikv/pd/client/clients/router"
+	"github.com/tikv/pd/client/opt"
+	"github.com/tikv/pd/client/pkg/caller"
+
+	"cairn.test/harness"
+)
+
+func newClient(t *testing.T) pd.Client {
+	t.Helper()
+	p := harness.StartPlayground(t)
+	client, err := pd.NewClientWithContext(context.Background(), caller.TestComponent, []string{p.PD}, pd.SecurityOption{},
+		opt.WithCustomTimeoutOption(5*time.Second))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return client
+}
+
+func TestCurrentPdClient(t *testing.T) {
+	ctx := context.Background()
+	client := newClient(t)
+
+	t.Run("timestamps only grow, also among many callers", func(t *testing.T) {
+		var wg sync.WaitGroup
+		var lock sync.Mutex
+		seen := map[int64]bool{}
+		for w := 0; w < 8; w++ {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				last := int64(0)
+				for i := 0; i < 500; i++ {
+					physical, logical, err := client.GetTS(ctx)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					ts := physical<<18 + logical
+					if ts <= last {
+						t.Errorf("%d after %d", ts, last)
+					}
+					last = ts
+					lock.Lock()
+					if seen[ts] {
+						t.Errorf("%d handed out twice", ts)
+					}
+					seen[ts] = true
+					lock.Unlock()
+				}
+			}()
+		}
+		wg.Wait()
+		require.Len(t, seen, 8*500)
+	})
+
+	t.Run("regions are found by key, by the key before, by id and by range", func(t *testing.T) {
+		region, err := client.GetRegion(ctx, []byte("any key"))
+		require.NoError(t, err)
+		require.NotNil(t, region)
+		require.NotNil(t, region.Leader)
+		require.Len(t, region.Meta.Peers, 3)
+		byID, err := client.GetRegionByID(ctx, region.Meta.Id)
+		require.NoError(t, err)
+		require.Equal(t, region.Meta, byID.Meta)
+		unknown, err := client.GetRegionByID(ctx, 1<<40)
+		require.NoError(t, err)
+		require.Nil(t, unknown)
+		all, err := client.ScanRegions(ctx, nil, nil, 100) //nolint:staticcheck
+		require.NoError(t, err)
+		require.NotEmpty(t, all)
+		require.Empty(t, all[0].Meta.StartKey)
+		require.Empty(t, all[len(all)-1].Meta.EndKey)
+		batch, err := client.BatchScanRegions(ctx, []router.KeyRange{*router.NewKeyRange([]byte("a"), []byte("b")), *router.NewKeyRange([]byte("c"), []byte("d"))}, 100,
+			opt.WithOutputMustContainAllKeyRange())
+		require.NoError(t, err)
+		require.NotEmpty(t, batch)
+	})
+
+	t.Run("stores", func(t *testing.T) {
+		stores, err := client.GetAllStores(ctx)
+		require.NoError(t, err)
+		require.Len(t, stores, 3)
+		store, err := client.GetStore(ctx, stores[0].Id)
+		require.NoError(t, err)
+		require.Equal(t, stores[0].Address, store.Address)
+		_, err = client.GetStore(ctx, 1<<40)
+		require.ErrorContains(t, err, "invalid store ID")
+		require.ErrorContains(t, err, "not found")
+	})
+
+	t.Run("the GC safe point waits for barriers and never goes back", func(t *testing.T) {
+		states := client.GetGCStatesClient(math.MaxUint32)
+		controller := client.GetGCInternalController(math.MaxUint32)
+		_, err := states.SetGCBarrier(ctx, "backup", 1000, time.Hour)
+		require.NoError(t, err)
+		result, err := controller.AdvanceTxnSafePoint(ctx, 2000)
+		require.NoError(t, err)
+		require.EqualValues(t, 1000, result.NewTxnSafePoint)
+		_, err = states.DeleteGCBarrier(ctx, "backup")
+		require.NoError(t, err)
+		result, err = controller.AdvanceTxnSafePoint(ctx, 2000)
+		require.NoError(t, err)
+		require.EqualValues(t, 2000, result.NewTxnSafePoint)
+		_, err = controller.AdvanceGCSafePoint(ctx, 1500)
+		require.NoError(t, err)
+		_, err = controller.AdvanceGCSafePoint(ctx, 3000)
+		require.Error(t, err)
+		state, err := states.GetGCState(ctx)
+		require.NoError(t, err)
+		require.EqualValues(t, 2000, state.TxnSafePoint)
+		require.EqualValues(t, 1500, state.GCSafePoint)
+		_, err = states.SetGCBarrier(ctx, "late", 1999, time.Hour)
+		require.Error(t, err)
+	})
+}

@@ -1,0 +1,33 @@
+//! The Rust client's hello-world, unchanged client, against a Cairn playground: it uses unary calls and the old region
+//! lookups, where the Go client uses streams. Usage: cairn-hello PD_ADDRESS. Prints `hello` and exits 0 if all is well.
+
+use tikv_client::{Key, RawClient, Result, TransactionClient};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let pd = std::env::args().nth(1).expect("usage: cairn-hello PD_ADDRESS");
+
+    let raw = RawClient::new(vec![pd.clone()]).await?;
+    raw.put("rust/raw".to_owned(), "1".to_owned()).await?;
+    assert_eq!(raw.get("rust/raw".to_owned()).await?, Some(b"1".to_vec()));
+    raw.batch_put((0..100).map(|i| (format!("rust/batch/{i:03}"), format!("{i}")))).await?;
+    let pairs = raw.scan("rust/batch/".to_owned().."rust/batch0".to_owned(), 1000).await?;
+    assert_eq!(pairs.len(), 100);
+    assert_eq!(pairs[7].1, b"7".to_vec());
+    raw.delete("rust/raw".to_owned()).await?;
+    assert_eq!(raw.get("rust/raw".to_owned()).await?, None);
+
+    let client = TransactionClient::new(vec![pd]).await?;
+    let mut txn = client.begin_optimistic().await?;
+    txn.put("rust/txn/a".to_owned(), "hello".to_owned()).await?;
+    txn.put("rust/txn/b".to_owned(), "world".to_owned()).await?;
+    txn.commit().await?;
+    let mut reader = client.begin_optimistic().await?;
+    assert_eq!(reader.get("rust/txn/a".to_owned()).await?, Some(b"hello".to_vec()));
+    let keys: Vec<Key> = reader.scan_keys("rust/txn/".to_owned().."rust/txn0".to_owned(), 10).await?.collect();
+    assert_eq!(keys.len(), 2);
+    reader.rollback().await?;
+
+    println!("hello");
+    Ok(())
+}
