@@ -17,7 +17,9 @@ class MemoryBatch final : public WriteBatch {
  public:
   void put(Cf cf, ByteView key, ByteView value) override { add(KvOp::Kind::kPut, cf, key, value); }
   void del(Cf cf, ByteView key) override { add(KvOp::Kind::kDelete, cf, key, {}); }
-  void delete_range(Cf cf, ByteView begin, ByteView end) override { add(KvOp::Kind::kDeleteRange, cf, begin, end); }
+  void delete_range(Cf cf, ByteView begin, ByteView end) override {
+    if (begin < end) add(KvOp::Kind::kDeleteRange, cf, begin, end);
+  }
   void set_save_point() override { save_points_.push_back({ops_->size(), bytes_}); }
   void rollback_to_save_point() override {
     CHECK(!save_points_.empty(), "no save point to go back to");

@@ -1,0 +1,374 @@
+// The ordered store over RocksDB.
+//
+// flushed_sequence. Flushes are atomic over the column families: RocksDB switches all memtables that hold something at
+// one sequence number S, and installs all their files in one step of its manifest, before it tells of any of them.
+// There is one flush thread (2 to 7 background jobs give one), so flushes finish in the order in which they began.
+// Hence, when a file of a flush is told of, everything up to the largest sequence number in it is on disk in every
+// column family. That number may fall short of S (a sequence number that an ingestion took lies in no memtable);
+// flush() and flush_soon() make up for it when they find nothing unflushed.
+//
+// Ingested files are durable at once and overtake what lies in memtables; where the two overlap, RocksDB flushes first.
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/sst_file_writer.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "engine/rocks/posix_files.h"
+#include "engine/rocks/rocks_engine.h"
+#include "engine/rocks/rocks_options.h"
+#include "engine/rocks/rocks_status.h"
+
+namespace cairn::engine {
+namespace {
+
+using namespace rocks;  // NOLINT(google-build-using-namespace): this folder's own parts
+
+constexpr std::array<Cf, kCfCount> kAllCfs = {Cf::kDefault, Cf::kLock, Cf::kWrite, Cf::kRaft};
+
+rocksdb::Slice slice(ByteView bytes) { return {bytes.data(), bytes.size()}; }
+ByteView view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+// What RocksDB tells of its background work.
+class KvListener final : public rocksdb::EventListener {
+ public:
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo& info) override { advance(info.largest_seqno); }
+  void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
+    if (info.condition.cur != rocksdb::WriteStallCondition::kNormal) maybe_stalled.store(true);
+  }
+  void advance(uint64_t sequence) {
+    uint64_t seen = flushed.load();
+    while (seen < sequence && !flushed.compare_exchange_weak(seen, sequence)) {
+    }
+  }
+
+  std::atomic<uint64_t> flushed{0};
+  std::atomic<bool> maybe_stalled{false};  // something was said of a stall; whether it lasts is to be asked
+};
+
+// The open database; snapshots hold it too, so that it closes after the last of them.
+struct Database {
+  std::shared_ptr<KvListener> listener = std::make_shared<KvListener>();
+  std::shared_ptr<BackgroundError> background_error;
+  std::array<rocksdb::ColumnFamilyHandle*, kCfCount> handles{};
+  std::unique_ptr<rocksdb::DB> db;
+
+  rocksdb::ColumnFamilyHandle* of(Cf cf) const { return handles[static_cast<size_t>(cf)]; }
+  std::vector<rocksdb::ColumnFamilyHandle*> all() const { return {handles.begin(), handles.end()}; }
+  ~Database() {
+    if (!db) return;
+    for (auto* handle : handles) db->DestroyColumnFamilyHandle(handle);
+    rocksdb::Status closed = db->Close();  // flushes what is unflushed
+    if (!closed.ok()) LOG_WARN("closing the engine: {}", closed.ToString());
+  }
+};
+
+class RocksBatch final : public WriteBatch {
+ public:
+  explicit RocksBatch(const Database& database) : database_(database) {}
+  void put(Cf cf, ByteView key, ByteView value) override {
+    done(batch_.Put(database_.of(cf), slice(key), slice(value)));
+  }
+  void del(Cf cf, ByteView key) override { done(batch_.Delete(database_.of(cf), slice(key))); }
+  void delete_range(Cf cf, ByteView begin, ByteView end) override {
+    if (begin < end) done(batch_.DeleteRange(database_.of(cf), slice(begin), slice(end)));
+  }
+  void set_save_point() override { batch_.SetSavePoint(); }
+  void rollback_to_save_point() override { done(batch_.RollbackToSavePoint()); }
+  void pop_save_point() override { done(batch_.PopSavePoint()); }
+  bool empty() const override { return batch_.Count() == 0; }
+  size_t count() const override { return batch_.Count(); }
+  size_t bytes() const override { return empty() ? 0 : batch_.GetDataSize(); }
+  void clear() override { batch_.Clear(); }
+
+  rocksdb::WriteBatch& batch() { return batch_; }
+
+ private:
+  static void done(const rocksdb::Status& status) {
+    CHECK(status.ok(), "a batch takes every change, but: {}", status.ToString());
+  }
+
+  const Database& database_;
+  rocksdb::WriteBatch batch_;
+};
+
+class RocksIterator final : public Iterator {
+ public:
+  RocksIterator(const Database& database, Cf cf, const rocksdb::Snapshot* snapshot, IterOptions options)
+      : bounds_(std::move(options)), lower_(slice(bounds_.lower)), upper_(slice(bounds_.upper)) {
+    rocksdb::ReadOptions read;
+    read.snapshot = snapshot;
+    read.fill_cache = bounds_.fill_cache;
+    if (!bounds_.lower.empty()) read.iterate_lower_bound = &lower_;
+    if (!bounds_.upper.empty()) read.iterate_upper_bound = &upper_;
+    // Without total order, RocksDB may skip keys that do not share the sought key's prefix: raw keys would get lost.
+    read.prefix_same_as_start = bounds_.prefix_same_as_start && (cf == Cf::kDefault || cf == Cf::kWrite);
+    read.total_order_seek = !read.prefix_same_as_start;
+    iterator_.reset(database.db->NewIterator(read, database.of(cf)));
+  }
+
+  void seek(ByteView target) override { iterator_->Seek(slice(target)); }
+  void seek_for_prev(ByteView target) override { iterator_->SeekForPrev(slice(target)); }
+  void seek_to_first() override { iterator_->SeekToFirst(); }
+  void seek_to_last() override { iterator_->SeekToLast(); }
+  void next() override { iterator_->Next(); }
+  void prev() override { iterator_->Prev(); }
+  bool valid() const override { return iterator_->Valid(); }
+  ByteView key() const override { return view(iterator_->key()); }
+  ByteView value() const override { return view(iterator_->value()); }
+  Result<void> status() const override { return to_result(iterator_->status(), "scanning"); }
+
+ private:
+  IterOptions bounds_;
+  rocksdb::Slice lower_, upper_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+Result<std::optional<Bytes>> get_from(const Database& database, Cf cf, ByteView key,
+                                      const rocksdb::Snapshot* snapshot) {
+  rocksdb::ReadOptions read;
+  read.snapshot = snapshot;
+  Bytes value;
+  rocksdb::Status status = database.db->Get(read, database.of(cf), slice(key), &value);
+  if (status.IsNotFound()) return std::optional<Bytes>();
+  if (!status.ok()) return Err(to_error(status, "reading a key"));
+  return std::optional<Bytes>(std::move(value));
+}
+
+class RocksSnapshot final : public Snapshot {
+ public:
+  explicit RocksSnapshot(std::shared_ptr<const Database> database)
+      : database_(std::move(database)), snapshot_(database_->db->GetSnapshot()) {}
+  ~RocksSnapshot() override { database_->db->ReleaseSnapshot(snapshot_); }
+  RocksSnapshot(const RocksSnapshot&) = delete;
+  RocksSnapshot& operator=(const RocksSnapshot&) = delete;
+
+  Result<std::optional<Bytes>> get(Cf cf, ByteView key) const override {
+    return get_from(*database_, cf, key, snapshot_);
+  }
+  std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const override {
+    return std::make_unique<RocksIterator>(*database_, cf, snapshot_, std::move(options));
+  }
+
+ private:
+  std::shared_ptr<const Database> database_;
+  const rocksdb::Snapshot* snapshot_;
+};
+
+class RocksSstWriter final : public SstWriter {
+ public:
+  RocksSstWriter(PosixFiles& files, std::string path, const rocksdb::Options& options)
+      : files_(files), path_(std::move(path)), writer_(rocksdb::EnvOptions(), options) {}
+  ~RocksSstWriter() override {
+    if (!finished_) static_cast<void>(files_.remove(path_).ok());  // a destructor has nobody to tell
+  }
+  Result<void> open(const std::string& full_path) {
+    full_path_ = full_path;
+    return to_result(writer_.Open(full_path), "making an SST");
+  }
+  Result<void> put(ByteView key, ByteView value) override {
+    return to_result(writer_.Put(slice(key), slice(value)), "writing an SST");
+  }
+  uint64_t bytes() const override { return const_cast<rocksdb::SstFileWriter&>(writer_).FileSize(); }
+  Result<SstFile> finish() override {
+    CHECK(!finished_, "an SST is finished once");
+    rocksdb::ExternalSstFileInfo info;
+    TRY(to_result(writer_.Finish(&info), "finishing an SST"));
+    finished_ = true;
+    TRY(sync_directory(full_path_.substr(0, full_path_.rfind('/'))));
+    return SstFile{path_, info.file_size, info.num_entries};
+  }
+
+ private:
+  PosixFiles& files_;
+  std::string path_;
+  std::string full_path_;
+  rocksdb::SstFileWriter writer_;
+  bool finished_ = false;
+};
+
+class RocksKvEngine final : public KvEngine {
+ public:
+  RocksKvEngine(std::shared_ptr<Database> database, std::string path, std::string file_directory)
+      : database_(std::move(database)), path_(std::move(path)), files_(std::move(file_directory)) {}
+
+  std::unique_ptr<WriteBatch> new_batch() const override { return std::make_unique<RocksBatch>(*database_); }
+
+  Result<uint64_t> write(WriteBatch& batch) override {
+    TRY(database_->background_error->check());
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;
+    TRY(to_result(db().Write(options, &static_cast<RocksBatch&>(batch).batch()), "writing a batch"));
+    return uint64_t{db().GetLatestSequenceNumber()};
+  }
+
+  Result<std::optional<Bytes>> get(Cf cf, ByteView key) const override {
+    return get_from(*database_, cf, key, nullptr);
+  }
+  std::shared_ptr<const Snapshot> snapshot() const override { return std::make_shared<RocksSnapshot>(database_); }
+
+  uint64_t flushed_sequence() const override { return database_->listener->flushed.load(); }
+  Result<void> flush() override {
+    uint64_t sequence = db().GetLatestSequenceNumber();
+    rocksdb::FlushOptions options;
+    options.wait = true;
+    options.allow_write_stall = true;
+    TRY(to_result(db().Flush(options, database_->all()), "flushing"));
+    TRY(database_->background_error->check());
+    database_->listener->advance(sequence);
+    return {};
+  }
+  void flush_soon() override;
+
+  FileStore& files() override { return files_; }
+  Result<std::unique_ptr<SstWriter>> new_sst(Cf cf, const std::string& path) override {
+    TRY_ASSIGN(std::string full_path, files_.prepare(path));
+    auto writer = std::make_unique<RocksSstWriter>(files_, path, db().GetOptions(database_->of(cf)));
+    TRY(writer->open(full_path));
+    return std::unique_ptr<SstWriter>(std::move(writer));
+  }
+  Result<void> ingest(Cf cf, const std::vector<std::string>& paths) override;
+  Result<void> drop_files_in_range(ByteView begin, ByteView end) override;
+
+  uint64_t approximate_size(ByteView begin, ByteView end) const override;
+  Space space() const override;
+  bool is_write_stalled() const override;
+
+ private:
+  rocksdb::DB& db() const { return *database_->db; }
+  uint64_t property(Cf cf, const std::string& name) const {
+    uint64_t value = 0;
+    return db().GetIntProperty(database_->of(cf), name, &value) ? value : 0;
+  }
+
+  std::shared_ptr<Database> database_;
+  std::string path_;
+  PosixFiles files_;
+};
+
+void RocksKvEngine::flush_soon() {
+  uint64_t sequence = db().GetLatestSequenceNumber();
+  bool active = false, queued = false;
+  // In this order: what leaves the active memtable after it was looked at is seen among the queued ones.
+  for (Cf cf : kAllCfs) active = active || property(cf, rocksdb::DB::Properties::kNumEntriesActiveMemTable) > 0;
+  for (Cf cf : kAllCfs) queued = queued || property(cf, rocksdb::DB::Properties::kNumImmutableMemTable) > 0;
+  if (!active && !queued) return database_->listener->advance(sequence);
+  if (queued) return;  // one is under way; the next asks again
+  rocksdb::FlushOptions options;
+  options.wait = false;
+  options.allow_write_stall = true;
+  rocksdb::Status asked = db().Flush(options, database_->all());
+  if (!asked.ok()) LOG_WARN("asking the engine for a flush: {}", asked.ToString());
+}
+
+Result<void> RocksKvEngine::ingest(Cf cf, const std::vector<std::string>& paths) {
+  if (paths.empty()) return {};
+  TRY(database_->background_error->check());
+  std::vector<std::string> full_paths;
+  for (const std::string& path : paths) {
+    TRY_ASSIGN(std::string full_path, files_.full_path(path));
+    full_paths.push_back(std::move(full_path));
+  }
+  rocksdb::IngestExternalFileOptions options;
+  options.move_files = true;
+  options.write_global_seqno = false;  // the manifest has it: files stay as they were sent
+  options.verify_checksums_before_ingest = true;
+  TRY(to_result(db().IngestExternalFile(database_->of(cf), full_paths, options), "ingesting"));
+  for (const std::string& path : paths) TRY(files_.remove(path));
+  return {};
+}
+
+Result<void> RocksKvEngine::drop_files_in_range(ByteView begin, ByteView end) {
+  if (end <= begin) return {};
+  TRY(database_->background_error->check());
+  rocksdb::Slice first = slice(begin), last = slice(end);
+  rocksdb::RangePtr range(&first, &last);
+  for (Cf cf : kDataCfs) {
+    TRY(to_result(rocksdb::DeleteFilesInRanges(&db(), database_->of(cf), &range, 1, /*include_end=*/false),
+                  "dropping files"));
+  }
+  return {};
+}
+
+uint64_t RocksKvEngine::approximate_size(ByteView begin, ByteView end) const {
+  static const Bytes kLastKey(64, '\xff');
+  rocksdb::SizeApproximationOptions options;
+  options.include_memtables = true;
+  options.include_files = true;
+  options.files_size_error_margin = 0.1;
+  rocksdb::Range range(slice(begin), end.empty() ? slice(kLastKey) : slice(end));
+  uint64_t sum = 0;
+  for (Cf cf : kDataCfs) {
+    uint64_t size = 0;
+    if (db().GetApproximateSizes(options, database_->of(cf), &range, 1, &size).ok()) sum += size;
+  }
+  return sum;
+}
+
+KvEngine::Space RocksKvEngine::space() const {
+  Space space;
+  struct statvfs info{};
+  if (::statvfs(path_.c_str(), &info) == 0) {
+    space.capacity = uint64_t{info.f_blocks} * info.f_frsize;
+    space.available = uint64_t{info.f_bavail} * info.f_frsize;
+  }
+  for (Cf cf : kAllCfs) space.used += property(cf, rocksdb::DB::Properties::kTotalSstFilesSize);
+  return space;
+}
+
+bool RocksKvEngine::is_write_stalled() const {
+  std::atomic<bool>& flag = database_->listener->maybe_stalled;
+  if (!flag.load()) return false;
+  flag.store(false);
+  bool stalled = property(Cf::kDefault, rocksdb::DB::Properties::kIsWriteStopped) > 0 ||
+                 property(Cf::kDefault, rocksdb::DB::Properties::kActualDelayedWriteRate) > 0;
+  if (stalled) flag.store(true);
+  return stalled;
+}
+
+rocksdb::DBOptions database_options(const RocksKvOptions& options, const Database& database) {
+  rocksdb::DBOptions out;
+  set_common_options(out);
+  out.create_missing_column_families = true;
+  out.atomic_flush = true;
+  out.avoid_flush_during_shutdown = false;
+  out.max_open_files = allowed_open_files(options.max_open_files, "the engine");
+  out.max_background_jobs = std::clamp(options.background_jobs, 2, 7);
+  out.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.total_write_buffer_bytes);
+  out.listeners = {database.listener, make_error_listener(database.background_error)};
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KvEngine>> open_rocks_kv(const std::string& path, RocksKvOptions options) {
+  std::string file_directory = options.file_directory.empty() ? path + "-snap" : options.file_directory;
+  auto database = std::make_shared<Database>();
+  database->background_error = std::make_shared<BackgroundError>(options.on_background_error);
+  auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, -1, false, 0.5);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (Cf cf : kAllCfs) families.emplace_back(cf_name(cf), column_family_options(cf, options, cache));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  TRY(to_result(rocksdb::DB::Open(database_options(options, *database), path, families, &handles, &db),
+                "opening the engine in " + path));
+  database->db.reset(db);
+  CHECK(handles.size() == kCfCount, "{} column families are open", handles.size());
+  std::copy(handles.begin(), handles.end(), database->handles.begin());
+  TRY(make_directories(file_directory));
+  database->listener->advance(db->GetLatestSequenceNumber());
+  return std::unique_ptr<KvEngine>(
+      std::make_unique<RocksKvEngine>(std::move(database), path, std::move(file_directory)));
+}
+
+}  // namespace cairn::engine

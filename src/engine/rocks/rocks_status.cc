@@ -1,0 +1,79 @@
+#include "engine/rocks/rocks_status.h"
+
+#include <rocksdb/listener.h>
+#include <rocksdb/status.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace cairn::engine::rocks {
+
+Error to_error(const rocksdb::Status& status, const std::string& doing) {
+  CHECK(!status.ok(), "an error made of success: {}", doing);
+  std::string message = doing + ": " + status.ToString();
+  if (status.IsNoSpace()) return {Error::Kind::kNoSpace, std::move(message)};
+  if (status.IsCorruption()) return {Error::Kind::kCorruption, std::move(message)};
+  if (status.IsIOError() && message.find("/LOCK") != std::string::npos) {
+    return {Error::Kind::kLocked, doing + ": another process has the directory open (" + status.ToString() + ")"};
+  }
+  if (status.IsInvalidArgument() || status.IsNotSupported()) return {Error::Kind::kInvalid, std::move(message)};
+  return {Error::Kind::kIo, std::move(message)};
+}
+
+Result<void> to_result(const rocksdb::Status& status, const std::string& doing) {
+  if (status.ok()) return {};
+  return Err(to_error(status, doing));
+}
+
+void BackgroundError::set(Error error) {
+  {
+    std::lock_guard lock(mutex_);
+    if (error_) return;
+    error_ = error;
+  }
+  LOG_ERROR("the engine failed in the background, no write is taken any more: {}", error.message);
+  if (hook_) hook_(error);
+}
+
+Result<void> BackgroundError::check() const {
+  std::lock_guard lock(mutex_);
+  if (error_) return Err(*error_);
+  return {};
+}
+
+namespace {
+
+class ErrorListener final : public rocksdb::EventListener {
+ public:
+  explicit ErrorListener(std::shared_ptr<BackgroundError> target) : target_(std::move(target)) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    if (!status->ok()) target_->set(to_error(*status, "background work of the engine"));
+  }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+
+ private:
+  std::shared_ptr<BackgroundError> target_;
+};
+
+}  // namespace
+
+std::shared_ptr<rocksdb::EventListener> make_error_listener(std::shared_ptr<BackgroundError> target) {
+  return std::make_shared<ErrorListener>(std::move(target));
+}
+
+int allowed_open_files(int wanted, const std::string& what) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  auto allowed = static_cast<int>(std::min<rlim_t>(limit.rlim_cur / 4 * 3, 1 << 20));
+  if (wanted > 0 && wanted <= allowed) return wanted;
+  LOG_WARN("{} may hold {} files open, not {}: the process is limited to {} (ulimit -n)", what, allowed, wanted,
+           static_cast<uint64_t>(limit.rlim_cur));
+  return allowed;
+}
+
+}  // namespace cairn::engine::rocks
