@@ -28,7 +28,7 @@ enum class ApiVersion : uint8_t { kV1, kV1Ttl };
 struct Config {
   ApiVersion api_version = ApiVersion::kV1;
   size_t max_key_size = 8u << 10;
-  uint32_t scan_limit_max = 10'240 * 10;  // pairs that one scan answers at most
+  uint32_t scan_limit_max = 10'240 * 10;  // a scan that asks for more pairs is refused
 };
 
 // What the request itself got wrong: the text of the `error` field of the response.
@@ -85,6 +85,9 @@ class RawReader {
   Answer<Checksum> checksum(const std::vector<KeyRange>& ranges) const;
 
  private:
+  bool is_in_region(ByteView key) const;
+  Failure not_in_region(ByteView key) const;
+  Answer<std::optional<Bytes>> get_live(engine::Cf cf, ByteView key, uint64_t* expires_s) const;
   Answer<void> append_scan(engine::Cf cf, const Scan& scan, std::vector<KvPair>& out) const;
 
   const engine::RegionSnapshot& snapshot_;

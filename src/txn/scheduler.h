@@ -9,13 +9,15 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <functional>
+#include <vector>
 
 #include "engine/region_store.h"
 #include "runtime/clock.h"
 #include "runtime/latches.h"
 #include "runtime/task.h"
 #include "txn/commands.h"
+#include "txn/computation.h"
 #include "txn/concurrency_manager.h"
 #include "txn/failure.h"
 
@@ -46,6 +48,14 @@ class Scheduler {
 
  private:
   class Admission;
+  enum class ChoosesCommitTs : bool { kNo, kYes };
+
+  // Snapshot, compute, write. The caller holds the latches of `keys`.
+  template <class R>
+  runtime::Task<Answer<R>> execute(engine::RegionRequest request, const std::vector<Bytes>& keys,
+                                   ChoosesCommitTs chooses_commit_ts,
+                                   std::function<mvcc::Result<R>(Computation&)> decide);
+  runtime::Task<Answer<ResolveLockResult>> resolve_region(const ResolveLock& command, engine::RegionRequest request);
 
   engine::RegionStore& store_;
   ConcurrencyManager& concurrency_;

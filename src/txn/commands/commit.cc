@@ -1,0 +1,18 @@
+// KvCommit: all keys or none.
+#include "txn/actions/commit_key.h"
+#include "txn/computation.h"
+
+namespace cairn::txn {
+
+mvcc::Result<CommitResult> compute(const Commit& command, Computation& c) {
+  if (command.commit_ts <= command.start_ts) {
+    return Err(KeyError(
+        mvcc::Aborted{fmt::format("InvalidTxnTso start_ts={} commit_ts={}", command.start_ts, command.commit_ts)}));
+  }
+  for (const auto& key : command.keys) {
+    TRY(commit_key(c, Key::from_user(key), command.start_ts, command.commit_ts));
+  }
+  return CommitResult{.error = {}, .commit_ts = command.commit_ts};
+}
+
+}  // namespace cairn::txn

@@ -1,0 +1,69 @@
+// KvResolveLock: carries the known fate of transactions to their locks. The scheduler walks a whole region in steps of
+// locks_to_resolve() and resolve_keys().
+#include <algorithm>
+
+#include "txn/actions/commit_key.h"
+#include "txn/actions/rollback.h"
+#include "txn/computation.h"
+
+namespace cairn::txn {
+namespace {
+
+const ResolveLock::Txn* txn_of(const ResolveLock& command, Timestamp start_ts) {
+  auto it = std::find_if(command.txns.begin(), command.txns.end(),
+                         [&](const ResolveLock::Txn& txn) { return txn.start_ts == start_ts; });
+  return it == command.txns.end() ? nullptr : &*it;
+}
+
+mvcc::Result<void> resolve(Computation& c, const Key& key, const ResolveLock::Txn& txn) {
+  if (txn.commit_ts.is_set()) {
+    TRY(commit_key(c, key, txn.start_ts, txn.commit_ts));
+    return {};
+  }
+  TRY_ASSIGN(auto committed_at, cleanup(c, key, txn.start_ts, Timestamp(), Protection::kUnprotected));
+  if (committed_at) return Err(KeyError(mvcc::Committed{key.user, txn.start_ts, *committed_at}));
+  return {};
+}
+
+mvcc::Result<void> check(const ResolveLock& command) {
+  for (const auto& txn : command.txns) {
+    if (txn.commit_ts.is_set() && txn.commit_ts <= txn.start_ts) {
+      return Err(
+          KeyError(mvcc::Aborted{fmt::format("InvalidTxnTso start_ts={} commit_ts={}", txn.start_ts, txn.commit_ts)}));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+mvcc::Result<ResolveLockResult> compute(const ResolveLock& command, Computation& c) {
+  TRY(check(command));
+  CHECK(command.keys.empty() || command.txns.size() == 1, "{} keys for {} transactions", command.keys.size(),
+        command.txns.size());
+  for (const auto& key : command.keys) {
+    TRY(resolve(c, Key::from_user(key), command.txns.front()));
+  }
+  return ResolveLockResult{};
+}
+
+engine::Result<std::vector<std::pair<Key, Lock>>> locks_to_resolve(const ResolveLock& command,
+                                                                   const engine::RegionSnapshot& snapshot,
+                                                                   ByteView from, size_t limit) {
+  MvccReader reader(snapshot);
+  return reader.scan_locks(
+      from, {}, [&](const Lock& lock) { return txn_of(command, lock.start_ts) != nullptr; }, limit);
+}
+
+mvcc::Result<ResolveLockResult> resolve_keys(const ResolveLock& command, const std::vector<Key>& keys, Computation& c) {
+  TRY(check(command));
+  for (const auto& key : keys) {
+    TRY_ASSIGN(auto lock, c.reader.load_lock(key));
+    const auto* txn = lock ? txn_of(command, lock->start_ts) : nullptr;
+    if (!txn) continue;  // somebody else resolved it since it was found
+    TRY(resolve(c, key, *txn));
+  }
+  return ResolveLockResult{};
+}
+
+}  // namespace cairn::txn

@@ -1,0 +1,52 @@
+// What a command computes over: the view of its region, the changes it decides on, and max_ts with the memory locks.
+// One per computation; synchronous. compute() of each command reads from top to bottom as its outcome table.
+#pragma once
+
+#include <vector>
+
+#include "engine/region_store.h"
+#include "mvcc/mvcc_reader.h"
+#include "mvcc/mvcc_txn.h"
+#include "txn/commands.h"
+#include "txn/concurrency_manager.h"
+
+namespace cairn::txn {
+
+using mvcc::Key;
+using mvcc::Lock;
+using mvcc::MvccReader;
+using mvcc::MvccTxn;
+using mvcc::Write;
+
+struct Computation {
+  Computation(const engine::RegionSnapshot& view, ConcurrencyManager& manager)
+      : snapshot(view), reader(view), concurrency(manager) {}
+
+  const engine::RegionSnapshot& snapshot;
+  MvccReader reader;
+  MvccTxn txn;
+  ConcurrencyManager& concurrency;
+  std::vector<ConcurrencyManager::Guard> guards;  // of published locks; to be kept until the changes are applied
+  bool is_one_pc = false;                         // the changes are a whole transaction
+};
+
+// commands/<name>.cc. A KeyError discards all changes and becomes the answer's error.
+mvcc::Result<PrewriteResult> compute(const Prewrite& command, Computation& c);
+mvcc::Result<CommitResult> compute(const Commit& command, Computation& c);
+mvcc::Result<BatchRollbackResult> compute(const BatchRollback& command, Computation& c);
+mvcc::Result<CleanupResult> compute(const Cleanup& command, Computation& c);
+mvcc::Result<CheckTxnStatusResult> compute(const CheckTxnStatus& command, Computation& c);
+mvcc::Result<CheckSecondaryLocksResult> compute(const CheckSecondaryLocks& command, Computation& c);
+mvcc::Result<ResolveLockResult> compute(const ResolveLock& command, Computation& c);
+mvcc::Result<TxnHeartBeatResult> compute(const TxnHeartBeat& command, Computation& c);
+mvcc::Result<DeleteRangeResult> compute(const DeleteRange& command, Computation& c);
+
+// One step of a ResolveLock over a whole region: the locks of its transactions from `from` (engine key) on, at most
+// `limit`.
+engine::Result<std::vector<std::pair<Key, Lock>>> locks_to_resolve(const ResolveLock& command,
+                                                                   const engine::RegionSnapshot& snapshot,
+                                                                   ByteView from, size_t limit);
+// Resolves those of the keys that still hold a lock of one of the command's transactions.
+mvcc::Result<ResolveLockResult> resolve_keys(const ResolveLock& command, const std::vector<Key>& keys, Computation& c);
+
+}  // namespace cairn::txn

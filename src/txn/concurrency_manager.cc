@@ -1,0 +1,101 @@
+#include "txn/concurrency_manager.h"
+
+#include <algorithm>
+
+namespace cairn::txn {
+
+ConcurrencyManager::~ConcurrencyManager() {
+  CHECK(count_.load() == 0, "{} memory locks outlive the table", count_.load());
+}
+
+void ConcurrencyManager::update_max_ts(Timestamp ts) {
+  if (ts.is_max()) return;
+  uint64_t current = max_ts_.load(std::memory_order_seq_cst);
+  while (current < ts.value && !max_ts_.compare_exchange_weak(current, ts.value, std::memory_order_seq_cst)) {
+  }
+}
+
+ConcurrencyManager::Guard::Guard(Guard&& other) noexcept
+    : owner_(std::exchange(other.owner_, nullptr)), key_(std::move(other.key_)) {}
+
+ConcurrencyManager::Guard& ConcurrencyManager::Guard::operator=(Guard&& other) noexcept {
+  if (this != &other) {
+    release();
+    owner_ = std::exchange(other.owner_, nullptr);
+    key_ = std::move(other.key_);
+  }
+  return *this;
+}
+
+void ConcurrencyManager::Guard::release() {
+  if (owner_) std::exchange(owner_, nullptr)->remove(key_);
+}
+
+std::optional<ConcurrencyManager::Guard> ConcurrencyManager::publish(
+    ByteView user_key, const std::function<std::optional<mvcc::Lock>(Timestamp max_ts)>& decide) {
+  Slot& slot = slot_of(user_key);
+  std::lock_guard hold(slot.mutex);
+  // Before max_ts is read: a reader that raised max_ts too late for us must not take the short cut over the slots.
+  count_.fetch_add(1, std::memory_order_seq_cst);
+  auto lock = decide(max_ts());
+  if (!lock) {
+    count_.fetch_sub(1, std::memory_order_seq_cst);
+    return std::nullopt;
+  }
+  const bool is_new = slot.locks.emplace(Bytes(user_key), std::move(*lock)).second;
+  CHECK(is_new, "key {} has a memory lock already: its latch is not held", to_hex(user_key));
+  return Guard(this, Bytes(user_key));
+}
+
+void ConcurrencyManager::remove(const Bytes& user_key) {
+  Slot& slot = slot_of(user_key);
+  std::lock_guard hold(slot.mutex);
+  CHECK(slot.locks.erase(user_key) == 1, "the memory lock of {} is gone", to_hex(user_key));
+  count_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+std::optional<std::pair<Bytes, mvcc::Lock>> ConcurrencyManager::find(ByteView user_key,
+                                                                     const Predicate& matches) const {
+  if (count_.load(std::memory_order_seq_cst) == 0) return std::nullopt;
+  const Slot& slot = slot_of(user_key);
+  std::lock_guard hold(slot.mutex);
+  auto it = slot.locks.find(user_key);
+  if (it == slot.locks.end() || !matches(it->first, it->second)) return std::nullopt;
+  return *it;
+}
+
+std::optional<std::pair<Bytes, mvcc::Lock>> ConcurrencyManager::find_in_range(ByteView start, ByteView end,
+                                                                              const Predicate& matches) const {
+  if (count_.load(std::memory_order_seq_cst) == 0) return std::nullopt;
+  std::optional<std::pair<Bytes, mvcc::Lock>> first;
+  for (const Slot& slot : slots_) {
+    std::lock_guard hold(slot.mutex);
+    for (auto it = slot.locks.lower_bound(start); it != slot.locks.end(); ++it) {
+      if ((!end.empty() && it->first >= end) || (first && it->first >= first->first)) break;
+      if (!matches(it->first, it->second)) continue;
+      first = *it;
+      break;
+    }
+  }
+  return first;
+}
+
+std::optional<Timestamp> ConcurrencyManager::min_lock_ts() const {
+  if (count_.load(std::memory_order_seq_cst) == 0) return std::nullopt;
+  std::optional<Timestamp> min;
+  for (const Slot& slot : slots_) {
+    std::lock_guard hold(slot.mutex);
+    for (const auto& [key, lock] : slot.locks) min = std::min(min.value_or(lock.start_ts), lock.start_ts);
+  }
+  return min;
+}
+
+const ConcurrencyManager::Slot& ConcurrencyManager::slot_of(ByteView user_key) const {
+  return slots_[std::hash<ByteView>()(user_key) % kSlots];
+}
+
+ConcurrencyManager::Slot& ConcurrencyManager::slot_of(ByteView user_key) {
+  return slots_[std::hash<ByteView>()(user_key) % kSlots];
+}
+
+}  // namespace cairn::txn

@@ -1,0 +1,156 @@
+#include "txn/reads.h"
+
+#include <algorithm>
+
+#include "mvcc/lock_conflict.h"
+#include "mvcc/point_getter.h"
+#include "mvcc/scanner.h"
+
+namespace cairn::txn {
+
+using mvcc::Key;
+using mvcc::Lock;
+using mvcc::LockVerdict;
+
+namespace {
+
+bool looks_at_memory_locks(const ReadOptions& options) { return options.isolation != IsolationLevel::kRc; }
+
+engine::KeyNotInRegion not_in_region(const engine::RegionSnapshot& snapshot, Bytes engine_key) {
+  engine::RegionDescription region;
+  region.id = snapshot.region_id();
+  region.start_key = Bytes(snapshot.start_key());
+  region.end_key = Bytes(snapshot.end_key());
+  return {std::move(engine_key), std::move(region)};
+}
+
+bool contains(const engine::RegionSnapshot& snapshot, ByteView engine_key) {
+  return engine_key >= snapshot.start_key() && (snapshot.end_key().empty() || engine_key < snapshot.end_key());
+}
+
+// An error of a key goes into the answer, one of the engine becomes a Failure.
+std::optional<Failure> take_failure(mvcc::Error&& error, std::optional<KeyError>& key_error) {
+  if (auto* of_engine = std::get_if<engine::Error>(&error)) return std::move(*of_engine);
+  key_error = std::get<KeyError>(std::move(error));
+  return std::nullopt;
+}
+
+Bytes encode_bound(ByteView user_key) { return user_key.empty() ? Bytes() : codec::encode_bytes(user_key); }
+
+}  // namespace
+
+std::optional<KeyError> before_read(ConcurrencyManager& concurrency, const ReadOptions& options,
+                                    const std::vector<Bytes>& keys, bool stale_read) {
+  if (!stale_read) concurrency.update_max_ts(options.read_ts);
+  if (!looks_at_memory_locks(options)) return std::nullopt;
+  for (const auto& key : keys) {
+    // A lock that is to be read through must be read from the engine, where it is not yet.
+    auto found = concurrency.find(key, [&](ByteView at, const Lock& lock) {
+      return mvcc::judge_lock(at, lock, options) != LockVerdict::kIgnore;
+    });
+    if (found) return mvcc::conflict_error(found->first, found->second, options);
+  }
+  return std::nullopt;
+}
+
+std::optional<KeyError> before_range_read(ConcurrencyManager& concurrency, const ReadOptions& options,
+                                          const KeyRange& range, bool stale_read) {
+  if (!stale_read) concurrency.update_max_ts(options.read_ts);
+  if (!looks_at_memory_locks(options)) return std::nullopt;
+  auto found = concurrency.find_in_range(range.start, range.end, [&](ByteView at, const Lock& lock) {
+    return mvcc::judge_lock(at, lock, options) != LockVerdict::kIgnore;
+  });
+  if (!found) return std::nullopt;
+  return mvcc::conflict_error(found->first, found->second, options);
+}
+
+Result<void, engine::RegionError> check_keys_in_region(const engine::RegionSnapshot& snapshot,
+                                                       const std::vector<Bytes>& keys) {
+  for (const auto& key : keys) {
+    Bytes engine_key = codec::encode_bytes(key);
+    if (!contains(snapshot, engine_key)) {
+      return Err(engine::RegionError(not_in_region(snapshot, std::move(engine_key))));
+    }
+  }
+  return {};
+}
+
+Answer<GetResult> get(const engine::RegionSnapshot& snapshot, const ReadOptions& options, ByteView key) {
+  TRY(check_keys_in_region(snapshot, {Bytes(key)}));
+  auto found = mvcc::PointGetter(snapshot, options).get(Key::from_user(Bytes(key)));
+  GetResult result;
+  if (!found.ok()) {
+    if (auto failure = take_failure(std::move(found).error(), result.error)) return Err(std::move(*failure));
+    return result;
+  }
+  if (auto& value = *found) {
+    result.value = std::move(value->value);
+    result.commit_ts = value->commit_ts;
+  }
+  return result;
+}
+
+Answer<std::vector<KvPair>> batch_get(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
+                                      const std::vector<Bytes>& keys) {
+  TRY(check_keys_in_region(snapshot, keys));
+  mvcc::PointGetter getter(snapshot, options);
+  std::vector<KvPair> pairs;
+  for (const auto& key : keys) {
+    auto found = getter.get(Key::from_user(key));
+    if (!found.ok()) {
+      KvPair pair{key, {}, {}, {}};
+      if (auto failure = take_failure(std::move(found).error(), pair.error)) return Err(std::move(*failure));
+      pairs.push_back(std::move(pair));
+    } else if (*found) {
+      pairs.push_back({key, std::move((*found)->value), {}, (*found)->commit_ts});
+    }
+  }
+  return pairs;
+}
+
+Answer<std::vector<KvPair>> scan(const engine::RegionSnapshot& snapshot, const ReadOptions& options, const Scan& scan) {
+  // The end from which the scan starts must be the region's; the other one is clipped.
+  Bytes first = encode_bound(scan.start_key);
+  const bool is_outside = scan.reverse ? !first.empty() && (first < snapshot.start_key() ||
+                                                            (!snapshot.end_key().empty() && first > snapshot.end_key()))
+                                       : !contains(snapshot, first);
+  if (is_outside) return Err(engine::RegionError(not_in_region(snapshot, std::move(first))));
+
+  Bytes last = encode_bound(scan.end_key);
+  mvcc::ScanBounds bounds{scan.reverse ? std::move(last) : std::move(first), {}, scan.key_only};
+  bounds.upper = scan.reverse ? std::move(first) : std::move(last);
+  std::vector<KvPair> pairs;
+  if (!bounds.upper.empty() && bounds.lower >= bounds.upper) return pairs;
+  auto scanner = scan.reverse ? mvcc::backward_scanner(snapshot, options, std::move(bounds))
+                              : mvcc::forward_scanner(snapshot, options, std::move(bounds));
+  for (uint64_t seen = 0; pairs.size() < scan.limit; ++seen) {
+    TRY_ASSIGN(auto row, scanner->next());
+    if (!row) break;
+    const bool is_sampled = scan.sample_step <= 1 || seen % scan.sample_step == 0;
+    if (is_sampled || row->error) {
+      pairs.push_back({std::move(row->user_key), std::move(row->value), std::move(row->error), row->commit_ts});
+    }
+  }
+  return pairs;
+}
+
+std::optional<KeyError> before_scan_lock(ConcurrencyManager& concurrency, const ScanLock& scan) {
+  concurrency.update_max_ts(scan.max_version);
+  auto found = concurrency.find_in_range(scan.start_key, scan.end_key,
+                                         [&](ByteView, const Lock& lock) { return lock.start_ts <= scan.max_version; });
+  if (!found) return std::nullopt;
+  return mvcc::KeyIsLocked{found->second.info(found->first)};
+}
+
+Answer<std::vector<LockInfo>> scan_lock(const engine::RegionSnapshot& snapshot, const ScanLock& scan) {
+  mvcc::MvccReader reader(snapshot);
+  TRY_ASSIGN(auto locks, reader.scan_locks(
+                             encode_bound(scan.start_key), encode_bound(scan.end_key),
+                             [&](const Lock& lock) { return lock.start_ts <= scan.max_version; }, scan.limit));
+  std::vector<LockInfo> infos;
+  infos.reserve(locks.size());
+  for (const auto& [key, lock] : locks) infos.push_back(lock.info(key.user));
+  return infos;
+}
+
+}  // namespace cairn::txn
