@@ -1,0 +1,255 @@
+// The Raft log over a RocksDB of its own, with its write-ahead log.
+//
+//   01 02 region u64be 01 index u64be   an entry
+//   01 02 region u64be 02               the region's state
+//   01 02 region u64be 03 slot u8       a meta value
+//
+// Recovery. Tolerant mode: a torn tail is cut off, a bad checksum refuses to open (point-in-time mode would drop it and
+// all behind it in silence). Two holes of that mode are closed: a damaged length in the newest log (wal_tail.h), and an
+// older log that lost its end (the manifest keeps the synced size of each log that was followed by another).
+//
+// Entries live shortly: most die before their memtable is flushed, and since flushes merge several memtables, entry and
+// deletion meet there. So point deletions it is, but for ranges so long that they would crowd the memtable.
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "engine/rocks/posix_files.h"
+#include "engine/rocks/rocks_engine.h"
+#include "engine/rocks/rocks_options.h"
+#include "engine/rocks/rocks_status.h"
+#include "engine/rocks/wal_tail.h"
+
+namespace cairn::engine {
+namespace {
+
+using namespace rocks;  // NOLINT(google-build-using-namespace): this folder's own parts
+
+constexpr ByteView kPrefix("\x01\x02", 2);
+constexpr char kEntryKind = 1, kStateKind = 2, kMetaKind = 3;
+constexpr size_t kStateKeySize = 11;
+constexpr uint64_t kPointDeletionsMax = 4096;
+
+rocksdb::Slice slice(ByteView bytes) { return {bytes.data(), bytes.size()}; }
+ByteView view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+Bytes region_key(uint64_t region, char kind) {
+  Bytes key(kPrefix);
+  codec::put_u64_be(key, region);
+  key.push_back(kind);
+  return key;
+}
+Bytes entry_key(RegionId region, uint64_t index) {
+  Bytes key = region_key(region.value, kEntryKind);
+  codec::put_u64_be(key, index);
+  return key;
+}
+Bytes state_key(RegionId region) { return region_key(region.value, kStateKind); }
+Bytes meta_key(RegionId region, uint8_t slot) {
+  Bytes key = region_key(region.value, kMetaKind);
+  key.push_back(static_cast<char>(slot));
+  return key;
+}
+
+class RocksRaftLogBatch final : public RaftLogBatch {
+ public:
+  void put_state(RegionId region, ByteView raft_state) override {
+    done(batch_.Put(slice(state_key(region)), slice(raft_state)));
+  }
+  void put_entry(RegionId region, LogIndex index, ByteView entry) override {
+    done(batch_.Put(slice(entry_key(region, index.value)), slice(entry)));
+  }
+  void cut_suffix(RegionId region, LogIndex from, LogIndex last) override { cut(region, from.value, last.value); }
+  void cut_prefix(RegionId region, LogIndex from, LogIndex to) override {
+    if (from < to) cut(region, from.value, to.value - 1);
+  }
+  void remove_region(RegionId region, LogIndex first, LogIndex last) override {
+    cut(region, first.value, last.value);
+    done(batch_.Delete(slice(state_key(region))));
+    done(
+        batch_.DeleteRange(slice(region_key(region.value, kMetaKind)), slice(region_key(region.value, kMetaKind + 1))));
+  }
+  void put_meta(RegionId region, uint8_t slot, ByteView value) override {
+    Bytes key = meta_key(region, slot);
+    done(value.empty() ? batch_.Delete(slice(key)) : batch_.Put(slice(key), slice(value)));
+  }
+  bool empty() const override { return batch_.Count() == 0; }
+  size_t bytes() const override { return empty() ? 0 : batch_.GetDataSize(); }
+  void clear() override { batch_.Clear(); }
+
+  rocksdb::WriteBatch& batch() { return batch_; }
+
+ private:
+  // Deletes the entries [first, last].
+  void cut(RegionId region, uint64_t first, uint64_t last) {
+    if (last < first) return;
+    if (last - first >= kPointDeletionsMax) {
+      Bytes end = last == UINT64_MAX ? state_key(region) : entry_key(region, last + 1);
+      return done(batch_.DeleteRange(slice(entry_key(region, first)), slice(end)));
+    }
+    for (uint64_t index = first; index - first <= last - first; ++index) {
+      done(batch_.Delete(slice(entry_key(region, index))));
+      if (index == last) break;
+    }
+  }
+  static void done(const rocksdb::Status& status) {
+    CHECK(status.ok(), "a batch takes every change, but: {}", status.ToString());
+  }
+
+  rocksdb::WriteBatch batch_;
+};
+
+class RocksRaftLog final : public RaftLogEngine {
+ public:
+  RocksRaftLog(std::unique_ptr<rocksdb::DB> db, std::shared_ptr<BackgroundError> background_error)
+      : db_(std::move(db)), background_error_(std::move(background_error)) {}
+  ~RocksRaftLog() override {
+    rocksdb::Status status = db_->SyncWAL();
+    if (status.ok()) status = db_->Close();
+    if (!status.ok()) LOG_WARN("closing the Raft log: {}", status.ToString());
+  }
+
+  std::unique_ptr<RaftLogBatch> new_batch() const override { return std::make_unique<RocksRaftLogBatch>(); }
+
+  Result<void> write(RaftLogBatch& batch, Sync sync) override {
+    TRY(background_error_->check());
+    auto& mine = static_cast<RocksRaftLogBatch&>(batch);
+    if (mine.empty()) {
+      return sync == Sync::kYes ? to_result(db_->SyncWAL(), "syncing the Raft log") : Result<void>();
+    }
+    rocksdb::WriteOptions options;
+    options.sync = sync == Sync::kYes;
+    return to_result(db_->Write(options, &mine.batch()), "writing the Raft log");
+  }
+
+  // One seek a region: from its state on to where the next region's would be.
+  Result<std::vector<RegionId>> regions() const override {
+    auto iterator = scan(nullptr, nullptr);
+    std::vector<RegionId> ids;
+    Bytes target = region_key(0, kStateKind);
+    for (iterator->Seek(slice(target)); iterator->Valid(); iterator->Seek(slice(target))) {
+      ByteView key = view(iterator->key());
+      ByteView rest = key.substr(0, kStateKeySize);
+      uint64_t region = 0;
+      if (!rest.starts_with(kPrefix)) break;
+      rest.remove_prefix(kPrefix.size());
+      if (!codec::get_u64_be(rest, region) || rest.empty()) {
+        return Err(Error{Error::Kind::kCorruption, "a strange key in the Raft log: " + to_hex(key)});
+      }
+      if (rest.front() == kStateKind) ids.emplace_back(region);
+      if (rest.front() != kEntryKind && region == UINT64_MAX) break;
+      target = region_key(rest.front() == kEntryKind ? region : region + 1, kStateKind);
+    }
+    TRY(to_result(iterator->status(), "listing the Raft log's regions"));
+    return ids;
+  }
+  Result<std::optional<Bytes>> state(RegionId region) const override { return get(state_key(region)); }
+  Result<std::optional<Bytes>> meta(RegionId region, uint8_t slot) const override {
+    return get(meta_key(region, slot));
+  }
+  Result<std::optional<Bytes>> entry(RegionId region, LogIndex index) const override {
+    return get(entry_key(region, index.value));
+  }
+  Result<size_t> entries(RegionId region, LogIndex from, LogIndex to, size_t max_bytes,
+                         std::vector<Bytes>& out) const override {
+    if (to <= from) return size_t{0};
+    Bytes first = entry_key(region, from.value), end = entry_key(region, to.value);
+    rocksdb::Slice lower = slice(first), upper = slice(end);
+    auto iterator = scan(&lower, &upper);
+    size_t count = 0, bytes = 0;
+    for (iterator->Seek(lower); iterator->Valid(); iterator->Next()) {
+      ByteView index_bytes = view(iterator->key()).substr(kStateKeySize);
+      uint64_t index = 0;
+      if (!codec::get_u64_be(index_bytes, index) || index != from.value + count) break;
+      bytes += iterator->value().size();
+      if (count > 0 && bytes > max_bytes) break;
+      out.emplace_back(view(iterator->value()));
+      ++count;
+    }
+    TRY(to_result(iterator->status(), "reading entries"));
+    return count;
+  }
+  uint64_t used_bytes() const override {
+    uint64_t files = 0, memory = 0;
+    db_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &files);
+    db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &memory);
+    return files + memory;
+  }
+
+ private:
+  Result<std::optional<Bytes>> get(const Bytes& key) const {
+    Bytes value;
+    rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), slice(key), &value);
+    if (status.IsNotFound()) return std::optional<Bytes>();
+    if (!status.ok()) return Err(to_error(status, "reading the Raft log"));
+    return std::optional<Bytes>(std::move(value));
+  }
+  std::unique_ptr<rocksdb::Iterator> scan(const rocksdb::Slice* lower, const rocksdb::Slice* upper) const {
+    rocksdb::ReadOptions read;
+    read.iterate_lower_bound = lower;
+    read.iterate_upper_bound = upper;
+    return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(read));
+  }
+
+  std::unique_ptr<rocksdb::DB> db_;
+  std::shared_ptr<BackgroundError> background_error_;
+};
+
+rocksdb::Options raft_log_options(const RocksRaftLogOptions& options) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes, -1, false, 0.5);
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.format_version = 5;
+
+  rocksdb::Options out;
+  set_common_options(out);
+  out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  out.compression = rocksdb::kLZ4Compression;
+  out.write_buffer_size = options.write_buffer_bytes;
+  out.min_write_buffer_number_to_merge = 2;
+  out.max_write_buffer_number = 6;
+  out.max_total_wal_size = options.total_wal_bytes;
+  out.max_open_files = allowed_open_files(options.max_open_files, "the Raft log");
+  out.max_background_jobs = 2;
+  out.manual_wal_flush = false;
+  out.wal_bytes_per_sync = 0;  // each batch is synced anyway
+  out.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  out.track_and_verify_wals_in_manifest = true;
+  return out;
+}
+
+// Looks at the log's end under RocksDB's own lock, so as not to touch the log of a living process.
+Result<void> check_tail_locked(const std::string& path) {
+  rocksdb::Env* env = rocksdb::Env::Default();
+  if (!env->FileExists(path + "/CURRENT").ok()) return {};  // no database yet
+  rocksdb::FileLock* lock = nullptr;
+  TRY(to_result(env->LockFile(path + "/LOCK", &lock), "opening the Raft log in " + path));
+  Result<void> checked = check_wal_tail(path);
+  TRY(to_result(env->UnlockFile(lock), "unlocking the Raft log in " + path));
+  return checked;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RaftLogEngine>> open_rocks_raft_log(const std::string& path, RocksRaftLogOptions options) {
+  auto background_error = std::make_shared<BackgroundError>(options.on_background_error);
+  rocksdb::Options db_options = raft_log_options(options);
+  db_options.listeners = {make_error_listener(background_error)};
+  TRY(check_tail_locked(path));
+  rocksdb::DB* db = nullptr;
+  TRY(to_result(rocksdb::DB::Open(db_options, path, &db), "opening the Raft log in " + path));
+  return std::unique_ptr<RaftLogEngine>(
+      std::make_unique<RocksRaftLog>(std::unique_ptr<rocksdb::DB>(db), std::move(background_error)));
+}
+
+}  // namespace cairn::engine
