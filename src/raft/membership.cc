@@ -21,7 +21,8 @@ Result<LogIndex, ProposeError> Raft::propose_conf_change(EntryType type, const C
 }
 
 ConfState Raft::apply_conf_change(const std::optional<ConfChange>& change) {
-  if (change) {
+  // An entry from before a snapshot that was received meanwhile: the membership is the snapshot's already.
+  if (change && !log_.has_pending_snapshot()) {
     auto next = change_conf(tracker_.conf(), *change);
     CHECK(next.ok(), "a committed membership change breaks rule {}", static_cast<int>(next.error()));
     tracker_.set_conf(std::move(*next), log_.last_index(), tick_);

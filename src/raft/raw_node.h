@@ -143,7 +143,9 @@ class RawNode {
                                                      Bytes context = {});
   // The owner applied a committed conf change entry (or refused it: pass nothing). Returns the new membership. To be
   // called before on_applied() of that entry. An entry of type kConfChangeV2 with empty data was made by the raft core
-  // itself: it leaves a joint configuration with auto_leave (pass a ConfChange without changes).
+  // itself: it leaves a joint configuration with auto_leave (pass a ConfChange without changes). While a snapshot waits
+  // for on_snapshot_applied(), the membership is the snapshot's and stays so: what was handed out before may still be
+  // applied until then, and not after.
   ConfState apply_conf_change(const std::optional<ConfChange>& change);
 
   // Asks the quorum whether this peer still leads; a ReadState with `context` follows, or never comes if leadership is
