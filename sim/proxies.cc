@@ -1,0 +1,135 @@
+#include "sim/proxies.h"
+
+#include <utility>
+
+#include "sim/carry.h"
+
+namespace cairn::sim {
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp, ...)                                                       \
+  void SimTikv::method(api::Call<Req, Resp> call) {                                                     \
+    carry(network_, self_, server_, std::move(call), [lookup = lookup_](api::Call<Req, Resp> arrived) { \
+      api::Tikv* service = lookup();                                                                    \
+      if (service == nullptr) return arrived.finish({api::Code::kUnavailable, "the node starts up"});   \
+      service->method(std::move(arrived));                                                              \
+    });                                                                                                 \
+  }
+CAIRN_TIKV_BATCHED(CAIRN_DEFINE)
+CAIRN_TIKV_UNARY_ONLY(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                                            \
+  void SimPd::method(api::Call<Req, Resp> call) {                                                       \
+    carry(network_, self_, server_, std::move(call), [lookup = lookup_](api::Call<Req, Resp> arrived) { \
+      api::Pd* service = lookup();                                                                      \
+      if (service == nullptr) return arrived.finish({api::Code::kUnavailable, "the node starts up"});   \
+      service->method(std::move(arrived));                                                              \
+    });                                                                                                 \
+  }
+CAIRN_PD_UNARY(CAIRN_DEFINE)
+CAIRN_PD_ORDERED(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+namespace {
+
+// Both ends of one heartbeat stream. The store's end and every letter under way share it.
+struct Stream : std::enable_shared_from_this<Stream> {
+  Network& network;
+  Endpoint store;
+  NodeId pd;
+  SimPd::Lookup lookup;
+  api::RegionHeartbeatSink sink;
+  Endpoint pd_life;                                        // that accepted the stream
+  std::unique_ptr<api::RegionHeartbeatStream> server_end;  // PD's; null before and after
+  Channel up, down;
+  bool is_broken = false;
+  bool is_closed_by_store = false;
+
+  Stream(Network& n, Endpoint s, NodeId p, SimPd::Lookup l, api::RegionHeartbeatSink k)
+      : network(n), store(s), pd(p), lookup(std::move(l)), sink(std::move(k)) {}
+
+  // On the store's inbox.
+  void break_here(const std::string& why) {
+    if (std::exchange(is_broken, true)) return;
+    if (!is_closed_by_store && sink.on_closed) sink.on_closed({api::Code::kUnavailable, why});
+  }
+  void send_up(std::function<void(Stream&)> at_pd) {
+    auto self = shared_from_this();
+    network.send({.from = store.node,
+                  .to = pd,
+                  .to_incarnation = {},
+                  .deliver = [self, at_pd = std::move(at_pd)] { at_pd(*self); },
+                  .notify = store,
+                  .lost = [self] { self->break_here("a region heartbeat was lost"); },
+                  .channel = &up});
+  }
+  void send_down(std::function<void(Stream&)> at_store) {
+    if (!network.is_alive(pd_life)) return;
+    auto self = shared_from_this();
+    network.send({.from = pd,
+                  .to = store.node,
+                  .to_incarnation = store.incarnation,
+                  .deliver = [self, at_store = std::move(at_store)] { at_store(*self); },
+                  .notify = store,
+                  .lost = [self] { self->break_here("an answer to a region heartbeat was lost"); },
+                  .channel = &down});
+  }
+
+  // On PD's inbox.
+  void open() {
+    api::Pd* service = lookup();
+    pd_life = network.here(pd);
+    if (service == nullptr) {
+      send_down([](Stream& s) { s.break_here("PD starts up"); });
+      return;
+    }
+    std::weak_ptr<Stream> weak = weak_from_this();
+    server_end =
+        service->open_region_heartbeat({.on_response =
+                                            [weak](const pdpb::RegionHeartbeatResponse& response) {
+                                              auto self = weak.lock();
+                                              if (self)
+                                                self->send_down([response](Stream& s) {
+                                                  if (!s.is_broken && !s.is_closed_by_store)
+                                                    s.sink.on_response(response);
+                                                });
+                                            },
+                                        .on_closed =
+                                            [weak](const api::Status& status) {
+                                              auto self = weak.lock();
+                                              if (self)
+                                                self->send_down([status](Stream& s) { s.break_here(status.message); });
+                                            }});
+    network.watch(pd_life, store, [self = shared_from_this()] { self->break_here("PD went down"); });
+  }
+};
+
+class StoreEnd final : public api::RegionHeartbeatStream {
+ public:
+  explicit StoreEnd(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
+  ~StoreEnd() override {
+    stream_->is_closed_by_store = true;
+    if (!stream_->network.is_alive(stream_->store)) return;
+    stream_->send_up([](Stream& s) { s.server_end.reset(); });
+  }
+  void send(pdpb::RegionHeartbeatRequest request) override {
+    if (stream_->is_broken) return;
+    stream_->send_up([request = std::move(request)](Stream& s) {
+      // A life of PD that did not open the stream knows nothing of it.
+      if (s.server_end && s.network.is_alive(s.pd_life)) s.server_end->send(request);
+    });
+  }
+
+ private:
+  std::shared_ptr<Stream> stream_;
+};
+
+}  // namespace
+
+std::unique_ptr<api::RegionHeartbeatStream> SimPd::open_region_heartbeat(api::RegionHeartbeatSink sink) {
+  auto stream = std::make_shared<Stream>(network_, self_, server_, lookup_, std::move(sink));
+  stream->send_up([](Stream& s) { s.open(); });
+  return std::make_unique<StoreEnd>(std::move(stream));
+}
+
+}  // namespace cairn::sim

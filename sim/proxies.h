@@ -1,0 +1,54 @@
+// What a node of the world is given for its neighbours: the services Tikv and PD, carried over the simulated network.
+// A proxy belongs to one life of its node. Tests: network_test.cc.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "api/pd.h"
+#include "api/tikv.h"
+#include "sim/network.h"
+
+namespace cairn::sim {
+
+// The service Tikv of the node `server`. `lookup` names the service that serves there now; null: not ready.
+class SimTikv final : public api::Tikv {
+ public:
+  using Lookup = std::function<api::Tikv*()>;
+  SimTikv(Network& network, Endpoint self, NodeId server, Lookup lookup)
+      : network_(network), self_(self), server_(server), lookup_(std::move(lookup)) {}
+
+#define CAIRN_DECLARE(Rpc, method, Req, Resp, ...) void method(api::Call<Req, Resp> call) override;
+  CAIRN_TIKV_BATCHED(CAIRN_DECLARE)
+  CAIRN_TIKV_UNARY_ONLY(CAIRN_DECLARE)
+#undef CAIRN_DECLARE
+
+ private:
+  Network& network_;
+  Endpoint self_;
+  NodeId server_;
+  Lookup lookup_;
+};
+
+// The service PD of the node `server`; likewise.
+class SimPd final : public api::Pd {
+ public:
+  using Lookup = std::function<api::Pd*()>;
+  SimPd(Network& network, Endpoint self, NodeId server, Lookup lookup)
+      : network_(network), self_(self), server_(server), lookup_(std::move(lookup)) {}
+
+#define CAIRN_DECLARE(Rpc, method, Req, Resp) void method(api::Call<Req, Resp> call) override;
+  CAIRN_PD_UNARY(CAIRN_DECLARE)
+  CAIRN_PD_ORDERED(CAIRN_DECLARE)
+#undef CAIRN_DECLARE
+  // A lost letter in either direction, or PD's death, breaks the stream.
+  std::unique_ptr<api::RegionHeartbeatStream> open_region_heartbeat(api::RegionHeartbeatSink sink) override;
+
+ private:
+  Network& network_;
+  Endpoint self_;
+  NodeId server_;
+  Lookup lookup_;
+};
+
+}  // namespace cairn::sim
