@@ -21,11 +21,9 @@ class Count {
  public:
   explicit Count(int target) : target_(target) {}
   void up() {
-    {
-      std::lock_guard lock(mutex_);
-      ++value_;
-    }
-    changed_.notify_all();
+    std::lock_guard lock(mutex_);
+    ++value_;
+    changed_.notify_all();  // under the lock: the waiter may destroy this as soon as it sees the value
   }
   bool is_reached() const {
     std::lock_guard lock(mutex_);
