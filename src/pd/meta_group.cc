@@ -1,0 +1,429 @@
+#include "pd/meta_group.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "pd/node.h"
+
+namespace cairn::pd {
+namespace {
+
+constexpr RegionId kGroup{1};  // the one group of PD's Raft log engine
+constexpr uint8_t kTruncatedSlot = 0;
+constexpr engine::Cf kCf = engine::Cf::kDefault;
+const Bytes kAppliedKey = "a";
+
+}  // namespace
+
+struct MetaGroup::Round {
+  uint64_t number = 0;  // of the Ready; 0 for a cut, which is no Ready
+  std::vector<raft::Entry> entries;
+  std::optional<raft::HardState> hard_state;
+  std::vector<raft::Message> messages;  // to send once it is on disk
+  bool must_sync = false;
+  std::optional<LogPosition> snapshot;  // installed: the log begins anew behind it
+  std::optional<LogPosition> cut;       // the log loses what is up to it
+  LogIndex first_before;                // the log's bounds before this round
+  LogIndex last_before;
+
+  bool wants_disk() const { return !entries.empty() || hard_state || snapshot || cut || must_sync; }
+};
+
+MetaGroup::MetaGroup(const Options& options, World world, Listener listener)
+    : options_(options),
+      world_(std::move(world)),
+      listener_(std::move(listener)),
+      log_([this] { return make_snapshot(); }) {
+  for (const auto& member : options_.members) conf_.voters.emplace_back(member.id);
+  if (conf_.voters.empty()) conf_.voters.emplace_back(options_.member_id);
+  std::sort(conf_.voters.begin(), conf_.voters.end());
+  CHECK(std::binary_search(conf_.voters.begin(), conf_.voters.end(), PeerId(options_.member_id)),
+        "member {} is not of the group", options_.member_id);
+  CHECK(conf_.voters.size() == 1 || world_.transport != nullptr, "a group of {} members needs a transport",
+        conf_.voters.size());
+}
+
+MetaGroup::~MetaGroup() = default;
+
+api::Status MetaGroup::not_leader() { return {api::Code::kUnavailable, "not leader"}; }
+
+Result<void, std::string> MetaGroup::open() {
+  TRY(load_store());
+  TRY(load_log());
+  raft::Config config;
+  config.id = PeerId(options_.member_id);
+  config.applied = applied_.index;
+  config.election_ticks = options_.raft_election_ticks;
+  config.election_ticks_max = options_.raft_election_ticks * 2;
+  config.seed = world_.seed;
+  raft_ = std::make_unique<raft::RawNode>(config, log_);
+  return {};
+}
+
+Result<void, std::string> MetaGroup::load_store() {
+  auto snapshot = world_.kv.snapshot();
+  auto iterator = snapshot->iterator(kCf, {});
+  for (iterator->seek_to_first(); iterator->valid(); iterator->next()) {
+    const bool good = iterator->key() == kAppliedKey ? decode_position(iterator->value(), applied_)
+                                                     : store_.load_pair(iterator->key(), iterator->value());
+    if (!good) return Err("unreadable record in PD's data: " + to_hex(iterator->key()));
+  }
+  if (auto status = iterator->status(); !status.ok()) return Err(status.error().message);
+  return {};
+}
+
+Result<void, std::string> MetaGroup::load_log() {
+  auto describe = [](const engine::Error& error) { return "reading PD's raft log: " + error.message; };
+  LogPosition truncated;
+  auto meta = world_.raft_log.meta(kGroup, kTruncatedSlot);
+  if (!meta.ok()) return Err(describe(meta.error()));
+  if (*meta && !decode_position(**meta, truncated))
+    return Err(std::string("PD's raft log: damaged truncated position"));
+  auto state = world_.raft_log.state(kGroup);
+  if (!state.ok()) return Err(describe(state.error()));
+  LogIndex last;
+  if (*state && !decode_local_state(**state, hard_state_, last))
+    return Err(std::string("PD's raft log: damaged state"));
+  log_.reset(truncated);
+  if (applied_.index > std::max(last, truncated.index)) {
+    log_.reset(applied_);  // a snapshot was installed, but the log was not told before the crash
+    hard_state_.commit = applied_.index;
+    hard_state_.term = std::max(hard_state_.term, applied_.term);
+  } else if (last > truncated.index) {
+    std::vector<Bytes> encoded;
+    auto got = world_.raft_log.entries(kGroup, truncated.index.next(), last.next(), SIZE_MAX, encoded);
+    if (!got.ok()) return Err(describe(got.error()));
+    if (encoded.size() != last - truncated.index) return Err(std::string("PD's raft log has a gap"));
+    std::vector<raft::Entry> entries(encoded.size());
+    for (size_t i = 0; i < encoded.size(); ++i) {
+      if (!decode_entry(encoded[i], entries[i])) return Err(std::string("PD's raft log: damaged entry"));
+    }
+    log_.append(entries);
+  }
+  if (applied_.index < log_.truncated().index) return Err(std::string("PD's raft log was cut behind its data"));
+  hard_state_.commit = std::max(hard_state_.commit, applied_.index);
+  log_.set_initial(hard_state_, conf_);
+  return {};
+}
+
+void MetaGroup::start() {
+  started_ = world_.clock.now();
+  if (conf_.voters.size() == 1) raft_->campaign();
+  arm_tick();
+  schedule();
+}
+
+void MetaGroup::arm_tick() {
+  timer_ = world_.executor.after(options_.raft_tick, [this, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired() || stopping_ || failed_) return;
+    tick();
+    arm_tick();
+  });
+}
+
+void MetaGroup::tick() {
+  raft_->tick();
+  renew_lease();
+  maybe_cut();
+  process();
+}
+
+void MetaGroup::stop(std::function<void()> done) {
+  stopping_ = true;
+  on_stopped_ = std::move(done);
+  world_.executor.cancel(timer_);
+  fail_proposals();
+  if (!writing_ && on_stopped_) std::exchange(on_stopped_, nullptr)();
+}
+
+void MetaGroup::propose(Bytes command, Done done) {
+  if (stopping_ || failed_ || raft_ == nullptr) {
+    done({not_leader(), {}});
+    return;
+  }
+  auto index = raft_->propose(SharedBytes(std::move(command)));
+  if (!index.ok()) {
+    done({index.error() == raft::ProposeError::kTooMuchUncommitted
+              ? api::Status{api::Code::kUnavailable, "etcdserver: too many requests"}
+              : not_leader(),
+          {}});
+    return;
+  }
+  proposals_[*index] = {raft_->term(), std::move(done)};
+  schedule();
+}
+
+void MetaGroup::receive(ByteView bytes) {
+  raft::Message message;
+  if (raft_ == nullptr || stopping_ || failed_ || !decode_message(bytes, message)) return;
+  if (!std::binary_search(conf_.voters.begin(), conf_.voters.end(), message.from)) return;
+  // A leader may still hold a lease that rests on this member's promise of before its restart.
+  const bool is_vote =
+      message.type == raft::MessageType::kRequestVote || message.type == raft::MessageType::kRequestPreVote;
+  if (is_vote && world_.clock.now() - started_ < options_.raft_tick * options_.raft_election_ticks) return;
+  raft_->step(std::move(message));
+  schedule();
+}
+
+void MetaGroup::schedule() {
+  if (scheduled_ || processing_) return;
+  scheduled_ = true;
+  world_.executor.post([this, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired()) return;
+    scheduled_ = false;
+    if (!stopping_ && !failed_) process();
+  });
+}
+
+void MetaGroup::process() {
+  CHECK(!processing_, "a round inside a round");
+  processing_ = true;
+  do {
+    while (raft_->has_ready() && !failed_) {
+      auto ready = raft_->ready();
+      Round round;
+      round.first_before = log_.first_index();
+      round.last_before = log_.last_index();
+      send(ready.messages);
+      if (!ready.snapshot.empty()) {
+        install(ready.snapshot);
+        round.snapshot = applied_;
+      }
+      log_.append(ready.entries);
+      if (ready.hard_state) hard_state_ = *ready.hard_state;
+      round.number = ready.number;
+      round.entries = std::move(ready.entries);
+      round.hard_state = ready.hard_state;
+      round.messages = std::move(ready.persisted_messages);
+      round.must_sync = ready.must_sync;
+      rounds_.push_back(std::move(round));
+      apply(ready.committed);
+      for (const auto& read : ready.read_states) {
+        uint64_t asked = 0;
+        ByteView context = read.context;
+        if (!codec::get_u64_be(context, asked)) continue;
+        if (auto found = lease_asked_.find(asked); found != lease_asked_.end()) {
+          const auto length = options_.raft_tick * options_.raft_election_ticks * 8 / 10;
+          lease_until_ = std::max(lease_until_, found->second + length);
+          lease_asked_.erase(lease_asked_.begin(), std::next(found));
+        }
+      }
+    }
+    start_write();  // may end at once and make more ready
+  } while (raft_->has_ready() && !failed_);
+  processing_ = false;
+  watch_leadership();
+}
+
+void MetaGroup::send(const std::vector<raft::Message>& messages) {
+  for (const auto& message : messages) {
+    if (world_.transport != nullptr) world_.transport->send(message.to.value, encode_message(message));
+  }
+}
+
+void MetaGroup::apply(const std::vector<raft::Entry>& entries) {
+  if (entries.empty()) return;
+  std::vector<std::pair<Done, CommandResult>> answers;
+  std::vector<MetaChange> changes;
+  for (const auto& entry : entries) {
+    CHECK(entry.index == applied_.index.next(), "entry {} applied after {}", entry.index, applied_.index);
+    applied_ = {entry.index, entry.term};
+    CommandResult result;
+    if (entry.type != raft::EntryType::kNormal) {
+      raft_->apply_conf_change(std::nullopt);  // the membership is what the options say
+    } else if (!entry.data.empty()) {
+      result = store_.apply(entry.data.view());
+    }
+    if (auto found = proposals_.find(entry.index); found != proposals_.end()) {
+      if (found->second.term != entry.term) result = {not_leader(), {}};
+      answers.emplace_back(std::move(found->second.done), std::move(result));
+      proposals_.erase(found);
+    }
+  }
+  changes = store_.take_changes();
+  write_changes(changes);
+  raft_->on_applied(applied_.index);
+  if (!changes.empty() && listener_.on_changes) listener_.on_changes(changes);
+  for (auto& [done, result] : answers) done(std::move(result));
+}
+
+void MetaGroup::write_changes(const std::vector<MetaChange>& changes) {
+  auto batch = world_.kv.new_batch();
+  for (const auto& change : changes) {
+    if (change.after) {
+      batch->put(kCf, MetaStore::image_key(change.key), MetaStore::image_value(*change.after));
+    } else {
+      batch->del(kCf, MetaStore::image_key(change.key));
+    }
+  }
+  for (int64_t id : store_.take_changed_leases()) {
+    auto found = store_.leases().find(id);
+    if (found == store_.leases().end()) {
+      batch->del(kCf, MetaStore::image_lease_key(id));
+    } else {
+      batch->put(kCf, MetaStore::image_lease_key(id), MetaStore::image_lease_value(found->second));
+    }
+  }
+  batch->put(kCf, MetaStore::image_revision_key(), store_.image_revision_value());
+  batch->put(kCf, kAppliedKey, encode_position(applied_));
+  auto sequence = world_.kv.write(*batch);
+  if (!sequence.ok()) return fatal("writing PD's data: " + sequence.error().message);
+  applied_sequence_ = *sequence;
+}
+
+void MetaGroup::install(const raft::RaftSnapshot& snapshot) {
+  auto batch = world_.kv.new_batch();
+  batch->delete_range(kCf, Bytes(1, '\0'), Bytes(1, '\xff'));
+  store_ = MetaStore();
+  ByteView in = snapshot.data.view();
+  ByteView key;
+  ByteView value;
+  while (!in.empty()) {
+    CHECK(take_pair(in, key, value) && store_.load_pair(key, value), "a damaged snapshot at {}", snapshot.meta.index);
+    batch->put(kCf, key, value);
+  }
+  applied_ = {snapshot.meta.index, snapshot.meta.term};
+  batch->put(kCf, kAppliedKey, encode_position(applied_));
+  auto sequence = world_.kv.write(*batch);
+  if (!sequence.ok()) return fatal("installing a snapshot: " + sequence.error().message);
+  applied_sequence_ = *sequence;
+  if (auto flushed = world_.kv.flush(); !flushed.ok()) return fatal("flushing a snapshot: " + flushed.error().message);
+  log_.reset(applied_);
+  cut_.reset();
+}
+
+raft::RaftSnapshot MetaGroup::make_snapshot() const {
+  Bytes data;
+  store_.write_image([&](ByteView key, ByteView value) { append_pair(data, key, value); });
+  return {{applied_.index, applied_.term, conf_}, SharedBytes(std::move(data))};
+}
+
+void MetaGroup::start_write() {
+  if (writing_ || rounds_.empty() || failed_) return;
+  auto rounds = std::exchange(rounds_, {});
+  if (std::none_of(rounds.begin(), rounds.end(), [](const Round& round) { return round.wants_disk(); })) {
+    finish_write({}, std::move(rounds));
+    return;
+  }
+  std::shared_ptr<engine::RaftLogBatch> batch = world_.raft_log.new_batch();
+  bool sync = false;
+  for (const auto& round : rounds) {
+    sync |= round.must_sync || round.snapshot;
+    if (round.snapshot) {
+      if (round.last_before >= round.first_before) batch->cut_suffix(kGroup, round.first_before, round.last_before);
+      batch->put_meta(kGroup, kTruncatedSlot, encode_position(*round.snapshot));
+    }
+    if (!round.entries.empty() && !round.snapshot && round.entries.front().index <= round.last_before) {
+      batch->cut_suffix(kGroup, round.entries.front().index, round.last_before);
+    }
+    for (const auto& entry : round.entries) batch->put_entry(kGroup, entry.index, encode_entry(entry));
+    if (round.cut) {
+      batch->cut_prefix(kGroup, round.first_before, round.cut->index.next());
+      batch->put_meta(kGroup, kTruncatedSlot, encode_position(*round.cut));
+    }
+  }
+  // The state is that of now: all entries in the log's memory are in this batch or before it.
+  batch->put_state(kGroup, encode_local_state(hard_state_, log_.last_index()));
+  writing_ = true;
+  // What runs on "pd-log" touches nothing of the group but the engine; the group waits for it before it goes.
+  world_.log_executor.post([this, alive = std::weak_ptr<int>(alive_), batch, sync, log = &world_.raft_log,
+                            home = &world_.executor, rounds = std::move(rounds)]() mutable {
+    auto written = log->write(*batch, sync ? engine::Sync::kYes : engine::Sync::kNo);
+    Result<void, std::string> outcome;
+    if (!written.ok()) outcome = Err(written.error().message);
+    home->post([this, alive, outcome = std::move(outcome), rounds = std::move(rounds)]() mutable {
+      if (alive.expired()) return;
+      writing_ = false;
+      if (stopping_) {
+        if (on_stopped_) std::exchange(on_stopped_, nullptr)();
+        return;
+      }
+      finish_write(std::move(outcome), std::move(rounds));
+      if (!failed_) process();
+    });
+  });
+}
+
+void MetaGroup::finish_write(Result<void, std::string> outcome, std::vector<Round> rounds) {
+  if (!outcome.ok()) return fatal("writing PD's raft log: " + outcome.error());
+  uint64_t number = 0;
+  for (const auto& round : rounds) {
+    send(round.messages);
+    number = std::max(number, round.number);
+    if (round.snapshot) raft_->on_snapshot_applied(round.snapshot->index);
+  }
+  if (number != 0) raft_->on_persisted(number);
+}
+
+void MetaGroup::maybe_cut() {
+  if (cut_ && world_.kv.flushed_sequence() >= cut_->sequence) {
+    const auto position = cut_->position;
+    cut_.reset();
+    if (position.index > log_.truncated().index) {
+      Round round;
+      round.first_before = log_.first_index();
+      round.last_before = log_.last_index();
+      log_.cut(position.index);
+      round.cut = position;
+      rounds_.push_back(std::move(round));
+    }
+  }
+  if (!cut_ && applied_.index - log_.truncated().index > options_.raft_log_gc_entries) {
+    cut_ = Cut{applied_, applied_sequence_};
+    world_.kv.flush_soon();
+  }
+}
+
+bool MetaGroup::is_leader() const {
+  return leading_ && raft_->is_leader() && !raft_->is_transferring() &&
+         (conf_.voters.size() == 1 || world_.clock.now() < lease_until_);
+}
+
+uint64_t MetaGroup::leader() const { return raft_ == nullptr ? 0 : raft_->leader().value; }
+uint64_t MetaGroup::term() const { return raft_ == nullptr ? 0 : raft_->term().value; }
+
+void MetaGroup::renew_lease() {
+  if (conf_.voters.size() == 1 || !raft_->is_leader()) return;
+  Bytes context;
+  codec::put_u64_be(context, ++lease_round_);
+  if (raft_->read_index(std::move(context))) lease_asked_[lease_round_] = world_.clock.now();
+  while (lease_asked_.size() > 64) lease_asked_.erase(lease_asked_.begin());
+}
+
+void MetaGroup::watch_leadership() {
+  if (failed_ || stopping_) return;
+  const bool leads = raft_->is_leader() && raft_->committed_in_term() && applied_.index >= raft_->commit();
+  if (leading_ && (!raft_->is_leader() || raft_->term() != leading_term_)) {
+    leading_ = false;
+    lease_until_ = {};
+    lease_asked_.clear();
+    LOG_INFO("pd member {} leads no more, term {}", options_.member_id, raft_->term());
+    listener_.on_leadership(false);
+  }
+  if (!raft_->is_leader()) fail_proposals();
+  if (leads && !leading_) {
+    leading_ = true;
+    leading_term_ = raft_->term();
+    LOG_INFO("pd member {} leads in term {}", options_.member_id, leading_term_);
+    listener_.on_leadership(true);
+  }
+}
+
+void MetaGroup::fail_proposals() {
+  auto failed = std::exchange(proposals_, {});
+  for (auto& [index, proposal] : failed) proposal.done({not_leader(), {}});
+}
+
+void MetaGroup::fatal(const std::string& what) {
+  if (std::exchange(failed_, true)) return;
+  LOG_ERROR("pd member {} stops serving: {}", options_.member_id, what);
+  const bool led = std::exchange(leading_, false);
+  fail_proposals();
+  if (led) listener_.on_leadership(false);
+  if (world_.on_fatal) world_.on_fatal(what);
+}
+
+}  // namespace cairn::pd

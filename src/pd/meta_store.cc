@@ -1,0 +1,503 @@
+#include "pd/meta_store.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/codec.h"
+
+namespace cairn::pd {
+namespace {
+
+using api::Code;
+using api::Status;
+namespace etcd = etcdserverpb;
+
+enum class Kind : uint8_t { kTxn = 1, kCompact = 2, kLeaseGrant = 3, kLeaseRevoke = 4 };
+
+constexpr char kKeyPrefix = 'k';
+constexpr char kLeasePrefix = 'l';
+constexpr char kRevisionPrefix = 'r';
+constexpr int kOpsMax = 128;
+constexpr int64_t kLeaseTtlMax = 9'000'000'000;
+
+Bytes begin_command(Kind kind) { return Bytes(1, static_cast<char>(kind)); }
+
+Status no_key() { return {Code::kInvalidArgument, "etcdserver: key is not provided"}; }
+Status no_lease() { return {Code::kNotFound, "etcdserver: requested lease not found"}; }
+
+template <class T>
+int order(const T& a, const T& b) {
+  return a < b ? -1 : (b < a ? 1 : 0);
+}
+
+// Whether one key's state satisfies the comparison.
+bool compare_record(const etcd::Compare& compare, const MetaRecord& record) {
+  int result = 0;
+  switch (compare.target()) {
+    case etcd::Compare::VERSION:
+      result = order(record.version, compare.version());
+      break;
+    case etcd::Compare::CREATE:
+      result = order(record.create_revision, compare.create_revision());
+      break;
+    case etcd::Compare::MOD:
+      result = order(record.mod_revision, compare.mod_revision());
+      break;
+    case etcd::Compare::VALUE:
+      result = record.value.compare(compare.value());
+      break;
+    case etcd::Compare::LEASE:
+      result = order(record.lease, compare.lease());
+      break;
+    default:
+      return false;
+  }
+  switch (compare.result()) {
+    case etcd::Compare::EQUAL:
+      return result == 0;
+    case etcd::Compare::GREATER:
+      return result > 0;
+    case etcd::Compare::LESS:
+      return result < 0;
+    case etcd::Compare::NOT_EQUAL:
+      return result != 0;
+    default:
+      return false;
+  }
+}
+
+// The ways in which one operation may be malformed, whatever the state; `puts` collects the keys written.
+Status check_shape(const etcd::RequestOp& op, std::set<Bytes>& puts, int depth);
+
+Status check_shapes(const google::protobuf::RepeatedPtrField<etcd::RequestOp>& ops, std::set<Bytes>& puts, int depth) {
+  if (ops.size() > kOpsMax) return {Code::kInvalidArgument, "etcdserver: too many operations in txn request"};
+  for (const auto& op : ops) {
+    if (auto status = check_shape(op, puts, depth); !status.ok()) return status;
+  }
+  return {};
+}
+
+Status check_txn_shape(const etcd::TxnRequest& txn, std::set<Bytes>& puts, int depth) {
+  if (txn.compare_size() > kOpsMax) return {Code::kInvalidArgument, "etcdserver: too many operations in txn request"};
+  if (depth > 16) return {Code::kInvalidArgument, "etcdserver: too many operations in txn request"};
+  for (const auto& compare : txn.compare()) {
+    if (compare.key().empty()) return no_key();
+  }
+  std::set<Bytes> other = puts;  // the branches exclude each other
+  if (auto status = check_shapes(txn.success(), puts, depth); !status.ok()) return status;
+  if (auto status = check_shapes(txn.failure(), other, depth); !status.ok()) return status;
+  puts.merge(other);
+  return {};
+}
+
+Status check_shape(const etcd::RequestOp& op, std::set<Bytes>& puts, int depth) {
+  switch (op.request_case()) {
+    case etcd::RequestOp::kRequestRange:
+      return op.request_range().key().empty() ? no_key() : Status{};
+    case etcd::RequestOp::kRequestDeleteRange:
+      return op.request_delete_range().key().empty() ? no_key() : Status{};
+    case etcd::RequestOp::kRequestTxn:
+      return check_txn_shape(op.request_txn(), puts, depth + 1);
+    case etcd::RequestOp::kRequestPut: {
+      const auto& put = op.request_put();
+      if (put.key().empty()) return no_key();
+      if (put.ignore_value() && !put.value().empty()) return {Code::kInvalidArgument, "etcdserver: value is provided"};
+      if (put.ignore_lease() && put.lease() != 0) return {Code::kInvalidArgument, "etcdserver: lease is provided"};
+      if (!puts.insert(put.key()).second) {
+        return {Code::kInvalidArgument, "etcdserver: duplicate key given in txn request"};
+      }
+      return {};
+    }
+    default:
+      return {Code::kInvalidArgument, "etcdserver: key not found"};
+  }
+}
+
+// Where the request wants to look, if that cannot be served.
+Status check_revision(int64_t wanted, int64_t current) {
+  if (wanted <= 0 || wanted == current) return {};
+  if (wanted > current) {
+    return {Code::kOutOfRange, "etcdserver: mvcc: required revision is a future revision"};
+  }
+  return {Code::kOutOfRange, "etcdserver: mvcc: required revision has been compacted"};
+}
+
+bool passes_filters(const etcd::RangeRequest& request, const MetaRecord& record) {
+  return (request.min_mod_revision() == 0 || record.mod_revision >= request.min_mod_revision()) &&
+         (request.max_mod_revision() == 0 || record.mod_revision <= request.max_mod_revision()) &&
+         (request.min_create_revision() == 0 || record.create_revision >= request.min_create_revision()) &&
+         (request.max_create_revision() == 0 || record.create_revision <= request.max_create_revision());
+}
+
+using Row = std::pair<const Bytes*, const MetaRecord*>;
+
+// Puts rows, which come in key order, into the order asked for.
+void sort_rows(const etcd::RangeRequest& request, std::vector<Row>& rows) {
+  auto by = [&](const Row& a, const Row& b) {
+    switch (request.sort_target()) {
+      case etcd::RangeRequest::VERSION:
+        return order(a.second->version, b.second->version);
+      case etcd::RangeRequest::CREATE:
+        return order(a.second->create_revision, b.second->create_revision);
+      case etcd::RangeRequest::MOD:
+        return order(a.second->mod_revision, b.second->mod_revision);
+      case etcd::RangeRequest::VALUE:
+        return a.second->value.compare(b.second->value);
+      default:
+        return a.first->compare(*b.first);
+    }
+  };
+  const bool descend = request.sort_order() == etcd::RangeRequest::DESCEND;
+  if (!descend && request.sort_target() == etcd::RangeRequest::KEY) return;
+  std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
+    const int result = by(a, b);
+    if (result != 0) return descend ? result > 0 : result < 0;
+    return *a.first < *b.first;
+  });
+}
+
+}  // namespace
+
+void fill_key_value(ByteView key, const MetaRecord& record, mvccpb::KeyValue& out) {
+  out.set_key(Bytes(key));
+  out.set_value(record.value);
+  out.set_create_revision(record.create_revision);
+  out.set_mod_revision(record.mod_revision);
+  out.set_version(record.version);
+  out.set_lease(record.lease);
+}
+
+Bytes MetaStore::encode_txn(const etcd::TxnRequest& request) {
+  return begin_command(Kind::kTxn) + request.SerializeAsString();
+}
+Bytes MetaStore::encode_compact(int64_t revision) {
+  Bytes out = begin_command(Kind::kCompact);
+  codec::put_var_i64(out, revision);
+  return out;
+}
+Bytes MetaStore::encode_lease_grant(int64_t id, int64_t ttl_seconds) {
+  Bytes out = begin_command(Kind::kLeaseGrant);
+  codec::put_var_i64(out, id);
+  codec::put_var_i64(out, ttl_seconds);
+  return out;
+}
+Bytes MetaStore::encode_lease_revoke(int64_t id) {
+  Bytes out = begin_command(Kind::kLeaseRevoke);
+  codec::put_var_i64(out, id);
+  return out;
+}
+
+CommandResult MetaStore::apply(ByteView command) {
+  uint8_t kind = 0;
+  CHECK(codec::get_u8(command, kind), "an empty command");
+  CommandResult result;
+  int64_t id = 0;
+  int64_t ttl = 0;
+  switch (static_cast<Kind>(kind)) {
+    case Kind::kTxn: {
+      etcd::TxnRequest txn;
+      CHECK(txn.ParseFromArray(command.data(), static_cast<int>(command.size())), "a transaction of {} bytes",
+            command.size());
+      std::set<Bytes> puts;
+      result.status = check_txn_shape(txn, puts, 0);
+      Path path;
+      if (result.status.ok()) result.status = plan(txn, path);
+      if (!result.status.ok()) return result;
+      bool wrote = false;
+      size_t step = 0;
+      apply_txn(txn, path, step, revision_ + 1, wrote, result.txn);
+      if (wrote) ++revision_;
+      result.txn.mutable_header()->set_revision(revision_);
+      return result;
+    }
+    case Kind::kCompact: {
+      CHECK(codec::get_var_i64(command, id), "a compaction");
+      if (id > revision_) {
+        result.status = check_revision(id, revision_);
+      } else if (id <= compacted_) {
+        result.status = {Code::kOutOfRange, "etcdserver: mvcc: required revision has been compacted"};
+      } else {
+        compacted_ = id;
+      }
+      return result;
+    }
+    case Kind::kLeaseGrant: {
+      CHECK(codec::get_var_i64(command, id) && codec::get_var_i64(command, ttl), "a lease grant");
+      if (ttl > kLeaseTtlMax) {
+        result.status = {Code::kOutOfRange, "etcdserver: too large lease TTL"};
+      } else if (!leases_.try_emplace(id, Lease{ttl, {}}).second) {
+        result.status = {Code::kFailedPrecondition, "etcdserver: lease already exists"};
+      } else {
+        changed_leases_.insert(id);
+      }
+      return result;
+    }
+    case Kind::kLeaseRevoke: {
+      CHECK(codec::get_var_i64(command, id), "a lease revocation");
+      auto found = leases_.find(id);
+      if (found == leases_.end()) {
+        result.status = no_lease();
+        return result;
+      }
+      const auto keys = found->second.keys;
+      if (!keys.empty()) ++revision_;
+      for (const auto& key : keys) erase(key);
+      leases_.erase(id);
+      changed_leases_.insert(id);
+      return result;
+    }
+  }
+  CHECK(false, "a command of unknown kind {}", kind);
+  return result;
+}
+
+std::pair<MetaStore::Records::const_iterator, MetaStore::Records::const_iterator> MetaStore::bounds(
+    ByteView key, ByteView range_end) const {
+  if (range_end.empty()) {
+    auto found = records_.find(key);
+    return {found, found == records_.end() ? found : std::next(found)};
+  }
+  auto first = records_.lower_bound(key);
+  if (range_end == ByteView("\0", 1)) return {first, records_.end()};
+  if (range_end <= key) return {first, first};
+  return {first, records_.lower_bound(range_end)};
+}
+
+bool MetaStore::holds(const etcd::Compare& compare) const {
+  auto [first, last] = bounds(compare.key(), compare.range_end());
+  if (first == last) {
+    // A value that is not there compares with nothing; the numbers of an absent key are 0.
+    return compare.target() != etcd::Compare::VALUE && compare_record(compare, MetaRecord{});
+  }
+  return std::all_of(first, last, [&](const auto& item) { return compare_record(compare, item.second); });
+}
+
+Status MetaStore::plan(const etcd::TxnRequest& txn, Path& path) const {
+  path.push_back(std::all_of(txn.compare().begin(), txn.compare().end(),
+                             [&](const etcd::Compare& compare) { return holds(compare); }));
+  for (const auto& op : path.back() ? txn.success() : txn.failure()) {
+    Status status;
+    if (op.has_request_range()) {
+      status = check_revision(op.request_range().revision(), revision_);
+    } else if (op.has_request_put()) {
+      const auto& put = op.request_put();
+      if (put.lease() != 0 && !leases_.contains(put.lease())) status = no_lease();
+      if ((put.ignore_value() || put.ignore_lease()) && get(put.key()) == nullptr) {
+        status = {Code::kInvalidArgument, "etcdserver: key not found"};
+      }
+    } else if (op.has_request_txn()) {
+      status = plan(op.request_txn(), path);
+    }
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+void MetaStore::apply_txn(const etcd::TxnRequest& txn, const Path& path, size_t& step, int64_t at, bool& wrote,
+                          etcd::TxnResponse& response) {
+  CHECK(step < path.size(), "transaction {} of a plan of {}", step, path.size());
+  const bool succeeded = path[step++];
+  response.set_succeeded(succeeded);
+  for (const auto& op : succeeded ? txn.success() : txn.failure()) {
+    auto& out = *response.add_responses();
+    if (op.has_request_range()) {
+      *out.mutable_response_range() = read(op.request_range());
+    } else if (op.has_request_put()) {
+      apply_put(op.request_put(), at, *out.mutable_response_put());
+      wrote = true;
+    } else if (op.has_request_delete_range()) {
+      if (apply_delete(op.request_delete_range(), *out.mutable_response_delete_range()) > 0) wrote = true;
+    } else {
+      apply_txn(op.request_txn(), path, step, at, wrote, *out.mutable_response_txn());
+    }
+  }
+  // Every answer inside tells the revision as far as the transaction has come.
+  const int64_t now = wrote ? at : at - 1;
+  for (auto& out : *response.mutable_responses()) {
+    if (out.has_response_range()) out.mutable_response_range()->mutable_header()->set_revision(now);
+    if (out.has_response_put()) out.mutable_response_put()->mutable_header()->set_revision(now);
+    if (out.has_response_delete_range()) out.mutable_response_delete_range()->mutable_header()->set_revision(now);
+    if (out.has_response_txn()) out.mutable_response_txn()->mutable_header()->set_revision(now);
+  }
+}
+
+void MetaStore::apply_put(const etcd::PutRequest& put, int64_t at, etcd::PutResponse& response) {
+  auto found = records_.find(put.key());
+  std::optional<MetaRecord> before;
+  if (found != records_.end()) before = found->second;
+  if (before && put.prev_kv()) fill_key_value(put.key(), *before, *response.mutable_prev_kv());
+  // An earlier operation of the same transaction may have deleted what the check still saw.
+  MetaRecord after;
+  after.value = put.ignore_value() ? (before ? before->value : Bytes()) : put.value();
+  after.lease = put.ignore_lease() ? (before ? before->lease : 0) : put.lease();
+  after.create_revision = before ? before->create_revision : at;
+  after.mod_revision = at;
+  after.version = before ? before->version + 1 : 1;
+  if (before) detach(put.key(), before->lease);
+  attach(put.key(), after.lease);
+  records_[put.key()] = after;
+  changes_.push_back({put.key(), std::move(before), std::move(after)});
+}
+
+int64_t MetaStore::apply_delete(const etcd::DeleteRangeRequest& del, etcd::DeleteRangeResponse& response) {
+  auto [first, last] = bounds(del.key(), del.range_end());
+  std::vector<Bytes> keys;
+  for (; first != last; ++first) {
+    keys.push_back(first->first);
+    if (del.prev_kv()) fill_key_value(first->first, first->second, *response.add_prev_kvs());
+  }
+  for (const auto& key : keys) erase(key);
+  response.set_deleted(static_cast<int64_t>(keys.size()));
+  return response.deleted();
+}
+
+void MetaStore::erase(const Bytes& key) {
+  auto found = records_.find(key);
+  CHECK(found != records_.end(), "erasing what is not there");
+  detach(key, found->second.lease);
+  changes_.push_back({key, std::move(found->second), std::nullopt});
+  records_.erase(found);
+}
+
+void MetaStore::attach(const Bytes& key, int64_t lease) {
+  if (lease == 0) return;
+  auto found = leases_.find(lease);
+  CHECK(found != leases_.end(), "key attached to lease {} that is gone", lease);
+  found->second.keys.insert(key);
+}
+
+void MetaStore::detach(const Bytes& key, int64_t lease) {
+  if (auto found = leases_.find(lease); found != leases_.end()) found->second.keys.erase(key);
+}
+
+api::Reply<etcd::RangeResponse> MetaStore::range(const etcd::RangeRequest& request) const {
+  if (request.key().empty()) return Err(no_key());
+  if (auto status = check_revision(request.revision(), revision_); !status.ok()) return Err(std::move(status));
+  auto response = read(request);
+  response.mutable_header()->set_revision(revision_);
+  return response;
+}
+
+etcd::RangeResponse MetaStore::read(const etcd::RangeRequest& request) const {
+  etcd::RangeResponse response;
+  auto [first, last] = bounds(request.key(), request.range_end());
+  response.set_count(static_cast<int64_t>(std::distance(first, last)));
+  if (request.count_only()) return response;
+  std::vector<Row> rows;
+  for (; first != last; ++first) {
+    if (passes_filters(request, first->second)) rows.emplace_back(&first->first, &first->second);
+  }
+  sort_rows(request, rows);
+  if (request.limit() > 0 && rows.size() > static_cast<size_t>(request.limit())) {
+    rows.resize(static_cast<size_t>(request.limit()));
+    response.set_more(true);
+  }
+  for (const auto& [key, record] : rows) {
+    auto& kv = *response.add_kvs();
+    fill_key_value(*key, *record, kv);
+    if (request.keys_only()) kv.clear_value();
+  }
+  return response;
+}
+
+const MetaRecord* MetaStore::get(ByteView key) const {
+  auto found = records_.find(key);
+  return found == records_.end() ? nullptr : &found->second;
+}
+
+std::optional<Bytes> MetaStore::value(ByteView key) const {
+  const auto* record = get(key);
+  if (record == nullptr) return std::nullopt;
+  return record->value;
+}
+
+void MetaStore::scan_prefix(ByteView prefix, const std::function<void(ByteView, const MetaRecord&)>& visit) const {
+  for (auto it = records_.lower_bound(prefix); it != records_.end() && it->first.starts_with(prefix); ++it) {
+    visit(it->first, it->second);
+  }
+}
+
+Bytes MetaStore::image_key(ByteView key) { return Bytes(1, kKeyPrefix).append(key); }
+Bytes MetaStore::image_lease_key(int64_t id) {
+  Bytes out(1, kLeasePrefix);
+  codec::put_i64_be(out, id);
+  return out;
+}
+Bytes MetaStore::image_revision_key() { return Bytes(1, kRevisionPrefix); }
+
+Bytes MetaStore::image_value(const MetaRecord& record) {
+  Bytes out;
+  codec::put_var_i64(out, record.create_revision);
+  codec::put_var_i64(out, record.mod_revision);
+  codec::put_var_i64(out, record.version);
+  codec::put_var_i64(out, record.lease);
+  return out.append(record.value);
+}
+
+Bytes MetaStore::image_lease_value(const Lease& lease) {
+  Bytes out;
+  codec::put_var_i64(out, lease.ttl_seconds);
+  return out;
+}
+
+Bytes MetaStore::image_revision_value() const {
+  Bytes out;
+  codec::put_var_i64(out, revision_);
+  codec::put_var_i64(out, compacted_);
+  return out;
+}
+
+void MetaStore::write_image(const PutPair& put) const {
+  for (const auto& [key, record] : records_) put(image_key(key), image_value(record));
+  for (const auto& [id, lease] : leases_) put(image_lease_key(id), image_lease_value(lease));
+  put(image_revision_key(), image_revision_value());
+}
+
+bool MetaStore::load_pair(ByteView key, ByteView value) {
+  uint8_t prefix = 0;
+  if (!codec::get_u8(key, prefix)) return false;
+  if (prefix == kRevisionPrefix) return codec::get_var_i64(value, revision_) && codec::get_var_i64(value, compacted_);
+  if (prefix == kLeasePrefix) {
+    int64_t id = 0;
+    return codec::get_i64_be(key, id) && codec::get_var_i64(value, leases_[id].ttl_seconds);
+  }
+  if (prefix != kKeyPrefix) return false;
+  MetaRecord record;
+  if (!codec::get_var_i64(value, record.create_revision) || !codec::get_var_i64(value, record.mod_revision) ||
+      !codec::get_var_i64(value, record.version) || !codec::get_var_i64(value, record.lease)) {
+    return false;
+  }
+  record.value = Bytes(value);
+  if (record.lease != 0) leases_[record.lease].keys.insert(Bytes(key));
+  records_[Bytes(key)] = std::move(record);
+  return true;
+}
+
+MetaTxn& MetaTxn::if_absent(ByteView key) {
+  auto& compare = *request_.add_compare();
+  compare.set_target(etcd::Compare::CREATE);
+  compare.set_result(etcd::Compare::EQUAL);
+  compare.set_key(Bytes(key));
+  compare.set_create_revision(0);
+  return *this;
+}
+MetaTxn& MetaTxn::if_value(ByteView key, ByteView value) {
+  auto& compare = *request_.add_compare();
+  compare.set_target(etcd::Compare::VALUE);
+  compare.set_result(etcd::Compare::EQUAL);
+  compare.set_key(Bytes(key));
+  compare.set_value(Bytes(value));
+  return *this;
+}
+MetaTxn& MetaTxn::put(ByteView key, ByteView value) {
+  auto& op = *request_.add_success()->mutable_request_put();
+  op.set_key(Bytes(key));
+  op.set_value(Bytes(value));
+  return *this;
+}
+MetaTxn& MetaTxn::del(ByteView key) {
+  request_.add_success()->mutable_request_delete_range()->set_key(Bytes(key));
+  return *this;
+}
+
+}  // namespace cairn::pd

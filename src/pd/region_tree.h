@@ -1,0 +1,97 @@
+// RegionTree: what PD knows of all regions, by key range and by id: built from the heartbeats of their leaders. The
+// ranges never overlap; there may be holes. Pure, in memory, rebuilt after a restart.
+//
+// Acceptance: a report is stale, and refused, if a region over part of its range is known at a higher version, or this
+// region itself at a higher version, conf_ver or term. Otherwise it goes in and pushes out all that it overlaps.
+//
+// Owned by NodeCore. Tests: region_tree_test.cc (against a naive model).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "pdpb.pb.h"
+
+namespace cairn::pd {
+
+// One region as its leader last reported it. Never changed once it is in the tree.
+struct RegionInfo {
+  metapb::Region meta;
+  metapb::Peer leader;
+  uint64_t term = 0;  // 0: not told
+  std::vector<pdpb::PeerStats> down_peers;
+  std::vector<metapb::Peer> pending_peers;
+  uint64_t approximate_mib = 0;  // 0: not known yet
+  uint64_t approximate_keys = 0;
+  uint64_t bytes_written = 0;  // in the last interval, like the others
+  uint64_t bytes_read = 0;
+  uint64_t keys_written = 0;
+  uint64_t keys_read = 0;
+
+  RegionId id() const { return RegionId(meta.id()); }
+  // The peer on that store; null if there is none.
+  const metapb::Peer* peer_on(StoreId store) const;
+  bool is_down(uint64_t peer_id) const;
+  bool is_pending(uint64_t peer_id) const;
+  bool contains(ByteView key) const;
+};
+using RegionPtr = std::shared_ptr<const RegionInfo>;
+
+// A region from a leader's report.
+RegionPtr make_region(const pdpb::RegionHeartbeatRequest& report);
+// Whether the peers stand in a change of several at once that has not ended.
+bool in_joint_state(const metapb::Region& region);
+
+class RegionTree {
+ public:
+  // What a store holds.
+  struct Count {
+    uint64_t peers = 0;
+    uint64_t leaders = 0;
+    uint64_t mib = 0;
+    friend bool operator==(const Count&, const Count&) = default;
+  };
+  struct Accepted {
+    bool is_new = false;
+    bool meta_changed = false;  // epoch or peers
+    bool leader_changed = false;
+    std::vector<RegionId> removed;  // pushed out
+  };
+
+  // Takes a report in; the text says why it is stale.
+  Result<Accepted, std::string> put(RegionPtr region);
+  void clear();
+
+  RegionPtr find(ByteView key) const;
+  // The region that ends where the one with the key begins; none if there is a hole.
+  RegionPtr find_prev(ByteView key) const;
+  RegionPtr by_id(RegionId id) const;
+  // Regions that overlap [start, end) in order; an empty end is no bound. At most `limit` if that is positive.
+  std::vector<RegionPtr> scan(ByteView start, ByteView end, int64_t limit) const;
+  // The next `limit` regions whose start key lies behind `after` (or all from the first, if nothing): for patrols.
+  std::vector<RegionPtr> next(const std::optional<Bytes>& after, size_t limit) const;
+  size_t size() const { return by_start_.size(); }
+  Count count(StoreId store) const;
+
+ private:
+  using ByStart = std::map<Bytes, RegionPtr, std::less<>>;
+  // The region with the greatest start at or before the key.
+  ByStart::const_iterator at_or_before(ByteView key) const;
+  std::vector<RegionPtr> overlaps(ByteView start, ByteView end) const;
+  void erase(const RegionPtr& region);
+  void add_counts(const RegionInfo& region, bool add);
+
+  ByStart by_start_;
+  std::unordered_map<RegionId, RegionPtr> by_id_;
+  std::unordered_map<StoreId, Count> counts_;
+};
+
+}  // namespace cairn::pd

@@ -1,0 +1,149 @@
+#include "pd/stores.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace cairn::pd {
+namespace {
+
+pdpb::Error error(pdpb::ErrorType type, std::string message) {
+  pdpb::Error out;
+  out.set_type(type);
+  out.set_message(std::move(message));
+  return out;
+}
+
+pdpb::Error tombstone(uint64_t id) {
+  return error(pdpb::STORE_TOMBSTONE, fmt::format("store {} has been removed", id));
+}
+
+// Whether the store still owns its address.
+bool holds_address(const metapb::Store& store) {
+  return store.node_state() != metapb::Removed && store.state() != metapb::Tombstone && !store.physically_destroyed();
+}
+
+// The labels of `wanted` laid over those of `known`, by key.
+void merge_labels(const metapb::Store& known, metapb::Store& wanted) {
+  auto merged = known.labels();
+  for (const auto& label : wanted.labels()) {
+    auto found = std::find_if(merged.begin(), merged.end(), [&](const auto& old) { return old.key() == label.key(); });
+    if (found == merged.end()) {
+      *merged.Add() = label;
+    } else {
+      found->set_value(label.value());
+    }
+  }
+  wanted.mutable_labels()->Swap(&merged);
+}
+
+}  // namespace
+
+bool is_columnar(const metapb::Store& store) {
+  return std::any_of(store.labels().begin(), store.labels().end(), [](const metapb::StoreLabel& label) {
+    return label.key() == "engine" && (label.value() == "tiflash" || label.value() == "tiflash_compute");
+  });
+}
+
+void Stores::set(metapb::Store meta, Instant now) {
+  auto [it, is_new] = stores_.try_emplace(StoreId(meta.id()));
+  if (is_new) it->second.last_heartbeat = now;
+  it->second.meta = std::move(meta);
+}
+
+void Stores::set_cluster_version(Version version) { cluster_version_ = std::move(version); }
+
+Result<metapb::Store, pdpb::Error> Stores::put(const metapb::Store& wanted) const {
+  if (wanted.id() == 0) return Err(error(pdpb::UNKNOWN, "invalid put store: store id is 0"));
+  const auto* known = get(StoreId(wanted.id()));
+  if (known != nullptr && known->is_tombstone()) return Err(tombstone(wanted.id()));
+  const auto version = Version::parse(wanted.version());
+  const bool older_series =
+      version && std::pair(version->major, version->minor) < std::pair(cluster_version_.major, cluster_version_.minor);
+  if (!version || older_series) {
+    return Err(error(pdpb::UNKNOWN, fmt::format("version should compatible with version  {}, got {}",
+                                                cluster_version_.to_string(), wanted.version())));
+  }
+  for (const auto& [id, other] : stores_) {
+    if (id.value == wanted.id() || !holds_address(other.meta)) continue;
+    const bool same_peer_address = !wanted.peer_address().empty() && other.meta.peer_address() == wanted.peer_address();
+    if (other.meta.address() == wanted.address() || same_peer_address) {
+      return Err(error(pdpb::UNKNOWN,
+                       fmt::format("duplicated store address: id:{} address:\"{}\" , already registered by id:{} "
+                                   "address:\"{}\" ",
+                                   wanted.id(), wanted.address(), id, other.meta.address())));
+    }
+  }
+  metapb::Store record = wanted;
+  if (known == nullptr) {
+    record.set_state(metapb::Up);
+    record.set_node_state(stores_.empty() ? metapb::Serving : metapb::Preparing);
+    return record;
+  }
+  // The store tells its addresses and version; its state and what PD learned stay.
+  merge_labels(known->meta, record);
+  record.set_state(known->meta.state());
+  record.set_node_state(known->meta.node_state());
+  record.set_last_heartbeat(known->meta.last_heartbeat());
+  record.set_physically_destroyed(known->meta.physically_destroyed());
+  return record;
+}
+
+Version Stores::version_with(const metapb::Store& store) const {
+  auto lowest = Version::parse(store.version());
+  CHECK(lowest, "version \"{}\" was accepted", store.version());
+  for (const auto& [id, other] : stores_) {
+    if (other.is_tombstone() || id.value == store.id()) continue;
+    if (auto version = Version::parse(other.meta.version()); version && *version < *lowest) lowest = version;
+  }
+  return std::max(*lowest, cluster_version_);
+}
+
+Result<metapb::Store, std::string> Stores::remove(StoreId store) const {
+  const auto* known = get(store);
+  if (known == nullptr) return Err(no_such_store(store.value).message());
+  if (known->is_tombstone()) return Err(fmt::format("store {} has been removed", store));
+  const auto left = std::count_if(stores_.begin(), stores_.end(), [&](const auto& item) {
+    return item.first != store && item.second.meta.state() == metapb::Up && !is_columnar(item.second.meta);
+  });
+  if (left < static_cast<std::ptrdiff_t>(config_.max_replicas)) {
+    return Err(fmt::format("can not remove store {} since there are no enough up stores left", store));
+  }
+  metapb::Store record = known->meta;
+  record.set_state(metapb::Offline);
+  record.set_node_state(metapb::Removing);
+  return record;
+}
+
+Result<void, pdpb::Error> Stores::heartbeat(const pdpb::StoreStats& stats, Instant now, WallTime wall) {
+  auto* store = find(StoreId(stats.store_id()));
+  if (store == nullptr) return Err(no_such_store(stats.store_id()));
+  if (store->is_tombstone()) return Err(tombstone(stats.store_id()));
+  store->stats = stats;
+  store->last_heartbeat = now;
+  store->meta.set_last_heartbeat(wall.since_epoch.count());
+  return {};
+}
+
+const StoreInfo* Stores::get(StoreId id) const {
+  auto found = stores_.find(id);
+  return found == stores_.end() ? nullptr : &found->second;
+}
+StoreInfo* Stores::find(StoreId id) {
+  auto found = stores_.find(id);
+  return found == stores_.end() ? nullptr : &found->second;
+}
+
+StoreHealth Stores::health(const StoreInfo& store, Instant now) const {
+  if (store.is_tombstone()) return StoreHealth::kTombstone;
+  const auto silent = now - store.last_heartbeat;
+  if (silent > config_.max_store_down_time) return StoreHealth::kDown;
+  if (store.meta.state() == metapb::Offline) return StoreHealth::kOffline;
+  return silent > config_.store_disconnect_time ? StoreHealth::kDisconnected : StoreHealth::kUp;
+}
+
+pdpb::Error Stores::no_such_store(uint64_t id) {
+  return error(pdpb::UNKNOWN, fmt::format("invalid store ID {}, not found", id));
+}
+
+}  // namespace cairn::pd
