@@ -1,0 +1,351 @@
+#include "rpc/pd_client_core.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace cairn::rpc {
+namespace {
+
+constexpr Duration kComplainEvery = std::chrono::seconds(10);
+
+bool is_worth_another_try(const api::Status& status) {
+  if (status.code == api::Code::kUnavailable) return true;
+  for (const char* text : {"not leader", "no leader", "not primary", "is not served"}) {
+    if (status.message.find(text) != std::string::npos) return true;
+  }
+  return false;
+}
+
+// Hands a stream's events to the core's executor, unless the core has moved on.
+class PostedEvents final : public ClientStreamEvents {
+ public:
+  PostedEvents(std::shared_ptr<runtime::Executor> executor, std::function<void()> on_writable,
+               std::function<void(Payload)> on_message, std::function<void(api::Status)> on_closed)
+      : executor_(std::move(executor)),
+        on_writable_(std::move(on_writable)),
+        on_message_(std::move(on_message)),
+        on_closed_(std::move(on_closed)) {}
+  void on_writable() override { executor_->post(on_writable_); }
+  void on_message(Payload message) override {
+    executor_->post([handle = on_message_, message = std::move(message)]() mutable { handle(std::move(message)); });
+  }
+  void on_closed(api::Status status) override {
+    executor_->post([handle = on_closed_, status = std::move(status)]() mutable { handle(std::move(status)); });
+  }
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::function<void()> on_writable_;
+  std::function<void(Payload)> on_message_;
+  std::function<void(api::Status)> on_closed_;
+};
+
+}  // namespace
+
+// ---- From any thread.
+
+void PdClient::Core::submit(std::shared_ptr<PdWork> work) {
+  work->deadline = clock_.now() + options_.call_budget;
+  post([work](Core& core) { core.attempt(work); });
+}
+
+void PdClient::Core::submit_ordered(std::shared_ptr<PdWork> work) {
+  work->deadline = clock_.now() + options_.call_budget;
+  post([work](Core& core) {
+    auto& ordered = core.ordered_[work->method];
+    ordered.method = work->method;
+    if (core.is_stopped_) return work->done(core.unreachable(), {});
+    ordered.to_send.push_back(work);
+    core.pump(ordered);
+  });
+}
+
+std::shared_ptr<PdHeartbeats> PdClient::Core::open_heartbeats(api::RegionHeartbeatSink sink) {
+  auto heartbeats = std::make_shared<PdHeartbeats>();
+  heartbeats->sink = std::move(sink);
+  post([heartbeats](Core& core) {
+    if (core.is_stopped_) return heartbeats->sink.on_closed(core.unreachable());
+    core.heartbeats_.push_back(heartbeats);
+    core.pump(heartbeats);
+  });
+  return heartbeats;
+}
+
+void PdClient::Core::send_heartbeat(std::shared_ptr<PdHeartbeats> heartbeats, pdpb::RegionHeartbeatRequest request) {
+  post([heartbeats, request = std::move(request)](Core& core) mutable {
+    if (heartbeats->to_send.size() >= kHeartbeatsWaitingMax) heartbeats->to_send.pop_front();
+    heartbeats->to_send.push_back(std::move(request));
+    core.pump(heartbeats);
+  });
+}
+
+void PdClient::Core::close_heartbeats(std::shared_ptr<PdHeartbeats> heartbeats) {
+  post([heartbeats](Core& core) {
+    heartbeats->is_closed = true;
+    if (heartbeats->io.stream) heartbeats->io.stream->cancel();
+    std::erase(core.heartbeats_, heartbeats);
+  });
+}
+
+void PdClient::Core::stop() {
+  is_stopped_ = true;
+  post([](Core& core) {
+    for (auto& work : std::exchange(core.waiting_, {})) work->done(core.unreachable(), {});
+    for (auto& [_, ordered] : core.ordered_) {
+      if (ordered.io.stream) ordered.io.stream->cancel();
+      ordered.io = {};
+      for (auto& work : std::exchange(ordered.sent, {})) work->done(core.unreachable(), {});
+      for (auto& work : std::exchange(ordered.to_send, {})) work->done(core.unreachable(), {});
+    }
+    for (auto& heartbeats : std::exchange(core.heartbeats_, {})) {
+      heartbeats->is_closed = true;
+      if (heartbeats->io.stream) heartbeats->io.stream->cancel();
+      heartbeats->sink.on_closed(core.unreachable());
+    }
+  });
+}
+
+// ---- Finding the leader.
+
+std::vector<std::string> PdClient::Core::endpoints() const {
+  std::vector<std::string> all = members_;
+  for (const auto& endpoint : options_.endpoints) {
+    if (std::find(all.begin(), all.end(), endpoint) == all.end()) all.push_back(endpoint);
+  }
+  return all;
+}
+
+void PdClient::Core::need_leader() {
+  if (is_looking_ || leader_ || is_stopped_) return;
+  is_looking_ = true;
+  ask_members(0);
+}
+
+void PdClient::Core::ask_members(size_t index) {
+  const auto all = endpoints();
+  if (index >= all.size()) {
+    const Instant now = clock_.now();
+    if (!has_complained_ || now - last_complaint_ >= kComplainEvery) {
+      has_complained_ = true;
+      last_complaint_ = now;
+      LOG_WARN("{}", unreachable().message);
+    }
+    look_again();
+    return;
+  }
+  call_unary<pdpb::GetMembersResponse>(
+      *loop_.channel(all[index]), "/pdpb.PD/GetMembers", pdpb::GetMembersRequest(), options_.call_timeout,
+      [self = shared_from_this(), index](api::Reply<pdpb::GetMembersResponse> reply) {
+        self->post([index, reply = std::move(reply)](Core& core) mutable { core.on_members(index, std::move(reply)); });
+      });
+}
+
+void PdClient::Core::on_members(size_t index, api::Reply<pdpb::GetMembersResponse> reply) {
+  if (is_stopped_) return;
+  if (!reply.ok()) {
+    last_error_ = reply.error();
+    return ask_members(index + 1);
+  }
+  if (reply->leader().client_urls().empty() || reply->leader().client_urls(0).empty()) {
+    last_error_ = {api::Code::kUnavailable,
+                   reply->header().has_error() ? reply->header().error().message() : "no leader yet"};
+    return ask_members(index + 1);
+  }
+  members_.clear();
+  for (const auto& member : reply->members()) {
+    if (!member.client_urls().empty()) members_.push_back(member.client_urls(0));
+  }
+  cluster_id_ = reply->header().cluster_id();
+  is_looking_ = false;
+  leader_ = loop_.channel(reply->leader().client_urls(0));
+  if (std::exchange(has_complained_, false)) LOG_INFO("PD's leader is at {}", leader_->address());
+  resume();
+}
+
+void PdClient::Core::lost_leader(const std::string& address, const api::Status& why) {
+  last_error_ = why;
+  if (leader_ && leader_->address() == address) leader_ = nullptr;
+  if (is_looking_ || leader_ || is_stopped_) return;
+  is_looking_ = true;
+  look_again();
+}
+
+void PdClient::Core::look_again() {
+  expire();
+  backoff_ = std::clamp(backoff_ * 2, options_.backoff_min, options_.backoff_max);
+  executor_->after(backoff_, [self = shared_from_this()] {
+    if (!self->is_stopped_) self->ask_members(0);
+  });
+}
+
+void PdClient::Core::resume() {
+  for (auto& work : std::exchange(waiting_, {})) attempt(std::move(work));
+  for (auto& [_, ordered] : ordered_) pump(ordered);
+  for (const auto& heartbeats : std::vector(heartbeats_)) pump(heartbeats);
+}
+
+void PdClient::Core::expire() {
+  const Instant now = clock_.now();
+  std::vector<std::shared_ptr<PdWork>> expired;
+  const auto take_from = [&](std::deque<std::shared_ptr<PdWork>>& queue) {
+    std::erase_if(queue, [&](auto& work) {
+      if (work->deadline > now) return false;
+      expired.push_back(work);
+      return true;
+    });
+  };
+  take_from(waiting_);
+  for (auto& [_, ordered] : ordered_) take_from(ordered.to_send);
+  for (auto& work : expired) work->done(unreachable(), {});
+}
+
+api::Status PdClient::Core::unreachable() const {
+  if (is_stopped_) return {api::Code::kUnavailable, "the PD client has stopped"};
+  std::string all;
+  for (const auto& endpoint : endpoints()) all += (all.empty() ? "" : ", ") + endpoint;
+  return {api::Code::kUnavailable, "PD cannot be reached at " + all + ": " + last_error_.message};
+}
+
+// ---- Calls.
+
+void PdClient::Core::attempt(std::shared_ptr<PdWork> work) {
+  if (is_stopped_) return work->done(unreachable(), {});
+  if (!leader_) {
+    waiting_.push_back(std::move(work));
+    return need_leader();
+  }
+  leader_->call(
+      work->method, work->serialize(cluster_id_), options_.call_timeout,
+      [self = shared_from_this(), work, address = leader_->address()](api::Status status, Payload payload) mutable {
+        self->post([work = std::move(work), address = std::move(address), status = std::move(status),
+                    payload = std::move(payload)](Core& core) mutable {
+          core.on_reply(std::move(work), address, std::move(status), std::move(payload));
+        });
+      });
+}
+
+void PdClient::Core::on_reply(std::shared_ptr<PdWork> work, const std::string& address, api::Status status,
+                              Payload payload) {
+  if (status.ok()) {
+    backoff_ = {};
+    return work->done({}, std::move(payload));
+  }
+  const bool again = is_worth_another_try(status) && clock_.now() < work->deadline && !is_stopped_;
+  if (again) waiting_.push_back(work);
+  if (again || status.code == api::Code::kDeadlineExceeded) lost_leader(address, status);
+  if (!again) {
+    work->done(std::move(status), {});
+  } else if (leader_) {  // another one was found meanwhile
+    resume();
+  }
+}
+
+// ---- Streams.
+
+std::shared_ptr<ClientStreamEvents> PdClient::Core::events_for(std::function<void(Core&)> on_writable,
+                                                               std::function<void(Core&, Payload)> on_message,
+                                                               std::function<void(Core&, api::Status)> on_closed) {
+  auto self = shared_from_this();
+  return std::make_shared<PostedEvents>(
+      executor_, [self, on_writable = std::move(on_writable)] { on_writable(*self); },
+      [self, on_message = std::move(on_message)](Payload message) { on_message(*self, std::move(message)); },
+      [self, on_closed = std::move(on_closed)](api::Status status) { on_closed(*self, std::move(status)); });
+}
+
+void PdClient::Core::pump(PdOrdered& ordered) {
+  if (is_stopped_ || (ordered.to_send.empty() && ordered.sent.empty())) return;
+  if (!ordered.io.stream) {
+    if (!leader_) return need_leader();
+    const uint64_t generation = ++last_generation_;
+    ordered.io = {nullptr, false, generation};
+    // Nodes of a std::map stay where they are, and the events hold the core.
+    PdOrdered* const to = &ordered;
+    const std::string address = leader_->address();
+    auto events = events_for(
+        [to, generation](Core& core) {
+          if (to->io.generation != generation) return;
+          to->io.is_writable = true;
+          core.pump(*to);
+        },
+        [to, generation](Core& core, Payload message) {
+          if (to->io.generation != generation || to->sent.empty()) return;
+          auto work = std::move(to->sent.front());
+          to->sent.pop_front();
+          core.backoff_ = {};
+          work->done({}, std::move(message));
+          core.pump(*to);
+        },
+        [to, generation, address](Core& core, api::Status status) {
+          if (to->io.generation == generation) core.on_ordered_closed(*to, address, std::move(status));
+        });
+    ordered.io.stream = leader_->open(ordered.method, std::move(events));
+    return;
+  }
+  if (!ordered.io.is_writable || ordered.to_send.empty() || ordered.sent.size() >= kOrderedInFlightMax) return;
+  auto work = std::move(ordered.to_send.front());
+  ordered.to_send.pop_front();
+  ordered.io.is_writable = false;
+  ordered.io.stream->write(work->serialize(cluster_id_));
+  ordered.sent.push_back(std::move(work));
+}
+
+void PdClient::Core::on_ordered_closed(PdOrdered& ordered, const std::string& address, api::Status status) {
+  ordered.io = {};
+  if (is_stopped_) return;
+  if (status.ok()) status = {api::Code::kUnavailable, "PD ended the stream"};
+  const bool again = is_worth_another_try(status);
+  // The first of those sent is the one that the status speaks of; the others never had their turn.
+  if (!again && !ordered.sent.empty()) {
+    auto refused = std::move(ordered.sent.front());
+    ordered.sent.pop_front();
+    refused->done(status, {});
+  }
+  while (!ordered.sent.empty()) {
+    ordered.to_send.push_front(std::move(ordered.sent.back()));
+    ordered.sent.pop_back();
+  }
+  if (again) lost_leader(address, status);
+  expire();
+  if (leader_) pump(ordered);
+}
+
+void PdClient::Core::pump(const std::shared_ptr<PdHeartbeats>& heartbeats) {
+  if (is_stopped_ || heartbeats->is_closed) return;
+  auto& io = heartbeats->io;
+  if (!io.stream) {
+    if (!leader_) return need_leader();
+    const uint64_t generation = ++last_generation_;
+    io = {nullptr, false, generation};
+    const std::string address = leader_->address();
+    auto events = events_for(
+        [heartbeats, generation](Core& core) {
+          if (heartbeats->io.generation != generation) return;
+          heartbeats->io.is_writable = true;
+          core.pump(heartbeats);
+        },
+        [heartbeats, generation](Core&, Payload message) {
+          pdpb::RegionHeartbeatResponse response;
+          if (heartbeats->io.generation != generation || heartbeats->is_closed || !message.parse_into(response)) return;
+          heartbeats->sink.on_response(std::move(response));
+        },
+        [heartbeats, generation, address](Core& core, api::Status status) {
+          if (heartbeats->io.generation != generation || core.is_stopped_ || heartbeats->is_closed) return;
+          heartbeats->io = {};
+          LOG_INFO("the region heartbeat stream to PD at {} ended: {}; opening it again", address, status.message);
+          core.lost_leader(address, status);
+          core.pump(heartbeats);
+        });
+    io.stream = leader_->open("/pdpb.PD/RegionHeartbeat", std::move(events));
+    return;
+  }
+  if (!io.is_writable || heartbeats->to_send.empty()) return;
+  auto request = std::move(heartbeats->to_send.front());
+  heartbeats->to_send.pop_front();
+  if (request.header().cluster_id() == 0) request.mutable_header()->set_cluster_id(cluster_id_);
+  io.is_writable = false;
+  io.stream->write(Payload::serialize(request));
+}
+
+}  // namespace cairn::rpc

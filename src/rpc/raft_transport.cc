@@ -1,0 +1,321 @@
+#include "rpc/raft_transport.h"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "tikvpb.pb.h"
+
+namespace cairn::rpc {
+namespace {
+
+struct Link;
+
+// The bytes a message takes in a batch, nearly.
+size_t weight_of(const raft_serverpb::RaftMessage& message) { return message.ByteSizeLong() + 8; }
+
+}  // namespace
+
+class RaftTransport::Core : public std::enable_shared_from_this<RaftTransport::Core> {
+ public:
+  Core(RaftTransportOptions options_in, ClientLoop& loop_in, api::Pd& pd_in,
+       std::shared_ptr<runtime::Executor> timers_in, std::shared_ptr<runtime::Executor> files_in)
+      : options(std::move(options_in)),
+        loop(loop_in),
+        pd(pd_in),
+        timers(std::move(timers_in)),
+        files(std::move(files_in)) {}
+
+  std::shared_ptr<Link> link_to(StoreId store);
+  // `done(address)` on any thread; nothing if PD does not know, or says that it is gone.
+  void resolve(StoreId store, std::function<void(std::optional<std::string>)> done);
+  void unreachable(StoreId store) {
+    if (!is_stopped && on_unreachable) on_unreachable(store);
+  }
+  Metadata metadata() const { return {{"source_store_id", std::to_string(source.load())}}; }
+
+  const RaftTransportOptions options;
+  ClientLoop& loop;
+  api::Pd& pd;
+  const std::shared_ptr<runtime::Executor> timers;
+  const std::shared_ptr<runtime::Executor> files;
+  std::function<void(StoreId)> on_unreachable;
+  std::atomic<uint64_t> source{0};
+  std::atomic<bool> is_stopped{false};
+
+  std::mutex mutex;
+  std::map<StoreId, std::shared_ptr<Link>> links;  // guarded by mutex
+};
+
+namespace {
+
+using Core = RaftTransport::Core;
+
+// The stream to one peer store, and what waits for it.
+struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
+  Link(std::shared_ptr<Core> core_in, StoreId store_in) : core(std::move(core_in)), store(store_in) {}
+
+  void send(raft_serverpb::RaftMessage message) {
+    {
+      std::lock_guard lock(mutex);
+      if (core->is_stopped) return;
+      if (queue.size() < core->options.queue_messages_max) {
+        queue.push_back(std::move(message));
+        if (state == State::kIdle) {
+          state = State::kConnecting;
+          connect();
+        } else {
+          advance();
+        }
+        return;
+      }
+    }
+    static auto& dropped = metrics::counter("cairn_raft_transport_dropped_total", "Raft messages that found no room");
+    dropped.Increment();
+    core->unreachable(store);
+  }
+
+  void on_writable() override {
+    std::lock_guard lock(mutex);
+    is_writable = true;
+    backoff = {};
+    advance();
+  }
+  void on_message(Payload) override {}  // Done, which says nothing
+  void on_closed(api::Status status) override {
+    {
+      std::lock_guard lock(mutex);
+      if (status.message != last_error) LOG_WARN("the Raft stream to store {} ended: {}", store, status.message);
+      last_error = status.message;
+      stream.reset();
+      is_writable = false;
+      fail();
+    }
+    core->unreachable(store);
+  }
+
+  void stop() {
+    std::lock_guard lock(mutex);
+    queue.clear();
+    if (stream) stream->cancel();
+  }
+
+ private:
+  enum class State { kIdle, kConnecting, kOpen, kBackingOff };
+
+  // Asks PD for the address and opens the stream. The caller holds the mutex.
+  void connect() {
+    core->timers->post([self = shared_from_this()] {
+      self->core->resolve(self->store, [self](std::optional<std::string> address) { self->on_address(address); });
+    });
+  }
+  void on_address(const std::optional<std::string>& address) {
+    if (core->is_stopped) return;
+    if (!address) {
+      {
+        std::lock_guard lock(mutex);
+        fail();
+      }
+      core->unreachable(store);
+      return;
+    }
+    // Without the lock: a loop that has stopped closes the stream at once.
+    auto opened = core->loop.channel(*address)->open("/tikvpb.Tikv/BatchRaft", shared_from_this(), core->metadata());
+    std::lock_guard lock(mutex);
+    if (state != State::kConnecting) return opened->cancel();
+    state = State::kOpen;
+    stream = std::move(opened);
+    advance();
+  }
+  // Drops what waits (Raft says it again) and connects anew later. The caller holds the mutex.
+  void fail() {
+    queue.clear();
+    state = State::kBackingOff;
+    if (core->is_stopped) return;
+    backoff = std::clamp(backoff * 2, core->options.backoff_min, core->options.backoff_max);
+    core->timers->after(backoff, [self = shared_from_this()] {
+      std::lock_guard lock(self->mutex);
+      if (self->state == State::kBackingOff) self->state = State::kIdle;
+      if (self->queue.empty() || self->core->is_stopped) return;
+      self->state = State::kConnecting;
+      self->connect();
+    });
+  }
+  // Sends what waits, if nothing is being sent. The caller holds the mutex.
+  void advance() {
+    if (!stream || !is_writable || queue.empty()) return;
+    tikvpb::BatchRaftMessage batch;
+    size_t bytes = 0;
+    while (!queue.empty() && static_cast<size_t>(batch.msgs_size()) < core->options.batch_messages_max) {
+      bytes += weight_of(queue.front());
+      if (batch.msgs_size() > 0 && bytes > core->options.batch_bytes_max) break;
+      *batch.add_msgs() = std::move(queue.front());
+      queue.pop_front();
+    }
+    is_writable = false;
+    stream->write(Payload::serialize(batch));
+  }
+
+  const std::shared_ptr<Core> core;
+  const StoreId store;
+  std::mutex mutex;
+  State state = State::kIdle;  // guarded by mutex, as all that follows
+  std::deque<raft_serverpb::RaftMessage> queue;
+  std::shared_ptr<ClientStream> stream;
+  bool is_writable = false;
+  Duration backoff{};
+  std::string last_error;
+};
+
+// One snapshot on its way: chunks are read on the file executor, one outstanding write.
+class SnapshotSend final : public ClientStreamEvents, public std::enable_shared_from_this<SnapshotSend> {
+ public:
+  SnapshotSend(std::shared_ptr<Core> core, raft_serverpb::RaftMessage message, store::SnapshotSource source,
+               absl::AnyInvocable<void(bool)> done)
+      : core_(std::move(core)), source_(std::move(source)), done_(std::move(done)) {
+    *first_.mutable_message() = std::move(message);
+  }
+
+  void start() {
+    const StoreId store(first_.message().to_peer().store_id());
+    core_->resolve(store, [self = shared_from_this()](std::optional<std::string> address) {
+      if (!address || self->core_->is_stopped) return self->end(false);
+      self->open(*address);
+    });
+  }
+
+  void on_writable() override {
+    core_->files->post([self = shared_from_this()] { self->write_next(); });
+  }
+  void on_message(Payload) override { has_answer_ = true; }
+  void on_closed(api::Status status) override {
+    if (!status.ok()) {
+      LOG_WARN("a snapshot of region {} did not arrive: {}", first_.message().region_id(), status.message);
+    }
+    end(status.ok() && has_answer_);
+  }
+
+ private:
+  void open(const std::string& address) {
+    auto stream = core_->loop.channel(address, 1)->open("/tikvpb.Tikv/Snapshot", shared_from_this(), core_->metadata());
+    core_->timers->after(core_->options.snapshot_timeout, [weak = std::weak_ptr<ClientStream>(stream)] {
+      if (auto late = weak.lock()) late->cancel();
+    });
+    std::lock_guard lock(mutex_);
+    stream_ = std::move(stream);
+    if (is_ready_early_) on_writable();
+  }
+  void write_next() {
+    std::lock_guard lock(mutex_);
+    if (!stream_) {  // open() has not returned yet
+      is_ready_early_ = true;
+      return;
+    }
+    if (core_->is_stopped) return stream_->cancel();
+    if (!is_first_sent_) {
+      is_first_sent_ = true;
+      stream_->write(Payload::serialize(first_));
+      return;
+    }
+    if (offset_ == source_.bytes()) return stream_->end_writes();
+    auto bytes = source_.read(offset_, core_->options.snapshot_chunk_bytes);
+    if (!bytes.ok() || bytes->empty()) {
+      LOG_ERROR("a snapshot of region {} cannot be read", first_.message().region_id());
+      return stream_->cancel();
+    }
+    offset_ += bytes->size();
+    raft_serverpb::SnapshotChunk chunk;
+    chunk.set_data(std::move(*bytes));
+    stream_->write(Payload::serialize(chunk));
+  }
+  void end(bool ok) {
+    auto done = std::exchange(done_, nullptr);
+    if (done) done(ok);
+    std::lock_guard lock(mutex_);
+    stream_.reset();
+    source_ = {};
+  }
+
+  const std::shared_ptr<Core> core_;
+  raft_serverpb::SnapshotChunk first_;
+  std::atomic<bool> has_answer_{false};
+  std::mutex mutex_;
+  store::SnapshotSource source_;          // guarded by mutex_
+  std::shared_ptr<ClientStream> stream_;  // guarded by mutex_
+  uint64_t offset_ = 0;                   // guarded by mutex_
+  bool is_first_sent_ = false;            // guarded by mutex_
+  bool is_ready_early_ = false;           // guarded by mutex_
+  absl::AnyInvocable<void(bool)> done_;   // at the end only
+};
+
+}  // namespace
+
+std::shared_ptr<Link> RaftTransport::Core::link_to(StoreId store) {
+  std::lock_guard lock(mutex);
+  auto& link = links[store];
+  if (!link) link = std::make_shared<Link>(shared_from_this(), store);
+  return link;
+}
+
+void RaftTransport::Core::resolve(StoreId store, std::function<void(std::optional<std::string>)> done) {
+  pdpb::GetStoreRequest request;
+  request.mutable_header()->set_cluster_id(options.cluster.value);
+  request.set_store_id(store.value);
+  pd.get_store(api::make_call<pdpb::GetStoreRequest, pdpb::GetStoreResponse>(
+      std::move(request), [store, done = std::move(done)](api::Reply<pdpb::GetStoreResponse> reply) {
+        if (!reply.ok()) {
+          LOG_WARN("PD does not tell the address of store {}: {}", store, reply.error().message);
+          return done(std::nullopt);
+        }
+        const auto& found = reply->store();
+        const std::string& address = found.peer_address().empty() ? found.address() : found.peer_address();
+        if (reply->header().has_error() || found.state() == metapb::StoreState::Tombstone || address.empty()) {
+          LOG_WARN("store {} has no address: {}", store, reply->header().error().message());
+          return done(std::nullopt);
+        }
+        done(address);
+      }));
+}
+
+RaftTransport::RaftTransport(RaftTransportOptions options, ClientLoop& loop, api::Pd& pd,
+                             std::shared_ptr<runtime::Executor> timers, std::shared_ptr<runtime::Executor> files)
+    : core_(std::make_shared<Core>(std::move(options), loop, pd, std::move(timers), std::move(files))) {}
+
+RaftTransport::~RaftTransport() { stop(); }
+
+void RaftTransport::on_unreachable(std::function<void(StoreId)> callback) {
+  core_->on_unreachable = std::move(callback);
+}
+
+void RaftTransport::set_source(StoreId id) { core_->source = id.value; }
+
+void RaftTransport::stop() {
+  if (core_->is_stopped.exchange(true)) return;
+  std::map<StoreId, std::shared_ptr<Link>> links;
+  {
+    std::lock_guard lock(core_->mutex);
+    links.swap(core_->links);
+  }
+  for (auto& [_, link] : links) link->stop();
+}
+
+void RaftTransport::send(raft_serverpb::RaftMessage message) {
+  if (core_->is_stopped) return;
+  core_->link_to(StoreId(message.to_peer().store_id()))->send(std::move(message));
+}
+
+void RaftTransport::send_snapshot(raft_serverpb::RaftMessage message, store::SnapshotSource source,
+                                  absl::AnyInvocable<void(bool ok)> done) {
+  if (core_->is_stopped) return done(false);
+  std::make_shared<SnapshotSend>(core_, std::move(message), std::move(source), std::move(done))->start();
+}
+
+}  // namespace cairn::rpc
