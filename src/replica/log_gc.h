@@ -1,0 +1,51 @@
+// LogGc: how far the log may be compacted, and how far it may be cut from the disk.
+//
+// Two steps, because the kv engine has no log of its own. The leader proposes CompactLog up to what all followers have
+// (or further if the log grows too large: those get a snapshot). When it is applied, the region no longer reads that
+// part; but the entries stay on disk until the engine has flushed the batch that says so, since after a crash the
+// region goes on from the flushed applied index (INV-LOG-NOT-AHEAD).
+//
+// Owned by the region's Replica, on its shard. Tests: log_gc_test.cc.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "raft/raw_node.h"
+
+namespace cairn::replica {
+
+struct LogGcLimits {
+  uint64_t threshold = 50;         // fewer entries are left alone
+  uint64_t count_max = 192 << 10;  // more are cut even if a follower needs them
+  uint64_t bytes_max = 192 << 20;
+};
+
+class LogGc {
+ public:
+  struct View {
+    LogIndex truncated, applied, last;
+    uint64_t log_bytes = 0;
+  };
+  // The index up to which the leader should compact now, if any. Pure.
+  static std::optional<LogIndex> compact_to(const View& view, const std::vector<raft::PeerProgress>& progress,
+                                            const LogGcLimits& limits);
+
+  // The batch with engine sequence `sequence` said that the log is truncated at `truncated`.
+  void on_truncated(uint64_t sequence, LogIndex truncated);
+  // How far the disk's log may be cut, given what the engine has flushed; forgets what it returns.
+  std::optional<LogIndex> take_cuttable(uint64_t flushed_sequence);
+  bool has_pending() const { return !pending_.empty(); }
+
+ private:
+  struct Pending {
+    uint64_t sequence;
+    LogIndex truncated;
+  };
+  std::deque<Pending> pending_;  // both ascend
+};
+
+}  // namespace cairn::replica

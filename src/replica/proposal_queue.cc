@@ -1,0 +1,66 @@
+#include "replica/proposal_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::replica {
+namespace {
+
+void answer(Proposal& proposal, WriteOutcome outcome) {
+  if (proposal.done) std::move(proposal.done)(std::move(outcome));
+}
+
+}  // namespace
+
+Proposal ProposalQueue::pop_front() {
+  Proposal proposal = std::move(proposals_.front());
+  proposals_.pop_front();
+  bytes_ -= proposal.bytes;
+  return proposal;
+}
+
+void ProposalQueue::push(Proposal proposal) {
+  // A new leader's log may be shorter than what this peer proposed in an earlier term: those indices are reused.
+  while (!proposals_.empty() && proposals_.back().index >= proposal.index) {
+    CHECK(proposals_.back().term < proposal.term, "two proposals of term {} at index {}", proposal.term,
+          proposal.index);
+    Proposal overwritten = std::move(proposals_.back());
+    proposals_.pop_back();
+    bytes_ -= overwritten.bytes;
+    answer(overwritten, Err(engine::RegionError(engine::StaleCommand{})));
+  }
+  bytes_ += proposal.bytes;
+  proposals_.push_back(std::move(proposal));
+}
+
+void ProposalQueue::on_applied(LogIndex index, Term term, const std::optional<engine::RegionError>& error) {
+  while (!proposals_.empty() && proposals_.front().index <= index) {
+    Proposal proposal = pop_front();
+    if (proposal.index != index || proposal.term != term) {
+      // Its index was applied with an entry of another leader (or skipped by a snapshot, which answers by abandon()).
+      answer(proposal, Err(engine::RegionError(engine::StaleCommand{})));
+    } else if (error) {
+      answer(proposal, Err(*error));
+    } else {
+      answer(proposal, index);
+    }
+  }
+}
+
+void ProposalQueue::abandon(const std::string& reason) {
+  while (!proposals_.empty()) {
+    Proposal proposal = pop_front();
+    answer(proposal, Err(engine::RegionError(engine::UndeterminedResult{reason})));
+  }
+}
+
+std::optional<Instant> ProposalQueue::proposed_at(LogIndex committed, Term term) const {
+  auto after = std::upper_bound(proposals_.begin(), proposals_.end(), committed,
+                                [](LogIndex index, const Proposal& proposal) { return index < proposal.index; });
+  if (after == proposals_.begin()) return std::nullopt;
+  const Proposal& newest = *std::prev(after);
+  if (newest.term != term) return std::nullopt;
+  return newest.proposed_at;
+}
+
+}  // namespace cairn::replica

@@ -1,0 +1,52 @@
+// ProposalQueue: who waits for which log index. A proposal stands at (index, term); when the entry applied at its index
+// has another term, it was overtaken and never will be applied.
+//
+// Owned by the region's Replica, on its shard. Invariant: indices ascend. Tests: proposal_queue_test.cc.
+#pragma once
+
+#include <absl/functional/any_invocable.h>
+
+#include <deque>
+#include <optional>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "engine/region_request.h"
+
+namespace cairn::replica {
+
+using WriteOutcome = Result<LogIndex, engine::RegionError>;
+using OnWritten = absl::AnyInvocable<void(WriteOutcome)>;
+
+struct Proposal {
+  LogIndex index;
+  Term term;
+  Instant proposed_at;
+  uint64_t bytes = 0;
+  OnWritten done;  // may be empty: nobody waits
+};
+
+class ProposalQueue {
+ public:
+  // Precondition: the index is above all waiting ones, or the term is newer (an overwritten tail is answered now).
+  void push(Proposal proposal);
+  // The entry at (index, term) was applied with `error` or none. Answers its proposal and all that it overtakes.
+  void on_applied(LogIndex index, Term term, const std::optional<engine::RegionError>& error);
+  // Answers all: the region is leaving this store or the store stops; what was proposed may yet be committed.
+  void abandon(const std::string& reason);
+  // When the newest waiting proposal of `term` at or before `committed` was proposed; for the lease.
+  std::optional<Instant> proposed_at(LogIndex committed, Term term) const;
+
+  size_t size() const { return proposals_.size(); }
+  bool empty() const { return proposals_.empty(); }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  Proposal pop_front();
+
+  std::deque<Proposal> proposals_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace cairn::replica

@@ -1,0 +1,73 @@
+#include "replica/read_index_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/codec.h"
+
+namespace cairn::replica {
+
+Bytes ReadIndexQueue::next_context() const {
+  Bytes context;  // 16 bytes, as TiKV's uuid: the peer and a counter
+  codec::put_u64_be(context, owner_.value);
+  codec::put_u64_be(context, batches_ + 1);
+  return context;
+}
+
+void ReadIndexQueue::mark_sent(Bytes context, Instant now) {
+  ++batches_;
+  asked_.push_back({std::move(context), now, std::exchange(unsent_, {})});
+}
+
+std::optional<Instant> ReadIndexQueue::on_read_state(const Bytes& context, LogIndex index, LogIndex applied) {
+  auto batch = std::find_if(asked_.begin(), asked_.end(), [&](const Batch& b) { return b.context == context; });
+  if (batch == asked_.end()) return std::nullopt;
+  Instant sent_at = batch->sent_at;
+  auto reads = std::move(batch->reads);
+  asked_.erase(batch);
+  for (auto& read : reads) {
+    if (index <= applied) {
+      std::move(read)(index);
+    } else {
+      confirmed_.emplace(index, std::move(read));
+    }
+  }
+  return sent_at;
+}
+
+void ReadIndexQueue::on_applied(LogIndex applied) {
+  while (!confirmed_.empty() && confirmed_.begin()->first <= applied) {
+    auto node = confirmed_.extract(confirmed_.begin());
+    std::move(node.mapped())(node.key());
+  }
+}
+
+void ReadIndexQueue::retry_older_than(Instant deadline) {
+  while (!asked_.empty() && asked_.front().sent_at < deadline) {
+    for (auto& read : asked_.front().reads) unsent_.push_back(std::move(read));
+    asked_.pop_front();
+  }
+}
+
+void ReadIndexQueue::fail_unconfirmed(const engine::RegionError& error) {
+  auto unsent = std::exchange(unsent_, {});
+  auto asked = std::exchange(asked_, {});
+  for (auto& batch : asked) {
+    for (auto& read : batch.reads) std::move(read)(Err(error));
+  }
+  for (auto& read : unsent) std::move(read)(Err(error));
+}
+
+void ReadIndexQueue::fail_all(const engine::RegionError& error) {
+  fail_unconfirmed(error);
+  auto confirmed = std::exchange(confirmed_, {});
+  for (auto& [index, read] : confirmed) std::move(read)(Err(error));
+}
+
+size_t ReadIndexQueue::size() const {
+  size_t count = unsent_.size() + confirmed_.size();
+  for (const auto& batch : asked_) count += batch.reads.size();
+  return count;
+}
+
+}  // namespace cairn::replica

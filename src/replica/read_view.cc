@@ -1,0 +1,68 @@
+#include "replica/read_view.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "replica/keys.h"
+
+namespace cairn::replica {
+namespace {
+
+// Shows data keys as engine keys.
+class EngineKeyIterator final : public engine::Iterator {
+ public:
+  explicit EngineKeyIterator(std::unique_ptr<engine::Iterator> inner) : inner_(std::move(inner)) {}
+
+  void seek(ByteView target) override { inner_->seek(data_key(target)); }
+  void seek_for_prev(ByteView target) override { inner_->seek_for_prev(data_key(target)); }
+  void seek_to_first() override { inner_->seek_to_first(); }
+  void seek_to_last() override { inner_->seek_to_last(); }
+  void next() override { inner_->next(); }
+  void prev() override { inner_->prev(); }
+  bool valid() const override { return inner_->valid(); }
+  ByteView key() const override { return inner_->key().substr(1); }
+  ByteView value() const override { return inner_->value(); }
+  engine::Result<void> status() const override { return inner_->status(); }
+
+ private:
+  std::unique_ptr<engine::Iterator> inner_;
+};
+
+class EngineRegionSnapshot final : public engine::RegionSnapshot {
+ public:
+  EngineRegionSnapshot(std::shared_ptr<const engine::Snapshot> snapshot, ReadViewPtr view, LogIndex applied)
+      : snapshot_(std::move(snapshot)), view_(std::move(view)), applied_(applied) {}
+
+  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView engine_key) const override {
+    CHECK(in_range(engine_key, start_key(), end_key()), "reading key {} of region {} [{}, {})", to_hex(engine_key),
+          region_id(), to_hex(start_key()), to_hex(end_key()));
+    return snapshot_->get(cf, data_key(engine_key));
+  }
+  std::unique_ptr<engine::Iterator> iterator(engine::Cf cf, engine::IterOptions options) const override {
+    options.lower = data_key(std::max<ByteView>(options.lower, start_key()));
+    bool clip = options.upper.empty() || (!end_key().empty() && end_key() < options.upper);
+    options.upper = clip ? data_end_key(end_key()) : data_key(options.upper);
+    options.upper = std::max(options.upper, options.lower);
+    return std::make_unique<EngineKeyIterator>(snapshot_->iterator(cf, std::move(options)));
+  }
+
+  RegionId region_id() const override { return view_->region.id; }
+  Term term() const override { return view_->term; }
+  LogIndex applied_index() const override { return applied_; }
+  ByteView start_key() const override { return view_->region.start_key; }
+  ByteView end_key() const override { return view_->region.end_key; }
+
+ private:
+  std::shared_ptr<const engine::Snapshot> snapshot_;
+  ReadViewPtr view_;
+  LogIndex applied_;
+};
+
+}  // namespace
+
+engine::RegionSnapshotPtr make_region_snapshot(std::shared_ptr<const engine::Snapshot> snapshot, ReadViewPtr view,
+                                               LogIndex applied) {
+  return std::make_shared<EngineRegionSnapshot>(std::move(snapshot), std::move(view), applied);
+}
+
+}  // namespace cairn::replica

@@ -1,0 +1,284 @@
+#include "replica/replica.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "replica/command.h"
+#include "replica/conf_change.h"
+#include "replica/keys.h"
+#include "replica/region_check.h"
+
+namespace cairn::replica {
+namespace {
+
+raft::Config raft_config(const ReplicaOptions& options, const Replica::Loaded& loaded) {
+  raft::Config config;
+  config.id = PeerId(loaded.self.id());
+  config.applied = loaded.apply_state.applied;
+  config.election_ticks = options.election_ticks;
+  config.election_ticks_max = 2 * options.election_ticks;
+  config.heartbeat_ticks = options.heartbeat_ticks;
+  config.seed = options.seed ^ (loaded.self.id() * 0x9E3779B97F4A7C15ULL);
+  // Alone in its region, nobody else can have a lease.
+  bool alone = loaded.region.peers_size() == 1;
+  config.vote_grace_ticks = loaded.from_disk && !alone ? options.election_ticks : 0;
+  return config;
+}
+
+// A follower that heard the leader at its own tick n refuses others up to tick n + election_ticks, which may be almost
+// a tick less than that many intervals; a tenth more is left for clocks that run unevenly.
+Duration lease_length(const ReplicaOptions& options) { return options.tick * (options.election_ticks - 1) * 9 / 10; }
+
+}  // namespace
+
+Replica::Replica(const ReplicaOptions& options, Loaded loaded, const engine::RaftLogEngine& log,
+                 std::shared_ptr<ReadCell> cell)
+    : options_(options),
+      incarnation_(loaded.incarnation),
+      region_(loaded.region),
+      self_(loaded.self),
+      storage_({RegionId(loaded.region.id()), options.cache_bytes_max}, log, loaded.raft_state, loaded.apply_state,
+               conf_state_of(loaded.region)),
+      node_(raft_config(options, loaded), storage_),
+      applied_(loaded.apply_state.applied),
+      applied_term_(loaded.apply_state.applied_term),
+      reads_(PeerId(loaded.self.id())),
+      lease_(lease_length(options)),
+      cell_(std::move(cell)),
+      role_term_(node_.term()) {
+  // What was truncated before this process began was flushed: it may go.
+  if (applied_ > LogIndex(0)) log_gc_.on_truncated(0, loaded.apply_state.truncated);
+  cell_->set_applied(applied_);
+}
+
+Replica::~Replica() { cell_->publish(nullptr); }
+
+void Replica::tick(Instant now) {
+  node_.tick();
+  Duration patience = options_.tick * options_.election_ticks;
+  reads_.retry_older_than(now - patience);
+  if (!reads_.has_unsent()) {
+    reads_unsent_since_ = now;
+  } else if (now - reads_unsent_since_ > 2 * patience) {
+    reads_.fail_unconfirmed(engine::NotLeader{id(), std::nullopt});
+  }
+  if (node_.leader().is_set()) leader_seen_ = now;
+}
+
+void Replica::on_raft_message(raft_serverpb::RaftMessage message, Instant now) {
+  PeerId from(message.from_peer().id());
+  last_heard_[from] = now;
+  if (!find_peer(region_, from)) strangers_[from] = message.from_peer();
+  raft::Message in = from_wire(std::move(*message.mutable_message()));
+  if (in.type == raft::MessageType::kSnapshot) {
+    raft_serverpb::RaftSnapshotData data;
+    ByteView bytes = in.snapshot.data.view();
+    if (!data.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+    received_folders_.push_back(data.meta().tablet_snap_path());
+    if (installing_) return;  // one after the other; the leader will send another
+  }
+  node_.step(std::move(in));
+}
+
+std::optional<engine::PeerDescription> Replica::leader() const {
+  const metapb::Peer* peer = find_peer(region_, node_.leader());
+  if (!peer) return std::nullopt;
+  return describe(*peer);
+}
+
+std::optional<engine::RegionError> Replica::check(const engine::RegionRequest& request) const {
+  engine::RegionDescription region = describe(region_);
+  PeerView view{options_.store,   PeerId(self_.id()), node_.term(), node_.is_leader(),
+                is_initialized(), leader(),           &region};
+  return check_request(request, view);
+}
+
+bool Replica::is_busy() const {
+  return proposals_.size() >= options_.proposals_max || proposals_.bytes() >= options_.proposals_bytes_max;
+}
+
+engine::RegionError Replica::refusal(raft::ProposeError error) const {
+  switch (error) {
+    case raft::ProposeError::kNotLeader:
+      return engine::NotLeader{id(), leader()};
+    case raft::ProposeError::kTransferring:
+      return engine::NotLeader{id(), std::nullopt};
+    case raft::ProposeError::kTooMuchUncommitted:
+      return engine::ServerIsBusy{"too many uncommitted writes", 0ms};
+    case raft::ProposeError::kConfChangePending:
+    case raft::ProposeError::kInvalidConfChange:
+      break;
+  }
+  return engine::OtherRegionError{"the change of membership is not possible now"};
+}
+
+void Replica::write(const engine::RegionRequest& request, Term term, engine::WriteData data, Instant now,
+                    OnWritten done) {
+  engine::RegionRequest strict = request;
+  strict.replica_read = strict.stale_read = false;
+  std::optional<engine::RegionError> error = check(strict);
+  if (!error && term.is_set() && term != node_.term()) error = engine::StaleCommand{};
+  if (!error && is_busy()) error = engine::ServerIsBusy{"too many writes of the region are waiting", 0ms};
+  engine::RegionDescription region;
+  if (!error) region = describe(region_);
+  for (size_t i = 0; !error && i < data.changes.size(); ++i) error = check_key(data.changes[i].key, region);
+  if (error) {
+    std::move(done)(Err(std::move(*error)));
+    return;
+  }
+  Bytes bytes = serialize(make_write(region_, self_, node_.term(), std::move(data)));
+  uint64_t size = bytes.size();
+  if (size > options_.entry_bytes_max) {
+    std::move(done)(Err(engine::RegionError(engine::RaftEntryTooLarge{id(), size})));
+    return;
+  }
+  auto index = node_.propose(SharedBytes(std::move(bytes)));
+  if (!index.ok()) {
+    std::move(done)(Err(refusal(index.error())));
+    return;
+  }
+  proposals_.push({*index, node_.term(), now, size, std::move(done)});
+}
+
+void Replica::propose_admin(raft_cmdpb::AdminRequest admin, Instant now, OnWritten done) {
+  bool is_split = admin.cmd_type() == raft_cmdpb::BatchSplit;
+  if (!node_.is_leader()) {
+    if (done) std::move(done)(Err(engine::RegionError(engine::NotLeader{id(), leader()})));
+    return;
+  }
+  Bytes bytes = serialize(make_admin(region_, self_, node_.term(), std::move(admin)));
+  uint64_t size = bytes.size();
+  auto index = node_.propose(SharedBytes(std::move(bytes)), is_split ? Bytes(1, kSplitMark) : Bytes());
+  if (!index.ok()) {
+    if (done) std::move(done)(Err(refusal(index.error())));
+    return;
+  }
+  if (is_split) split_index_ = *index;
+  proposals_.push({*index, node_.term(), now, size, std::move(done)});
+}
+
+std::string Replica::propose_conf_change(raft_cmdpb::AdminRequest admin, Instant now) {
+  if (!node_.is_leader()) return "not the leader";
+  PeerChanges changes = changes_of(admin);
+  // A replica that applied nothing of its own term does not know yet what its predecessor changed.
+  ConfChangeFacts facts{region_, PeerId(self_.id()), applied_term_ != node_.term(), storage_.first_index(),
+                        node_.status().progress};
+  if (std::string reason = why_not_propose(changes, facts); !reason.empty()) return reason;
+  raft::ConfChange change = to_raft(changes);
+  bool v1 = admin.cmd_type() == raft_cmdpb::ChangePeer;
+  Bytes context = serialize(make_admin(region_, self_, node_.term(), std::move(admin)));
+  Bytes data;
+  if (v1) {
+    eraftpb::ConfChange wire;
+    wire.set_change_type(static_cast<eraftpb::ConfChangeType>(change.changes.front().type));
+    wire.set_node_id(change.changes.front().peer.value);
+    wire.set_context(context);
+    data = serialize(wire);
+  } else {
+    eraftpb::ConfChangeV2 wire;
+    wire.set_transition(static_cast<eraftpb::ConfChangeTransition>(change.transition));
+    for (const auto& single : change.changes) {
+      auto& out = *wire.add_changes();
+      out.set_change_type(static_cast<eraftpb::ConfChangeType>(single.type));
+      out.set_node_id(single.peer.value);
+    }
+    wire.set_context(context);
+    data = serialize(wire);
+  }
+  auto index = node_.propose_conf_change(v1 ? raft::EntryType::kConfChange : raft::EntryType::kConfChangeV2, change,
+                                         SharedBytes(std::move(data)), std::move(context));
+  if (!index.ok()) return "refused by raft";
+  proposals_.push({*index, node_.term(), now, 0, nullptr});
+  return {};
+}
+
+std::string Replica::transfer_leader(PeerId to) {
+  constexpr uint64_t kLagMax = 128;
+  const metapb::Peer* peer = find_peer(region_, to);
+  if (!node_.is_leader()) return "not the leader";
+  if (!peer || (peer->role() != metapb::Voter && peer->role() != metapb::IncomingVoter))
+    return "the target is no voter";
+  if (to.value == self_.id()) return "it leads already";
+  for (const auto& progress : node_.status().progress) {
+    if (progress.id != to) continue;
+    if (progress.state == raft::PeerProgress::State::kSnapshot) return "the target waits for a snapshot";
+    if (node_.last_index() > progress.matched + kLagMax) return "the target is too far behind";
+    node_.transfer_leader(to);
+    return {};
+  }
+  return "the target is not known";
+}
+
+bool Replica::split_is_under_way() const {
+  return split_index_.is_set() && node_.commit() >= split_index_ && applied_ < split_index_;
+}
+
+void Replica::read(const engine::RegionRequest& request, OnReadable done) {
+  std::optional<engine::RegionError> error = check(request);
+  if (!error && split_is_under_way()) error = engine::ReadIndexNotReady{id(), "a split is being applied"};
+  if (!error && reads_.size() >= options_.reads_max) error = engine::ServerIsBusy{"too many reads are waiting", 0ms};
+  if (error) {
+    std::move(done)(Err(std::move(*error)));
+    return;
+  }
+  reads_.push(std::move(done));
+}
+
+void Replica::ask_read_index(Instant now) {
+  if (!reads_.has_unsent() || split_is_under_way()) return;
+  Bytes context = reads_.next_context();
+  if (node_.read_index(context)) {
+    reads_.mark_sent(std::move(context), now);
+    reads_unsent_since_ = now;
+  }
+}
+
+ReadViewPtr Replica::follower_view() const {
+  auto view = std::make_shared<ReadView>();
+  view->region = describe(region_);
+  view->peer = PeerId(self_.id());
+  view->term = node_.term();
+  return view;
+}
+
+void Replica::abandon(const std::string& reason) {
+  cell_->publish(nullptr);
+  view_ = nullptr;
+  lease_.end();
+  proposals_.abandon(reason);
+  reads_.fail_all(engine::RegionNotFound{id()});
+}
+
+void Replica::on_snapshot_sent(PeerId peer, bool ok) {
+  node_.report_snapshot(peer, ok ? raft::RawNode::SnapshotOutcome::kFinished : raft::RawNode::SnapshotOutcome::kFailed);
+}
+
+void Replica::on_snapshot_made(std::optional<MadeSnapshot> made, std::shared_ptr<void> keep_alive) {
+  if (!made) {
+    storage_.on_snapshot_failed();
+    return;
+  }
+  constexpr size_t kMadeMax = 4;  // offered to Raft but not taken, e.g. because leadership was lost
+  if (made_files_.size() >= kMadeMax) made_files_.erase(made_files_.begin());
+  made_files_.push_back({made->snapshot.meta.index, std::move(made->files), std::move(keep_alive)});
+  storage_.offer_snapshot(std::move(made->snapshot));
+}
+
+void Replica::gc_log(uint64_t flushed_sequence, Instant now, Outbox& out) {
+  if (auto cuttable = log_gc_.take_cuttable(flushed_sequence)) storage_.cut(*cuttable, *out.log);
+  if (!node_.is_leader() || compacting_to_ > storage_.truncated()) return;
+  LogGc::View view{storage_.truncated(), applied_, storage_.last_index(), storage_.log_bytes()};
+  auto to = LogGc::compact_to(view, node_.status().progress, options_.log_gc);
+  if (!to) return;
+  auto term = storage_.term(*to);
+  CHECK(term.ok(), "region {}: no term of {} which is to be compacted", id(), *to);
+  raft_cmdpb::AdminRequest admin;
+  admin.set_cmd_type(raft_cmdpb::CompactLog);
+  admin.mutable_compact_log()->set_compact_index(to->value);
+  admin.mutable_compact_log()->set_compact_term(term->value);
+  compacting_to_ = *to;
+  propose_admin(std::move(admin), now, nullptr);
+}
+
+}  // namespace cairn::replica

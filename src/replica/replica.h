@@ -1,0 +1,184 @@
+// Replica: one region's peer on this store. It owns the Raft node, its log and the parts that make a replicated region
+// of it: proposals, read index, lease, log compaction, snapshots. It decides; what is to be done at the disk, the
+// engine and the network goes into the round's Outbox.
+//
+//   messages, ticks, proposals, reads ─▶ Replica ─ collect() ─▶ Outbox ─▶ LogWriter ── on_persisted() ─┐
+//                                           ▲                     └─────▶ Applier ──── on_applied() ───┤
+//                                           └──────────────────────────────────────────────────────────┘
+//
+// Owned by its shard and used on the shard's executor only. Tests: store_test.cc in store/; the parts have their own.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/region_request.h"
+#include "engine/region_store.h"
+#include "raft/raw_node.h"
+#include "replica/leader_lease.h"
+#include "replica/log_gc.h"
+#include "replica/outbox.h"
+#include "replica/peer_storage.h"
+#include "replica/proposal_queue.h"
+#include "replica/read_index_queue.h"
+#include "replica/read_view.h"
+
+namespace cairn::replica {
+
+struct ReplicaOptions {
+  StoreId store;
+  Duration tick = 100ms;
+  int election_ticks = 10;
+  int heartbeat_ticks = 2;
+  uint64_t seed = 1;
+  uint64_t entry_bytes_max = 8 << 20;
+  uint64_t cache_bytes_max = 1 << 20;
+  uint64_t proposals_max = 4096;
+  uint64_t proposals_bytes_max = 64 << 20;
+  uint64_t reads_max = 16384;
+  LogGcLimits log_gc;
+};
+
+// What the shard should do about a replica after it handled something.
+struct ReplicaEvents {
+  bool heartbeat = false;  // PD should hear of the region soon
+  bool became_leader = false;
+  bool removed = false;  // this peer is no longer a member
+  std::vector<SplitDone> splits;
+  std::optional<metapb::Region> installed;  // a snapshot brought this region
+};
+
+class Replica {
+ public:
+  struct Loaded {
+    metapb::Region region;  // without peers: not initialized, waits for a snapshot or a split
+    metapb::Peer self;
+    RaftState raft_state;
+    ApplyState apply_state;
+    bool from_disk = false;  // it ran before this process did
+    Incarnation incarnation = 0;
+  };
+  Replica(const ReplicaOptions& options, Loaded loaded, const engine::RaftLogEngine& log,
+          std::shared_ptr<ReadCell> cell);
+  ~Replica();
+
+  // Inputs.
+  void tick(Instant now);
+  // A Raft message from a peer; its right to speak was checked.
+  void on_raft_message(raft_serverpb::RaftMessage message, Instant now);
+  // Refuses or replicates the write; `done` runs once, now or later, here.
+  void write(const engine::RegionRequest& request, Term term, engine::WriteData data, Instant now, OnWritten done);
+  // Replicates an admin command (not a conf change, not a transfer).
+  void propose_admin(raft_cmdpb::AdminRequest admin, Instant now, OnWritten done);
+  // Proposes the change of membership if it may be; the reason if not.
+  std::string propose_conf_change(raft_cmdpb::AdminRequest admin, Instant now);
+  // Hands leadership over; the reason if it may not.
+  std::string transfer_leader(PeerId to);
+  // A view that is linearizable may be read once `done` says so. Refuses as write() does.
+  void read(const engine::RegionRequest& request, OnReadable done);
+  // Campaigns at once: the leader's child of a split.
+  void campaign() { node_.campaign(); }
+  void on_unreachable(PeerId peer) { node_.report_unreachable(peer); }
+  void on_snapshot_sent(PeerId peer, bool ok);
+  void on_snapshot_made(std::optional<MadeSnapshot> made, std::shared_ptr<void> keep_alive);
+  // Leader: compacts the log if it should; anyone: cuts what is flushed.
+  void gc_log(uint64_t flushed_sequence, Instant now, Outbox& out);
+
+  // The end of a round.
+  void collect(Instant now, Outbox& out);
+  void on_persisted(uint64_t number, Outbox& out);
+  void on_applied(ApplyReport report, Instant now);
+  ReplicaEvents take_events() { return std::exchange(events_, {}); }
+  // The peer leaves this store or the store stops: answers all that waits.
+  void abandon(const std::string& reason);
+  void set_destroying() { destroying_ = true; }
+  bool is_destroying() const { return destroying_; }
+
+  // Queries.
+  std::optional<engine::RegionError> check(const engine::RegionRequest& request) const;
+  bool lease_is_valid(Instant now) const { return view_ && lease_.is_valid(now); }
+  ReadViewPtr view() const { return view_; }
+  // The region as it may be read here after a read index, leader or not.
+  ReadViewPtr follower_view() const;
+  bool is_leader() const { return node_.is_leader(); }
+  bool is_initialized() const { return !region_.peers().empty(); }
+  bool is_busy() const;
+  bool is_installing() const { return installing_; }
+  const metapb::Region& region() const { return region_; }
+  const metapb::Peer& self() const { return self_; }
+  RegionId id() const { return RegionId(region_.id()); }
+  Incarnation incarnation() const { return incarnation_; }
+  const raft::RawNode& node() const { return node_; }
+  const PeerStorage& storage() const { return storage_; }
+  LogIndex applied() const { return applied_; }
+  std::optional<engine::PeerDescription> leader() const;
+  // When each peer was heard of; the leader's since it leads.
+  const std::map<PeerId, Instant>& last_heard() const { return last_heard_; }
+  // When a leader was last known.
+  Instant leader_seen() const { return leader_seen_; }
+  uint64_t written_bytes_since_split_check() const { return written_bytes_; }
+  void reset_written_bytes() { written_bytes_ = 0; }
+
+ private:
+  struct PendingPersist {
+    uint64_t number = 0;
+    bool needs_log = false;
+    std::vector<raft::Message> messages;
+    std::optional<PendingSnapshot> snapshot;
+  };
+  struct MadeFiles {
+    LogIndex index;
+    std::vector<SnapshotFile> files;
+    std::shared_ptr<void> keep_alive;
+  };
+
+  bool split_is_under_way() const;
+  void send(raft::Message message, Outbox& out);
+  void take_ready(Instant now, Outbox& out);
+  void finish_persisted(Outbox& out);
+  void on_role_changed(Instant now);
+  void ask_read_index(Instant now);
+  void renew_lease();
+  void publish();
+  void on_entry_applied(AppliedEntry& entry, uint64_t sequence);
+  engine::RegionError refusal(raft::ProposeError error) const;
+
+  const ReplicaOptions options_;
+  const Incarnation incarnation_;
+  metapb::Region region_;
+  metapb::Peer self_;
+  PeerStorage storage_;
+  raft::RawNode node_;
+  LogIndex applied_;
+  Term applied_term_;
+
+  ProposalQueue proposals_;
+  ReadIndexQueue reads_;
+  Instant reads_unsent_since_{};
+  LeaderLease lease_;
+  LogGc log_gc_;
+  LogIndex compacting_to_;  // proposed last
+  LogIndex split_index_;    // the newest split that was proposed or committed here; none: 0
+
+  std::shared_ptr<ReadCell> cell_;
+  ReadViewPtr view_;
+  raft::Role role_ = raft::Role::kFollower;
+  Term role_term_;
+  PeerId leader_;
+  Instant leader_seen_{};
+  std::map<PeerId, Instant> last_heard_;
+  std::map<PeerId, metapb::Peer> strangers_;  // who spoke to us before we knew the region
+  std::deque<PendingPersist> persisting_;     // Invariant: numbers ascend
+  std::vector<MadeFiles> made_files_;
+  std::vector<std::string> received_folders_;
+  bool installing_ = false;
+  bool destroying_ = false;
+  uint64_t written_bytes_ = 0;
+  ReplicaEvents events_;
+};
+
+}  // namespace cairn::replica

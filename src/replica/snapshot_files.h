@@ -1,0 +1,64 @@
+// A region's snapshot as files, in TiKV's form: the default and write column families as SSTs of data keys, the lock
+// column family as a plain file of (compact bytes key, compact bytes value)* ended by an empty key. The meta lists them
+// in the order default, lock, write with size and CRC-32 each.
+//
+//   make      reads one consistent view of the engine: records of the region and its data. Any thread.
+//   install   makes the files the region's data; can be done again after a crash at any point (see install()).
+//
+// Tests: snapshot_files_test.cc.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/kv_engine.h"
+#include "raft/types.h"
+#include "raft_serverpb.pb.h"
+#include "replica/wire.h"
+
+namespace cairn::replica {
+
+struct SnapshotFile {
+  engine::Cf cf = engine::Cf::kDefault;
+  std::string path;
+  uint64_t bytes = 0;
+  uint32_t checksum = 0;
+};
+
+struct MadeSnapshot {
+  raft::RaftSnapshot snapshot;  // its data is RaftSnapshotData
+  std::vector<SnapshotFile> files;
+};
+
+struct MakeOptions {
+  RegionId region;
+  std::string folder;  // of its own, for the files
+  uint64_t sst_bytes_max = 100 << 20;
+  WallTime now;
+};
+// kInvalid if the region has no data here (any more).
+engine::Result<MadeSnapshot> make_snapshot(engine::KvEngine& kv, const MakeOptions& options);
+
+// The paths that a snapshot's files have in `folder`, in the order of the meta.
+std::vector<SnapshotFile> files_of(const raft_serverpb::RaftSnapshotData& data, const std::string& folder);
+
+// Installs the snapshot: the region's range holds its data, its records say so, all durable. The files are consumed.
+//
+//   1 old data of the range is deleted, durably    } left out if a file is missing: then step 2 was begun before
+//   2 the SSTs are ingested, family by family      } a crash, and step 1 is done
+//   3 locks, region state and apply state in one batch, flushed
+//
+// Done again after a crash during 1, 2 or 3 it ends in the same state.
+engine::Result<void> install_snapshot(engine::KvEngine& kv, const raft_serverpb::RaftSnapshotData& data,
+                                      const ApplyState& state, const std::string& folder);
+
+// What stands in the log engine's meta slot while a snapshot is being installed.
+struct PendingSnapshot {
+  raft_serverpb::RaftSnapshotData data;
+  ApplyState state;
+  std::string folder;
+};
+Bytes encode(const PendingSnapshot& pending);
+std::optional<PendingSnapshot> decode_pending_snapshot(ByteView bytes);
+
+}  // namespace cairn::replica

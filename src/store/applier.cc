@@ -1,0 +1,140 @@
+#include "store/applier.h"
+
+#include <utility>
+
+#include "replica/keys.h"
+
+namespace cairn::store {
+namespace {
+
+constexpr size_t kBatchBytesMax = 4 << 20;
+
+}  // namespace
+
+Applier::Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& kv, StoreId store, OnReports on_reports,
+                 OnFailed on_failed)
+    : executor_(std::move(executor)),
+      kv_(kv),
+      store_(store),
+      on_reports_(std::move(on_reports)),
+      on_failed_(std::move(on_failed)),
+      batch_(kv.new_batch()) {}
+
+void Applier::begin(Begin begin) {
+  executor_->post([this, begin = std::move(begin)]() mutable {
+    replica::ApplyMachine machine({store_, begin.peer}, std::move(begin.description), begin.state,
+                                  [this](const metapb::Region& child, PeerId) { return may_create(child); });
+    machines_.erase(begin.region);
+    machines_.emplace(begin.region, Machine{begin.incarnation, std::move(machine)});
+  });
+}
+
+void Applier::submit(std::vector<replica::ApplyTask> tasks) {
+  executor_->post([this, tasks = std::move(tasks)]() mutable { run(std::move(tasks)); });
+}
+
+bool Applier::may_create(const metapb::Region& child) const {
+  auto bytes = kv_.get(engine::Cf::kRaft, replica::region_state_key(RegionId(child.id())));
+  // Any record here means that the child's peer came some other way, and perhaps went again.
+  return bytes.ok() && !bytes->has_value();
+}
+
+void Applier::run(std::vector<replica::ApplyTask> tasks) {
+  for (auto& task : tasks) {
+    if (failed_) return;
+    auto found = machines_.find(task.region);
+    engine::Result<void> done;
+    if (auto* destroyed = std::get_if<replica::DestroyPeer>(&task.work)) {
+      done = destroy(task, *destroyed);
+    } else if (found == machines_.end() || found->second.incarnation != task.incarnation) {
+      continue;  // a life that is over
+    } else if (auto* entries = std::get_if<replica::ApplyEntries>(&task.work)) {
+      apply(found->second, task, *entries);
+      if (batch_->bytes() >= kBatchBytesMax) done = write_batch();
+    } else if (auto* snapshot = std::get_if<replica::InstallSnapshot>(&task.work)) {
+      done = install(found->second, task, *snapshot);
+    }
+    if (!done.ok()) {
+      failed_ = true;
+      on_failed_(done.error());
+      return;
+    }
+  }
+  if (auto written = write_batch(); !written.ok()) {
+    failed_ = true;
+    on_failed_(written.error());
+    return;
+  }
+  if (!finished_.empty()) on_reports_(std::exchange(finished_, {}));
+}
+
+void Applier::apply(Machine& machine, const replica::ApplyTask& task, const replica::ApplyEntries& work) {
+  replica::ApplyReport report;
+  report.region = task.region;
+  report.incarnation = task.incarnation;
+  for (const auto& entry : work.entries) {
+    if (machine.machine.is_removed()) break;
+    report.entries.push_back(machine.machine.apply(entry, *batch_));
+  }
+  report.applied = machine.machine.applied();
+  report.applied_term = machine.machine.state().applied_term;
+  report.written = machine.machine.take_written();
+  in_batch_[task.region] = &machine;
+  reports_.push_back(std::move(report));
+}
+
+engine::Result<void> Applier::write_batch() {
+  if (reports_.empty()) return {};
+  for (auto& [region, machine] : in_batch_) machine->machine.write_state(*batch_);
+  TRY_ASSIGN(uint64_t sequence, kv_.write(*batch_));
+  batch_->clear();
+  in_batch_.clear();
+  for (auto& report : reports_) {
+    report.sequence = sequence;
+    finished_.push_back(std::move(report));
+  }
+  reports_.clear();
+  return {};
+}
+
+engine::Result<void> Applier::install(Machine& machine, const replica::ApplyTask& task,
+                                      const replica::InstallSnapshot& work) {
+  TRY(write_batch());
+  const auto& snapshot = work.snapshot;
+  TRY(replica::install_snapshot(kv_, snapshot.data, snapshot.state, snapshot.folder));
+  machine.machine.reset(snapshot.data.region(), snapshot.state);
+  replica::ApplyReport report;
+  report.region = task.region;
+  report.incarnation = task.incarnation;
+  report.applied = snapshot.state.applied;
+  report.applied_term = snapshot.state.applied_term;
+  report.installed = true;
+  report.installed_region = snapshot.data.region();
+  finished_.push_back(std::move(report));
+  return {};
+}
+
+engine::Result<void> Applier::destroy(const replica::ApplyTask& task, const replica::DestroyPeer& work) {
+  TRY(write_batch());
+  machines_.erase(task.region);
+  auto batch = kv_.new_batch();
+  replica::write_region_state(*batch, work.region, raft_serverpb::Tombstone);
+  batch->del(engine::Cf::kRaft, replica::apply_state_key(task.region));
+  bool had_data = work.region.region_epoch().version() != 0;
+  if (had_data) {
+    Bytes begin = replica::data_key(work.region.start_key());
+    Bytes end = replica::data_end_key(work.region.end_key());
+    for (engine::Cf cf : engine::kDataCfs) batch->delete_range(cf, begin, end);
+  }
+  TRY(kv_.write(*batch));
+  // The Raft log of the region, with its vote, goes next: the tombstone must be there to stay first.
+  TRY(kv_.flush());
+  replica::ApplyReport report;
+  report.region = task.region;
+  report.incarnation = task.incarnation;
+  report.destroyed = true;
+  finished_.push_back(std::move(report));
+  return {};
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,64 @@
+// Applier: the actor that applies committed entries to the engine, for all regions of one shard: one engine batch for
+// what has come since the last, however many regions it is of. It alone changes the data of the shard's regions.
+//
+// submit() from the shard; reports come on the applier's executor. Tests: store_test.cc.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "engine/kv_engine.h"
+#include "replica/outbox.h"
+#include "runtime/executor.h"
+
+namespace cairn::store {
+
+class Applier {
+ public:
+  using OnReports = std::function<void(std::vector<replica::ApplyReport>)>;
+  using OnFailed = std::function<void(engine::Error)>;
+  Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& kv, StoreId store, OnReports on_reports,
+          OnFailed on_failed);
+
+  // A region begins (or begins anew, under another incarnation). Before its first task.
+  struct Begin {
+    RegionId region;
+    replica::Incarnation incarnation = 0;
+    PeerId peer;
+    metapb::Region description;
+    replica::ApplyState state;
+  };
+  void begin(Begin begin);
+  void submit(std::vector<replica::ApplyTask> tasks);
+  size_t backlog() const { return executor_->backlog(); }
+
+ private:
+  struct Machine {
+    replica::Incarnation incarnation = 0;
+    replica::ApplyMachine machine;
+  };
+
+  void run(std::vector<replica::ApplyTask> tasks);
+  void apply(Machine& machine, const replica::ApplyTask& task, const replica::ApplyEntries& work);
+  engine::Result<void> install(Machine& machine, const replica::ApplyTask& task, const replica::InstallSnapshot& work);
+  engine::Result<void> destroy(const replica::ApplyTask& task, const replica::DestroyPeer& work);
+  engine::Result<void> write_batch();
+  bool may_create(const metapb::Region& child) const;
+
+  std::shared_ptr<runtime::Executor> executor_;
+  engine::KvEngine& kv_;
+  const StoreId store_;
+  OnReports on_reports_;
+  OnFailed on_failed_;
+  // On the executor only.
+  bool failed_ = false;
+  std::map<RegionId, Machine> machines_;
+  std::unique_ptr<engine::WriteBatch> batch_;
+  std::map<RegionId, Machine*> in_batch_;             // whose entries the batch holds
+  std::vector<replica::ApplyReport> reports_;         // of the batch
+  std::vector<replica::ApplyReport> finished_;        // to be told at the end of the run
+};
+
+}  // namespace cairn::store

@@ -1,0 +1,41 @@
+// LogWriter: the one actor that writes the Raft log, for all shards. It takes all batches that wait and ends them with
+// one fsync: the busier the store, the more regions share it. It never waits in order to batch.
+//
+// submit() from any thread; the answer runs on the writer's executor. Tests: store_test.cc.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/raft_log_engine.h"
+#include "runtime/executor.h"
+
+namespace cairn::store {
+
+class LogWriter {
+ public:
+  using OnFailed = std::function<void(engine::Error)>;
+  LogWriter(std::shared_ptr<runtime::Executor> executor, engine::RaftLogEngine& log, OnFailed on_failed);
+
+  // `done` runs once the batch is written, and on disk if `sync`. After a failure nothing is written or answered.
+  void submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync sync, runtime::Job done);
+
+ private:
+  struct Waiting {
+    std::unique_ptr<engine::RaftLogBatch> batch;
+    engine::Sync sync;
+    runtime::Job done;
+  };
+  void run();
+
+  std::shared_ptr<runtime::Executor> executor_;
+  engine::RaftLogEngine& log_;
+  OnFailed on_failed_;
+  bool failed_ = false;  // executor only
+  std::mutex mutex_;
+  std::vector<Waiting> waiting_;  // guarded by mutex_
+};
+
+}  // namespace cairn::store
