@@ -8,7 +8,7 @@
 //
 // An engine that is destroyed without a crash was closed in order: whoever opens the disk next finds all of it.
 // Everything is deterministic: the same calls and the same dice give the same state. Thread-safe as the contracts say.
-// Tests: contract_test.cc, memory/memory_disk_test.cc.
+// Tests: kv_contract_test.cc, raft_log_contract_test.cc, memory/memory_disk_test.cc.
 #pragma once
 
 #include <cstdint>

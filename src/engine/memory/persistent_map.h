@@ -6,7 +6,7 @@
 // knows the count and bytes of its subtree, so sizes of ranges cost O(log n), as do changes, range deletions included.
 //
 // Threads: distinct copies may be used by distinct threads (counts are atomic); one copy is not to be changed while
-// another thread uses it. Tests: persistent_map_test.cc.
+// another thread uses it. Tests: kv_contract_test.cc (random histories).
 #pragma once
 
 #include <atomic>

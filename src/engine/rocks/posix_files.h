@@ -1,5 +1,5 @@
 // Files of the operating system below one directory, each write checked and each finished file synced with its folder.
-// Tests: contract_test.cc.
+// Tests: kv_contract_test.cc.
 #pragma once
 
 #include <memory>

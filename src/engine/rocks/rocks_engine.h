@@ -1,6 +1,6 @@
 // The engines over RocksDB: the ordered store (four column families, no write-ahead log, atomic flushes) and the Raft
 // log (a second database with a log of its own, synced once a batch). Only the .cc files of this folder see RocksDB.
-// Tests: contract_test.cc, rocks/rocks_engine_test.cc.
+// Tests: kv_contract_test.cc, raft_log_contract_test.cc, rocks/rocks_engine_test.cc.
 #pragma once
 
 #include <cstdint>

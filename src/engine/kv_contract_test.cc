@@ -1,0 +1,375 @@
+// The contract of the ordered store, on both twins.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <map>
+#include <thread>
+
+#include "base/codec.h"
+#include "engine/testing/engine_worlds.h"
+
+namespace cairn::engine {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using testing::must;
+
+constexpr Cf kEveryCf[] = {Cf::kDefault, Cf::kLock, Cf::kWrite, Cf::kRaft};
+
+class KvContract : public ::testing::TestWithParam<testing::Twin> {
+ protected:
+  void SetUp() override { world_.open_kv(); }
+  KvEngine& kv() { return world_.kv(); }
+
+  uint64_t put(Cf cf, ByteView key, ByteView value) {
+    auto batch = kv().new_batch();
+    batch->put(cf, key, value);
+    return must(kv().write(*batch));
+  }
+  std::optional<Bytes> get(Cf cf, ByteView key) { return must(kv().get(cf, key)); }
+  std::vector<Bytes> keys(const Snapshot& snapshot, Cf cf, IterOptions options = {}) {
+    std::vector<Bytes> out;
+    auto it = snapshot.iterator(cf, options);
+    for (it->seek_to_first(); it->valid(); it->next()) out.emplace_back(it->key());
+    must(it->status());
+    return out;
+  }
+  std::vector<Bytes> keys(Cf cf, IterOptions options = {}) { return keys(*kv().snapshot(), cf, options); }
+
+  testing::World world_{GetParam()};
+};
+
+TEST_P(KvContract, a_batch_changes_all_column_families_at_once_and_stays_as_it_was) {
+  auto batch = kv().new_batch();
+  EXPECT_TRUE(batch->empty());
+  for (Cf cf : kEveryCf) batch->put(cf, "a", cf_name(cf));
+  batch->put(Cf::kLock, "a", "newer");
+  batch->del(Cf::kWrite, "a");
+  EXPECT_EQ(batch->count(), 6u);
+  uint64_t first = must(kv().write(*batch));
+  EXPECT_EQ(get(Cf::kDefault, "a"), "default");
+  EXPECT_EQ(get(Cf::kLock, "a"), "newer");
+  EXPECT_EQ(get(Cf::kWrite, "a"), std::nullopt);
+  EXPECT_EQ(get(Cf::kRaft, "a"), "raft");
+  EXPECT_EQ(batch->count(), 6u);
+  batch->put(Cf::kRaft, "b", "");
+  EXPECT_GT(must(kv().write(*batch)), first);
+  EXPECT_EQ(get(Cf::kRaft, "b"), "");
+  batch->clear();
+  EXPECT_TRUE(batch->empty());
+}
+
+TEST_P(KvContract, a_save_point_takes_back_what_came_after_it) {
+  auto batch = kv().new_batch();
+  batch->put(Cf::kDefault, "a", "1");
+  batch->set_save_point();
+  batch->put(Cf::kDefault, "b", "1");
+  batch->set_save_point();
+  batch->del(Cf::kDefault, "a");
+  batch->rollback_to_save_point();
+  EXPECT_EQ(batch->count(), 2u);
+  batch->set_save_point();
+  batch->put(Cf::kDefault, "c", "1");
+  batch->pop_save_point();
+  must(kv().write(*batch));
+  EXPECT_THAT(keys(Cf::kDefault), ElementsAre("a", "b", "c"));
+  batch->rollback_to_save_point();
+  EXPECT_EQ(batch->count(), 1u);
+}
+
+TEST_P(KvContract, a_snapshot_does_not_see_what_is_written_after_it) {
+  put(Cf::kDefault, "a", "old");
+  put(Cf::kDefault, "b", "old");
+  auto snapshot = kv().snapshot();
+  put(Cf::kDefault, "a", "new");
+  auto batch = kv().new_batch();
+  batch->delete_range(Cf::kDefault, "b", "z");
+  batch->put(Cf::kDefault, "c", "new");
+  must(kv().write(*batch));
+  must(kv().flush());
+  EXPECT_EQ(must(snapshot->get(Cf::kDefault, "a")), "old");
+  EXPECT_THAT(keys(*snapshot, Cf::kDefault), ElementsAre("a", "b"));
+  EXPECT_EQ(get(Cf::kDefault, "a"), "new");
+  EXPECT_THAT(keys(Cf::kDefault), ElementsAre("a", "c"));
+}
+
+TEST_P(KvContract, iterators_keep_to_their_bounds_in_both_directions) {
+  for (const char* key : {"b", "d", "f", "h"}) put(Cf::kLock, key, key);
+  auto snapshot = kv().snapshot();
+  EXPECT_THAT(keys(*snapshot, Cf::kLock, {.lower = "c", .upper = "h"}), ElementsAre("d", "f"));
+  EXPECT_THAT(keys(*snapshot, Cf::kLock, {.lower = "d", .upper = "d"}), IsEmpty());
+  auto it = snapshot->iterator(Cf::kLock, {.lower = "c", .upper = "h"});
+  EXPECT_FALSE(it->valid());
+  it->seek_to_last();
+  ASSERT_TRUE(it->valid());
+  EXPECT_EQ(it->key(), "f");
+  it->prev();
+  EXPECT_EQ(it->key(), "d");
+  it->prev();
+  EXPECT_FALSE(it->valid());
+  it->seek("a");
+  EXPECT_EQ(it->key(), "d");
+  it->seek("e");
+  EXPECT_EQ(it->key(), "f");
+  EXPECT_EQ(it->value(), "f");
+  it->next();
+  EXPECT_FALSE(it->valid());
+  it->seek_for_prev("e");
+  EXPECT_EQ(it->key(), "d");
+  it->seek_for_prev("f");
+  EXPECT_EQ(it->key(), "f");
+  it->seek_for_prev("x");
+  EXPECT_EQ(it->key(), "f");
+  it->seek_for_prev("c");
+  EXPECT_FALSE(it->valid());
+  it->seek("h");
+  EXPECT_FALSE(it->valid());
+  must(it->status());
+}
+
+TEST_P(KvContract, prefix_lookups_find_every_version_and_scans_find_every_raw_key) {
+  std::vector<Bytes> raw, versions;
+  for (int i = 0; i < 200; ++i) {
+    raw.push_back("zr" + Bytes(static_cast<size_t>(i % 13), 'x') + std::to_string(i));
+    put(Cf::kDefault, raw.back(), "raw");
+    Bytes encoded = "z" + codec::encode_bytes("user" + std::to_string(i));
+    for (uint64_t ts : {5, 10}) put(Cf::kWrite, codec::append_ts(encoded, Timestamp(ts)), std::to_string(ts));
+    versions.push_back(encoded);
+    if (i == 100) must(kv().flush());
+  }
+  std::sort(raw.begin(), raw.end());
+  EXPECT_EQ(keys(Cf::kDefault, {.lower = "z", .upper = "{"}), raw);
+  auto snapshot = kv().snapshot();
+  auto scan = snapshot->iterator(Cf::kDefault, {});
+  for (const Bytes& key : raw) {
+    EXPECT_EQ(get(Cf::kDefault, key), "raw");
+    scan->seek(key.substr(0, key.size() - 1));
+    ASSERT_TRUE(scan->valid());
+    EXPECT_LE(scan->key(), ByteView(key));
+  }
+  auto it = snapshot->iterator(Cf::kWrite, {.prefix_same_as_start = true});
+  for (const Bytes& encoded : versions) {
+    it->seek(codec::append_ts(encoded, Timestamp(7)));
+    ASSERT_TRUE(it->valid()) << to_hex(encoded);
+    EXPECT_EQ(it->value(), "5");
+    it->next();
+    EXPECT_FALSE(it->valid()) << "left the versions of one key";
+    it->seek(codec::append_ts(encoded, Timestamp(3)));
+    EXPECT_FALSE(it->valid());
+    EXPECT_EQ(get(Cf::kWrite, codec::append_ts(encoded, Timestamp(10))), "10");
+  }
+  it->seek(codec::append_ts("z" + codec::encode_bytes("nobody"), Timestamp(7)));
+  EXPECT_FALSE(it->valid());
+}
+
+TEST_P(KvContract, what_was_flushed_survives_and_a_crash_leaves_the_state_after_some_batch) {
+  for (int round = 0; round < 6; ++round) {
+    uint64_t floor = 0;
+    auto number = [&](Cf cf) { return std::stoull(get(cf, "n").value_or("0")); };
+    uint64_t start = number(Cf::kDefault);
+    for (uint64_t i = start + 1; i <= start + 20; ++i) {
+      auto batch = kv().new_batch();
+      for (Cf cf : kEveryCf) batch->put(cf, "n", std::to_string(i));
+      uint64_t sequence = must(kv().write(*batch));
+      if (i == start + 10 && round % 2 == 0) {
+        must(kv().flush());
+        EXPECT_GE(kv().flushed_sequence(), sequence);
+        floor = i;
+      }
+    }
+    world_.crash();
+    world_.open_kv();
+    uint64_t now = number(Cf::kDefault);
+    for (Cf cf : kEveryCf) EXPECT_EQ(number(cf), now) << "column families of different moments: " << cf_name(cf);
+    EXPECT_GE(now, floor);
+    EXPECT_LE(now, start + 20);
+  }
+}
+
+TEST_P(KvContract, closing_in_order_loses_nothing) {
+  put(Cf::kDefault, "a", "1");
+  put(Cf::kRaft, "b", "2");
+  world_.close();
+  world_.open_kv();
+  EXPECT_EQ(get(Cf::kDefault, "a"), "1");
+  EXPECT_EQ(get(Cf::kRaft, "b"), "2");
+  uint64_t flushed = kv().flushed_sequence();
+  EXPECT_GT(put(Cf::kDefault, "c", "3"), flushed);
+}
+
+TEST_P(KvContract, a_flush_in_the_background_ends_sometime) {
+  uint64_t sequence = put(Cf::kLock, "a", "1");
+  EXPECT_LT(kv().flushed_sequence(), sequence);
+  kv().flush_soon();
+  for (int i = 0; i < 10'000'000 && kv().flushed_sequence() < sequence; ++i) std::this_thread::yield();
+  EXPECT_GE(kv().flushed_sequence(), sequence);
+  kv().flush_soon();  // nothing to do is fine
+  world_.crash();
+  world_.open_kv();
+  EXPECT_EQ(get(Cf::kLock, "a"), "1");
+}
+
+// Copies a file to another node, as a snapshot travels.
+void send(FileStore& from, FileStore& to, const std::string& path) {
+  uint64_t size = must(from.size(path));
+  auto writer = must(to.create(path));
+  for (uint64_t offset = 0; offset < size; offset += 100) must(writer->append(must(from.read(path, offset, 100))));
+  must(writer->sync_and_close());
+}
+
+TEST_P(KvContract, an_sst_travels_and_becomes_part_of_another_engine) {
+  auto writer = must(kv().new_sst(Cf::kWrite, "gen/1.sst"));
+  for (int i = 100; i < 300; ++i) must(writer->put("zk" + std::to_string(i), "sent"));
+  EXPECT_FALSE(writer->put("zk100", "backwards").ok());
+  SstFile file = must(writer->finish());
+  EXPECT_EQ(file.entries, 200u);
+  EXPECT_EQ(file.bytes, must(kv().files().size(file.path)));
+
+  testing::World other(GetParam());
+  other.open_kv();
+  send(kv().files(), other.kv().files(), file.path);
+  auto batch = other.kv().new_batch();
+  batch->put(Cf::kWrite, "zk099", "before");
+  batch->put(Cf::kWrite, "zk150", "old");
+  batch->put(Cf::kWrite, "zk300", "behind");
+  batch->put(Cf::kDefault, "zk150", "other family");
+  must(other.kv().write(*batch));
+  auto snapshot = other.kv().snapshot();
+  must(other.kv().ingest(Cf::kWrite, {file.path}));
+  EXPECT_FALSE(other.kv().files().size(file.path).ok()) << "an ingested file is consumed";
+  EXPECT_EQ(must(snapshot->get(Cf::kWrite, "zk150")), "old");
+  other.crash();
+  other.open_kv();
+  EXPECT_EQ(must(other.kv().get(Cf::kWrite, "zk100")), "sent");
+  EXPECT_EQ(must(other.kv().get(Cf::kWrite, "zk150")), "sent");
+  EXPECT_EQ(must(other.kv().get(Cf::kWrite, "zk099")), "before") << "what the file overlaps was flushed first";
+  EXPECT_EQ(must(other.kv().get(Cf::kWrite, "zk300")), "behind");
+  EXPECT_EQ(must(other.kv().get(Cf::kDefault, "zk150")), "other family");
+}
+
+TEST_P(KvContract, a_damaged_or_empty_sst_is_refused) {
+  auto writer = must(kv().new_sst(Cf::kDefault, "x.sst"));
+  EXPECT_EQ(writer->finish().error().kind, Error::Kind::kInvalid);
+  writer.reset();
+  EXPECT_THAT(must(kv().files().list("")), IsEmpty());
+  writer = must(kv().new_sst(Cf::kDefault, "x.sst"));
+  for (int i = 100; i < 200; ++i) must(writer->put("zk" + std::to_string(i), "sent"));
+  must(writer->finish());
+  Bytes bytes = must(kv().files().read("x.sst", 0, 1 << 20));
+  bytes[bytes.size() / 4] = static_cast<char>(bytes[bytes.size() / 4] ^ 0x10);
+  auto file = must(kv().files().create("x.sst"));
+  must(file->append(bytes));
+  must(file->sync_and_close());
+  auto refused = kv().ingest(Cf::kDefault, {"x.sst"});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, Error::Kind::kCorruption) << refused.error().message;
+  EXPECT_THAT(keys(Cf::kDefault), IsEmpty());
+}
+
+TEST_P(KvContract, files_are_made_read_renamed_listed_and_removed) {
+  FileStore& files = kv().files();
+  EXPECT_THAT(must(files.list("a")), IsEmpty());
+  auto writer = must(files.create("a/b/1"));
+  must(writer->append("hello "));
+  must(writer->append("world"));
+  must(writer->sync_and_close());
+  EXPECT_EQ(must(files.size("a/b/1")), 11u);
+  EXPECT_EQ(must(files.read("a/b/1", 6, 100)), "world");
+  EXPECT_EQ(must(files.read("a/b/1", 0, 5)), "hello");
+  EXPECT_EQ(must(files.read("a/b/1", 50, 5)), "");
+  must(files.rename("a/b/1", "c/2"));
+  EXPECT_FALSE(files.size("a/b/1").ok());
+  EXPECT_THAT(must(files.list("c")), ElementsAre("2"));
+  must(files.remove("c/2"));
+  must(files.remove("c/2"));
+  must(files.remove_tree("a"));
+  must(files.remove_tree("a"));
+  EXPECT_FALSE(files.read("c/2", 0, 1).ok());
+  for (const char* path : {"", "/x", "a/../x", "..", "a//b", "a/"}) {
+    EXPECT_EQ(files.create(path).error().kind, Error::Kind::kInvalid) << path;
+  }
+}
+
+TEST_P(KvContract, dropping_files_touches_nothing_outside_the_range) {
+  for (int i = 100; i < 400; ++i) put(Cf::kDefault, "zk" + std::to_string(i), Bytes(100, 'v'));
+  must(kv().flush());
+  EXPECT_GT(kv().approximate_size("zk100", "zk400"), 1000u);
+  EXPECT_EQ(kv().approximate_size("a", "b"), 0u);
+  must(kv().drop_files_in_range("zk200", "zk300"));
+  auto batch = kv().new_batch();
+  batch->delete_range(Cf::kDefault, "zk200", "zk300");
+  must(kv().write(*batch));
+  EXPECT_EQ(keys(Cf::kDefault).size(), 200u);
+  EXPECT_THAT(keys(Cf::kDefault, {.lower = "zk2", .upper = "zk3"}), IsEmpty());
+  EXPECT_GT(kv().space().capacity, 0u);
+  EXPECT_FALSE(kv().is_write_stalled());
+}
+
+// Random batches against a plain map, with snapshots held over them, flushes and orderly closings between.
+TEST_P(KvContract, random_histories_agree_with_a_plain_map) {
+  using Model = std::array<std::map<Bytes, Bytes>, kCfCount>;
+  runtime::Random dice(7);
+  Model model;
+  std::vector<std::pair<std::shared_ptr<const Snapshot>, Model>> held;
+  auto some_key = [&] { return "z" + std::to_string(dice.below(60)); };
+  auto compare = [&](const Snapshot& snapshot, const Model& want) {
+    for (Cf cf : kEveryCf) {
+      const auto& map = want[static_cast<size_t>(cf)];
+      Bytes lower = some_key(), upper = some_key();
+      if (upper < lower) std::swap(lower, upper);
+      std::vector<Bytes> forward, backward, wanted;
+      for (auto it = map.lower_bound(lower); it != map.lower_bound(upper); ++it) wanted.push_back(it->first);
+      auto it = snapshot.iterator(cf, {.lower = lower, .upper = upper});
+      for (it->seek(""); it->valid(); it->next()) {
+        EXPECT_EQ(it->value(), ByteView(map.at(Bytes(it->key()))));
+        forward.emplace_back(it->key());
+      }
+      for (it->seek_to_last(); it->valid(); it->prev()) backward.insert(backward.begin(), Bytes(it->key()));
+      ASSERT_EQ(forward, wanted);
+      ASSERT_EQ(backward, wanted);
+      Bytes target = some_key();
+      auto all = snapshot.iterator(cf, {});
+      all->seek_for_prev(target);
+      auto above = map.upper_bound(target);
+      ASSERT_EQ(all->valid(), above != map.begin());
+      if (all->valid()) ASSERT_EQ(all->key(), ByteView(std::prev(above)->first));
+    }
+  };
+  for (int step = 0; step < 600; ++step) {
+    auto batch = kv().new_batch();
+    for (uint64_t i = dice.between(1, 6); i > 0; --i) {
+      Cf cf = kEveryCf[dice.below(4)];
+      auto& map = model[static_cast<size_t>(cf)];
+      Bytes key = some_key(), other = some_key();
+      if (dice.chance(0.6)) {
+        batch->put(cf, key, other);
+        map[key] = other;
+      } else if (dice.chance(0.8)) {
+        batch->del(cf, key);
+        map.erase(key);
+      } else if (key < other) {
+        batch->delete_range(cf, key, other);
+        map.erase(map.lower_bound(key), map.lower_bound(other));
+      }
+    }
+    must(kv().write(*batch));
+    if (step % 40 == 0) held.emplace_back(kv().snapshot(), model);
+    if (step % 90 == 89) must(kv().flush());
+    if (step % 20 == 0) compare(*kv().snapshot(), model);
+    if (step == 300) {
+      for (auto& [snapshot, want] : held) compare(*snapshot, want);
+      held.clear();
+      world_.close();
+      world_.open_kv();
+    }
+  }
+  for (auto& [snapshot, want] : held) compare(*snapshot, want);
+}
+
+INSTANTIATE_TEST_SUITE_P(Twins, KvContract, ::testing::Values(testing::Twin::kMemory, testing::Twin::kRocks),
+                         testing::twin_name);
+
+}  // namespace
+}  // namespace cairn::engine
