@@ -30,14 +30,13 @@ class Store;
 namespace cairn::server {
 
 // How keys and raw values are laid out on this store; a cluster has one for all its life.
-enum class ApiVersion : uint8_t { kV1, kV1Ttl, kV2 };
+enum class ApiVersion : uint8_t { kV1, kV1Ttl };
 
 struct NodeOptions {
-  ClusterId cluster;                           // requests that name another one are refused; unset: not checked
-  ApiVersion api_version = ApiVersion::kV1;    // storage.api-version, storage.enable-ttl
-  size_t key_bytes_max = 8 * 1024;             // storage.max-key-size, of a user key
-  uint32_t scan_limit_max = 10 * 1024 * 1024;  // pairs one scan may return, whatever it asks for
-  size_t scan_bytes_max = 64 * 1024 * 1024;    // bytes of keys and values one scan may return
+  ClusterId cluster;                         // requests that name another one are refused; unset: not checked
+  ApiVersion api_version = ApiVersion::kV1;  // storage.api-version, storage.enable-ttl
+  size_t key_bytes_max = 8 * 1024;           // storage.max-key-size, of a user key
+  uint32_t scan_limit_max = 1024 * 1024;     // pairs one scan may return, whatever it asks for
 };
 
 class Node : public api::Tikv {

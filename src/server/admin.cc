@@ -1,0 +1,242 @@
+// What is neither a transaction's nor the raw API's: splitting, read index, looking at versions, safe timestamps,
+// health. Tests: node_test.cc.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/codec.h"
+#include "mvcc/lock.h"
+#include "mvcc/write.h"
+#include "server/node.h"
+#include "server/parts.h"
+#include "txn/reads.h"
+
+namespace cairn::server {
+namespace {
+
+using SplitCall = api::Call<kvrpcpb::SplitRegionRequest, kvrpcpb::SplitRegionResponse>;
+using ReadIndexCall = api::Call<kvrpcpb::ReadIndexRequest, kvrpcpb::ReadIndexResponse>;
+
+// Versions of one key that a look at it shows at most.
+constexpr size_t kVersionsShownMax = 1024;
+
+runtime::Task<void> split(const Parts* parts, SplitCall call, Admitted admitted, std::vector<Bytes> keys) {
+  auto regions = co_await parts->store.split_region(admitted.region, std::move(keys), parts->store.read_pool());
+  auto& response = call.response();
+  if (!regions.ok()) {
+    *response.mutable_region_error() = to_proto(regions.error());
+  } else {
+    for (const auto& region : *regions) *response.add_regions() = to_proto(region);
+    if (regions->size() == 2) {
+      *response.mutable_left() = to_proto(regions->front());
+      *response.mutable_right() = to_proto(regions->back());
+    }
+  }
+  call.finish();
+}
+
+runtime::Task<void> answer_read_index(const Parts* parts, ReadIndexCall call, Admitted admitted) {
+  auto index = co_await parts->store.read_index(admitted.region, parts->store.read_pool());
+  if (index.ok()) {
+    call.response().set_read_index(index->value);
+  } else {
+    *call.response().mutable_region_error() = to_proto(index.error());
+  }
+  call.finish();
+}
+
+kvrpcpb::Op op_of(mvcc::WriteKind kind) {
+  switch (kind) {
+    case mvcc::WriteKind::kPut:
+      return kvrpcpb::Op::Put;
+    case mvcc::WriteKind::kDelete:
+      return kvrpcpb::Op::Del;
+    case mvcc::WriteKind::kLock:
+      return kvrpcpb::Op::Lock;
+    case mvcc::WriteKind::kRollback:
+      return kvrpcpb::Op::Rollback;
+  }
+  CHECK(false, "a write record of kind {}", static_cast<int>(kind));
+  __builtin_unreachable();
+}
+
+void put_lock(kvrpcpb::MvccLock& out, const mvcc::Lock& lock) {
+  out.set_type(static_cast<kvrpcpb::Op>(lock.kind));
+  out.set_start_ts(lock.start_ts.value);
+  out.set_primary(lock.primary);
+  if (lock.short_value) out.set_short_value(*lock.short_value);
+  out.set_ttl(lock.ttl_ms);
+  out.set_for_update_ts(lock.for_update_ts.value);
+  out.set_txn_size(lock.txn_size);
+  out.set_use_async_commit(lock.use_async_commit);
+  for (const auto& key : lock.secondaries) out.add_secondaries(key);
+  for (const auto& ts : lock.rollback_ts) out.add_rollback_ts(ts.value);
+}
+
+void put_write(kvrpcpb::MvccWrite& out, const mvcc::Write& write, Timestamp commit_ts) {
+  out.set_type(op_of(write.kind));
+  out.set_start_ts(write.start_ts.value);
+  out.set_commit_ts(commit_ts.value);
+  if (write.short_value) out.set_short_value(*write.short_value);
+  out.set_has_overlapped_rollback(write.has_overlapped_rollback);
+  out.set_has_gc_fence(write.gc_fence.has_value());
+  if (write.gc_fence) out.set_gc_fence(write.gc_fence->value);
+}
+
+// Walks the versions of one key in a column family, newest first.
+template <class Visit>
+engine::Result<void> visit_versions(const engine::RegionSnapshot& snapshot, engine::Cf cf, const Bytes& encoded,
+                                    Visit visit) {
+  engine::IterOptions options;
+  options.lower = encoded;
+  options.upper = prefix_end(encoded);
+  const auto it = snapshot.iterator(cf, std::move(options));
+  size_t shown = 0;
+  for (it->seek(encoded); it->valid() && shown < kVersionsShownMax; it->next(), ++shown) {
+    const auto split_key = codec::split_ts(it->key());
+    if (!split_key || split_key->encoded_key != encoded) break;
+    TRY(visit(split_key->ts, it->value()));
+  }
+  return it->status();
+}
+
+// All that is stored under one key.
+engine::Result<kvrpcpb::MvccInfo> look_at(const engine::RegionSnapshot& snapshot, const Bytes& encoded) {
+  kvrpcpb::MvccInfo info;
+  TRY_ASSIGN(const auto lock, snapshot.get(engine::Cf::kLock, encoded));
+  if (lock) {
+    TRY_ASSIGN(const auto decoded, mvcc::Lock::decode(*lock));
+    put_lock(*info.mutable_lock(), decoded);
+  }
+  TRY(visit_versions(snapshot, engine::Cf::kWrite, encoded,
+                     [&info](Timestamp commit_ts, ByteView value) -> engine::Result<void> {
+                       TRY_ASSIGN(const auto write, mvcc::Write::decode(value));
+                       put_write(*info.add_writes(), write, commit_ts);
+                       return {};
+                     }));
+  TRY(visit_versions(snapshot, engine::Cf::kDefault, encoded,
+                     [&info](Timestamp start_ts, ByteView value) -> engine::Result<void> {
+                       auto& out = *info.add_values();
+                       out.set_start_ts(start_ts.value);
+                       out.set_value(Bytes(value));
+                       return {};
+                     }));
+  return info;
+}
+
+void answer_by_key(const Parts&, const kvrpcpb::MvccGetByKeyRequest& request, kvrpcpb::MvccGetByKeyResponse& response,
+                   const engine::RegionSnapshot& snapshot) {
+  if (auto inside = txn::check_keys_in_region(snapshot, {request.key()}); !inside.ok()) {
+    *response.mutable_region_error() = to_proto(inside.error());
+    return;
+  }
+  auto info = look_at(snapshot, codec::encode_bytes(request.key()));
+  if (info.ok()) {
+    *response.mutable_info() = std::move(*info);
+  } else {
+    response.set_error(info.error().message);
+  }
+}
+
+// The first key of the region that the transaction touched: a walk over its write records, for debugging.
+engine::Result<std::optional<Bytes>> find_by_start_ts(const engine::RegionSnapshot& snapshot, Timestamp start_ts) {
+  const auto locks = snapshot.iterator(engine::Cf::kLock, {});
+  for (locks->seek_to_first(); locks->valid(); locks->next()) {
+    TRY_ASSIGN(const auto lock, mvcc::Lock::decode(locks->value()));
+    if (lock.start_ts == start_ts) return std::optional<Bytes>(Bytes(locks->key()));
+  }
+  TRY(locks->status());
+  const auto writes = snapshot.iterator(engine::Cf::kWrite, {});
+  for (writes->seek_to_first(); writes->valid(); writes->next()) {
+    const auto split_key = codec::split_ts(writes->key());
+    if (!split_key || split_key->ts < start_ts) continue;  // committed before that transaction began
+    TRY_ASSIGN(const auto write, mvcc::Write::decode(writes->value()));
+    if (write.start_ts == start_ts) return std::optional<Bytes>(Bytes(split_key->encoded_key));
+  }
+  TRY(writes->status());
+  return std::optional<Bytes>();
+}
+
+void answer_by_start_ts(const Parts&, const kvrpcpb::MvccGetByStartTsRequest& request,
+                        kvrpcpb::MvccGetByStartTsResponse& response, const engine::RegionSnapshot& snapshot) {
+  auto found = find_by_start_ts(snapshot, Timestamp(request.start_ts()));
+  if (!found.ok()) return response.set_error(found.error().message);
+  if (!*found) return;
+  auto info = look_at(snapshot, **found);
+  if (!info.ok()) return response.set_error(info.error().message);
+  if (auto key = codec::decode_bytes(**found)) response.set_key(std::move(*key));
+  *response.mutable_info() = std::move(*info);
+}
+
+}  // namespace
+
+void Node::split_region(SplitCall call) {
+  auto admitted = admit(*parts_, call, Family::kAdmin);
+  if (!admitted) return;
+  const auto& request = call.request();
+  std::vector<Bytes> keys(request.split_keys().begin(), request.split_keys().end());
+  if (keys.empty() && !request.split_key().empty()) keys.push_back(request.split_key());
+  if (keys.empty() || std::any_of(keys.begin(), keys.end(), [](const Bytes& key) { return key.empty(); })) {
+    return refuse(std::move(call), "a region is split at one key or more, none of them empty");
+  }
+  if (!request.is_raw_kv()) {
+    for (auto& key : keys) key = codec::encode_bytes(key);
+  }
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  runtime::spawn(parts_->store.read_pool(),
+                 split(parts_.get(), std::move(call), std::move(*admitted), std::move(keys)));
+}
+
+void Node::read_index(ReadIndexCall call) {
+  const Timestamp ts(call.request().start_ts());
+  auto admitted = admit(*parts_, call, Family::kAdmin, ts);
+  if (!admitted) return;
+  for (const auto& range : call.request().ranges()) {
+    auto locked = txn::before_range_read(parts_->store.concurrency(), read_options(call.request().context(), ts),
+                                         {range.start_key(), range.end_key()});
+    if (!locked) continue;
+    if (const auto* lock = std::get_if<mvcc::KeyIsLocked>(&*locked)) {
+      *call.response().mutable_locked() = to_proto(lock->lock);
+      return call.finish();
+    }
+  }
+  runtime::spawn(parts_->store.read_pool(), answer_read_index(parts_.get(), std::move(call), std::move(*admitted)));
+}
+
+void Node::mvcc_get_by_key(api::Call<kvrpcpb::MvccGetByKeyRequest, kvrpcpb::MvccGetByKeyResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kAdmin);
+  if (!admitted) return;
+  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_by_key);
+}
+
+void Node::mvcc_get_by_start_ts(api::Call<kvrpcpb::MvccGetByStartTsRequest, kvrpcpb::MvccGetByStartTsResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kAdmin);
+  if (!admitted) return;
+  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_by_start_ts);
+}
+
+void Node::unsafe_destroy_range(
+    api::Call<kvrpcpb::UnsafeDestroyRangeRequest, kvrpcpb::UnsafeDestroyRangeResponse> call) {
+  if (!admit(*parts_, call, Family::kAdmin)) return;
+  // Space comes back by deleting ranges through Raft, which keeps replicas alike.
+  refuse(std::move(call), "ranges are not destroyed below Raft by this version; use a range deletion");
+}
+
+void Node::get_store_safe_ts(api::Call<kvrpcpb::StoreSafeTSRequest, kvrpcpb::StoreSafeTSResponse> call) {
+  // Nothing is safe to read at a follower without asking the leader.
+  call.response().set_safe_ts(0);
+  call.finish();
+}
+
+void Node::get_health_feedback(api::Call<kvrpcpb::GetHealthFeedbackRequest, kvrpcpb::GetHealthFeedbackResponse> call) {
+  if (!admit(*parts_, call, Family::kAdmin)) return;
+  auto& feedback = *call.response().mutable_health_feedback();
+  feedback.set_store_id(parts_->store.id().value);
+  // Grows from one answer to the next, and from one life of the process to the next.
+  feedback.set_feedback_seq_no(static_cast<uint64_t>(parts_->clock.wall_now().since_epoch.count()));
+  feedback.set_slow_score(1);
+  call.finish();
+}
+
+}  // namespace cairn::server

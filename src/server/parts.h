@@ -1,0 +1,164 @@
+// What the families of handlers share: the doors, the admission of a request, the way to a snapshot and the way to a
+// shard. Internal to server/.
+//
+// Every handler admits its call, then ends it exactly once: `finish()` here or a refusal in admit(). A call inside a
+// job or task that is dropped finishes itself.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "rawkv/rawkv.h"
+#include "runtime/task.h"
+#include "server/context.h"
+#include "server/errors.h"
+#include "server/node.h"
+#include "store/store.h"
+#include "txn/scheduler.h"
+
+namespace cairn::server {
+
+struct Node::Parts {
+  Parts(store::Store& s, const runtime::Clock& c, NodeOptions o);
+
+  store::Store& store;
+  const runtime::Clock& clock;
+  const NodeOptions options;
+  const rawkv::Config raw_config;
+
+  // The shard's writer of raw keys, made at its first use. Called on the shard's executor.
+  rawkv::RawWriter& raw_writer(store::ShardHandle& shard);
+
+ private:
+  std::mutex mutex_;
+  // By shard; guarded by mutex_. The writers themselves are used on their shard only.
+  std::map<const engine::RegionStore*, std::unique_ptr<rawkv::RawWriter>> raw_writers_;
+};
+
+using Parts = Node::Parts;
+
+// A request that may go on.
+struct Admitted {
+  engine::RegionRequest region;
+  Instant arrived;
+};
+
+// Looks at what concerns every request. Nothing: the call was refused and is finished.
+template <class Req, class Resp>
+std::optional<Admitted> admit(const Parts& parts, api::Call<Req, Resp>& call, Family family, Timestamp read_ts = {}) {
+  const auto& context = call.request().context();
+  if (auto status = check_cluster(context, parts.options); !status.ok()) {
+    call.finish(std::move(status));
+    return std::nullopt;
+  }
+  if (auto refusal = check_api_version(context, family, parts.options)) {
+    put_refusal(call.response(), *refusal);
+    call.finish();
+    return std::nullopt;
+  }
+  const Instant now = parts.clock.now();
+  return Admitted{region_request(context, now, read_ts), now};
+}
+
+// Finishes the call with a refusal in words.
+template <class Req, class Resp>
+void refuse(api::Call<Req, Resp> call, const std::string& text) {
+  put_refusal(call.response(), text);
+  call.finish();
+}
+
+// Says how long it took, if the response has a field for it, and finishes.
+template <class Req, class Resp>
+void finish(const Parts& parts, api::Call<Req, Resp> call, Instant arrived) {
+  if constexpr (requires { call.response().mutable_exec_details_v2(); }) {
+    const Duration took = parts.clock.now() - arrived;
+    const auto ns = static_cast<uint64_t>(std::max<int64_t>(0, took.count()));
+    auto& details = *call.response().mutable_exec_details_v2();
+    details.mutable_time_detail_v2()->set_total_rpc_wall_time_ns(ns);
+    details.mutable_time_detail_v2()->set_process_wall_time_ns(ns);
+    details.mutable_time_detail()->set_total_rpc_wall_time_ns(ns);
+    details.mutable_time_detail()->set_process_wall_time_ms(ns / 1'000'000);
+  }
+  call.finish();
+}
+
+// Fills the response of a read from a snapshot; synchronous, on any thread.
+template <class Req, class Resp>
+using Answer = void (*)(const Parts& parts, const Req& request, Resp& response, const engine::RegionSnapshot& snapshot);
+
+template <class Req, class Resp>
+void answer_from(const Parts& parts, api::Call<Req, Resp> call, const Admitted& admitted,
+                 const Result<engine::RegionSnapshotPtr, engine::RegionError>& snapshot, Answer<Req, Resp> answer) {
+  if (!snapshot.ok()) {
+    *call.response().mutable_region_error() = to_proto(snapshot.error());
+  } else if (parts.clock.now() > admitted.region.deadline) {
+    *call.response().mutable_region_error() = deadline_exceeded();
+  } else {
+    answer(parts, call.request(), call.response(), **snapshot);
+  }
+  finish(parts, std::move(call), admitted.arrived);
+}
+
+template <class Req, class Resp>
+runtime::Task<void> read_on_pool(const Parts* parts, api::Call<Req, Resp> call, Admitted admitted,
+                                 Answer<Req, Resp> answer) {
+  auto snapshot = co_await parts->store.snapshot(admitted.region, parts->store.read_pool());
+  answer_from(*parts, std::move(call), admitted, snapshot, answer);
+}
+
+// Where a read runs.
+enum class ReadOn {
+  kCaller,  // point reads: on this thread while the lease holds
+  kPool,    // what may take long
+};
+
+template <class Req, class Resp>
+void read(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted, ReadOn where,
+          std::type_identity_t<Answer<Req, Resp>> answer) {
+  if (where == ReadOn::kCaller) {
+    if (auto snapshot = parts.store.try_lease_snapshot(admitted.region)) {
+      answer_from(parts, std::move(call), admitted, *snapshot, answer);
+      return;
+    }
+  }
+  runtime::spawn(parts.store.read_pool(), read_on_pool(&parts, std::move(call), std::move(admitted), answer));
+}
+
+// Fills the response of a write from what the command answered.
+template <class Req, class Resp, class Command>
+using Fill = void (*)(const Req& request, Resp& response, typename Command::Result result);
+
+template <class Req, class Resp, class Command>
+runtime::Task<void> run_command(const Parts* parts, txn::Scheduler* scheduler, api::Call<Req, Resp> call,
+                                Admitted admitted, Command command, Fill<Req, Resp, Command> fill) {
+  auto result = co_await scheduler->run(std::move(command), admitted.region);
+  if (result.ok()) {
+    fill(call.request(), call.response(), std::move(*result));
+  } else {
+    put_failure(call.response(), result.error());
+  }
+  finish(*parts, std::move(call), admitted.arrived);
+}
+
+// Runs a transaction command on the region's shard.
+template <class Command, class Req, class Resp>
+void write(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted, Command command,
+           std::type_identity_t<Fill<Req, Resp, Command>> fill) {
+  const RegionId region = admitted.region.region;
+  parts.store.on_shard(region, [parts = &parts, call = std::move(call), admitted = std::move(admitted),
+                                command = std::move(command), fill](store::ShardHandle& shard) mutable {
+    if (parts->clock.now() > admitted.region.deadline) {
+      *call.response().mutable_region_error() = deadline_exceeded();
+      finish(*parts, std::move(call), admitted.arrived);
+      return;
+    }
+    runtime::spawn_inline(run_command<Req, Resp, Command>(parts, &shard.scheduler(), std::move(call),
+                                                          std::move(admitted), std::move(command), fill));
+  });
+}
+
+}  // namespace cairn::server

@@ -1,0 +1,155 @@
+// KvGet, KvBatchGet, KvScan, KvScanLock. Each raises max_ts and looks for memory locks before its snapshot is taken
+// (INV-READ-MAX-TS), then reads by txn/reads.h. Tests: node_test.cc.
+#include <algorithm>
+
+#include "server/node.h"
+#include "server/parts.h"
+#include "txn/reads.h"
+
+namespace cairn::server {
+namespace {
+
+std::vector<Bytes> keys_of(const google::protobuf::RepeatedPtrField<std::string>& keys) {
+  return {keys.begin(), keys.end()};
+}
+
+template <class Response>
+void put_cost(Response& response, uint64_t versions, uint64_t bytes) {
+  auto& detail = *response.mutable_exec_details_v2()->mutable_scan_detail_v2();
+  detail.set_processed_versions(versions);
+  detail.set_total_versions(versions);
+  detail.set_processed_versions_size(bytes);
+}
+
+void put_pair(kvrpcpb::KvPair& out, txn::KvPair& pair) {
+  if (pair.error) *out.mutable_error() = to_proto(*pair.error);
+  out.set_key(std::move(pair.key));
+  out.set_value(std::move(pair.value));
+  out.set_commit_ts(pair.commit_ts.value);
+}
+
+void answer_get(const Parts&, const kvrpcpb::GetRequest& request, kvrpcpb::GetResponse& response,
+                const engine::RegionSnapshot& snapshot) {
+  auto options = read_options(request.context(), Timestamp(request.version()));
+  options.need_commit_ts = request.need_commit_ts();
+  auto result = txn::get(snapshot, options, request.key());
+  if (!result.ok()) return put_failure(response, result.error());
+  if (result->error) {
+    *response.mutable_error() = to_proto(*result->error);
+  } else if (result->value) {
+    put_cost(response, 1, request.key().size() + result->value->size());
+    response.set_value(std::move(*result->value));
+    response.set_commit_ts(result->commit_ts.value);
+  } else {
+    response.set_not_found(true);
+  }
+}
+
+void answer_batch_get(const Parts&, const kvrpcpb::BatchGetRequest& request, kvrpcpb::BatchGetResponse& response,
+                      const engine::RegionSnapshot& snapshot) {
+  auto options = read_options(request.context(), Timestamp(request.version()));
+  options.need_commit_ts = request.need_commit_ts();
+  auto result = txn::batch_get(snapshot, options, keys_of(request.keys()));
+  if (!result.ok()) return put_failure(response, result.error());
+  uint64_t bytes = 0;
+  for (auto& pair : *result) {
+    bytes += pair.key.size() + pair.value.size();
+    put_pair(*response.add_pairs(), pair);
+  }
+  put_cost(response, result->size(), bytes);
+}
+
+void answer_scan(const Parts& parts, const kvrpcpb::ScanRequest& request, kvrpcpb::ScanResponse& response,
+                 const engine::RegionSnapshot& snapshot) {
+  const auto options = read_options(request.context(), Timestamp(request.version()));
+  txn::Scan scan;
+  scan.start_key = request.start_key();
+  scan.end_key = request.end_key();
+  scan.limit = std::min(request.limit(), parts.options.scan_limit_max);
+  scan.sample_step = request.sample_step();
+  scan.reverse = request.reverse();
+  scan.key_only = request.key_only();
+  auto result = txn::scan(snapshot, options, scan);
+  if (!result.ok()) return put_failure(response, result.error());
+  for (auto& pair : *result) put_pair(*response.add_pairs(), pair);
+}
+
+txn::ScanLock scan_lock_of(const kvrpcpb::ScanLockRequest& request) {
+  txn::ScanLock scan;
+  scan.max_version = Timestamp(request.max_version());
+  scan.start_key = request.start_key();
+  scan.end_key = request.end_key();
+  scan.limit = request.limit();
+  return scan;
+}
+
+void answer_scan_lock(const Parts&, const kvrpcpb::ScanLockRequest& request, kvrpcpb::ScanLockResponse& response,
+                      const engine::RegionSnapshot& snapshot) {
+  auto result = txn::scan_lock(snapshot, scan_lock_of(request));
+  if (!result.ok()) return put_failure(response, result.error());
+  for (const auto& lock : *result) *response.add_locks() = to_proto(lock);
+}
+
+// A memory lock in the way is the answer.
+template <class Req, class Resp>
+void finish_locked(const Parts& parts, api::Call<Req, Resp> call, const Admitted& admitted,
+                   const mvcc::KeyError& error) {
+  *call.response().mutable_error() = to_proto(error);
+  finish(parts, std::move(call), admitted.arrived);
+}
+
+}  // namespace
+
+void Node::kv_get(api::Call<kvrpcpb::GetRequest, kvrpcpb::GetResponse> call) {
+  const Timestamp ts(call.request().version());
+  auto admitted = admit(*parts_, call, Family::kTransaction, ts);
+  if (!admitted) return;
+  const auto& context = call.request().context();
+  if (auto locked = txn::before_read(parts_->store.concurrency(), read_options(context, ts), {call.request().key()},
+                                     context.stale_read())) {
+    return finish_locked(*parts_, std::move(call), *admitted, *locked);
+  }
+  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kCaller, answer_get);
+}
+
+void Node::kv_batch_get(api::Call<kvrpcpb::BatchGetRequest, kvrpcpb::BatchGetResponse> call) {
+  const Timestamp ts(call.request().version());
+  auto admitted = admit(*parts_, call, Family::kTransaction, ts);
+  if (!admitted) return;
+  const auto& context = call.request().context();
+  if (auto locked = txn::before_read(parts_->store.concurrency(), read_options(context, ts),
+                                     keys_of(call.request().keys()), context.stale_read())) {
+    return finish_locked(*parts_, std::move(call), *admitted, *locked);
+  }
+  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_batch_get);
+}
+
+void Node::kv_scan(api::Call<kvrpcpb::ScanRequest, kvrpcpb::ScanResponse> call) {
+  const Timestamp ts(call.request().version());
+  auto admitted = admit(*parts_, call, Family::kTransaction, ts);
+  if (!admitted) return;
+  const auto& request = call.request();
+  // In a reverse scan the bounds stand the other way round, the upper one first.
+  const txn::KeyRange range = request.reverse() ? txn::KeyRange{request.end_key(), request.start_key()}
+                                                : txn::KeyRange{request.start_key(), request.end_key()};
+  if (auto locked = txn::before_range_read(parts_->store.concurrency(), read_options(request.context(), ts), range,
+                                           request.context().stale_read())) {
+    return finish_locked(*parts_, std::move(call), *admitted, *locked);
+  }
+  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_scan);
+}
+
+void Node::kv_scan_lock(api::Call<kvrpcpb::ScanLockRequest, kvrpcpb::ScanLockResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction, Timestamp(call.request().max_version()));
+  if (!admitted) return;
+  if (call.request().context().replica_read() || call.request().context().stale_read()) {
+    // A follower does not know the locks of memory.
+    return refuse(std::move(call), "locks are scanned at the leader only");
+  }
+  if (auto locked = txn::before_scan_lock(parts_->store.concurrency(), scan_lock_of(call.request()))) {
+    return finish_locked(*parts_, std::move(call), *admitted, *locked);
+  }
+  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_scan_lock);
+}
+
+}  // namespace cairn::server

@@ -1,0 +1,257 @@
+// The writing RPCs of transactions: each request becomes a command of txn/commands.h and runs on the region's shard.
+// What a request gets wrong in itself is refused before: it changes nothing. Tests: node_test.cc.
+#include <fmt/format.h>
+
+#include "server/node.h"
+#include "server/parts.h"
+#include "txn/commands.h"
+
+namespace cairn::server {
+namespace {
+
+std::vector<Bytes> keys_of(const google::protobuf::RepeatedPtrField<std::string>& keys) {
+  return {keys.begin(), keys.end()};
+}
+
+// Words if a key may not be written.
+std::optional<std::string> check_key(const Parts& parts, ByteView key) {
+  if (key.empty()) return "the empty key cannot be written";
+  if (key.size() > parts.options.key_bytes_max) {
+    return fmt::format("KeyTooLarge: a key of {} bytes is over the limit of {}", key.size(),
+                       parts.options.key_bytes_max);
+  }
+  return std::nullopt;
+}
+
+std::optional<txn::Mutation> mutation_of(const kvrpcpb::Mutation& in) {
+  txn::Mutation out;
+  switch (in.op()) {
+    case kvrpcpb::Op::Put:
+      out.op = txn::Mutation::Op::kPut;
+      break;
+    case kvrpcpb::Op::Del:
+      out.op = txn::Mutation::Op::kDelete;
+      break;
+    case kvrpcpb::Op::Lock:
+      out.op = txn::Mutation::Op::kLock;
+      break;
+    case kvrpcpb::Op::Insert:
+      out.op = txn::Mutation::Op::kInsert;
+      break;
+    case kvrpcpb::Op::CheckNotExists:
+      out.op = txn::Mutation::Op::kCheckNotExists;
+      break;
+    default:
+      return std::nullopt;
+  }
+  out.key = in.key();
+  out.value = in.value();
+  out.assertion = static_cast<txn::Assertion>(in.assertion());
+  return out;
+}
+
+std::optional<std::string> check_prewrite(const Parts& parts, const kvrpcpb::PrewriteRequest& request) {
+  if (request.for_update_ts() != 0) return "pessimistic transactions are not served by this version";
+  for (const auto action : request.pessimistic_actions()) {
+    if (action != kvrpcpb::PrewriteRequest::SKIP_PESSIMISTIC_CHECK) {
+      return "pessimistic transactions are not served by this version";
+    }
+  }
+  if (request.start_version() == 0) return "a transaction needs a start timestamp";
+  if (auto bad = check_key(parts, request.primary_lock())) return "primary: " + *bad;
+  for (const auto& mutation : request.mutations()) {
+    if (auto bad = check_key(parts, mutation.key())) return bad;
+    if (!mutation_of(mutation)) {
+      return fmt::format("a prewrite cannot hold a mutation of kind {}", kvrpcpb::Op_Name(mutation.op()));
+    }
+  }
+  return std::nullopt;
+}
+
+txn::Prewrite prewrite_of(const kvrpcpb::PrewriteRequest& request) {
+  txn::Prewrite command;
+  command.mutations.reserve(static_cast<size_t>(request.mutations_size()));
+  for (const auto& mutation : request.mutations()) command.mutations.push_back(*mutation_of(mutation));
+  command.primary = request.primary_lock();
+  command.start_ts = Timestamp(request.start_version());
+  command.lock_ttl_ms = request.lock_ttl();
+  command.txn_size = request.txn_size();
+  command.min_commit_ts = Timestamp(request.min_commit_ts());
+  command.max_commit_ts = Timestamp(request.max_commit_ts());
+  command.use_async_commit = request.use_async_commit();
+  command.secondaries = keys_of(request.secondaries());
+  command.try_one_pc = request.try_one_pc();
+  command.assertion_level = static_cast<txn::AssertionLevel>(request.assertion_level());
+  command.skip_constraint_check = request.skip_constraint_check();
+  command.is_retry_request = request.context().is_retry_request();
+  command.txn_source = request.context().txn_source();
+  return command;
+}
+
+template <class Response>
+void put_error(Response& response, const std::optional<mvcc::KeyError>& error) {
+  if (error) *response.mutable_error() = to_proto(*error);
+}
+
+}  // namespace
+
+void Node::kv_prewrite(api::Call<kvrpcpb::PrewriteRequest, kvrpcpb::PrewriteResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  if (auto bad = check_prewrite(*parts_, call.request())) return refuse(std::move(call), *bad);
+  auto command = prewrite_of(call.request());
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::PrewriteRequest&, kvrpcpb::PrewriteResponse& response, txn::PrewriteResult result) {
+          for (const auto& error : result.errors) *response.add_errors() = to_proto(error);
+          response.set_min_commit_ts(result.min_commit_ts.value);
+          response.set_one_pc_commit_ts(result.one_pc_commit_ts.value);
+        });
+}
+
+void Node::kv_commit(api::Call<kvrpcpb::CommitRequest, kvrpcpb::CommitResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  const auto& request = call.request();
+  if (request.commit_version() <= request.start_version()) {
+    auto text = fmt::format("InvalidTxnTso: commit timestamp {} is not after start timestamp {}",
+                            request.commit_version(), request.start_version());
+    return refuse(std::move(call), text);
+  }
+  txn::Commit command{keys_of(request.keys()), Timestamp(request.start_version()), Timestamp(request.commit_version())};
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::CommitRequest&, kvrpcpb::CommitResponse& response, txn::CommitResult result) {
+          put_error(response, result.error);
+          response.set_commit_version(result.commit_ts.value);
+        });
+}
+
+void Node::kv_batch_rollback(api::Call<kvrpcpb::BatchRollbackRequest, kvrpcpb::BatchRollbackResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  txn::BatchRollback command{keys_of(call.request().keys()), Timestamp(call.request().start_version())};
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::BatchRollbackRequest&, kvrpcpb::BatchRollbackResponse& response,
+           txn::BatchRollbackResult result) { put_error(response, result.error); });
+}
+
+void Node::kv_cleanup(api::Call<kvrpcpb::CleanupRequest, kvrpcpb::CleanupResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  const auto& request = call.request();
+  txn::Cleanup command{request.key(), Timestamp(request.start_version()), Timestamp(request.current_ts())};
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::CleanupRequest&, kvrpcpb::CleanupResponse& response, txn::CleanupResult result) {
+          put_error(response, result.error);
+          response.set_commit_version(result.commit_ts.value);
+        });
+}
+
+void Node::kv_check_txn_status(api::Call<kvrpcpb::CheckTxnStatusRequest, kvrpcpb::CheckTxnStatusResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  const auto& request = call.request();
+  txn::CheckTxnStatus command;
+  command.primary = request.primary_key();
+  command.lock_ts = Timestamp(request.lock_ts());
+  command.caller_start_ts = Timestamp(request.caller_start_ts());
+  command.current_ts = Timestamp(request.current_ts());
+  command.rollback_if_not_exist = request.rollback_if_not_exist();
+  command.force_sync_commit = request.force_sync_commit();
+  command.resolving_pessimistic_lock = request.resolving_pessimistic_lock();
+  command.verify_is_primary = request.verify_is_primary();
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::CheckTxnStatusRequest&, kvrpcpb::CheckTxnStatusResponse& response,
+           txn::CheckTxnStatusResult result) {
+          put_error(response, result.error);
+          response.set_lock_ttl(result.lock_ttl_ms);
+          response.set_commit_version(result.commit_ts.value);
+          response.set_action(static_cast<kvrpcpb::Action>(result.action));
+          if (result.lock) *response.mutable_lock_info() = to_proto(*result.lock);
+        });
+}
+
+void Node::kv_check_secondary_locks(
+    api::Call<kvrpcpb::CheckSecondaryLocksRequest, kvrpcpb::CheckSecondaryLocksResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  txn::CheckSecondaryLocks command{keys_of(call.request().keys()), Timestamp(call.request().start_version())};
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::CheckSecondaryLocksRequest&, kvrpcpb::CheckSecondaryLocksResponse& response,
+           txn::CheckSecondaryLocksResult result) {
+          put_error(response, result.error);
+          for (const auto& lock : result.locks) *response.add_locks() = to_proto(lock);
+          response.set_commit_ts(result.commit_ts.value);
+        });
+}
+
+void Node::kv_resolve_lock(api::Call<kvrpcpb::ResolveLockRequest, kvrpcpb::ResolveLockResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  const auto& request = call.request();
+  txn::ResolveLock command;
+  if (request.txn_infos().empty()) {
+    command.txns.push_back({Timestamp(request.start_version()), Timestamp(request.commit_version())});
+  }
+  for (const auto& info : request.txn_infos()) {
+    command.txns.push_back({Timestamp(info.txn()), Timestamp(info.status())});
+  }
+  for (const auto& txn : command.txns) {
+    if (txn.commit_ts.is_set() && txn.commit_ts <= txn.start_ts) {
+      auto text = fmt::format("InvalidTxnTso: commit timestamp {} is not after start timestamp {}", txn.commit_ts,
+                              txn.start_ts);
+      return refuse(std::move(call), text);
+    }
+  }
+  command.keys = keys_of(request.keys());
+  if (command.txns.size() != 1 && !command.keys.empty()) {
+    return refuse(std::move(call), "keys can be resolved of one transaction at a time");
+  }
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::ResolveLockRequest&, kvrpcpb::ResolveLockResponse& response, txn::ResolveLockResult result) {
+          put_error(response, result.error);
+        });
+}
+
+void Node::kv_txn_heart_beat(api::Call<kvrpcpb::TxnHeartBeatRequest, kvrpcpb::TxnHeartBeatResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  const auto& request = call.request();
+  txn::TxnHeartBeat command;
+  command.primary = request.primary_lock();
+  command.start_ts = Timestamp(request.start_version());
+  command.advise_ttl_ms = request.advise_lock_ttl();
+  command.min_commit_ts = Timestamp(request.min_commit_ts());
+  write(
+      *parts_, std::move(call), std::move(*admitted), std::move(command),
+      [](const kvrpcpb::TxnHeartBeatRequest&, kvrpcpb::TxnHeartBeatResponse& response, txn::TxnHeartBeatResult result) {
+        put_error(response, result.error);
+        response.set_lock_ttl(result.lock_ttl_ms);
+      });
+}
+
+void Node::kv_delete_range(api::Call<kvrpcpb::DeleteRangeRequest, kvrpcpb::DeleteRangeResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  const auto& request = call.request();
+  if (!request.end_key().empty() && request.start_key() > request.end_key()) {
+    return refuse(std::move(call), "the range to delete ends before it begins");
+  }
+  txn::DeleteRange command{request.start_key(), request.end_key(), request.notify_only()};
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::DeleteRangeRequest&, kvrpcpb::DeleteRangeResponse& response, txn::DeleteRangeResult result) {
+          if (result.error) response.set_error(mvcc::to_string(*result.error));
+        });
+}
+
+void Node::kv_pessimistic_lock(api::Call<kvrpcpb::PessimisticLockRequest, kvrpcpb::PessimisticLockResponse> call) {
+  if (!admit(*parts_, call, Family::kTransaction)) return;
+  refuse(std::move(call), "pessimistic transactions are not served by this version");
+}
+
+void Node::kv_pessimistic_rollback(
+    api::Call<kvrpcpb::PessimisticRollbackRequest, kvrpcpb::PessimisticRollbackResponse> call) {
+  if (!admit(*parts_, call, Family::kTransaction)) return;
+  refuse(std::move(call), "pessimistic transactions are not served by this version");
+}
+
+}  // namespace cairn::server
