@@ -1,0 +1,92 @@
+// What is RocksDB's own: locks, memory of a fresh store, the judgement of a log's tail.
+#include "engine/rocks/rocks_engine.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "engine/rocks/wal_tail.h"
+#include "engine/testing/engine_worlds.h"
+
+namespace cairn::engine {
+namespace {
+
+using testing::must;
+
+TEST(RocksEngine, a_directory_that_is_open_already_is_locked) {
+  testing::ScratchDirectory scratch;
+  auto kv = must(open_rocks_kv(scratch.path() + "/kv"));
+  auto log = must(open_rocks_raft_log(scratch.path() + "/log"));
+  auto second = open_rocks_kv(scratch.path() + "/kv");
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().kind, Error::Kind::kLocked) << second.error().message;
+  auto second_log = open_rocks_raft_log(scratch.path() + "/log");
+  ASSERT_FALSE(second_log.ok());
+  EXPECT_EQ(second_log.error().kind, Error::Kind::kLocked) << second_log.error().message;
+  kv.reset();
+  EXPECT_TRUE(open_rocks_kv(scratch.path() + "/kv").ok());
+}
+
+TEST(RocksEngine, the_log_does_not_open_in_the_directory_of_the_ordered_store) {
+  testing::ScratchDirectory scratch;
+  must(open_rocks_kv(scratch.path() + "/kv")).reset();
+  auto wrong = open_rocks_raft_log(scratch.path() + "/kv");
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_EQ(wrong.error().kind, Error::Kind::kInvalid) << wrong.error().message;
+}
+
+uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * 4096;
+}
+
+TEST(RocksEngine, a_fresh_store_uses_little_memory) {
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  GTEST_SKIP() << "sanitizers have memory of their own";
+#else
+  testing::ScratchDirectory scratch;
+  uint64_t before = resident_bytes();
+  auto kv = must(open_rocks_kv(scratch.path() + "/kv"));
+  auto log = must(open_rocks_raft_log(scratch.path() + "/log"));
+  auto batch = kv->new_batch();
+  for (Cf cf : {Cf::kDefault, Cf::kLock, Cf::kWrite, Cf::kRaft}) batch->put(cf, "zkey-of-some-length", "value");
+  must(kv->write(*batch));
+  uint64_t grown = resident_bytes() - before;
+  RecordProperty("grown_kib", static_cast<int>(grown >> 10));
+  EXPECT_LT(grown, uint64_t{50} << 20);
+#endif
+}
+
+TEST(RocksEngine, an_older_log_that_lost_its_end_is_refused) {
+  testing::ScratchDirectory scratch;
+  std::string path = scratch.path() + "/log", copy = scratch.path() + "/copy";
+  RocksRaftLogOptions options{.write_buffer_bytes = 256 << 10};
+  auto log = must(open_rocks_raft_log(path, options));
+  for (uint64_t i = 1; i <= 12; ++i) {
+    auto batch = log->new_batch();
+    batch->put_entry(RegionId(1), LogIndex(i), Bytes(30'000, 'e'));
+    must(log->write(*batch, Sync::kYes));
+  }
+  std::filesystem::copy(path, copy, std::filesystem::copy_options::recursive);
+  std::vector<std::string> logs;
+  for (const auto& file : std::filesystem::directory_iterator(copy)) {
+    if (file.path().extension() == ".log") logs.push_back(file.path().string());
+  }
+  std::sort(logs.begin(), logs.end());
+  ASSERT_GE(logs.size(), 2u) << "the test needs a log that was followed by another";
+  std::filesystem::resize_file(logs.front(), std::filesystem::file_size(logs.front()) - 40'000);
+  auto opened = open_rocks_raft_log(copy, options);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().kind, Error::Kind::kCorruption) << opened.error().message;
+}
+
+TEST(WalTail, an_empty_log_and_a_log_of_zeros_hold_nothing_and_are_whole_or_unwritten) {
+  EXPECT_EQ(rocks::examine_wal("").kind, rocks::WalTail::Kind::kWhole);
+  EXPECT_EQ(rocks::examine_wal(Bytes(4096, '\0')).kind, rocks::WalTail::Kind::kUnwritten);
+  EXPECT_EQ(rocks::examine_wal("abc").kind, rocks::WalTail::Kind::kShort);
+}
+
+}  // namespace
+}  // namespace cairn::engine
