@@ -1,4 +1,4 @@
-// Whether a lock stands in a read's way. Tests: lock_conflict_test.cc.
+// Whether a lock stands in a read's way. Tests: scanner_test.cc; every case in the scripts of txn/testdata.
 #pragma once
 
 #include <optional>

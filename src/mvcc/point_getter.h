@@ -1,5 +1,5 @@
 // Reads single keys at a timestamp. The default column family is touched only for values too long for their record.
-// Used by one thread; opens its iterator once for all its gets. Tests: point_getter_test.cc.
+// Used by one thread; opens its iterator once for all its gets. Tests: scanner_test.cc, against a naive model.
 #pragma once
 
 #include <memory>

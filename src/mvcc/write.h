@@ -13,7 +13,7 @@
 // may outlive the newer version in a replica's GC. It is the commit_ts of the next newer PUT or DELETE, 0 if none.
 // A reader that finds a record with 0 < fence <= read_ts as its newest knows that the newer version was there and is
 // collected: the key does not exist.
-// Tests: write_test.cc.
+// Tests: lock_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -41,6 +41,8 @@ mvcc::Result<ResolveLockResult> compute(const ResolveLock& command, Computation&
 mvcc::Result<TxnHeartBeatResult> compute(const TxnHeartBeat& command, Computation& c);
 mvcc::Result<DeleteRangeResult> compute(const DeleteRange& command, Computation& c);
 
+// A commit timestamp that cannot be: not above its start_ts.
+std::optional<KeyError> check_fates(const ResolveLock& command);
 // One step of a ResolveLock over a whole region: the locks of its transactions from `from` (engine key) on, at most
 // `limit`.
 engine::Result<std::vector<std::pair<Key, Lock>>> locks_to_resolve(const ResolveLock& command,

@@ -141,6 +141,7 @@ Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::R
 
 // Locks are looked for without latches; those found are looked at again under theirs.
 Task<Answer<ResolveLockResult>> Scheduler::resolve_region(const ResolveLock& command, engine::RegionRequest request) {
+  if (auto error = check_fates(command)) co_return failed_with<ResolveLockResult>(std::move(*error));
   Bytes from;
   while (true) {
     if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));

@@ -25,20 +25,19 @@ mvcc::Result<void> resolve(Computation& c, const Key& key, const ResolveLock::Tx
   return {};
 }
 
-mvcc::Result<void> check(const ResolveLock& command) {
-  for (const auto& txn : command.txns) {
-    if (txn.commit_ts.is_set() && txn.commit_ts <= txn.start_ts) {
-      return Err(
-          KeyError(mvcc::Aborted{fmt::format("InvalidTxnTso start_ts={} commit_ts={}", txn.start_ts, txn.commit_ts)}));
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
+std::optional<KeyError> check_fates(const ResolveLock& command) {
+  for (const auto& txn : command.txns) {
+    if (txn.commit_ts.is_set() && txn.commit_ts <= txn.start_ts) {
+      return mvcc::Aborted{fmt::format("InvalidTxnTso start_ts={} commit_ts={}", txn.start_ts, txn.commit_ts)};
+    }
+  }
+  return std::nullopt;
+}
+
 mvcc::Result<ResolveLockResult> compute(const ResolveLock& command, Computation& c) {
-  TRY(check(command));
+  if (auto error = check_fates(command)) return Err(std::move(*error));
   CHECK(command.keys.empty() || command.txns.size() == 1, "{} keys for {} transactions", command.keys.size(),
         command.txns.size());
   for (const auto& key : command.keys) {
@@ -56,7 +55,6 @@ engine::Result<std::vector<std::pair<Key, Lock>>> locks_to_resolve(const Resolve
 }
 
 mvcc::Result<ResolveLockResult> resolve_keys(const ResolveLock& command, const std::vector<Key>& keys, Computation& c) {
-  TRY(check(command));
   for (const auto& key : keys) {
     TRY_ASSIGN(auto lock, c.reader.load_lock(key));
     const auto* txn = lock ? txn_of(command, lock->start_ts) : nullptr;

@@ -1,0 +1,180 @@
+// The scanners and the point getter against a naive model: random versions and locks of a few keys, each timestamp.
+#include "mvcc/scanner.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "engine/memory/local_region_store.h"
+#include "engine/memory/memory_engine.h"
+#include "mvcc/point_getter.h"
+#include "runtime/random.h"
+#include "runtime/simulated/sim_loop.h"
+
+namespace cairn::mvcc {
+namespace {
+
+struct Model {
+  struct History {
+    std::map<uint64_t, Write> writes;  // by commit_ts
+    std::optional<Lock> lock;
+  };
+  std::map<Bytes, History> keys;
+
+  // What a reader at `ts` under SI sees: nothing, a value, or "!" for a conflict.
+  static std::optional<Bytes> read(const Bytes& key, const History& history, const ReadOptions& options) {
+    const Timestamp ts = options.read_ts;
+    if (const auto& lock = history.lock; lock && options.isolation == IsolationLevel::kSi) {
+      const bool changes = lock->kind == LockKind::kPut || lock->kind == LockKind::kDelete;
+      const bool is_newest_of_primary = ts.is_max() && lock->primary == key;
+      if (lock->start_ts <= ts && changes && lock->min_commit_ts <= ts && !is_newest_of_primary) return "!";
+    }
+    for (auto it = history.writes.rbegin(); it != history.writes.rend(); ++it) {
+      if (it->first > ts.value) continue;
+      if (it->second.gc_fence && it->second.gc_fence->is_set() && *it->second.gc_fence <= ts) return std::nullopt;
+      if (it->second.kind == WriteKind::kPut) return it->second.short_value.value_or(Bytes(300, 'l'));
+      if (it->second.kind == WriteKind::kDelete) return std::nullopt;
+    }
+    return std::nullopt;
+  }
+
+  std::vector<std::pair<Bytes, Bytes>> scan(const ReadOptions& options) const {
+    std::vector<std::pair<Bytes, Bytes>> rows;
+    for (const auto& [key, history] : keys) {
+      if (auto value = read(key, history, options)) rows.emplace_back(key, *value);
+    }
+    return rows;
+  }
+};
+
+struct Data {
+  runtime::SimLoop loop{1};
+  runtime::SimClock clock{loop};
+  runtime::SimExecutors executors{loop, clock, "node"};
+  std::shared_ptr<runtime::Executor> executor = executors.make("shard");
+  engine::LocalRegionStore store{engine::open_memory_kv(std::make_shared<engine::MemoryDisk>()), *executor};
+  Model model;
+
+  void put(engine::Modify change) {
+    engine::WriteData data;
+    data.changes.push_back(std::move(change));
+    ASSERT_TRUE(store.write_now(data).ok());
+  }
+  void add_write(const Bytes& user_key, uint64_t commit_ts, Write write) {
+    const Bytes key = codec::encode_bytes(user_key);
+    if (write.kind == WriteKind::kPut && !write.short_value) {
+      put(engine::Modify::put(engine::Cf::kDefault, codec::append_ts(key, write.start_ts), Bytes(300, 'l')));
+    }
+    put(engine::Modify::put(engine::Cf::kWrite, codec::append_ts(key, Timestamp(commit_ts)), write.encode()));
+    model.keys[user_key].writes[commit_ts] = std::move(write);
+  }
+  void add_lock(const Bytes& user_key, Lock lock) {
+    put(engine::Modify::put(engine::Cf::kLock, codec::encode_bytes(user_key), lock.encode()));
+    model.keys[user_key].lock = std::move(lock);
+  }
+
+  // Keys with up to 40 versions: both the steps and the seeks of a near seek are taken.
+  void fill(runtime::Random& dice) {
+    static const Bytes kKeys[] = {"", "a", "aa", Bytes("a\0", 2), "12345678", "123456789", "\xff\xff", "z"};
+    for (const Bytes& key : kKeys) {
+      const uint64_t versions = dice.below(3) == 0 ? dice.below(40) : dice.below(4);
+      LastChange last = LastChange::not_exist();
+      for (uint64_t i = 0; i < versions; ++i) {
+        Write write;
+        write.kind = static_cast<WriteKind>(dice.below(10) < 4 ? dice.below(2) : 2 + dice.below(2));
+        write.start_ts = Timestamp(i * 4 + 3);
+        const uint64_t commit_ts = write.kind == WriteKind::kRollback ? i * 4 + 3 : i * 4 + 4;
+        if (write.kind == WriteKind::kPut && dice.below(4) != 0) write.short_value = fmt::format("v{}", i);
+        if (write.changes_value()) {
+          if (dice.below(8) == 0) write.gc_fence = Timestamp(dice.below(2) == 0 ? 0 : commit_ts + 40);
+          last = LastChange::at(Timestamp(commit_ts), 0);
+        } else if (write.kind == WriteKind::kLock && dice.below(2) == 0) {
+          write.last_change = last;
+        }
+        if (last.is_at()) ++last.versions;
+        add_write(key, commit_ts, std::move(write));
+      }
+      if (dice.below(3) == 0) {
+        Lock lock;
+        lock.kind = static_cast<LockKind>(dice.below(3));
+        lock.primary = dice.below(2) == 0 ? key : "other";
+        lock.start_ts = Timestamp(1 + dice.below(170));
+        lock.short_value = "locked";
+        if (dice.below(2) == 0) lock.min_commit_ts = Timestamp(lock.start_ts.value + dice.below(20));
+        add_lock(key, std::move(lock));
+      }
+    }
+  }
+
+  std::vector<std::pair<Bytes, Bytes>> scan(const ReadOptions& options, bool reverse) {
+    const auto snapshot = store.snapshot_now();
+    auto scanner = reverse ? backward_scanner(*snapshot, options, {}) : forward_scanner(*snapshot, options, {});
+    std::vector<std::pair<Bytes, Bytes>> rows;
+    while (true) {
+      auto row = scanner->next();
+      CHECK(row.ok(), "{}", row.error().message);
+      if (!*row) break;
+      rows.emplace_back((*row)->user_key, (*row)->error ? "!" : (*row)->value);
+    }
+    if (reverse) std::reverse(rows.begin(), rows.end());
+    return rows;
+  }
+};
+
+TEST(Scanner, SeesWhatTheModelSees) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    runtime::Random dice(seed);
+    Data data;
+    data.fill(dice);
+    for (int i = 0; i < 25; ++i) {
+      ReadOptions options;
+      options.read_ts = i == 0 ? Timestamp::max() : Timestamp(dice.below(175));
+      options.isolation = dice.below(4) == 0 ? IsolationLevel::kRc : IsolationLevel::kSi;
+      const auto expected = data.model.scan(options);
+      ASSERT_EQ(data.scan(options, false), expected) << "seed " << seed << " ts " << options.read_ts.value;
+      ASSERT_EQ(data.scan(options, true), expected) << "seed " << seed << " ts " << options.read_ts.value;
+
+      const auto snapshot = data.store.snapshot_now();
+      PointGetter getter(*snapshot, options);
+      for (const auto& [key, history] : data.model.keys) {
+        const auto value = getter.get(Key::from_user(key));
+        const std::optional<Bytes> got = !value.ok() ? std::optional<Bytes>("!")
+                                         : *value    ? std::optional((*value)->value)
+                                                     : std::nullopt;
+        ASSERT_EQ(got, Model::read(key, history, options)) << "seed " << seed << " ts " << options.read_ts.value;
+      }
+    }
+  }
+}
+
+TEST(Scanner, ADamagedRecordIsAnErrorNotAnEnd) {
+  Data data;
+  data.add_write("a", 4, Write{.kind = WriteKind::kPut, .start_ts = Timestamp(3), .short_value = "v"});
+  data.put(engine::Modify::put(engine::Cf::kWrite, codec::append_ts(codec::encode_bytes("b"), Timestamp(4)), "?"));
+  const auto snapshot = data.store.snapshot_now();
+  ReadOptions options;
+  options.read_ts = Timestamp(9);
+  auto scanner = forward_scanner(*snapshot, options, {});
+  auto first = scanner->next();
+  ASSERT_TRUE(first.ok() && *first);
+  auto second = scanner->next();
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().kind, engine::Error::Kind::kCorruption);
+}
+
+TEST(MvccReader, AMissingLongValueIsCorruption) {
+  Data data;
+  data.put(engine::Modify::put(engine::Cf::kWrite, codec::append_ts(codec::encode_bytes("a"), Timestamp(4)),
+                               Write{.kind = WriteKind::kPut, .start_ts = Timestamp(3)}.encode()));
+  const auto snapshot = data.store.snapshot_now();
+  ReadOptions options;
+  options.read_ts = Timestamp(9);
+  auto value = PointGetter(*snapshot, options).get(Key::from_user("a"));
+  ASSERT_FALSE(value.ok());
+  EXPECT_TRUE(std::holds_alternative<engine::Error>(value.error()));
+}
+
+}  // namespace
+}  // namespace cairn::mvcc

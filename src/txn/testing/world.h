@@ -1,0 +1,72 @@
+// One region in memory with a scheduler over it, for the tests of txn/: commands run to their end in virtual time.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "engine/memory/local_region_store.h"
+#include "engine/memory/memory_engine.h"
+#include "runtime/simulated/sim_loop.h"
+#include "txn/reads.h"
+#include "txn/scheduler.h"
+
+namespace cairn::txn::testing {
+
+class World {
+ public:
+  explicit World(SchedulerLimits limits = {},
+                 engine::RegionDescription region = engine::LocalRegionStore::whole_key_space())
+      : store_(engine::open_memory_kv(std::make_shared<engine::MemoryDisk>()), *executor_, std::move(region)),
+        scheduler_(store_, concurrency_, clock_, limits) {}
+
+  // Starts a command; the answer appears in the result once it is there.
+  template <class C>
+  std::shared_ptr<std::optional<Answer<typename C::Result>>> start(C command, engine::RegionRequest request) {
+    auto answer = std::make_shared<std::optional<Answer<typename C::Result>>>();
+    runtime::spawn(*executor_, into(&scheduler_, std::move(command), std::move(request), answer));
+    return answer;
+  }
+  template <class C>
+  Answer<typename C::Result> run_raw(C command, engine::RegionRequest request) {
+    auto answer = start(std::move(command), std::move(request));
+    const bool is_done = loop_.run_until([&] { return answer->has_value(); }, std::chrono::seconds(10));
+    CHECK(is_done, "a command never ended");
+    return std::move(**answer);
+  }
+  // Runs a command that must not fail as a whole.
+  template <class C>
+  typename C::Result run(C command) {
+    auto answer = run_raw(std::move(command), store_.request());
+    CHECK(answer.ok(), "a command failed");
+    return std::move(*answer);
+  }
+
+  engine::RegionSnapshotPtr snapshot() const { return store_.snapshot_now(); }
+  engine::LocalRegionStore& store() { return store_; }
+  Scheduler& scheduler() { return scheduler_; }
+  ConcurrencyManager& concurrency() { return concurrency_; }
+  runtime::SimLoop& loop() { return loop_; }
+  runtime::SimClock& clock() { return clock_; }
+  runtime::Executor& executor() { return *executor_; }
+
+ private:
+  template <class C>
+  static runtime::Task<void> into(Scheduler* scheduler, C command, engine::RegionRequest request,
+                                  std::shared_ptr<std::optional<Answer<typename C::Result>>> answer) {
+    answer->emplace(co_await scheduler->run(std::move(command), std::move(request)));
+  }
+
+  runtime::SimLoop loop_{1};
+  runtime::SimClock clock_{loop_};
+  runtime::SimExecutors executors_{loop_, clock_, "node"};
+  std::shared_ptr<runtime::Executor> executor_ = executors_.make("shard");
+  ConcurrencyManager concurrency_{Timestamp(1)};
+  engine::LocalRegionStore store_;
+  Scheduler scheduler_;
+};
+
+}  // namespace cairn::txn::testing
