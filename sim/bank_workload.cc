@@ -1,0 +1,176 @@
+#include "sim/bank_workload.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <utility>
+
+#include "runtime/async.h"
+
+namespace cairn::sim {
+
+namespace {
+
+const Bytes kAccounts = "bank/account/";
+const Bytes kRecords = "bank/record/";
+constexpr uint32_t kEnough = 100'000;  // pairs in a scan
+
+int64_t number(ByteView text) {
+  int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// A record says "from to amount".
+struct Record {
+  int from = 0;
+  int to = 0;
+  int64_t amount = 0;
+  Bytes encode() const { return fmt::format("{:02} {:02} {}", from, to, amount); }
+  static Record decode(ByteView text) {
+    return {static_cast<int>(number(text.substr(0, 2))), static_cast<int>(number(text.substr(3, 2))),
+            number(text.substr(6))};
+  }
+};
+
+}  // namespace
+
+BankWorkload::BankWorkload(runtime::SimLoop& loop, std::function<void(std::string)> fail, Options options)
+    : loop_(loop), fail_(std::move(fail)), options_(options) {}
+
+Bytes BankWorkload::account_key(int account) const { return fmt::format("{}{:02}", kAccounts, account); }
+
+void BankWorkload::note_timestamp(Timestamp ts, Timestamp newest_before) {
+  if (ts <= newest_before) {
+    fail_(fmt::format("timestamps: {} was handed out after {} had been", ts.value, newest_before.value));
+  }
+  newest_ = std::max(newest_, ts);
+}
+
+runtime::Task<void> BankWorkload::open(client::Client* client, runtime::Executor* executor) {
+  constexpr int kTriesMax = 50;
+  for (int tries = 0; tries < kTriesMax && !is_open_; ++tries) {
+    auto txn = co_await client->begin();
+    if (txn.ok()) {
+      for (int i = 0; i < options_.accounts; ++i) txn->put(account_key(i), std::to_string(options_.initial));
+      auto committed = co_await txn->commit();
+      if (committed.ok()) is_open_ = true;
+    }
+    if (!is_open_) co_await runtime::sleep(*executor, 200ms);
+  }
+  if (!is_open_) fail_("bank: the accounts cannot be opened");
+}
+
+runtime::Task<void> BankWorkload::run(client::Client* client, runtime::Executor* executor, int id, uint64_t seed) {
+  runtime::Random dice(seed);
+  while (!is_stopping_) {
+    if (dice.chance(0.7)) {
+      co_await transfer(client, id, &dice);
+    } else {
+      co_await audit(client);
+    }
+    co_await runtime::sleep(*executor, dice.between(1ms, options_.pause_max));
+  }
+}
+
+runtime::Task<void> BankWorkload::transfer(client::Client* client, int id, runtime::Random* dice) {
+  const Timestamp newest_before = newest_;
+  auto txn = co_await client->begin();
+  if (!txn.ok()) co_return;
+  note_timestamp(txn->start_ts(), newest_before);
+  const auto accounts = static_cast<uint64_t>(options_.accounts);
+  Record record;
+  record.from = static_cast<int>(dice->below(accounts));
+  record.to = static_cast<int>((static_cast<uint64_t>(record.from) + 1 + dice->below(accounts - 1)) % accounts);
+  record.amount = static_cast<int64_t>(dice->between(1, 10));
+  auto from = co_await txn->get(account_key(record.from));
+  if (!from.ok()) co_return;
+  auto to = co_await txn->get(account_key(record.to));
+  if (!to.ok()) co_return;
+  if (!*from || !*to) {
+    fail_(fmt::format("bank: an account is missing at timestamp {}", txn->start_ts().value));
+    co_return;
+  }
+  const Bytes key = fmt::format("{}{}-{:06}", kRecords, id, next_record_++);
+  txn->put(account_key(record.from), std::to_string(number(**from) - record.amount));
+  txn->put(account_key(record.to), std::to_string(number(**to) + record.amount));
+  txn->insert(key, record.encode());
+  const Timestamp newest_at_commit = newest_;
+  auto committed = co_await txn->commit();
+  if (committed.ok()) {
+    note_timestamp(*committed, newest_at_commit);
+    acknowledged_.insert(key);
+  } else if (!std::holds_alternative<client::Undetermined>(committed.error())) {
+    failed_.insert(key);
+    if (std::holds_alternative<client::AlreadyExists>(committed.error()) ||
+        std::holds_alternative<client::Refused>(committed.error())) {
+      fail_(fmt::format("bank: a transfer ended as {}", client::to_string(committed.error())));
+    }
+  }
+}
+
+runtime::Task<void> BankWorkload::audit(client::Client* client) {
+  const Timestamp newest_before = newest_;
+  auto txn = co_await client->begin();
+  if (!txn.ok()) co_return;
+  note_timestamp(txn->start_ts(), newest_before);
+  auto accounts = co_await txn->scan(kAccounts, prefix_end(kAccounts), kEnough);
+  if (!accounts.ok()) co_return;
+  int64_t total = 0;
+  std::string balances;
+  for (const auto& account : *accounts) {
+    total += number(account.value);
+    balances += " " + account.value;
+  }
+  ++audits_;
+  if (total != options_.initial * options_.accounts) {
+    fail_(fmt::format("bank: at timestamp {} the total is {}:{}", txn->start_ts().value, total, balances));
+  }
+}
+
+runtime::Task<void> BankWorkload::final_audit(client::Client* client, runtime::Executor* executor) {
+  constexpr int kTriesMax = 20;
+  for (int tries = 0; tries < kTriesMax && !is_audited_; ++tries) {
+    auto txn = co_await client->begin();
+    if (txn.ok()) {
+      auto accounts = co_await txn->scan(kAccounts, prefix_end(kAccounts), kEnough);
+      auto records = co_await txn->scan(kRecords, prefix_end(kRecords), kEnough);
+      if (accounts.ok() && records.ok()) {
+        compare(*accounts, *records);
+        is_audited_ = true;
+        co_return;
+      }
+    }
+    co_await runtime::sleep(*executor, 200ms);
+  }
+  fail_("bank: the accounts cannot be read after the faults are over");
+  is_audited_ = true;
+}
+
+void BankWorkload::compare(const std::vector<client::KeyValue>& accounts,
+                           const std::vector<client::KeyValue>& records) {
+  std::map<Bytes, int64_t> expected;
+  for (int i = 0; i < options_.accounts; ++i) expected[account_key(i)] = options_.initial;
+  std::set<Bytes> found;
+  for (const auto& [key, value] : records) {
+    const Record record = Record::decode(value);
+    expected[account_key(record.from)] -= record.amount;
+    expected[account_key(record.to)] += record.amount;
+    found.insert(key);
+    if (failed_.contains(key)) fail_(fmt::format("bank: {} is there, but its transfer was refused", key));
+  }
+  for (const auto& key : acknowledged_) {
+    if (!found.contains(key)) fail_(fmt::format("bank: {} was acknowledged and is not there", key));
+  }
+  std::map<Bytes, int64_t> actual;
+  for (const auto& [key, value] : accounts) actual[key] = number(value);
+  for (const auto& [key, balance] : expected) {
+    auto it = actual.find(key);
+    if (it == actual.end() || it->second != balance) {
+      fail_(fmt::format("bank: {} holds {}, its records say {}", key,
+                        it == actual.end() ? "nothing" : std::to_string(it->second), balance));
+    }
+  }
+}
+
+}  // namespace cairn::sim

@@ -1,0 +1,127 @@
+#include "sim/checkers.h"
+
+#include <fmt/format.h>
+
+#include "replica/keys.h"
+#include "store/store.h"
+
+namespace cairn::sim {
+
+namespace {
+
+// The regions of all stores by id: which store holds them, and what it says of them.
+std::map<RegionId, std::vector<std::pair<StoreHost*, store::RegionStatus>>> gather(
+    const std::vector<StoreHost*>& stores) {
+  std::map<RegionId, std::vector<std::pair<StoreHost*, store::RegionStatus>>> out;
+  for (StoreHost* host : stores) {
+    if (host->store() == nullptr) continue;
+    for (auto& status : host->store()->regions()) {
+      const RegionId id = status.region.id;
+      out[id].emplace_back(host, std::move(status));
+    }
+  }
+  return out;
+}
+
+bool is_same(const store::RegionStatus& a, const store::RegionStatus& b) {
+  return a.applied == b.applied && a.leader == b.leader && a.term == b.term && a.region.epoch == b.region.epoch &&
+         a.region.peers.size() == b.region.peers.size();
+}
+
+}  // namespace
+
+void ClusterWatch::look() {
+  for (size_t i = 0; i < stores_.size(); ++i) {
+    store::Store* store = stores_[i]->store();
+    if (store == nullptr) continue;
+    for (const auto& status : store->regions()) {
+      const RegionId id = status.region.id;
+      if (status.is_leader) {
+        auto [it, is_new] = leaders_.try_emplace({id, status.term}, status.peer);
+        if (!is_new && it->second != status.peer) {
+          fail_(fmt::format("INV-LEADER-UNIQUE: region {} has leaders {} and {} in term {}", id, it->second,
+                            status.peer, status.term));
+        }
+      }
+      auto& epoch = epochs_[{id, i}];
+      const auto& now = status.region.epoch;
+      // A region that is not initialised yet shows zeros.
+      if (now.version != 0 && (now.version < epoch.version || now.conf_ver < epoch.conf_ver)) {
+        // A life may forget what it had applied and not flushed, but only up to what its log gives back at start.
+        fail_(fmt::format("INV-EPOCH-MONOTONIC: region {} at {} went from {}/{} to {}/{}", id, stores_[i]->name(),
+                          epoch.conf_ver, epoch.version, now.conf_ver, now.version));
+      }
+      if (now.version != 0) epoch = now;
+    }
+  }
+}
+
+bool ClusterWatch::is_settled(size_t replicas) const {
+  const auto regions = gather(stores_);
+  if (regions.empty()) return false;
+  for (const auto& [id, copies] : regions) {
+    const auto& first = copies.front().second;
+    if (copies.size() != replicas || first.region.peers.size() != replicas || !first.leader.is_set()) return false;
+    for (const auto& peer : first.region.peers) {
+      if (peer.role != engine::PeerDescription::Role::kVoter) return false;
+    }
+    for (const auto& copy : copies) {
+      if (!is_same(copy.second, first) || copy.second.applied != copy.second.committed) return false;
+    }
+  }
+  return true;
+}
+
+std::string ClusterWatch::describe() const {
+  std::string out;
+  for (const auto& [id, copies] : gather(stores_)) {
+    for (const auto& [host, status] : copies) {
+      out += fmt::format(
+          "  region {} at {}: peer {}, leader {}, term {}, applied {}, committed {}, last {}, epoch {}/{}, {} peers\n",
+          id, host->name(), status.peer, status.leader, status.term, status.applied, status.committed, status.last,
+          status.region.epoch.conf_ver, status.region.epoch.version, status.region.peers.size());
+    }
+  }
+  return out;
+}
+
+void ClusterWatch::check_end() const {
+  std::map<Bytes, const engine::RegionDescription*> by_start;
+  const auto regions = gather(stores_);
+  for (const auto& [id, copies] : regions) {
+    const auto& description = copies.front().second.region;
+    if (!by_start.emplace(description.start_key, &description).second) {
+      fail_(fmt::format("INV-REGIONS-TILE: two regions begin at {}", to_hex(description.start_key)));
+    }
+    const std::string first = dump_region(*copies.front().first->data(), description);
+    for (const auto& copy : copies) {
+      if (dump_region(*copy.first->data(), description) == first) continue;
+      fail_(fmt::format("region {} differs between {} and {}:\n{}\nagainst\n{}", id, copies.front().first->name(),
+                        copy.first->name(), first, dump_region(*copy.first->data(), description)));
+    }
+  }
+  Bytes expected;
+  for (const auto& [start, region] : by_start) {
+    if (start != expected) {
+      fail_(fmt::format("INV-REGIONS-TILE: region {} begins at {}, not at {}", region->id, to_hex(start),
+                        to_hex(expected)));
+    }
+    expected = region->end_key;
+  }
+  if (!expected.empty()) fail_(fmt::format("INV-REGIONS-TILE: nothing covers the keys from {}", to_hex(expected)));
+}
+
+std::string dump_region(engine::KvEngine& data, const engine::RegionDescription& region) {
+  std::string out;
+  auto snapshot = data.snapshot();
+  for (engine::Cf cf : engine::kDataCfs) {
+    auto it = snapshot->iterator(
+        cf, {.lower = replica::data_key(region.start_key), .upper = replica::data_end_key(region.end_key)});
+    for (it->seek_to_first(); it->valid(); it->next()) {
+      out += fmt::format("{} {} = {}\n", engine::cf_name(cf), to_hex(it->key()), to_hex(it->value()));
+    }
+  }
+  return out;
+}
+
+}  // namespace cairn::sim

@@ -1,0 +1,176 @@
+#include "sim/hosts.h"
+
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "engine/memory/memory_engine.h"
+#include "pd/node.h"
+#include "server/node.h"
+#include "sim/proxies.h"
+#include "store/store.h"
+
+namespace cairn::sim {
+
+namespace {
+
+constexpr Duration kStopLimit = std::chrono::minutes(2);  // of virtual time
+
+// Remains of crashed nodes. Tasks that were waiting when the power went are never resumed and never freed, and what
+// they refer to stays with them.
+void keep_for_ever(std::shared_ptr<void> remains) {
+  static std::vector<std::shared_ptr<void>>* graveyard = new std::vector<std::shared_ptr<void>>;
+  graveyard->push_back(std::move(remains));
+}
+
+}  // namespace
+
+Host::Host(Surroundings world, std::string name)
+    : world_(std::move(world)),
+      name_(std::move(name)),
+      node_(world_.network.add_node(name_)),
+      clock_(world_.loop),
+      disk_(std::make_shared<engine::MemoryDisk>(engine::MemoryDiskOptions{.flush_bytes = 16 << 10})) {}
+
+Endpoint Host::power_on() {
+  CHECK(!is_up(), "{} is up already", name_);
+  executors_ = std::make_shared<runtime::SimExecutors>(world_.loop, clock_, name_);
+  inbox_ = executors_->make("inbox");
+  return world_.network.attach(node_, inbox_);
+}
+
+void Host::power_off() {
+  world_.network.detach(node_);
+  executors_->kill();
+  keep_for_ever(executors_);
+  executors_ = nullptr;
+  inbox_ = nullptr;
+}
+
+void Host::crash(engine::CrashKind kind) {
+  if (!is_up()) return;
+  LOG_INFO("sim: {} crashes", name_);
+  power_off();
+  bury();
+  disk_->crash(world_.loop.random(), kind);
+}
+
+void Host::pause() {
+  if (is_up()) executors_->pause();
+}
+
+void Host::resume() {
+  if (is_up() && executors_->is_paused()) executors_->resume();
+}
+
+// Members are destroyed from below: the node before what it rests on.
+struct PdHost::Life {
+  std::shared_ptr<runtime::SimExecutors> executors;
+  std::unique_ptr<engine::KvEngine> kv;
+  std::unique_ptr<engine::RaftLogEngine> raft_log;
+  std::unique_ptr<pd::Node> node;
+};
+
+PdHost::PdHost(Surroundings world, std::string name, pd::Options options)
+    : Host(std::move(world), std::move(name)), options_(std::move(options)) {}
+PdHost::~PdHost() { crash(engine::CrashKind::kProcess); }
+
+void PdHost::start() {
+  power_on();
+  life_ = std::make_shared<Life>();
+  life_->executors = executors_;
+  life_->kv = engine::open_memory_kv(disk_);
+  life_->raft_log = engine::open_memory_raft_log(disk_);
+  life_->node = std::make_unique<pd::Node>(options_, pd::Dependencies{.clock = clock_,
+                                                                      .executors = *executors_,
+                                                                      .kv = *life_->kv,
+                                                                      .raft_log = *life_->raft_log,
+                                                                      .seed = world_.loop.random().next(),
+                                                                      .transport = nullptr,
+                                                                      .on_fatal = [this](const std::string& why) {
+                                                                        world_.fail(name_ + " gave up: " + why);
+                                                                      }});
+  life_->node->start([this](const api::Status& status) {
+    if (!status.ok()) world_.fail(name_ + " did not start: " + status.message);
+  });
+}
+
+bool PdHost::stop() {
+  if (!is_up()) return true;
+  resume();
+  bool is_done = false;
+  life_->node->stop([&is_done] { is_done = true; });
+  if (!world_.loop.run_until([&is_done] { return is_done; }, kStopLimit)) return false;
+  power_off();
+  life_.reset();
+  return true;
+}
+
+api::Pd* PdHost::service() { return life_ ? life_->node.get() : nullptr; }
+
+void PdHost::bury() { keep_for_ever(std::exchange(life_, nullptr)); }
+
+struct StoreHost::Life {
+  std::shared_ptr<runtime::SimExecutors> executors;
+  std::unique_ptr<engine::KvEngine> kv;
+  std::unique_ptr<engine::RaftLogEngine> raft_log;
+  std::unique_ptr<SimPd> pd;
+  std::unique_ptr<SimTransport> transport;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<server::Node> node;
+  bool is_started = false;
+};
+
+StoreHost::StoreHost(Surroundings world, std::string name, store::StoreOptions options, PdHost& pd)
+    : Host(std::move(world), std::move(name)), options_(std::move(options)), pd_(pd) {}
+StoreHost::~StoreHost() { crash(engine::CrashKind::kProcess); }
+
+void StoreHost::start() {
+  LOG_INFO("sim: {} starts", name_);
+  const Endpoint self = power_on();
+  life_ = std::make_shared<Life>();
+  Life* life = life_.get();
+  life->executors = executors_;
+  life->kv = engine::open_memory_kv(disk_);
+  life->raft_log = engine::open_memory_raft_log(disk_);
+  life->pd = std::make_unique<SimPd>(world_.network, self, pd_.node(), [this] { return pd_.service(); });
+  life->transport = std::make_unique<SimTransport>(world_.network, self, world_.directory, *inbox_);
+  life->store =
+      std::make_unique<store::Store>(options_, store::StoreDeps{.clock = clock_,
+                                                                .executors = *executors_,
+                                                                .seed = world_.loop.random().next(),
+                                                                .kv = *life->kv,
+                                                                .raft_log = *life->raft_log,
+                                                                .pd = *life->pd,
+                                                                .transport = *life->transport,
+                                                                .on_fatal = [this](const store::StoreError& error) {
+                                                                  world_.fail(name_ + " gave up: " + error.message);
+                                                                }});
+  life->store->start([this, life](const Result<void, store::StoreError>& started) {
+    if (!started.ok()) return world_.fail(name_ + " did not start: " + started.error().message);
+    world_.directory.nodes[life->store->id()] = node_;
+    life->node =
+        std::make_unique<server::Node>(*life->store, clock_, server::NodeOptions{.cluster = life->store->cluster()});
+    life->is_started = true;
+  });
+}
+
+bool StoreHost::stop() {
+  if (!is_up()) return true;
+  resume();
+  bool is_done = false;
+  life_->store->stop([&is_done] { is_done = true; });
+  if (!world_.loop.run_until([&is_done] { return is_done; }, kStopLimit)) return false;
+  power_off();
+  life_.reset();
+  return true;
+}
+
+api::Tikv* StoreHost::service() { return life_ && life_->is_started ? life_->node.get() : nullptr; }
+store::Store* StoreHost::store() { return life_ && life_->is_started ? life_->store.get() : nullptr; }
+engine::KvEngine* StoreHost::data() { return life_ ? life_->kv.get() : nullptr; }
+
+void StoreHost::bury() { keep_for_ever(std::exchange(life_, nullptr)); }
+
+}  // namespace cairn::sim

@@ -1,0 +1,117 @@
+// The machines of the world: a PD node and a storage node, the real code over a disk in memory, behind power switches.
+// A host outlives the lives of its node: the disk, the clock and the place in the network stay.
+//
+// crash() is the loss of power: executors stop between two jobs, the disk forgets by dice what was not synced. What the
+// dead life left behind is kept until the process ends, for tasks that wait for ever may still refer to it.
+// Owned by the World. Tests: world_test.cc.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/memory/memory_engine.h"
+#include "pd/config.h"
+#include "runtime/simulated/sim_loop.h"
+#include "sim/network.h"
+#include "sim/transport.h"
+#include "store/options.h"
+
+namespace cairn::pd {
+class Node;
+}
+namespace cairn::store {
+class Store;
+}
+namespace cairn::api {
+class Pd;
+class Tikv;
+}  // namespace cairn::api
+
+namespace cairn::sim {
+
+// What a host needs of the world.
+struct Surroundings {
+  runtime::SimLoop& loop;
+  Network& network;
+  Directory& directory;
+  std::function<void(std::string)> fail;  // something happened that never may
+};
+
+// What PD and storage hosts have in common: the switch, the disk, the clock.
+class Host {
+ public:
+  Host(Surroundings world, std::string name);
+  virtual ~Host() = default;
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  // Precondition: down.
+  virtual void start() = 0;
+  // Nothing if it is down.
+  void crash(engine::CrashKind kind);
+  void pause();
+  void resume();
+  // Ends the node in order and runs the loop until that is done; false if it does not end. Its executors stop then.
+  virtual bool stop() = 0;
+
+  bool is_up() const { return executors_ != nullptr; }
+  NodeId node() const { return node_; }
+  const std::string& name() const { return name_; }
+  runtime::SimClock& clock() { return clock_; }
+  engine::MemoryDisk& disk() { return *disk_; }
+
+ protected:
+  // Executors and a place in the network for a new life.
+  Endpoint power_on();
+  // Takes both away again.
+  void power_off();
+  // Keeps what the dead life consisted of.
+  virtual void bury() = 0;
+
+  Surroundings world_;
+  std::string name_;
+  NodeId node_;
+  runtime::SimClock clock_;
+  std::shared_ptr<engine::MemoryDisk> disk_;
+  std::shared_ptr<runtime::SimExecutors> executors_;  // null while down
+  std::shared_ptr<runtime::Executor> inbox_;
+};
+
+class PdHost final : public Host {
+ public:
+  PdHost(Surroundings world, std::string name, pd::Options options);
+  ~PdHost() override;
+  void start() override;
+  bool stop() override;
+  // The service; null while down.
+  api::Pd* service();
+
+ private:
+  void bury() override;
+  struct Life;
+  pd::Options options_;
+  std::shared_ptr<Life> life_;
+};
+
+class StoreHost final : public Host {
+ public:
+  StoreHost(Surroundings world, std::string name, store::StoreOptions options, PdHost& pd);
+  ~StoreHost() override;
+  void start() override;
+  bool stop() override;
+  // The service and the store; null until the store has started.
+  api::Tikv* service();
+  store::Store* store();
+  // The store's data, for checkers; null while down.
+  engine::KvEngine* data();
+
+ private:
+  void bury() override;
+  struct Life;
+  store::StoreOptions options_;
+  PdHost& pd_;
+  std::shared_ptr<Life> life_;
+};
+
+}  // namespace cairn::sim

@@ -1,0 +1,293 @@
+#include "sim/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "runtime/async.h"
+#include "sim/nemesis.h"
+#include "store/store.h"
+
+namespace cairn::sim {
+
+namespace {
+
+constexpr size_t kFailuresMax = 8;  // more say nothing new
+constexpr Duration kBringUpLimit = std::chrono::minutes(1);
+constexpr Duration kLivenessLimit = std::chrono::minutes(1);
+constexpr Duration kSettleLimit = std::chrono::minutes(1);
+constexpr Duration kLookInterval = std::chrono::milliseconds(20);
+
+pd::Options pd_options(int stores) {
+  pd::Options options;
+  options.members = {{.id = 1, .name = "pd", .client_urls = {"http://pd:2379"}, .peer_urls = {"http://pd:2380"}}};
+  options.schedule.max_replicas = static_cast<uint32_t>(std::min(stores, 3));
+  options.schedule.patrol_region_interval = 100ms;
+  options.raft_log_gc_entries = 64;
+  return options;
+}
+
+store::StoreOptions store_options(const std::string& name) {
+  store::StoreOptions options;
+  options.address = name + ":20160";
+  options.status_address = name + ":20180";
+  options.shards = 2;
+  options.log_gc_interval = 500ms;
+  options.log_gc_threshold = 20;
+  options.region_split_bytes = 0;  // the nemesis splits
+  options.store_heartbeat_interval = 1s;
+  options.region_heartbeat_interval = 1s;
+  options.region_heartbeat_interval_unhealthy = 500ms;
+  options.pd_timeout = 1s;
+  options.pd_retry_delay = 200ms;
+  return options;
+}
+
+client::Options client_options() {
+  client::Options options;
+  options.try_timeout = 1s;
+  options.budget = 5s;
+  options.lock_ttl = 1s;
+  return options;
+}
+
+}  // namespace
+
+std::string Report::to_string() const {
+  std::string out = fmt::format(
+      "seed {}: {}; {:.1f} s of virtual time, {} events, {} register operations, {} transfers, {} audits, {} crashes, "
+      "{} splits, trace {:016x}",
+      seed, failures.empty() ? "good" : "FAILED", to_seconds(virtual_time), events, register_operations, transfers,
+      audits, crashes, splits, trace_hash);
+  for (const auto& failure : failures) out += "\n" + failure;
+  return out;
+}
+
+ClientHost::ClientHost(Surroundings world, const std::string& name, PdHost& pd,
+                       std::function<api::Tikv*(NodeId)> service_at)
+    : world_(std::move(world)),
+      clock_(world_.loop),
+      executors_(world_.loop, clock_, name),
+      inbox_(executors_.make("inbox")),
+      self_(world_.network.attach(world_.network.add_node(name), inbox_)),
+      service_at_(std::move(service_at)),
+      pd_(std::make_unique<SimPd>(world_.network, self_, pd.node(), [&pd] { return pd.service(); })) {
+  client::Deps deps{.pd = *pd_,
+                    .connect = [this](StoreId store) -> api::Tikv* {
+                      auto node = world_.directory.find(store);
+                      return node ? &tikv(*node) : nullptr;
+                    },
+                    .executor = *inbox_,
+                    .clock = clock_,
+                    .random = world_.loop.random().fork()};
+  client_ = std::make_unique<client::Client>(std::move(deps), client_options());
+}
+
+api::Tikv& ClientHost::tikv(NodeId node) {
+  auto& proxy = tikvs_[node];
+  if (!proxy) {
+    proxy = std::make_unique<SimTikv>(world_.network, self_, node, [this, node] { return service_at_(node); });
+  }
+  return *proxy;
+}
+
+World::World(uint64_t seed, WorldOptions options)
+    : seed_(seed),
+      options_(options),
+      loop_(seed),
+      network_(loop_),
+      clock_(loop_),
+      executors_(loop_, clock_, "world", Duration{}),
+      watcher_(executors_.make("watcher")) {
+  directory_.store_at = [this](NodeId node) -> store::Store* {
+    StoreHost* host = store_of(node);
+    return host == nullptr ? nullptr : host->store();
+  };
+  const Surroundings surroundings{loop_, network_, directory_, [this](std::string what) { fail(std::move(what)); }};
+  pd_ = std::make_unique<PdHost>(surroundings, "pd", pd_options(options_.stores));
+  std::vector<StoreHost*> all;
+  for (int i = 1; i <= options_.stores; ++i) {
+    const std::string name = "store" + std::to_string(i);
+    stores_.push_back(std::make_unique<StoreHost>(surroundings, name, store_options(name), *pd_));
+    all.push_back(stores_.back().get());
+  }
+  for (int i = 1; i <= options_.clients; ++i) {
+    clients_.push_back(std::make_unique<ClientHost>(surroundings, "client" + std::to_string(i), *pd_,
+                                                    [this](NodeId node) -> api::Tikv* {
+                                                      StoreHost* host = store_of(node);
+                                                      return host == nullptr ? nullptr : host->service();
+                                                    }));
+  }
+  auto report = [this](std::string what) { fail(std::move(what)); };
+  watch_ = std::make_unique<ClusterWatch>(std::move(all), report);
+  registers_ = std::make_unique<RegisterWorkload>(loop_, report, RegisterWorkload::Options{});
+  bank_ = std::make_unique<BankWorkload>(loop_, report, BankWorkload::Options{});
+}
+
+World::~World() = default;
+
+StoreHost* World::store_of(NodeId node) {
+  for (auto& host : stores_) {
+    if (host->node() == node) return host.get();
+  }
+  return nullptr;
+}
+
+void World::fail(std::string what) {
+  LOG_WARN("sim: {}", what);
+  if (failures_.size() < kFailuresMax) failures_.push_back(std::move(what));
+}
+
+void World::look_again() {
+  watch_->look();
+  watcher_->after(kLookInterval, [this] { look_again(); });
+}
+
+bool World::bring_up() {
+  pd_->start();
+  for (auto& store : stores_) store->start();
+  look_again();
+  const bool is_up = loop_.run_until(
+      [this] {
+        return is_failed() ||
+               std::all_of(stores_.begin(), stores_.end(), [](auto& host) { return host->service() != nullptr; });
+      },
+      kBringUpLimit);
+  if (!is_up) fail("the cluster does not come up");
+  return !is_failed();
+}
+
+bool World::wait_for_replicas() {
+  const size_t replicas = std::min<size_t>(stores_.size(), 3);
+  // Asked now and then only: it looks at everything.
+  Duration next{};
+  const bool is_there = loop_.run_until(
+      [&] {
+        if (is_failed()) return true;
+        if (loop_.now() < next) return false;
+        next = loop_.now() + 50ms;
+        return watch_->is_settled(replicas);
+      },
+      kSettleLimit);
+  if (!is_there) fail("the replicas do not become equal:\n" + watch_->describe());
+  return !is_failed();
+}
+
+runtime::Task<void> World::counted(runtime::Task<void> task) {
+  co_await std::move(task);
+  --tasks_;
+}
+
+bool World::open_bank() {
+  auto& host = client(0);
+  ++tasks_;
+  runtime::spawn(host.executor(), counted(bank_->open(&host.client(), &host.executor())));
+  loop_.run_until([this] { return tasks_ == 0; }, kLivenessLimit);
+  if (!bank_->is_open()) fail("bank: opening the accounts does not end");
+  return !is_failed();
+}
+
+void World::start_workloads() {
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    auto& host = *clients_[i];
+    const int id = static_cast<int>(i) + 1;
+    tasks_ += 2;
+    runtime::spawn(host.executor(),
+                   counted(registers_->run(&host.client(), &host.executor(), id, loop_.random().next())));
+    runtime::spawn(host.executor(), counted(bank_->run(&host.client(), &host.executor(), id, loop_.random().next())));
+  }
+}
+
+void World::heal() {
+  LOG_INFO("sim: all faults end");
+  network_.heal();
+  std::vector<Host*> hosts{pd_.get()};
+  for (auto& store : stores_) hosts.push_back(store.get());
+  for (Host* host : hosts) {
+    host->clock().set_drift(0);
+    if (!host->is_up()) host->start();
+    host->resume();
+  }
+}
+
+bool World::check_liveness() {
+  const uint64_t operations = registers_->successes();
+  const uint64_t transfers = bank_->transfers();
+  const uint64_t audits = bank_->audits();
+  constexpr uint64_t kProgress = 5;
+  const bool is_alive = loop_.run_until(
+      [&] {
+        return is_failed() || (registers_->successes() >= operations + kProgress &&
+                               bank_->transfers() >= transfers + kProgress && bank_->audits() > audits);
+      },
+      kLivenessLimit);
+  if (!is_alive) {
+    fail(fmt::format("no progress after the faults are over: {} register operations, {} transfers, {} audits\n{}",
+                     registers_->successes() - operations, bank_->transfers() - transfers, bank_->audits() - audits,
+                     watch_->describe()));
+  }
+  return !is_failed();
+}
+
+void World::stop_workloads() {
+  registers_->stop();
+  bank_->stop();
+  if (!loop_.run_until([this] { return tasks_ == 0; }, kLivenessLimit)) fail("the workloads do not end");
+}
+
+void World::check_end() {
+  auto& host = client(0);
+  tasks_ += 2;
+  runtime::spawn(host.executor(), counted(registers_->read_back(&host.client(), &host.executor())));
+  runtime::spawn(host.executor(), counted(bank_->final_audit(&host.client(), &host.executor())));
+  if (!loop_.run_until([this] { return tasks_ == 0; }, 4 * kLivenessLimit)) fail("reading back does not end");
+  registers_->check();
+  if (wait_for_replicas()) watch_->check_end();
+}
+
+void World::stop_nodes() {
+  for (auto& store : stores_) {
+    if (!store->stop()) fail(store->name() + " does not stop");
+  }
+  if (!pd_->stop()) fail("pd does not stop");
+}
+
+Report World::report() const {
+  return {.seed = seed_,
+          .trace_hash = loop_.trace_hash(),
+          .failures = failures_,
+          .events = loop_.events(),
+          .virtual_time = loop_.now(),
+          .register_operations = registers_->successes(),
+          .transfers = bank_->transfers(),
+          .audits = bank_->audits(),
+          .crashes = crashes,
+          .splits = splits};
+}
+
+Report World::run() {
+  if (!bring_up()) return report();
+  const bool is_patient = loop_.random().chance(0.7);  // else the faults begin while the replicas are being made
+  if (is_patient && !wait_for_replicas()) return report();
+  if (!open_bank()) return report();
+  start_workloads();
+  bool is_over = !options_.has_faults;
+  if (options_.has_faults) {
+    runtime::spawn(*watcher_, rage(this, watcher_.get(), options_.faults, loop_.random().next(), &is_over));
+  } else {
+    loop_.run_for(options_.faults);
+  }
+  loop_.run_until([&is_over] { return is_over; }, 2 * options_.faults);
+  loop_.run_for(3s);  // what the nemesis began ends by itself
+  heal();
+  if (is_failed() || !check_liveness()) return report();
+  stop_workloads();
+  if (is_failed()) return report();
+  check_end();
+  if (!is_failed()) stop_nodes();
+  return report();
+}
+
+}  // namespace cairn::sim

@@ -1,0 +1,125 @@
+// The world: one PD, a few stores and clients, the real code, on one thread from one seed. It comes up, suffers faults
+// while clients work (the safety phase), is healed and must then work again (the liveness phase), and is checked.
+//
+// Directed tests build one and place faults by hand; run() plays a random one. Tests: world_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/client.h"
+#include "runtime/simulated/sim_loop.h"
+#include "sim/bank_workload.h"
+#include "sim/checkers.h"
+#include "sim/hosts.h"
+#include "sim/network.h"
+#include "sim/proxies.h"
+#include "sim/register_workload.h"
+
+namespace cairn::sim {
+
+struct WorldOptions {
+  int stores = 3;
+  int clients = 4;
+  Duration faults = std::chrono::seconds(6);  // length of the safety phase
+  bool has_faults = true;
+};
+
+// What came of a run.
+struct Report {
+  uint64_t seed = 0;
+  uint64_t trace_hash = 0;
+  std::vector<std::string> failures;  // empty: all is well
+  uint64_t events = 0;
+  Duration virtual_time{};
+  uint64_t register_operations = 0;
+  uint64_t transfers = 0;
+  uint64_t audits = 0;
+  uint64_t crashes = 0;
+  uint64_t splits = 0;
+  std::string to_string() const;
+};
+
+// A client machine: never down.
+class ClientHost {
+ public:
+  ClientHost(Surroundings world, const std::string& name, PdHost& pd, std::function<api::Tikv*(NodeId)> service_at);
+  client::Client& client() { return *client_; }
+  runtime::Executor& executor() { return *inbox_; }
+  // The service of a node, as this client reaches it.
+  api::Tikv& tikv(NodeId node);
+
+ private:
+  Surroundings world_;
+  runtime::SimClock clock_;
+  runtime::SimExecutors executors_;
+  std::shared_ptr<runtime::Executor> inbox_;
+  Endpoint self_;
+  std::function<api::Tikv*(NodeId)> service_at_;
+  std::unique_ptr<SimPd> pd_;
+  std::map<NodeId, std::unique_ptr<SimTikv>> tikvs_;
+  std::unique_ptr<client::Client> client_;
+};
+
+class World {
+ public:
+  World(uint64_t seed, WorldOptions options);
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+  ~World();
+
+  // The whole play. Once.
+  Report run();
+
+  // Its acts, for directed tests. Each returns false if something failed.
+  bool bring_up();           // PD and stores are started and serve
+  bool wait_for_replicas();  // every region has a replica on each store
+  bool open_bank();          // the accounts are there
+  void start_workloads();    // clients begin
+  void heal();               // all faults end, all nodes run
+  bool check_liveness();     // every workload makes progress
+  void stop_workloads();     // and waits for them
+  void check_end();          // checks data; nodes must be up
+  void stop_nodes();         // in order
+  Report report() const;
+
+  runtime::SimLoop& loop() { return loop_; }
+  Network& network() { return network_; }
+  PdHost& pd() { return *pd_; }
+  std::vector<std::unique_ptr<StoreHost>>& stores() { return stores_; }
+  ClientHost& client(size_t index) { return *clients_[index]; }
+  ClusterWatch& watch() { return *watch_; }
+  RegisterWorkload& registers() { return *registers_; }
+  BankWorkload& bank() { return *bank_; }
+  void fail(std::string what);
+  bool is_failed() const { return !failures_.empty(); }
+  // Counters for the report.
+  uint64_t crashes = 0;
+  uint64_t splits = 0;
+
+ private:
+  void look_again();
+  StoreHost* store_of(NodeId node);
+  runtime::Task<void> counted(runtime::Task<void> task);
+
+  uint64_t seed_;
+  WorldOptions options_;
+  std::vector<std::string> failures_;
+  runtime::SimLoop loop_;
+  Network network_;
+  Directory directory_;
+  runtime::SimClock clock_;  // of the watchers, exact
+  runtime::SimExecutors executors_;
+  std::shared_ptr<runtime::Executor> watcher_;
+  std::unique_ptr<PdHost> pd_;
+  std::vector<std::unique_ptr<StoreHost>> stores_;
+  std::vector<std::unique_ptr<ClientHost>> clients_;
+  std::unique_ptr<ClusterWatch> watch_;
+  std::unique_ptr<RegisterWorkload> registers_;
+  std::unique_ptr<BankWorkload> bank_;
+  int tasks_ = 0;  // of the workloads, that have not ended
+};
+
+}  // namespace cairn::sim
