@@ -1,0 +1,361 @@
+// Random transactions over one region, command by command in any order, with crashed clients, repeated requests and
+// resolvers: two phases, async commit and 1PC mixed. At the end the history in the write column family is judged:
+//
+//   atomic      all keys of a transaction are committed at one timestamp, or none is
+//   honest      what was acknowledged as committed is, what was acknowledged as rolled back is not
+//   snapshot    each read saw exactly the newest version at or below its start_ts
+//   no lost update   the intervals [start_ts, commit_ts] of the changes of a key are disjoint
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "base/codec.h"
+#include "mvcc/write.h"
+#include "runtime/random.h"
+#include "txn/testing/world.h"
+
+namespace cairn::txn {
+namespace {
+
+using mvcc::WriteKind;
+
+struct Txn {
+  enum class Stage { kOpen, kPrewritten, kCommitted, kRolledBack, kGivenUp };
+  Stage stage = Stage::kOpen;
+  Timestamp start_ts;
+  std::vector<Bytes> keys;  // to write; the first is the primary
+  Bytes value;
+  bool use_async_commit = false;
+  bool try_one_pc = false;
+  Timestamp max_commit_ts;
+  Timestamp commit_ts;
+};
+
+struct Read {
+  Timestamp at;
+  Bytes key;
+  std::optional<Bytes> value;
+};
+
+class Play {
+ public:
+  explicit Play(uint64_t seed) : dice_(seed) {}
+
+  void run(int steps) {
+    for (int i = 0; i < steps; ++i) step();
+    for (int round = 0; round < 20 && resolve_some_lock(); ++round) {
+    }
+    while (resolve_some_lock()) {
+    }
+  }
+
+  void judge() {
+    std::map<Bytes, std::map<Timestamp, mvcc::Write>> history;
+    const auto snapshot = world_.snapshot();
+    auto locks = snapshot->iterator(engine::Cf::kLock, {});
+    locks->seek_to_first();
+    ASSERT_FALSE(locks->valid()) << "a lock is left";
+    auto it = snapshot->iterator(engine::Cf::kWrite, {});
+    for (it->seek_to_first(); it->valid(); it->next()) {
+      const auto at = codec::split_ts(it->key());
+      auto write = mvcc::Write::decode(it->value());
+      ASSERT_TRUE(write.ok());
+      if (write->kind == WriteKind::kRollback) continue;
+      history[*codec::decode_bytes(at->encoded_key)].emplace(at->ts, std::move(*write));
+    }
+
+    for (const Txn& txn : txns_) {
+      std::set<Timestamp> commit_ts;
+      size_t committed = 0;
+      for (const Bytes& key : txn.keys) {
+        for (const auto& [ts, write] : history[key]) {
+          if (write.start_ts != txn.start_ts) continue;
+          commit_ts.insert(ts);
+          ++committed;
+        }
+      }
+      ASSERT_TRUE(committed == 0 || committed == txn.keys.size()) << "transaction " << txn.start_ts.value << " is torn";
+      ASSERT_LE(commit_ts.size(), 1u) << "transaction " << txn.start_ts.value;
+      if (txn.stage == Txn::Stage::kCommitted) {
+        ASSERT_EQ(committed, txn.keys.size()) << "lost: " << txn.start_ts.value;
+      }
+      if (txn.stage == Txn::Stage::kRolledBack) {
+        ASSERT_EQ(committed, 0u) << "undead: " << txn.start_ts.value;
+      }
+      committed_ += committed != 0 ? 1 : 0;
+    }
+    for (const Read& read : reads_) {
+      std::optional<Bytes> expected;
+      for (const auto& [ts, write] : history[read.key]) {
+        if (ts > read.at) break;
+        if (write.kind == WriteKind::kPut) expected = write.short_value;
+        if (write.kind == WriteKind::kDelete) expected.reset();
+      }
+      ASSERT_EQ(read.value, expected) << "key " << read.key << " at " << read.at.value;
+    }
+    for (const auto& [key, versions] : history) {
+      Timestamp previous;
+      for (const auto& [ts, write] : versions) {
+        ASSERT_LE(previous, write.start_ts) << "lost update of " << key;
+        previous = ts;
+      }
+    }
+  }
+
+  size_t committed() const { return committed_; }
+  size_t reads() const { return reads_.size(); }
+
+ private:
+  Timestamp tso() { return Timestamp::compose(++clock_, 0); }
+  bool chance(uint64_t one_in) { return dice_.below(one_in) == 0; }
+  Txn* pick(Txn::Stage stage) {
+    std::vector<Txn*> candidates;
+    for (Txn& txn : txns_) {
+      if (txn.stage == stage) candidates.push_back(&txn);
+    }
+    return candidates.empty() ? nullptr : candidates[dice_.below(candidates.size())];
+  }
+
+  void step() {
+    switch (dice_.below(8)) {
+      case 0:
+        begin();
+        break;
+      case 1:
+      case 2:
+        read();
+        break;
+      case 3:
+        if (Txn* txn = pick(Txn::Stage::kOpen)) prewrite(*txn);
+        break;
+      case 4:
+        if (Txn* txn = pick(Txn::Stage::kPrewritten)) commit(*txn);
+        break;
+      case 5:
+        if (chance(2)) resolve_some_lock();
+        break;
+      case 6:
+        if (Txn* txn = pick(Txn::Stage::kCommitted)) repeat(*txn);
+        break;
+      case 7:
+        if (Txn* txn = pick(Txn::Stage::kOpen); txn && chance(3)) {
+          if (chance(2)) {
+            rollback(*txn);
+          } else {
+            txn->stage = Txn::Stage::kGivenUp;  // the client is gone
+          }
+        }
+        break;
+      default:
+        break;
+    }
+  }
+
+  void begin() {
+    Txn txn;
+    txn.start_ts = tso();
+    std::set<Bytes> keys;
+    for (uint64_t n = 1 + dice_.below(3); n > 0; --n) keys.insert(Bytes(1, static_cast<char>('a' + dice_.below(5))));
+    txn.keys.assign(keys.begin(), keys.end());
+    txn.value = fmt::format("v{}", txn.start_ts.physical_ms());
+    txn.use_async_commit = chance(2);
+    txn.try_one_pc = chance(4);
+    if (chance(4)) txn.max_commit_ts = txn.start_ts + (uint64_t{2} << 18);
+    txns_.push_back(std::move(txn));
+  }
+
+  void read() {
+    Timestamp at = tso();
+    if (Txn* txn = pick(Txn::Stage::kOpen); txn && chance(2)) at = txn->start_ts;
+    const Bytes key(1, static_cast<char>('a' + dice_.below(5)));
+    ReadOptions options;
+    options.read_ts = at;
+    ASSERT_FALSE(before_read(world_.concurrency(), options, {key}));
+    auto got = get(*world_.snapshot(), options, key);
+    ASSERT_TRUE(got.ok());
+    if (got->error) {
+      const LockInfo lock = std::get<mvcc::KeyIsLocked>(*got->error).lock;
+      if (chance(2)) {
+        resolve(lock, at);
+        return;
+      }
+      // Push it away and read below it.
+      CheckTxnStatus check{.primary = lock.primary, .lock_ts = lock.start_ts, .caller_start_ts = at};
+      check.current_ts = lock.start_ts;  // not expired
+      auto status = world_.run(check);
+      if (status.error || status.action != TxnStatusAction::kMinCommitTsPushed) return;
+      options.resolved_locks = {lock.start_ts};
+      got = get(*world_.snapshot(), options, key);
+      ASSERT_TRUE(got.ok());
+      if (got->error) return;
+    }
+    reads_.push_back({at, key, got->value});
+  }
+
+  Prewrite prewrite_of(const Txn& txn) const {
+    Prewrite command;
+    for (const Bytes& key : txn.keys) command.mutations.push_back({Mutation::Op::kPut, key, txn.value});
+    command.primary = txn.keys.front();
+    command.start_ts = txn.start_ts;
+    command.min_commit_ts = txn.start_ts.next();
+    command.use_async_commit = txn.use_async_commit;
+    if (txn.use_async_commit) command.secondaries.assign(txn.keys.begin() + 1, txn.keys.end());
+    command.try_one_pc = txn.try_one_pc;
+    command.max_commit_ts = txn.max_commit_ts;
+    return command;
+  }
+
+  void prewrite(Txn& txn) {
+    Prewrite command = prewrite_of(txn);
+    // In two parts, as if the keys lay in two regions: either may be lost, in either order.
+    if (txn.keys.size() > 1 && !txn.try_one_pc && chance(3)) {
+      Prewrite part = command;
+      const size_t cut = 1 + dice_.below(txn.keys.size() - 1);
+      const auto middle = part.mutations.begin() + static_cast<std::ptrdiff_t>(cut);
+      part.mutations =
+          chance(2) ? std::vector(middle, part.mutations.end()) : std::vector(part.mutations.begin(), middle);
+      auto first = world_.run(part);
+      if (!first.errors.empty() && !on_errors(txn, first.errors)) return;
+      if (chance(3)) {
+        txn.stage = Txn::Stage::kGivenUp;
+        return;
+      }
+    }
+    auto result = world_.run(command);
+    if (!result.errors.empty()) {
+      on_errors(txn, result.errors);
+      return;
+    }
+    if (chance(6)) {
+      txn.stage = Txn::Stage::kGivenUp;  // it never hears the answer
+    } else if (result.one_pc_commit_ts.is_set()) {
+      txn.stage = Txn::Stage::kCommitted;
+      txn.commit_ts = result.one_pc_commit_ts;
+    } else if (txn.use_async_commit && result.min_commit_ts.is_set()) {
+      txn.stage = Txn::Stage::kCommitted;  // whoever finds the locks will say the same
+      txn.commit_ts = result.min_commit_ts;
+    } else {
+      txn.stage = Txn::Stage::kPrewritten;
+    }
+  }
+
+  // False: the transaction is over.
+  bool on_errors(Txn& txn, const std::vector<KeyError>& errors) {
+    if (const auto* locked = std::get_if<mvcc::KeyIsLocked>(&errors.front())) {
+      if (chance(2)) resolve(locked->lock, txn.start_ts);
+      return true;
+    }
+    EXPECT_TRUE(std::holds_alternative<mvcc::WriteConflict>(errors.front())) << to_string(errors.front());
+    rollback(txn);
+    return false;
+  }
+
+  void commit(Txn& txn) {
+    const Timestamp commit_ts = tso();
+    if (chance(5)) {
+      txn.stage = Txn::Stage::kGivenUp;
+      return;
+    }
+    auto result = world_.run(Commit{{txn.keys.front()}, txn.start_ts, commit_ts});
+    if (result.error) {
+      if (std::holds_alternative<mvcc::CommitTsExpired>(*result.error)) return;  // again, with a fresh timestamp
+      EXPECT_TRUE(std::holds_alternative<mvcc::TxnLockNotFound>(*result.error)) << to_string(*result.error);
+      txn.stage = Txn::Stage::kGivenUp;
+      return;
+    }
+    txn.stage = Txn::Stage::kCommitted;
+    txn.commit_ts = commit_ts;
+  }
+
+  // What a committed transaction's client may still send: secondaries, or the same again.
+  void repeat(Txn& txn) {
+    if (chance(2)) {
+      auto result = world_.run(Commit{txn.keys, txn.start_ts, txn.commit_ts});
+      ASSERT_FALSE(result.error) << to_string(*result.error);
+    } else {
+      auto result = world_.run(prewrite_of(txn));
+      ASSERT_TRUE(result.errors.empty()) << to_string(result.errors.front());
+    }
+  }
+
+  void rollback(Txn& txn) {
+    auto result = world_.run(BatchRollback{txn.keys, txn.start_ts});
+    if (!result.error) txn.stage = Txn::Stage::kRolledBack;
+    if (result.error) txn.stage = Txn::Stage::kGivenUp;
+  }
+
+  bool resolve_some_lock() {
+    auto locks = scan_lock(*world_.snapshot(), {Timestamp::max(), {}, {}, 0});
+    EXPECT_TRUE(locks.ok());
+    if (!locks.ok() || locks->empty()) return false;
+    resolve((*locks)[dice_.below(locks->size())], tso());
+    return true;
+  }
+
+  // As a client does when it meets the lock: the primary decides; it is always expired here.
+  void resolve(const LockInfo& lock, Timestamp caller) {
+    CheckTxnStatus check{.primary = lock.primary, .lock_ts = lock.start_ts, .caller_start_ts = caller};
+    check.current_ts = tso();
+    check.rollback_if_not_exist = true;
+    auto status = world_.run(check);
+    ASSERT_FALSE(status.error) << to_string(*status.error);
+    Timestamp commit_ts = status.commit_ts;
+    if (status.lock && status.lock->use_async_commit) {
+      auto fate = fate_of_async_commit(*status.lock, check);
+      if (!fate) return;
+      commit_ts = *fate;
+    } else if (status.lock) {
+      return;  // its time to live is not over
+    }
+    ResolveLock command;
+    command.txns = {{lock.start_ts, commit_ts}};
+    if (chance(2)) command.keys = {lock.key};
+    auto resolved = world_.run(command);
+    ASSERT_FALSE(resolved.error) << to_string(*resolved.error);
+  }
+
+  std::optional<Timestamp> fate_of_async_commit(const LockInfo& primary, CheckTxnStatus check) {
+    if (primary.secondaries.empty()) return primary.min_commit_ts;
+    auto secondaries = world_.run(CheckSecondaryLocks{primary.secondaries, primary.start_ts});
+    EXPECT_FALSE(secondaries.error);
+    if (secondaries.locks.empty()) return secondaries.commit_ts;
+    Timestamp commit_ts = primary.min_commit_ts;
+    for (const LockInfo& lock : secondaries.locks) {
+      if (!lock.use_async_commit) {  // it fell back: an ordinary transaction
+        check.force_sync_commit = true;
+        auto status = world_.run(check);
+        EXPECT_FALSE(status.error);
+        return status.lock ? std::nullopt : std::optional(status.commit_ts);
+      }
+      commit_ts = std::max(commit_ts, lock.min_commit_ts);
+    }
+    return commit_ts;
+  }
+
+  testing::World world_;
+  runtime::Random dice_;
+  uint64_t clock_ = 10;
+  std::vector<Txn> txns_;
+  std::vector<Read> reads_;
+  size_t committed_ = 0;
+};
+
+TEST(SnapshotIsolation, HoldsUnderAnyOrderOfCommands) {
+  size_t committed = 0;
+  size_t reads = 0;
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    Play play(seed);
+    play.run(250);
+    play.judge();
+    if (::testing::Test::HasFatalFailure() || ::testing::Test::HasNonfatalFailure()) return;
+    committed += play.committed();
+    reads += play.reads();
+  }
+  EXPECT_GT(committed, 500u) << "the play is too tame to show anything";
+  EXPECT_GT(reads, 2000u);
+}
+
+}  // namespace
+}  // namespace cairn::txn
