@@ -58,6 +58,8 @@ Result<void, std::string> MetaGroup::open() {
   config.applied = applied_.index;
   config.election_ticks = options_.raft_election_ticks;
   config.election_ticks_max = options_.raft_election_ticks * 2;
+  // A leader's lease may rest on what this member promised before its restart.
+  if (conf_.voters.size() > 1) config.vote_grace_ticks = options_.raft_election_ticks;
   config.seed = world_.seed;
   raft_ = std::make_unique<raft::RawNode>(config, log_);
   return {};
@@ -110,7 +112,6 @@ Result<void, std::string> MetaGroup::load_log() {
 }
 
 void MetaGroup::start() {
-  started_ = world_.clock.now();
   if (conf_.voters.size() == 1) raft_->campaign();
   arm_tick();
   schedule();
@@ -160,10 +161,6 @@ void MetaGroup::receive(ByteView bytes) {
   raft::Message message;
   if (raft_ == nullptr || stopping_ || failed_ || !decode_message(bytes, message)) return;
   if (!std::binary_search(conf_.voters.begin(), conf_.voters.end(), message.from)) return;
-  // A leader may still hold a lease that rests on this member's promise of before its restart.
-  const bool is_vote =
-      message.type == raft::MessageType::kRequestVote || message.type == raft::MessageType::kRequestPreVote;
-  if (is_vote && world_.clock.now() - started_ < options_.raft_tick * options_.raft_election_ticks) return;
   raft_->step(std::move(message));
   schedule();
 }
@@ -220,14 +217,18 @@ void MetaGroup::process() {
 
 void MetaGroup::send(const std::vector<raft::Message>& messages) {
   for (const auto& message : messages) {
-    if (world_.transport != nullptr) world_.transport->send(message.to.value, encode_message(message));
+    if (world_.transport == nullptr) continue;
+    world_.transport->send(message.to.value, encode_message(message));
+    if (message.type == raft::MessageType::kSnapshot) {
+      // Whether it arrived shows in the follower's next answer.
+      raft_->report_snapshot(message.to, raft::RawNode::SnapshotOutcome::kFinished);
+    }
   }
 }
 
 void MetaGroup::apply(const std::vector<raft::Entry>& entries) {
   if (entries.empty()) return;
   std::vector<std::pair<Done, CommandResult>> answers;
-  std::vector<MetaChange> changes;
   for (const auto& entry : entries) {
     CHECK(entry.index == applied_.index.next(), "entry {} applied after {}", entry.index, applied_.index);
     applied_ = {entry.index, entry.term};
@@ -243,7 +244,7 @@ void MetaGroup::apply(const std::vector<raft::Entry>& entries) {
       proposals_.erase(found);
     }
   }
-  changes = store_.take_changes();
+  const auto changes = store_.take_changes();
   write_changes(changes);
   raft_->on_applied(applied_.index);
   if (!changes.empty() && listener_.on_changes) listener_.on_changes(changes);

@@ -126,7 +126,6 @@ class MetaGroup {
   bool leading_ = false;  // as last told to the listener
   Term leading_term_;
   std::optional<Cut> cut_;  // waits for the KV engine's flush
-  Instant started_;
   Instant lease_until_;
   uint64_t lease_round_ = 0;
   std::map<uint64_t, Instant> lease_asked_;

@@ -18,6 +18,7 @@
 
 #include "api/pd.h"
 #include "base/bytes.h"
+#include "base/ids.h"
 #include "engine/kv_engine.h"
 #include "engine/raft_log_engine.h"
 #include "pd/config.h"
@@ -62,6 +63,10 @@ class Node : public api::Pd {
   // Refuses new calls, fails those under way and closes the heartbeat streams; `on_done` runs on "pd" after the last
   // write has ended. Only then may the node be destroyed.
   void stop(std::function<void()> on_done);
+
+  // Begins to empty a store, so that it can leave the cluster. `done` runs on "pd" with FAILED_PRECONDITION if too few
+  // stores would be left.
+  void remove_store(StoreId store, std::function<void(api::Status)> done);
 
   // The etcd v3 API over the same store.
   EtcdKv& etcd();

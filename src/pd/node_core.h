@@ -106,7 +106,6 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   bool answer_tso(api::Call<pdpb::TsoRequest, pdpb::TsoResponse>& call);
   std::optional<uint64_t> allocate_ids(uint64_t count);
   Task<Result<uint64_t, api::Status>> take_ids(uint64_t count);
-  void save_id_window(uint64_t count);
   Task<void> serve_alloc_id(api::Call<pdpb::AllocIDRequest, pdpb::AllocIDResponse> call);
 
   // --- cluster and stores (node_cluster.cc)

@@ -1,0 +1,165 @@
+#include "pd/gc_state.h"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+
+namespace cairn::pd {
+namespace {
+
+constexpr const char* kGcWorker = "gc_worker";
+constexpr const char* kNativeBr = "native_br";
+
+uint64_t parse_number(ByteView text, int base) {
+  uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value, base);
+  return value;
+}
+
+std::map<std::string, GcBarrier> load_barriers(const MetaStore& store, const Bytes& prefix) {
+  std::map<std::string, GcBarrier> out;
+  store.scan_prefix(prefix, [&](ByteView key, const MetaRecord& record) {
+    const auto json = nlohmann::json::parse(record.value, nullptr, false);
+    if (!json.is_object() || !json.contains("safe_point") || !json["safe_point"].is_number_unsigned()) {
+      LOG_WARN("unreadable gc barrier at {}", key);
+      return;
+    }
+    GcBarrier barrier{json["safe_point"].get<uint64_t>(), kForever};
+    if (json.contains("expired_at") && json["expired_at"].is_number_integer()) {
+      barrier.expires_at = json["expired_at"].get<int64_t>();
+    }
+    out[std::string(key.substr(prefix.size()))] = barrier;
+  });
+  return out;
+}
+
+Bytes barrier_value(const std::string& id, const GcBarrier& barrier) {
+  return nlohmann::json{{"service_id", id}, {"expired_at", barrier.expires_at}, {"safe_point", barrier.ts}}.dump();
+}
+
+}  // namespace
+
+GcRecords GcRecords::load(const MetaStore& store, const Keys& keys) {
+  GcRecords records;
+  if (auto value = store.value(kTxnSafePointKey)) records.txn_safe_point = parse_number(*value, 10);
+  if (auto value = store.value(keys.gc_safe_point())) records.gc_safe_point = parse_number(*value, 16);
+  records.barriers = load_barriers(store, keys.barrier_prefix());
+  records.global_barriers = load_barriers(store, keys.global_barrier_prefix());
+  store.scan_prefix(kMinStartTsPrefix, [&](ByteView key, const MetaRecord& record) {
+    const uint64_t ts = parse_number(record.value, 10);
+    if (ts != 0) records.min_start_ts[std::string(key)] = ts;
+  });
+  return records;
+}
+
+GcResult<TxnSafePointMove> advance_txn_safe_point(const GcRecords& records, const Keys& keys, uint64_t target,
+                                                  uint64_t now_s) {
+  TxnSafePointMove move;
+  move.old_value = records.txn_safe_point;
+  if (target < move.old_value) {
+    return Err(fmt::format("trying to update txn safe point to a smaller value, current value: {}, given: {}",
+                           move.old_value, target));
+  }
+  uint64_t bound = target;
+  auto hold = [&](uint64_t ts, std::string id, std::string description) {
+    if (ts >= bound) return;
+    bound = ts;
+    move.blocker_id = std::move(id);
+    move.blocker_description = std::move(description);
+  };
+  auto consider = [&](const std::map<std::string, GcBarrier>& barriers, const Bytes& prefix, const char* kind) {
+    for (const auto& [id, barrier] : barriers) {
+      if (barrier.is_expired(now_s)) {
+        move.writes.del(prefix + id);
+      } else {
+        hold(barrier.ts, id, fmt::format("{} {{ BarrierID: \"{}\", BarrierTS: {} }}", kind, id, barrier.ts));
+      }
+    }
+  };
+  consider(records.barriers, keys.barrier_prefix(), "GCBarrier");
+  consider(records.global_barriers, keys.global_barrier_prefix(), "GlobalGCBarrier");
+  for (const auto& [key, ts] : records.min_start_ts) {
+    hold(ts, "tidb_min_start_ts_" + key, fmt::format("TiDBMinStartTS {{ Key: \"{}\", MinStartTS: {} }}", key, ts));
+  }
+  move.new_value = std::max(move.old_value, bound);
+  if (move.new_value != move.old_value) move.writes.put(kTxnSafePointKey, fmt::format("{}", move.new_value));
+  return move;
+}
+
+GcResult<GcSafePointMove> advance_gc_safe_point(const GcRecords& records, const Keys& keys, uint64_t target) {
+  GcSafePointMove move{records.gc_safe_point, target, {}};
+  if (target < records.gc_safe_point) {
+    return Err(fmt::format("trying to update gc safe point to a smaller value, current value: {}, given: {}",
+                           records.gc_safe_point, target));
+  }
+  if (target > records.txn_safe_point) {
+    return Err(
+        fmt::format("trying to update gc safe point to a too large value that exceeds the txn safe point, "
+                    "current value: {}, given: {}, current txn safe point: {}",
+                    records.gc_safe_point, target, records.txn_safe_point));
+  }
+  if (target != records.gc_safe_point) move.writes.put(keys.gc_safe_point(), fmt::format("{:x}", target));
+  return move;
+}
+
+GcResult<GcSafePointMove> update_gc_safe_point(const GcRecords& records, const Keys& keys, uint64_t target) {
+  return advance_gc_safe_point(records, keys, std::max(target, records.gc_safe_point));
+}
+
+GcResult<BarrierChange> set_barrier(const GcRecords& records, const Bytes& prefix, const std::string& id, uint64_t ts,
+                                    int64_t ttl_s, uint64_t now_s) {
+  if (id.empty() || id == kGcWorker) return Err(fmt::format("invalid gc barrier id \"{}\"", id));
+  if (ttl_s <= 0) return Err(fmt::format("invalid ttl {} of gc barrier \"{}\"", ttl_s, id));
+  if (ts < records.txn_safe_point) {
+    return Err(fmt::format("trying to set a gc barrier on ts {} which is already behind the txn safe point {}", ts,
+                           records.txn_safe_point));
+  }
+  BarrierChange change;
+  const auto now = static_cast<int64_t>(now_s);
+  change.barrier = GcBarrier{ts, ttl_s >= kForever - now ? kForever : now + ttl_s};
+  change.writes.put(prefix + id, barrier_value(id, *change.barrier));
+  return change;
+}
+
+GcResult<BarrierChange> delete_barrier(const std::map<std::string, GcBarrier>& barriers, const Bytes& prefix,
+                                       const std::string& id) {
+  if (id.empty() || id == kGcWorker) return Err(fmt::format("invalid gc barrier id \"{}\"", id));
+  BarrierChange change;
+  if (auto found = barriers.find(id); found != barriers.end()) {
+    change.barrier = found->second;
+    change.writes.del(prefix + id);
+  }
+  return change;
+}
+
+GcResult<ServiceSafePoint> update_service_safe_point(const GcRecords& records, const Keys& keys,
+                                                     const std::string& service, uint64_t ts, int64_t ttl_s,
+                                                     uint64_t now_s) {
+  ServiceSafePoint out;
+  out.service_id = kGcWorker;
+  out.min_safe_point = records.txn_safe_point;
+  if (service == kGcWorker) {
+    if (ttl_s != kForever) return Err(std::string("TTL of gc_worker's service safe point must be infinity"));
+    if (ts < records.txn_safe_point) return out;  // behind already: the caller sees it
+    TRY_ASSIGN(auto move, advance_txn_safe_point(records, keys, ts, now_s));
+    out.min_safe_point = move.new_value;
+    out.writes = std::move(move.writes);
+    if (!move.blocker_id.empty()) out.service_id = move.blocker_id;
+    return out;
+  }
+  const bool global = service == kNativeBr;
+  const auto prefix = global ? keys.global_barrier_prefix() : keys.barrier_prefix();
+  out.ttl = kForever - static_cast<int64_t>(now_s);
+  if (ttl_s <= 0) {
+    TRY_ASSIGN(auto change, delete_barrier(global ? records.global_barriers : records.barriers, prefix, service));
+    out.writes = std::move(change.writes);
+  } else if (ts >= records.txn_safe_point) {
+    TRY_ASSIGN(auto change, set_barrier(records, prefix, service, ts, ttl_s, now_s));
+    out.writes = std::move(change.writes);
+  }
+  return out;
+}
+
+}  // namespace cairn::pd
