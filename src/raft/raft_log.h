@@ -10,7 +10,7 @@
 // the storage's beginning.
 //
 // Owned by Raft. Invariants (checked): commit never goes back and never passes last_index; nothing is overwritten at or
-// below commit. Tests: raft_log_test.cc.
+// below commit. Tests: raw_node_test.cc, safety_test.cc.
 #pragma once
 
 #include <deque>

@@ -110,7 +110,8 @@ void Raft::on_append_response(const Message& message, Progress& progress) {
       break;
   }
   maybe_commit();
-  send_appends(message.from, progress);
+  // The next Ready sends to all what a commit or a proposal brought: one append instead of two.
+  if (!broadcast_due_) send_appends(message.from, progress);
   if (message.from == transferee_ && progress.matched == log_.last_index()) send_timeout_now(transferee_);
 }
 

@@ -112,6 +112,7 @@ class Watcher {
 
 struct Faults {
   uint64_t loss, duplication, crash, partition;  // per mille; of a message, of a step
+  uint64_t slow_disk;                            // per mille of the writes' turns that come to nothing
   bool conf_changes;
 };
 
@@ -193,11 +194,11 @@ class World {
     uint64_t what = dice_.below(1000);
     if (what < 400) return deliver_one();
     if (!one.is_up()) {
-      if (dice_.chance(20)) one.restart();
+      if (dice_.chance(100)) one.restart();
       return;
     }
     if (what < 600) return take_ready(id);
-    if (what < 690) return persist(id);
+    if (what < 690) return dice_.chance(faults_.slow_disk) ? void() : persist(id);
     if (what < 780) return apply(id);
     if (what < 850) return one.node().tick();
     if (what < 930) return propose(id);
@@ -217,7 +218,7 @@ class World {
         if (dice_.chance(100)) one.node().transfer_leader(PeerId(1 + dice_.below(peers_.size())));
         return;
       case 3:
-        if (dice_.chance(faults_.crash)) one.crash(dice_.below(3));
+        if (dice_.chance(faults_.crash)) one.crash(dice_.chance(500) ? 0 : dice_.below(3));
         return;
       case 4:
         if (dice_.chance(faults_.partition)) partition();
@@ -389,8 +390,9 @@ void run_seed(uint64_t seed, size_t steps, bool conf_changes, Totals& totals) {
   Dice dice(seed + 77);
   Faults faults{.loss = dice.chance(300) ? 0 : dice.below(150),
                 .duplication = dice.below(100),
-                .crash = dice.chance(300) ? 0 : dice.below(400),
+                .crash = dice.chance(300) ? 0 : dice.below(1000),
                 .partition = dice.chance(400) ? 0 : dice.below(300),
+                .slow_disk = dice.chance(500) ? 0 : dice.below(980),
                 .conf_changes = conf_changes};
   size_t voters = 3 + dice.below(3);
   World world(seed, voters, conf_changes ? voters + 2 : voters, faults);
