@@ -1,0 +1,126 @@
+// Values, configuration files and the playground's plan.
+#include <gtest/gtest.h>
+
+#include "cli/pd_config.h"
+#include "cli/playground_plan.h"
+#include "cli/server_config.h"
+
+namespace cairn::cli {
+namespace {
+
+TEST(Values, SizesAreReadWithEachUnit) {
+  EXPECT_EQ(*parse_size("4096"), 4096u);
+  EXPECT_EQ(*parse_size("256MiB"), 256u << 20);
+  EXPECT_EQ(*parse_size("64KB"), 64u << 10);
+  EXPECT_EQ(*parse_size("1.5 GiB"), 3u << 29);
+  for (const char* bad : {"", "MiB", "12XB", "-1", "99999999999TiB"}) EXPECT_FALSE(parse_size(bad).ok()) << bad;
+}
+
+TEST(Values, DurationsAreReadWithEachUnitAndInSums) {
+  EXPECT_EQ(*parse_duration("10s"), std::chrono::seconds(10));
+  EXPECT_EQ(*parse_duration("500ms"), std::chrono::milliseconds(500));
+  EXPECT_EQ(*parse_duration("1h30m"), std::chrono::minutes(90));
+  for (const char* bad : {"", "10", "s", "10 years"}) EXPECT_FALSE(parse_duration(bad).ok()) << bad;
+}
+
+TEST(Values, AddressesMayBeUrlsButNotOfTls) {
+  EXPECT_EQ(*parse_address("http://10.0.0.1:2379/"), "10.0.0.1:2379");
+  EXPECT_EQ(*parse_address("store-1:20160"), "store-1:20160");
+  for (const char* bad : {"https://a:1", "nowhere", ":1", "a:port", "a:70000"})
+    EXPECT_FALSE(parse_address(bad).ok()) << bad;
+}
+
+TEST(Values, LabelsAreKeysWithValues) {
+  const std::map<std::string, std::string> expected = {{"host", "h1"}, {"zone", "east"}};
+  EXPECT_EQ(*parse_labels("zone=east, host=h1"), expected);
+  EXPECT_FALSE(parse_labels("zone").ok());
+  EXPECT_FALSE(parse_labels("zone=a,zone=b").ok());
+}
+
+TEST(ServerConfig, AFileFillsTheSettingsUnderTikvsNames) {
+  ServerConfig config;
+  const auto read = settings_of(config).read_toml(R"(
+    [server]
+    addr = "0.0.0.0:20161"
+    advertise-addr = "10.0.0.1:20161"
+    labels = { zone = "east", host = "h1" }
+    [storage.block-cache]
+    capacity = "2GiB"
+    [raftstore]
+    raft-base-tick-interval = "500ms"
+    raft-election-timeout-ticks = 20
+    [pd]
+    endpoints = ["http://10.0.0.9:2379", "10.0.0.8:2379"]
+  )");
+  ASSERT_TRUE(read.ok()) << read.error();
+  const auto completed = complete(config);
+  ASSERT_TRUE(completed.ok()) << completed.error();
+  EXPECT_EQ(config.store.address, "10.0.0.1:20161");
+  EXPECT_EQ(config.store.labels.at("zone"), "east");
+  EXPECT_EQ(config.kv.block_cache_bytes, uint64_t{2} << 30);
+  EXPECT_EQ(config.store.tick, std::chrono::milliseconds(500));
+  EXPECT_EQ(config.store.election_ticks, 20);
+  EXPECT_EQ(config.pd_endpoints, (std::vector<std::string>{"10.0.0.9:2379", "10.0.0.8:2379"}));
+}
+
+TEST(ServerConfig, AnUnknownKeyIsRefusedByItsFullName) {
+  ServerConfig config;
+  const auto read = settings_of(config).read_toml("[raftstore]\nraft-base-tick = \"1s\"\n");
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error(), "raftstore.raft-base-tick: no such setting");
+}
+
+TEST(ServerConfig, ABadValueIsRefusedWithItsNameAndAnExample) {
+  ServerConfig config;
+  const auto read = settings_of(config).read_toml("[raftstore]\nraft-base-tick-interval = 12\n");
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error(), "raftstore.raft-base-tick-interval: \"12\" is not a duration: write for example 10s");
+}
+
+TEST(ServerConfig, AFileThatIsNotTomlIsRefusedWithTheLine) {
+  ServerConfig config;
+  const auto read = settings_of(config).read_toml("[server]\naddr = \n");
+  ASSERT_FALSE(read.ok());
+  EXPECT_TRUE(read.error().starts_with("line 2")) << read.error();
+}
+
+TEST(ServerConfig, AnAddressThatNobodyCanDialNeedsAnAdvertisedOne) {
+  ServerConfig config;
+  config.address = "0.0.0.0:20160";
+  EXPECT_FALSE(complete(config).ok());
+}
+
+TEST(PdConfig, IsCompletedFromWhatIsGiven) {
+  PdConfig config;
+  ASSERT_TRUE(settings_of(config).read_toml("name = \"a\"\nlease = 3\nclient-urls = \"http://127.0.0.1:1234\"").ok());
+  const auto listen = complete(config);
+  ASSERT_TRUE(listen.ok()) << listen.error();
+  EXPECT_EQ(*listen, std::vector<std::string>{"127.0.0.1:1234"});
+  EXPECT_EQ(config.data_dir, "default.a");
+  EXPECT_EQ(config.node.members.at(0).client_urls.at(0), "http://127.0.0.1:1234");
+  EXPECT_EQ(config.node.raft_election_ticks, 30);
+}
+
+TEST(PdConfig, MoreThanOneMemberIsRefused) {
+  PdConfig config;
+  config.initial_cluster = "pd=http://a:2380,pd2=http://b:2380";
+  EXPECT_FALSE(complete(config).ok());
+}
+
+TEST(Playground, PortsAreConsecutive) {
+  const auto plan = plan_playground({.stores = 3, .data_dir = "/d"});
+  ASSERT_TRUE(plan.ok()) << plan.error();
+  ASSERT_EQ(plan->size(), 4u);
+  EXPECT_EQ(plan->at(0).address, "127.0.0.1:2379");
+  EXPECT_EQ(plan->at(3).address, "127.0.0.1:20162");
+  EXPECT_EQ(plan->at(3).status_address, "127.0.0.1:20182");
+}
+
+TEST(Playground, PortsThatMeetAreRefused) {
+  EXPECT_FALSE(plan_playground({.stores = 21, .data_dir = "/d"}).ok());
+  EXPECT_FALSE(plan_playground({.stores = 2, .store_port = 65535, .data_dir = "/d"}).ok());
+  EXPECT_FALSE(plan_playground({.pds = 3, .data_dir = "/d"}).ok());
+}
+
+}  // namespace
+}  // namespace cairn::cli

@@ -1,0 +1,31 @@
+// What `cairn pd` is told by flags and file, under PD's names. Tests: config_test.cc.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "cli/settings.h"
+#include "pd/config.h"
+
+namespace cairn::cli {
+
+struct PdConfig {
+  std::string name = "pd";
+  std::string data_dir;  // empty: default.<name>
+  std::vector<std::string> client_urls = {"http://127.0.0.1:2379"};
+  std::vector<std::string> advertise_client_urls;  // empty: client_urls
+  std::vector<std::string> peer_urls = {"http://127.0.0.1:2380"};
+  std::vector<std::string> advertise_peer_urls;  // empty: peer_urls
+  std::string initial_cluster;                   // "name=url,..."; empty: this member alone
+  log::Options log;
+  Duration lease = std::chrono::seconds(1);
+  pd::Options node;
+};
+
+// The keys of PD's configuration file that exist here.
+Settings settings_of(PdConfig& config);
+// Fills what was left empty and checks that it fits together; the addresses to listen on come back.
+Parsed<std::vector<std::string>> complete(PdConfig& config);
+
+}  // namespace cairn::cli

@@ -1,0 +1,62 @@
+#include "cli/playground_plan.h"
+
+#include <set>
+
+namespace cairn::cli {
+namespace {
+
+std::string address_of(const PlaygroundOptions& options, int port) { return options.host + ":" + std::to_string(port); }
+
+}  // namespace
+
+Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& options) {
+  if (options.pds != 1) return Err(std::string("--pds: PD runs with one member for now"));
+  if (options.stores < 1) return Err(std::string("--stores: at least one store is needed"));
+  std::set<int> taken;
+  const auto take = [&](const std::string& flag, int port) -> Parsed<int> {
+    if (port < 1 || port > 65535) return Err(flag + ": " + std::to_string(port) + " is not a port");
+    if (!taken.insert(port).second) {
+      return Err(flag + ": port " + std::to_string(port) + " would be used twice; set the ports farther apart");
+    }
+    return port;
+  };
+
+  std::vector<PlannedProcess> plan;
+  TRY_ASSIGN(const int pd_port, take("--pd-port", options.pd_port));
+  PlannedProcess pd{.role = "pd", .name = "pd-1", .address = address_of(options, pd_port)};
+  pd.log_file = options.data_dir + "/pd-1.log";
+  pd.arguments = {"pd",
+                  "--name",
+                  "pd-1",
+                  "--data-dir",
+                  options.data_dir + "/pd-1",
+                  "--client-urls",
+                  "http://" + pd.address,
+                  "--log-file",
+                  pd.log_file};
+  plan.push_back(pd);
+  for (int i = 0; i < options.stores; ++i) {
+    TRY_ASSIGN(const int port, take("--store-port", options.store_port + i));
+    TRY_ASSIGN(const int status_port, take("--status-port", options.status_port + i));
+    PlannedProcess store{.role = "store",
+                         .name = "store-" + std::to_string(i + 1),
+                         .address = address_of(options, port),
+                         .status_address = address_of(options, status_port)};
+    store.log_file = options.data_dir + "/" + store.name + ".log";
+    store.arguments = {"server",
+                       "--addr",
+                       store.address,
+                       "--status-addr",
+                       store.status_address,
+                       "--pd-endpoints",
+                       pd.address,
+                       "--data-dir",
+                       options.data_dir + "/" + store.name,
+                       "--log-file",
+                       store.log_file};
+    plan.push_back(std::move(store));
+  }
+  return plan;
+}
+
+}  // namespace cairn::cli

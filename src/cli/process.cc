@@ -1,0 +1,72 @@
+#include "cli/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+namespace cairn::cli {
+
+EndOfProcess::EndOfProcess() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  std::thread([state = state_, signals] {
+    int number = 0;
+    while (sigwait(&signals, &number) == 0) {
+      std::lock_guard lock(state->mutex);
+      if (state->is_over) _exit(128 + number);  // asked twice: at once
+      state->is_over = true;
+      state->changed.notify_all();
+    }
+  }).detach();
+}
+
+void EndOfProcess::fatal(std::string why) {
+  std::lock_guard lock(state_->mutex);
+  if (!state_->error) state_->error = std::move(why);
+  state_->is_over = true;
+  state_->changed.notify_all();
+}
+
+void EndOfProcess::wake() {
+  std::lock_guard lock(state_->mutex);
+  state_->changed.notify_all();
+}
+
+std::optional<std::string> EndOfProcess::error() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->error;
+}
+
+Parsed<std::unique_ptr<DataDir>> DataDir::open(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return Err("the data directory " + path + " cannot be made: " + error.message());
+  const std::string lock = path + "/LOCK";
+  const int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return Err(lock + " cannot be opened: " + std::strerror(errno));
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    close(fd);
+    return Err("the data directory " + path + " is in use by another process");
+  }
+  return std::unique_ptr<DataDir>(new DataDir(path, fd));
+}
+
+DataDir::~DataDir() { close(fd_); }
+
+int complain(const std::string& message) {
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  return 1;
+}
+
+}  // namespace cairn::cli

@@ -1,0 +1,64 @@
+// What a process of ours needs of the operating system: its end by signal or by a fatal error, and its data directory.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "cli/values.h"
+
+namespace cairn::cli {
+
+// Waits for the reason to stop: SIGINT or SIGTERM, or a fatal error of a part. To be made before any other thread, as
+// it blocks the two signals for all threads that come later. One per process.
+class EndOfProcess {
+ public:
+  EndOfProcess();
+  // Something cannot go on; any thread. The first counts.
+  void fatal(std::string why);
+  // Makes wait_until look again; any thread.
+  void wake();
+  // Waits until a reason is there or `done()` holds, which is looked at after each wake(). True: there is a reason.
+  template <class Done>
+  bool wait_until(Done done) {
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait(lock, [&] { return state_->is_over || done(); });
+    return state_->is_over;
+  }
+  void wait() {
+    wait_until([] { return false; });
+  }
+  // Why, if it was an error.
+  std::optional<std::string> error() const;
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool is_over = false;              // guarded by mutex
+    std::optional<std::string> error;  // guarded by mutex
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+// A data directory that this process alone uses, by a lock on its file LOCK; made if it is not there.
+class DataDir {
+ public:
+  static Parsed<std::unique_ptr<DataDir>> open(const std::string& path);
+  ~DataDir();
+  DataDir(const DataDir&) = delete;
+  DataDir& operator=(const DataDir&) = delete;
+  std::string sub(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  DataDir(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  std::string path_;
+  int fd_;
+};
+
+// Prints "error: ..." and returns the exit code for it.
+int complain(const std::string& message);
+
+}  // namespace cairn::cli

@@ -1,0 +1,31 @@
+// What `cairn server` is told by flags and file, under TiKV's names. Tests: config_test.cc.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "cli/settings.h"
+#include "engine/rocks/rocks_engine.h"
+#include "store/options.h"
+
+namespace cairn::cli {
+
+struct ServerConfig {
+  std::string address = "127.0.0.1:20160";
+  std::string advertise_address;  // empty: address
+  std::string status_address = "127.0.0.1:20180";
+  std::string advertise_status_address;  // empty: status_address
+  std::vector<std::string> pd_endpoints = {"127.0.0.1:2379"};
+  std::string data_dir = "./cairn-data";
+  log::Options log;
+  store::StoreOptions store;
+  engine::RocksKvOptions kv;
+};
+
+// The keys of TiKV's configuration file that exist here.
+Settings settings_of(ServerConfig& config);
+// Fills what was left empty and checks that it fits together.
+Parsed<void> complete(ServerConfig& config);
+
+}  // namespace cairn::cli

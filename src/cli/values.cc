@@ -1,0 +1,105 @@
+#include "cli/values.h"
+
+#include <cctype>
+#include <charconv>
+#include <optional>
+
+namespace cairn::cli {
+namespace {
+
+std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string::npos) return "";
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+// The number at the front of `text`, which is shortened by it; nothing if there is none.
+std::optional<double> take_number(std::string& text) {
+  size_t end = 0;
+  while (end < text.size() && (std::isdigit(static_cast<unsigned char>(text[end])) != 0 || text[end] == '.')) ++end;
+  double number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + end, number);
+  if (error != std::errc() || stop != text.data() + end || end == 0) return std::nullopt;
+  text.erase(0, end);
+  return number;
+}
+
+}  // namespace
+
+Parsed<uint64_t> parse_size(const std::string& text) {
+  const auto bad = [&] { return Err("\"" + text + "\" is not a size: write for example 256MiB"); };
+  std::string rest = trimmed(text);
+  const auto number = take_number(rest);
+  if (!number) return bad();
+  rest = trimmed(rest);
+  static const std::map<std::string, int> kShifts = {{"", 0},     {"B", 0},   {"K", 10},   {"KB", 10}, {"KiB", 10},
+                                                     {"M", 20},   {"MB", 20}, {"MiB", 20}, {"G", 30},  {"GB", 30},
+                                                     {"GiB", 30}, {"T", 40},  {"TB", 40},  {"TiB", 40}};
+  const auto unit = kShifts.find(rest);
+  if (unit == kShifts.end()) return bad();
+  const double bytes = *number * static_cast<double>(uint64_t{1} << unit->second);
+  if (bytes >= 9.2e18) return bad();
+  return static_cast<uint64_t>(bytes);
+}
+
+Parsed<Duration> parse_duration(const std::string& text) {
+  const auto bad = [&] { return Err("\"" + text + "\" is not a duration: write for example 10s"); };
+  static const std::map<std::string, double> kSeconds = {{"ms", 1e-3}, {"us", 1e-6}, {"s", 1},
+                                                         {"m", 60},    {"h", 3600},  {"d", 86400}};
+  std::string rest = trimmed(text);
+  if (rest.empty()) return bad();
+  double seconds = 0;
+  while (!rest.empty()) {
+    const auto number = take_number(rest);
+    size_t end = 0;
+    while (end < rest.size() && std::isalpha(static_cast<unsigned char>(rest[end])) != 0) ++end;
+    const auto unit = kSeconds.find(rest.substr(0, end));
+    if (!number || unit == kSeconds.end()) return bad();
+    seconds += *number * unit->second;
+    rest.erase(0, end);
+  }
+  if (seconds > 9e9) return bad();
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+Parsed<std::map<std::string, std::string>> parse_labels(const std::string& text) {
+  std::map<std::string, std::string> labels;
+  for (const auto& part : split_list(text)) {
+    const auto equals = part.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == part.size()) {
+      return Err("\"" + part + "\" is not a label: write key=value");
+    }
+    if (!labels.emplace(part.substr(0, equals), part.substr(equals + 1)).second) {
+      return Err("the label \"" + part.substr(0, equals) + "\" is there twice");
+    }
+  }
+  return labels;
+}
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t comma = std::min(text.find(',', begin), text.size());
+    std::string part = trimmed(text.substr(begin, comma - begin));
+    if (!part.empty()) parts.push_back(std::move(part));
+    begin = comma + 1;
+  }
+  return parts;
+}
+
+Parsed<std::string> parse_address(const std::string& text) {
+  std::string address = trimmed(text);
+  if (address.starts_with("https://")) return Err("\"" + text + "\": TLS is not available yet, write http://");
+  if (address.starts_with("http://")) address.erase(0, 7);
+  while (address.ends_with("/")) address.pop_back();
+  const auto colon = address.rfind(':');
+  const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
+  unsigned number = 0;
+  const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (colon == 0 || port.empty() || error != std::errc() || stop != port.data() + port.size() || number > 65535) {
+    return Err("\"" + text + "\" is not an address: write host:port");
+  }
+  return address;
+}
+
+}  // namespace cairn::cli

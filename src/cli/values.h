@@ -1,0 +1,29 @@
+// How flags and configuration files write sizes, durations and lists: "256MiB", "10s", "zone=east,host=h1". Pure.
+// Tests: config_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+
+namespace cairn::cli {
+
+template <class T>
+using Parsed = Result<T, std::string>;  // the error says what is wrong with the value
+
+// "4096", "64KB", "256MiB", "1.5GiB": as TiKV, each unit is a power of 1024.
+Parsed<uint64_t> parse_size(const std::string& text);
+// "10s", "500ms", "1h30m", "7d".
+Parsed<Duration> parse_duration(const std::string& text);
+// "key=value,key=value".
+Parsed<std::map<std::string, std::string>> parse_labels(const std::string& text);
+// "a,b": the parts, trimmed; empty ones are left out.
+std::vector<std::string> split_list(const std::string& text);
+// The "host:port" of "http://host:port" or of itself. An https URL is an error: there is no TLS yet.
+Parsed<std::string> parse_address(const std::string& text);
+
+}  // namespace cairn::cli

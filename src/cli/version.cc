@@ -1,0 +1,7 @@
+#include "cli/commands.h"
+
+namespace cairn::cli {
+
+const char* version() { return CAIRN_VERSION; }
+
+}  // namespace cairn::cli
