@@ -1,8 +1,8 @@
 // PendingWrites: the Readies that the log writer has but has not reported as persisted, in order, and what each will
 // have made durable. Entries are overwritten while they are being written, and may even come back (a leader of a later
 // term can hold the overwritten ones): so comparing a term and an index at the end would not do. Instead an overwritten
-// suffix is struck off every write under way at the moment it is overwritten. Owned by RaftLog. Tests:
-// raft_log_test.cc.
+// suffix is struck off every write under way at the moment it is overwritten.
+// Owned by RaftLog. Tests: the transcript an_overwritten_write_does_not_count_as_persisted; safety_test.cc.
 #pragma once
 
 #include <cstdint>
