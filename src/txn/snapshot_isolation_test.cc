@@ -137,6 +137,9 @@ class Play {
         break;
       case 6:
         if (Txn* txn = pick(Txn::Stage::kCommitted)) repeat(*txn);
+        if (Txn* txn = pick(Txn::Stage::kRolledBack)) {
+          ASSERT_FALSE(world_.run(prewrite_of(*txn)).errors.empty()) << "a late prewrite of " << txn->start_ts.value;
+        }
         break;
       case 7:
         if (Txn* txn = pick(Txn::Stage::kOpen); txn && chance(3)) {
@@ -217,9 +220,9 @@ class Play {
           chance(2) ? std::vector(middle, part.mutations.end()) : std::vector(part.mutations.begin(), middle);
       auto first = world_.run(part);
       if (!first.errors.empty() && !on_errors(txn, first.errors)) return;
-      if (chance(3)) {
-        txn.stage = Txn::Stage::kGivenUp;
-        return;
+      if (chance(2)) {
+        if (chance(4)) txn.stage = Txn::Stage::kGivenUp;
+        return;  // the rest comes later
       }
     }
     auto result = world_.run(command);
@@ -237,6 +240,7 @@ class Play {
       txn.commit_ts = result.min_commit_ts;
     } else {
       txn.stage = Txn::Stage::kPrewritten;
+      txn.commit_ts = tso();
     }
   }
 
@@ -252,14 +256,17 @@ class Play {
   }
 
   void commit(Txn& txn) {
-    const Timestamp commit_ts = tso();
+    const Timestamp commit_ts = txn.commit_ts;
     if (chance(5)) {
       txn.stage = Txn::Stage::kGivenUp;
       return;
     }
     auto result = world_.run(Commit{{txn.keys.front()}, txn.start_ts, commit_ts});
     if (result.error) {
-      if (std::holds_alternative<mvcc::CommitTsExpired>(*result.error)) return;  // again, with a fresh timestamp
+      if (std::holds_alternative<mvcc::CommitTsExpired>(*result.error)) {
+        txn.commit_ts = tso();  // again, later
+        return;
+      }
       EXPECT_TRUE(std::holds_alternative<mvcc::TxnLockNotFound>(*result.error)) << to_string(*result.error);
       txn.stage = Txn::Stage::kGivenUp;
       return;
