@@ -13,5 +13,6 @@ const char* version();
 void add_pd_command(CLI::App& program, int& exit_code);
 void add_server_command(CLI::App& program, int& exit_code);
 void add_playground_command(CLI::App& program, int& exit_code);
+void add_ctl_command(CLI::App& program, int& exit_code);
 
 }  // namespace cairn::cli

@@ -24,6 +24,20 @@
 namespace cairn::cli {
 namespace {
 
+// The store's regions as the status page shows them.
+std::string regions_json(const store::Store& store) {
+  std::string out = "[";
+  for (const auto& region : store.regions()) {
+    out += fmt::format(
+        R"({}{{"id":{},"start_key":"{}","end_key":"{}","conf_ver":{},"version":{},"peer":{},"leader":{},"term":{},)"
+        R"("applied":{},"committed":{},"last":{}}})",
+        out.size() > 1 ? "," : "", region.region.id, to_hex(region.region.start_key), to_hex(region.region.end_key),
+        region.region.epoch.conf_ver, region.region.epoch.version, region.peer, region.leader, region.term,
+        region.applied, region.committed, region.last);
+  }
+  return out + "]";
+}
+
 int run(ServerConfig config) {
   const auto completed = complete(config);
   if (!completed.ok()) return complain(completed.error());
@@ -61,6 +75,7 @@ int run(ServerConfig config) {
 
   Gate gate;
   std::atomic<bool> is_started{false};
+  std::atomic<bool> is_serving{false};
   rpc::Router router;
   rpc::serve_tikv(router, gate, {.timers = timers});
   rpc::serve_raft(
@@ -81,7 +96,11 @@ int run(ServerConfig config) {
   (*server)->set_serving(false);
   std::unique_ptr<rpc::StatusServer> status;
   if (!config.status_address.empty()) {
-    auto started = rpc::StatusServer::start({.address = config.status_address, .version = config.store.version});
+    auto started = rpc::StatusServer::start(
+        {.address = config.status_address,
+         .version = config.store.version,
+         .is_serving = [&is_serving] { return is_serving.load(); },
+         .pages = {{"/regions", [&] { return is_serving ? regions_json(store) : std::string("[]"); }}}});
     if (!started.ok()) return complain(started.error());
     status = std::move(*started);
   }
@@ -96,6 +115,7 @@ int run(ServerConfig config) {
     node = std::make_unique<server::Node>(store, clock, server::NodeOptions{.cluster = store.cluster()});
     gate.open(*node);
     (*server)->set_serving(true);
+    is_serving = true;
     LOG_INFO("store {} {} serves on {}", store.id(), version(), config.advertise_address);
     end.wait();
   }

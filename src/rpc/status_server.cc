@@ -86,13 +86,23 @@ Result<std::unique_ptr<StatusServer>, std::string> StatusServer::start(StatusOpt
     put_process_metrics(start_time);
     response.set_content(metrics::render(), "text/plain; version=0.0.4");
   });
-  state->http.Get("/status", [version = options.version, start_time](const httplib::Request&,
-                                                                     httplib::Response& response) {
+  state->http.Get("/status", [version = options.version, is_serving = options.is_serving, start_time](
+                                 const httplib::Request&, httplib::Response& response) {
+    if (is_serving && !is_serving()) {
+      response.status = 503;
+      response.set_content("{\"error\":\"the node is starting\"}", "application/json");
+      return;
+    }
     response.set_content("{\"version\":" + quoted(version) + ",\"build_info\":{\"release_version\":" + quoted(version) +
                              ",\"name\":\"Cairn\"},\"pid\":" + std::to_string(getpid()) +
                              ",\"start_timestamp\":" + std::to_string(static_cast<int64_t>(start_time)) + "}",
                          "application/json");
   });
+  for (auto& [path, page] : options.pages) {
+    state->http.Get(path, [page = std::move(page)](const httplib::Request&, httplib::Response& response) {
+      response.set_content(page(), "application/json");
+    });
+  }
   errno = 0;
   if (port == 0) {
     port = state->http.bind_to_any_port(host);

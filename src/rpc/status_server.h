@@ -1,7 +1,10 @@
-// The status port: plain HTTP on a thread pool of its own. /metrics in Prometheus' text format, /status as TiKV's JSON.
+// The status port: plain HTTP on a thread pool of its own. /metrics in Prometheus' text format, /status as TiKV's JSON
+// (503 while the node starts), and the JSON pages that the owner adds.
 // Tests: status_server_test.cc.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -12,6 +15,9 @@ namespace cairn::rpc {
 struct StatusOptions {
   std::string address;  // "host:port"; port 0: any free one
   std::string version;
+  std::function<bool()> is_serving;  // none: always. Any thread.
+  // Further pages, path ("/regions") to what makes its JSON; called on the status port's threads.
+  std::map<std::string, std::function<std::string()>> pages;
 };
 
 class StatusServer {
