@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "rpc/completion.h"
+#include "rpc/grpc_log.h"
 
 namespace cairn::rpc {
 namespace {
@@ -279,6 +280,7 @@ class GrpcChannel final : public Channel {
 }  // namespace
 
 ClientLoop::ClientLoop() : core_(std::make_shared<Core>()) {
+  adopt_grpc_log();
   core_->poller = std::thread([core = core_.get()] {
     pthread_setname_np(pthread_self(), "grpc-client");
     void* tag = nullptr;

@@ -20,6 +20,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "rpc/completion.h"
+#include "rpc/grpc_log.h"
 #include "rpc/health_service.h"
 
 namespace cairn::rpc {
@@ -343,6 +344,7 @@ Server::~Server() { stop(Duration(0)); }
 
 Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options, Router router) {
   CHECK(!options.addresses.empty(), "a server without an address");
+  adopt_grpc_log();
   auto core = std::make_shared<Core>();
   core->router = std::move(router);
   serve_health(core->router, core->health);

@@ -99,8 +99,8 @@ Result<std::unique_ptr<StatusServer>, std::string> StatusServer::start(StatusOpt
                          "application/json");
   });
   for (auto& [path, page] : options.pages) {
-    state->http.Get(path, [page = std::move(page)](const httplib::Request&, httplib::Response& response) {
-      response.set_content(page(), "application/json");
+    state->http.Get(path, [render = std::move(page)](const httplib::Request&, httplib::Response& response) {
+      response.set_content(render(), "application/json");
     });
   }
   errno = 0;

@@ -1,0 +1,137 @@
+// The Raft transport between two ends over a real server; PD is a fake that knows one address.
+#include "rpc/raft_transport.h"
+
+#include <gtest/gtest.h>
+
+#include "rpc/server.h"
+#include "rpc/testing/fakes.h"
+#include "runtime/threaded/thread_executor.h"
+
+namespace cairn::rpc {
+namespace {
+
+using testing::FakePd;
+using testing::Waiter;
+
+// A snapshot that counts what comes.
+struct CountingSnapshot : store::SnapshotReceiver {
+  std::shared_ptr<std::string> all;
+  engine::Result<void> append(ByteView bytes) override {
+    all->append(bytes);
+    return {};
+  }
+  engine::Result<void> finish() override { return {}; }
+};
+
+struct RaftTransportTest : ::testing::Test {
+  FakePd pd;
+  ClientLoop loop;
+  runtime::ThreadedExecutors executors;
+  std::shared_ptr<runtime::Executor> files = executors.make("files");
+  std::mutex mutex;
+  std::condition_variable came;
+  std::vector<raft_serverpb::RaftMessage> received;  // guarded by mutex
+  int unreachable = 0;                               // guarded by mutex
+  std::shared_ptr<std::string> snapshot = std::make_shared<std::string>();
+  std::unique_ptr<Server> server;
+  std::unique_ptr<RaftTransport> transport;
+
+  void start_server(int port = 0) {
+    Router router;
+    serve_raft(router,
+               {.store_id = [] { return StoreId(2); },
+                .on_message =
+                    [this](raft_serverpb::RaftMessage message) {
+                      std::lock_guard lock(mutex);
+                      received.push_back(std::move(message));
+                      came.notify_all();
+                    },
+                .begin_snapshot = [this](raft_serverpb::RaftMessage message)
+                    -> Result<std::unique_ptr<store::SnapshotReceiver>, std::string> {
+                  if (message.region_id() == 13) return Err(std::string("too many snapshots"));
+                  auto receiver = std::make_unique<CountingSnapshot>();
+                  receiver->all = snapshot;
+                  return std::unique_ptr<store::SnapshotReceiver>(std::move(receiver));
+                }},
+               files);
+    auto started = Server::start({.addresses = {"127.0.0.1:" + std::to_string(port)}}, std::move(router));
+    ASSERT_TRUE(started.ok()) << started.error();
+    server = std::move(*started);
+    pd.set_store_address("127.0.0.1:" + std::to_string(server->port()));
+  }
+  void SetUp() override {
+    start_server();
+    transport = std::make_unique<RaftTransport>(
+        RaftTransportOptions{.backoff_min = std::chrono::milliseconds(5), .backoff_max = std::chrono::milliseconds(20)},
+        loop, pd, executors.make("timers"), files);
+    transport->on_unreachable([this](StoreId) {
+      std::lock_guard lock(mutex);
+      ++unreachable;
+      came.notify_all();
+    });
+  }
+  void TearDown() override {
+    transport->stop();
+    loop.stop();
+    server->stop(Duration(0));
+    executors.stop();
+  }
+
+  static raft_serverpb::RaftMessage message(uint64_t region, uint64_t to_store = 2) {
+    raft_serverpb::RaftMessage out;
+    out.set_region_id(region);
+    out.mutable_to_peer()->set_store_id(to_store);
+    return out;
+  }
+};
+
+TEST_F(RaftTransportTest, MessagesArriveInOrder) {
+  constexpr uint64_t kMessages = 5000;
+  for (uint64_t i = 1; i <= kMessages; ++i) transport->send(message(i));
+  std::unique_lock lock(mutex);
+  came.wait(lock, [&] { return received.size() == kMessages; });
+  for (uint64_t i = 0; i < kMessages; ++i) ASSERT_EQ(received[i].region_id(), i + 1);
+}
+
+TEST_F(RaftTransportTest, APeerThatComesBackIsReachedAgainAndItsAbsenceIsReported) {
+  transport->send(message(1));
+  {
+    std::unique_lock lock(mutex);
+    came.wait(lock, [&] { return received.size() == 1; });
+  }
+  const int port = server->port();
+  server->stop(Duration(0));
+  server.reset();
+  {
+    std::unique_lock lock(mutex);
+    came.wait(lock, [&] { return unreachable > 0; });
+  }
+  start_server(port);
+  std::unique_lock lock(mutex);
+  while (received.size() < 2) {
+    lock.unlock();
+    transport->send(message(2));
+    lock.lock();
+    came.wait_for(lock, std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(received[1].region_id(), 2u);
+}
+
+TEST_F(RaftTransportTest, AMessageForAnotherStoreEndsTheStream) {
+  transport->send(message(1, 9));
+  std::unique_lock lock(mutex);
+  came.wait(lock, [&] { return unreachable > 0; });
+  EXPECT_TRUE(received.empty());
+}
+
+TEST_F(RaftTransportTest, ASnapshotWithoutFilesIsAnsweredAndARefusedOneFails) {
+  Waiter<bool> taken;
+  transport->send_snapshot(message(1), {}, taken.setter());
+  EXPECT_TRUE(taken.get());
+  Waiter<bool> refused;
+  transport->send_snapshot(message(13), {}, refused.setter());
+  EXPECT_FALSE(refused.get());
+}
+
+}  // namespace
+}  // namespace cairn::rpc
