@@ -22,7 +22,6 @@ class Latches {
   explicit Latches(Executor& executor) : executor_(executor) {}
   Latches(const Latches&) = delete;
   Latches& operator=(const Latches&) = delete;
-  ~Latches() { CHECK(queues_.empty(), "{} latches outlive their owner", queues_.size()); }
 
   // The hashes of a set of keys: sorted, each once.
   static std::vector<uint64_t> slots_of(const std::vector<Bytes>& keys);

@@ -4,10 +4,6 @@
 
 namespace cairn::txn {
 
-ConcurrencyManager::~ConcurrencyManager() {
-  CHECK(count_.load() == 0, "{} memory locks outlive the table", count_.load());
-}
-
 void ConcurrencyManager::update_max_ts(Timestamp ts) {
   if (ts.is_max()) return;
   uint64_t current = max_ts_.load(std::memory_order_seq_cst);

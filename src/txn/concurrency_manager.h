@@ -29,7 +29,6 @@ class ConcurrencyManager {
   explicit ConcurrencyManager(Timestamp initial) : max_ts_(initial.value) {}
   ConcurrencyManager(const ConcurrencyManager&) = delete;
   ConcurrencyManager& operator=(const ConcurrencyManager&) = delete;
-  ~ConcurrencyManager();
 
   Timestamp max_ts() const { return Timestamp(max_ts_.load(std::memory_order_seq_cst)); }
   // max_ts grows to at least `ts`. The maximum timestamp ("read the newest") is ignored.

@@ -83,8 +83,6 @@ Scheduler::Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency
   CHECK(limits_.resolve_batch_keys > 0, "a step of resolving needs at least one key");
 }
 
-Scheduler::~Scheduler() { CHECK(pending_commands_ == 0, "{} commands outlive their scheduler", pending_commands_); }
-
 template <class R>
 Task<Answer<R>> Scheduler::execute(engine::RegionRequest request, const std::vector<Bytes>& keys,
                                    ChoosesCommitTs chooses_commit_ts,

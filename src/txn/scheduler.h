@@ -31,10 +31,10 @@ struct SchedulerLimits {
 
 class Scheduler {
  public:
-  // All must outlive the scheduler, and the scheduler its running commands.
+  // All must outlive the scheduler, and the scheduler its running commands; commands that a killed process leaves
+  // suspended for ever may be left behind.
   Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency, const runtime::Clock& clock,
             SchedulerLimits limits = {});
-  ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 

@@ -1,0 +1,181 @@
+#include "rawkv/rawkv.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "base/crc.h"
+#include "engine/memory/local_region_store.h"
+#include "engine/memory/memory_engine.h"
+#include "rawkv/value.h"
+#include "runtime/simulated/sim_loop.h"
+
+namespace cairn::rawkv {
+namespace {
+
+struct World {
+  explicit World(ApiVersion version = ApiVersion::kV1,
+                 engine::RegionDescription region = engine::LocalRegionStore::whole_key_space())
+      : config{version},
+        store(engine::open_memory_kv(std::make_shared<engine::MemoryDisk>()), *executor, std::move(region)) {}
+
+  template <class T>
+  static runtime::Task<void> into(runtime::Task<Answer<T>> task, std::optional<Answer<T>>* answer) {
+    answer->emplace(co_await std::move(task));
+  }
+  template <class T>
+  Answer<T> run(runtime::Task<Answer<T>> task) {
+    std::optional<Answer<T>> answer;
+    runtime::spawn(*executor, into(std::move(task), &answer));
+    loop.run_until([&] { return answer.has_value(); }, std::chrono::seconds(5));
+    return std::move(*answer);
+  }
+  Answer<void> put(Bytes key, Bytes value, uint64_t ttl_s = 0) {
+    return run(writer.put({"", std::move(key), std::move(value), ttl_s}, store.request()));
+  }
+  // The reader's snapshot lives as long as the world.
+  RawReader reader() {
+    snapshots.push_back(store.snapshot_now());
+    return {*snapshots.back(), config, clock.wall_now().seconds()};
+  }
+
+  runtime::SimLoop loop{1};
+  runtime::SimClock clock{loop};
+  runtime::SimExecutors executors{loop, clock, "node"};
+  std::shared_ptr<runtime::Executor> executor = executors.make("shard");
+  Config config;
+  engine::LocalRegionStore store;
+  RawWriter writer{store, clock, config};
+  std::vector<engine::RegionSnapshotPtr> snapshots;
+};
+
+template <class T>
+std::string refusal(const Answer<T>& answer) {
+  if (answer.ok()) return "";
+  const auto* invalid = std::get_if<InvalidRequest>(&answer.error());
+  return invalid ? invalid->text : "another failure";
+}
+
+std::string keys_of(const Answer<std::vector<KvPair>>& pairs) {
+  std::string keys;
+  for (const auto& pair : *pairs) keys += pair.key + (pair.value.empty() ? "" : "=" + pair.value) + " ";
+  return keys;
+}
+
+TEST(RawKv, ReadsWhatWasWritten) {
+  World world;
+  ASSERT_TRUE(world.put("a", "1").ok());
+  ASSERT_TRUE(world.put("b", "").ok());
+  EXPECT_EQ(*world.reader().get("", "a"), "1");
+  EXPECT_EQ(*world.reader().get("default", "b"), "") << "an empty value is not absence";
+  EXPECT_EQ(*world.reader().get("", "c"), std::nullopt);
+  EXPECT_EQ(*world.reader().get("write", "a"), std::nullopt) << "another column family";
+  EXPECT_EQ(*world.store.snapshot_now()->get(engine::Cf::kDefault, "a"), "1") << "in V1 the key is the engine key";
+  ASSERT_TRUE(world.run(world.writer.del({"", {"a", "c"}}, world.store.request())).ok());
+  EXPECT_EQ(*world.reader().get("", "a"), std::nullopt);
+}
+
+TEST(RawKv, BatchesPutAndGet) {
+  World world;
+  ASSERT_TRUE(world.run(world.writer.batch_put({"", {{"a", "1"}, {"b", "2"}}, {}}, world.store.request())).ok());
+  EXPECT_EQ(keys_of(world.reader().batch_get("", {"b", "x", "a"})), "b=2 a=1 ");
+}
+
+TEST(RawKv, ScansBothWays) {
+  World world;
+  for (const char* key : {"a", "b", "c", "d"}) ASSERT_TRUE(world.put(key, key).ok());
+  const auto scan = [&](RawReader::Scan scan) { return keys_of(world.reader().scan("", scan)); };
+  EXPECT_EQ(scan({"b", "d", 10}), "b=b c=c ");
+  EXPECT_EQ(scan({"", "", 3}), "a=a b=b c=c ");
+  EXPECT_EQ(scan({"b", "", 10, true}), "b c d ");
+  EXPECT_EQ(scan({"d", "b", 10, false, true}), "c=c b=b ");
+  EXPECT_EQ(scan({"", "", 2, false, true}), "d=d c=c ");
+  EXPECT_EQ(scan({"c", "b", 10}), "");
+  EXPECT_EQ(keys_of(world.reader().batch_scan("", {{"a", "c"}, {"c", ""}}, 1, false, false)), "a=a c=c ");
+}
+
+TEST(RawKv, DeletesRanges) {
+  World world;
+  for (const char* key : {"a", "b", "c"}) ASSERT_TRUE(world.put(key, key).ok());
+  ASSERT_TRUE(world.run(world.writer.delete_range({"", {"a", "c"}}, world.store.request())).ok());
+  EXPECT_EQ(keys_of(world.reader().scan("", {"", "", 10})), "c=c ");
+  ASSERT_TRUE(world.run(world.writer.delete_range({"", {"z", "a"}}, world.store.request())).ok()) << "an empty range";
+}
+
+TEST(RawKv, ChecksumIsTheSumOfPairs) {
+  World world;
+  ASSERT_TRUE(world.put("a", "1").ok());
+  ASSERT_TRUE(world.put("bb", "22").ok());
+  auto sum = world.reader().checksum({{"", "b"}, {"b", ""}});
+  ASSERT_TRUE(sum.ok());
+  EXPECT_EQ(sum->checksum, crc64("a1") ^ crc64("bb22"));
+  EXPECT_EQ(sum->kvs, 2u);
+  EXPECT_EQ(sum->bytes, 6u);
+}
+
+TEST(RawKv, ComparesAndSwaps) {
+  World world;
+  const auto swap = [&](std::optional<Bytes> expected, Bytes value, bool del = false) {
+    return *world.run(
+        world.writer.compare_and_swap({"", "k", std::move(expected), std::move(value), del}, world.store.request()));
+  };
+  EXPECT_FALSE(swap("x", "1").succeed);
+  EXPECT_TRUE(swap(std::nullopt, "1").succeed);
+  auto again = swap(std::nullopt, "2");
+  EXPECT_FALSE(again.succeed);
+  EXPECT_EQ(again.previous, "1");
+  EXPECT_TRUE(swap("1", "2").succeed);
+  EXPECT_EQ(*world.reader().get("", "k"), "2");
+  EXPECT_TRUE(swap("2", "", true).succeed);
+  EXPECT_EQ(*world.reader().get("", "k"), std::nullopt);
+}
+
+TEST(RawKv, ValuesExpire) {
+  World world(ApiVersion::kV1Ttl);
+  ASSERT_TRUE(world.put("a", "1", 10).ok());
+  ASSERT_TRUE(world.put("b", "2").ok());
+  EXPECT_EQ(*world.reader().get("", "a"), "1");
+  EXPECT_EQ(*world.reader().key_ttl("", "a"), 10u);
+  EXPECT_EQ(*world.reader().key_ttl("", "b"), 0u);
+  EXPECT_EQ(*world.reader().key_ttl("", "c"), std::nullopt);
+  world.loop.run_for(std::chrono::seconds(11));
+  EXPECT_EQ(*world.reader().get("", "a"), std::nullopt);
+  EXPECT_EQ(keys_of(world.reader().scan("", {"", "", 10})), "b=2 ");
+  EXPECT_EQ(keys_of(world.reader().scan("", {"", "", 10, true, true})), "b ");
+  EXPECT_TRUE(
+      world.run(world.writer.compare_and_swap({"", "a", std::nullopt, "3", false, 5}, world.store.request()))->succeed)
+      << "what is expired does not exist";
+  EXPECT_EQ(to_hex(encode_value(ApiVersion::kV1Ttl, "v", 258)), "760000000000000102");
+  EXPECT_FALSE(decode_value(ApiVersion::kV1Ttl, "short").ok());
+}
+
+TEST(RawKv, RefusesWhatIsWrong) {
+  World world;
+  EXPECT_EQ(refusal(world.reader().get("raft", "a")), "invalid cf name: raft");
+  EXPECT_EQ(refusal(world.reader().get("x", "a")), "invalid cf name: x");
+  EXPECT_EQ(refusal(world.put("a", "1", 5)), "ttl is not enabled");
+  EXPECT_EQ(refusal(world.reader().key_ttl("", "a")), "ttl is not enabled");
+  EXPECT_EQ(refusal(world.put(Bytes(8193, 'k'), "1")), "max key size exceeded, size: 8193, limit: 8192");
+  EXPECT_TRUE(world.put(Bytes(8192, 'k'), "1").ok());
+  EXPECT_EQ(refusal(world.run(
+                world.writer.batch_put({"", {{"a", "1"}, {"b", "2"}, {"c", "3"}}, {1, 2}}, world.store.request()))),
+            "2 ttls for 3 pairs");
+  EXPECT_EQ(refusal(world.reader().scan("", {"", "", 1'000'000})), "scan limit 1000000 exceeds 102400");
+}
+
+TEST(RawKv, KeysOutsideTheRegionAreRegionErrors) {
+  auto region = engine::LocalRegionStore::whole_key_space();
+  region.start_key = "m";
+  World world(ApiVersion::kV1, region);
+  const auto is_outside = [](const auto& answer) {
+    const auto* error = answer.ok() ? nullptr : std::get_if<engine::RegionError>(&answer.error());
+    return error && std::holds_alternative<engine::KeyNotInRegion>(*error);
+  };
+  EXPECT_TRUE(is_outside(world.reader().get("", "a")));
+  EXPECT_TRUE(is_outside(world.reader().scan("", {"a", "z", 10})));
+  EXPECT_TRUE(is_outside(world.put("a", "1")));
+  EXPECT_TRUE(world.put("m", "1").ok());
+}
+
+}  // namespace
+}  // namespace cairn::rawkv

@@ -1,0 +1,165 @@
+#include "txn/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include "base/codec.h"
+#include "runtime/async.h"
+#include "txn/testing/world.h"
+
+namespace cairn::txn {
+namespace {
+
+using engine::RegionError;
+using testing::World;
+
+Prewrite put(uint64_t start_ts, std::vector<Bytes> keys) {
+  Prewrite command;
+  for (auto& key : keys) command.mutations.push_back({Mutation::Op::kPut, std::move(key), "v"});
+  command.primary = command.mutations.front().key;
+  command.start_ts = Timestamp(start_ts);
+  return command;
+}
+
+template <class E, class T>
+bool failed_with(const Answer<T>& answer) {
+  if (answer.ok()) return false;
+  const auto* error = std::get_if<RegionError>(&answer.error());
+  return error && std::holds_alternative<E>(*error);
+}
+
+// Delays what passes, so that commands overlap, or changes what snapshots say.
+class SlowStore final : public engine::RegionStore {
+ public:
+  explicit SlowStore(engine::LocalRegionStore& inner) : inner_(inner) {}
+  runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> snapshot(engine::RegionRequest request) override {
+    co_await runtime::sleep(inner_.executor(), std::chrono::milliseconds(1));
+    co_return co_await inner_.snapshot(std::move(request));
+  }
+  runtime::Task<Result<LogIndex, RegionError>> write(engine::RegionRequest request, Term term,
+                                                     engine::WriteData data) override {
+    co_await runtime::sleep(inner_.executor(), std::chrono::milliseconds(5));
+    ++writes;
+    co_return co_await inner_.write(std::move(request), term, std::move(data));
+  }
+  bool is_busy(RegionId region) const override { return inner_.is_busy(region); }
+  runtime::Executor& executor() override { return inner_.executor(); }
+  int writes = 0;
+
+ private:
+  engine::LocalRegionStore& inner_;
+};
+
+template <class C>
+runtime::Task<void> into(Scheduler* scheduler, C command, engine::RegionRequest request,
+                         std::optional<Answer<typename C::Result>>* answer) {
+  answer->emplace(co_await scheduler->run(std::move(command), std::move(request)));
+}
+
+struct Slow {
+  World world;
+  SlowStore store{world.store()};
+  Scheduler scheduler{store, world.concurrency(), world.clock()};
+
+  template <class C>
+  void start(C command, std::optional<Answer<typename C::Result>>* answer) {
+    runtime::spawn(world.executor(), into(&scheduler, std::move(command), world.store().request(), answer));
+  }
+};
+
+TEST(Scheduler, CommandsOfOneKeyNeverInterleave) {
+  Slow slow;
+  std::optional<Answer<PrewriteResult>> first, second, other;
+  slow.start(put(10, {"a", "b", "a"}), &first);
+  slow.start(put(11, {"b"}), &second);
+  slow.start(put(12, {"c"}), &other);
+  slow.world.loop().run_until([&] { return other.has_value() && first.has_value(); }, std::chrono::seconds(1));
+  EXPECT_FALSE(second) << "it waits for the latch of b";
+  slow.world.loop().run_for(std::chrono::seconds(1));
+  ASSERT_TRUE(first && second && other);
+  EXPECT_TRUE((*first)->errors.empty());
+  ASSERT_EQ((*second)->errors.size(), 1u) << "it must see the lock of the first";
+  EXPECT_TRUE((*other)->errors.empty());
+  EXPECT_EQ(slow.scheduler.pending_commands(), 0u);
+  EXPECT_EQ(slow.scheduler.pending_bytes(), 0u);
+}
+
+TEST(Scheduler, LocksOfAsyncCommitAreVisibleWhileTheyAreReplicated) {
+  Slow slow;
+  std::optional<Answer<PrewriteResult>> answer;
+  Prewrite command = put(10, {"a"});
+  command.use_async_commit = true;
+  slow.start(std::move(command), &answer);
+  slow.world.loop().run_for(std::chrono::milliseconds(3));
+  ASSERT_FALSE(answer);
+  ReadOptions options;
+  options.read_ts = Timestamp(50);
+  EXPECT_TRUE(before_read(slow.world.concurrency(), options, {"a"}));
+  slow.world.loop().run_for(std::chrono::seconds(1));
+  EXPECT_FALSE(before_read(slow.world.concurrency(), options, {"a"})) << "it is in the engine now";
+  EXPECT_EQ((*answer)->min_commit_ts, Timestamp(11));
+}
+
+TEST(Scheduler, RefusesWhatPassesItsLimits) {
+  SchedulerLimits limits;
+  limits.pending_commands_max = 1;
+  World world(limits);
+  auto first = world.start(put(10, {"a"}), world.store().request());
+  auto second = world.start(put(11, {"a"}), world.store().request());
+  world.loop().run_for(std::chrono::seconds(1));
+  EXPECT_TRUE((*first)->ok());
+  EXPECT_TRUE((*second)->ok()) << "the first had ended";
+
+  limits.pending_bytes_max = 100;
+  World narrow(limits);
+  EXPECT_TRUE(failed_with<engine::ServerIsBusy>(narrow.run_raw(put(10, {Bytes(200, 'k')}), narrow.store().request())));
+  EXPECT_EQ(narrow.scheduler().pending_bytes(), 0u);
+
+  world.store().set_busy(true);
+  EXPECT_TRUE(failed_with<engine::ServerIsBusy>(world.run_raw(put(10, {"a"}), world.store().request())));
+}
+
+TEST(Scheduler, DropsACommandWhoseDeadlineHasPassed) {
+  World world;
+  world.loop().run_for(std::chrono::seconds(2));
+  auto request = world.store().request();
+  request.deadline = world.clock().now() - std::chrono::seconds(1);
+  EXPECT_TRUE(failed_with<engine::ServerIsBusy>(world.run_raw(put(10, {"a"}), request)));
+  EXPECT_FALSE(world.run(put(11, {"a"})).errors.size()) << "nothing was written";
+}
+
+TEST(Scheduler, PassesRegionErrorsOn) {
+  World world;
+  auto request = world.store().request();
+  request.region = RegionId(77);
+  EXPECT_TRUE(failed_with<engine::RegionNotFound>(world.run_raw(put(10, {"a"}), request)));
+
+  auto region = engine::LocalRegionStore::whole_key_space();
+  region.start_key = codec::encode_bytes("m");
+  World half({}, region);
+  EXPECT_TRUE(failed_with<engine::KeyNotInRegion>(half.run_raw(put(10, {"a"}), half.store().request())));
+  EXPECT_TRUE(failed_with<engine::KeyNotInRegion>(get(*half.snapshot(), {}, "a")));
+  EXPECT_TRUE(failed_with<engine::KeyNotInRegion>(batch_get(*half.snapshot(), {}, {"z", "a"})));
+  EXPECT_TRUE(failed_with<engine::KeyNotInRegion>(scan(*half.snapshot(), {}, {"a", "z", 10})));
+}
+
+TEST(Scheduler, ResolvesAWholeRegionInSteps) {
+  SchedulerLimits limits;
+  limits.resolve_batch_keys = 4;
+  World world(limits);
+  std::vector<Bytes> keys;
+  for (int i = 0; i < 12; ++i) keys.push_back(fmt::format("k{:02}", i));
+  world.run(put(10, keys));
+  world.run(put(20, {"k05x"}));
+  ASSERT_FALSE(world.run(ResolveLock{{{Timestamp(10), Timestamp(30)}}, {}}).error);
+  auto left = scan_lock(*world.snapshot(), {Timestamp::max(), {}, {}, 0});
+  ASSERT_TRUE(left.ok());
+  ASSERT_EQ(left->size(), 1u);
+  EXPECT_EQ(left->front().key, "k05x");
+  ReadOptions options;
+  options.read_ts = Timestamp(30);
+  options.isolation = IsolationLevel::kRc;
+  EXPECT_EQ(scan(*world.snapshot(), options, {"", "", 100})->size(), 12u);
+}
+
+}  // namespace
+}  // namespace cairn::txn
