@@ -8,7 +8,7 @@
 //   RegionCache, region_reaction, Backoff    decisions, pure
 //   Oracle                   timestamps, many callers per request to PD
 //
-// Tests: client_test.cc, transaction_test.cc, region_cache_test.cc, region_reaction_test.cc.
+// Tests: client_test.cc, transaction_test.cc, region_cache_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -45,6 +45,7 @@ class Effort {
   const std::string& last_trouble() const { return trouble_; }
   // An attempt's answer was lost.
   void note_lost() { lost_ = true; }
+  bool has_lost() const { return lost_; }
 
   Duration time_left(const Core& core) const { return std::max(Duration{}, deadline_ - core.deps.clock.now()); }
 

@@ -40,6 +40,21 @@ std::optional<RegionRoute> RegionCache::find(ByteView engine_key) const {
   --it;
   const auto& [start, entry] = *it;
   if (!ends_behind(entry.region, engine_key)) return std::nullopt;
+  return route_of(start, entry);
+}
+
+std::optional<RegionRoute> RegionCache::find_before(ByteView engine_key_end) const {
+  auto it = engine_key_end.empty() ? by_start_.end() : by_start_.lower_bound(engine_key_end);
+  if (it == by_start_.begin()) return std::nullopt;
+  --it;
+  const auto& [start, entry] = *it;
+  const Bytes& end = entry.region.end_key();
+  const bool reaches = end.empty() || (!engine_key_end.empty() && ByteView(end) >= engine_key_end);
+  if (!reaches) return std::nullopt;
+  return route_of(start, entry);
+}
+
+RegionRoute RegionCache::route_of(const Bytes& start, const Entry& entry) {
   CHECK(entry.addressed >= 0 && entry.addressed < entry.region.peers_size(), "peer {} of {} is addressed",
         entry.addressed, entry.region.peers_size());
   RegionRoute route;

@@ -33,6 +33,8 @@ class RegionCache {
 
   // The region of the key, addressed to the peer that is believed to lead.
   std::optional<RegionRoute> find(ByteView engine_key) const;
+  // The region that ends at or holds the key before `engine_key_end`; empty: the last region.
+  std::optional<RegionRoute> find_before(ByteView engine_key_end) const;
   // Adds a region and drops what it overlaps; refused (false) if what is there is newer or the region has no peers.
   // `leader` unset: the peer that led before, else the first voter.
   bool install(const metapb::Region& region, const metapb::Peer& leader);
@@ -53,6 +55,7 @@ class RegionCache {
   };
   using Entries = std::map<Bytes, Entry, std::less<>>;
 
+  static RegionRoute route_of(const Bytes& start, const Entry& entry);
   Entries::iterator find_id(RegionId region);
   void erase(Entries::iterator it);
 

@@ -1,5 +1,5 @@
 // What a client does about each region error: one table, pure. `send` carries it out.
-// Tests: region_reaction_test.cc.
+// Tests: region_cache_test.cc.
 #pragma once
 
 #include <string>

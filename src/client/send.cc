@@ -57,31 +57,60 @@ struct Apply {
   }
 };
 
+using PdQuestion = void (api::Pd::*)(api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse>);
+
+// Asks PD once and puts the answer into the cache. Nothing: PD does not know now.
+runtime::Task<Outcome<std::optional<metapb::Region>>> load(CorePtr core, EffortPtr effort, Bytes key,
+                                                           PdQuestion question) {
+  pdpb::GetRegionRequest request;
+  request.mutable_header()->set_cluster_id(core->options.cluster.value);
+  request.set_region_key(key);
+  const Duration timeout = std::min(core->options.try_timeout, effort->time_left(*core));
+  auto reply = co_await api::ask<pdpb::GetRegionRequest, pdpb::GetRegionResponse>(
+      core->deps.executor, timeout, std::move(request),
+      [core, question](api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) {
+        (core->deps.pd.*question)(std::move(call));
+      });
+  if (!reply.ok()) {
+    effort->note("PD does not tell the region: " + reply.error().message);
+    if (is_final(reply.error().code)) co_return Err(Error(Refused{effort->last_trouble()}));
+  } else if (reply->header().has_error()) {
+    effort->note("PD does not tell the region: " + reply->header().error().message());
+  } else if (!reply->has_region() || reply->region().peers().empty()) {
+    effort->note(fmt::format("PD knows no region for key {} yet", to_hex(key)));
+  } else {
+    core->regions.install(reply->region(), reply->leader());
+    co_return std::optional<metapb::Region>(reply->region());
+  }
+  co_return std::optional<metapb::Region>();
+}
+
 }  // namespace
 
 runtime::Task<Outcome<RegionRoute>> locate(CorePtr core, EffortPtr effort, Bytes engine_key) {
   for (;;) {
     if (auto route = core->regions.find(engine_key)) co_return std::move(*route);
-    pdpb::GetRegionRequest request;
-    request.mutable_header()->set_cluster_id(core->options.cluster.value);
-    request.set_region_key(engine_key);
-    const Duration timeout = std::min(core->options.try_timeout, effort->time_left(*core));
-    auto reply = co_await api::ask<pdpb::GetRegionRequest, pdpb::GetRegionResponse>(
-        core->deps.executor, timeout, std::move(request),
-        [core](api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) {
-          core->deps.pd.get_region(std::move(call));
-        });
-    if (!reply.ok()) {
-      effort->note("PD does not tell the region: " + reply.error().message);
-      if (is_final(reply.error().code)) co_return Err(Error(Refused{effort->last_trouble()}));
-    } else if (reply->header().has_error()) {
-      effort->note("PD does not tell the region: " + reply->header().error().message());
-    } else if (!reply->has_region() || !core->regions.install(reply->region(), reply->leader())) {
-      effort->note(fmt::format("PD knows no region for key {} yet", to_hex(engine_key)));
-    } else if (core->regions.find(engine_key)) {
+    CO_TRY_ASSIGN(const auto loaded, co_await load(core, effort, engine_key, &api::Pd::get_region));
+    if (loaded && core->regions.find(engine_key)) continue;
+    if (loaded) effort->note(fmt::format("PD names a region that does not hold key {}", to_hex(engine_key)));
+    if (!co_await effort->wait(core, Wait::kShort)) co_return Err(effort->exhausted());
+  }
+}
+
+runtime::Task<Outcome<RegionRoute>> locate_before(CorePtr core, EffortPtr effort, Bytes engine_key_end) {
+  // Without an end: from a key that is behind nearly all, walk to the last region.
+  Bytes probe = engine_key_end.empty() ? Bytes(64, '\xff') : engine_key_end;
+  for (;;) {
+    if (auto route = core->regions.find_before(engine_key_end)) co_return std::move(*route);
+    CO_TRY_ASSIGN(auto loaded, co_await load(core, effort, probe, &api::Pd::get_region));
+    if (loaded && core->regions.find_before(engine_key_end)) continue;
+    if (loaded && engine_key_end.empty() && !loaded->end_key().empty()) {
+      probe = loaded->end_key();
       continue;
-    } else {
-      effort->note(fmt::format("PD names a region that does not hold key {}", to_hex(engine_key)));
+    }
+    if (loaded && loaded->start_key() == engine_key_end) {
+      CO_TRY_ASSIGN(loaded, co_await load(core, effort, probe, &api::Pd::get_prev_region));
+      if (loaded && core->regions.find_before(engine_key_end)) continue;
     }
     if (!co_await effort->wait(core, Wait::kShort)) co_return Err(effort->exhausted());
   }

@@ -19,6 +19,9 @@ namespace cairn::client {
 // The region of the key, from the cache or from PD.
 runtime::Task<Outcome<RegionRoute>> locate(CorePtr core, EffortPtr effort, Bytes engine_key);
 
+// The region that holds the keys right before `engine_key_end`; empty: the last one.
+runtime::Task<Outcome<RegionRoute>> locate_before(CorePtr core, EffortPtr effort, Bytes engine_key_end);
+
 // Carries out the reaction to a region error. No error: try again.
 runtime::Task<Outcome<void>> recover(CorePtr core, EffortPtr effort, RegionRoute route, errorpb::Error error);
 
