@@ -51,6 +51,7 @@ class EngineRegionSnapshot final : public engine::RegionSnapshot {
   LogIndex applied_index() const override { return applied_; }
   ByteView start_key() const override { return view_->region.start_key; }
   ByteView end_key() const override { return view_->region.end_key; }
+  bool is_max_ts_synced() const override { return view_->max_ts_synced; }
 
  private:
   std::shared_ptr<const engine::Snapshot> snapshot_;

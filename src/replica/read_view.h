@@ -23,6 +23,7 @@ struct ReadView {
   engine::RegionDescription region;
   PeerId peer;
   Term term;
+  bool max_ts_synced = false;  // as RegionSnapshot::is_max_ts_synced()
 };
 using ReadViewPtr = std::shared_ptr<const ReadView>;
 

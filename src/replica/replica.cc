@@ -239,6 +239,7 @@ ReadViewPtr Replica::follower_view() const {
   view->region = describe(region_);
   view->peer = PeerId(self_.id());
   view->term = node_.term();
+  view->max_ts_synced = node_.is_leader() && max_ts_synced_term_ == node_.term();
   return view;
 }
 

@@ -46,7 +46,7 @@ struct ReplicaOptions {
 // What the shard should do about a replica after it handled something.
 struct ReplicaEvents {
   bool heartbeat = false;  // PD should hear of the region soon
-  bool became_leader = false;
+  std::optional<Term> became_leader;
   bool removed = false;  // this peer is no longer a member
   std::vector<SplitDone> splits;
   std::optional<metapb::Region> installed;  // a snapshot brought this region
@@ -85,6 +85,8 @@ class Replica {
   void on_unreachable(PeerId peer) { node_.report_unreachable(peer); }
   void on_snapshot_sent(PeerId peer, bool ok);
   void on_snapshot_made(std::optional<MadeSnapshot> made, std::shared_ptr<void> keep_alive);
+  // max_ts was raised by a timestamp fetched after this peer was elected in `term`.
+  void on_max_ts_synced(Term term) { max_ts_synced_term_ = term; }
   // Leader: compacts the log if it should; anyone: cuts what is flushed.
   void gc_log(uint64_t flushed_sequence, Instant now, Outbox& out);
 
@@ -168,6 +170,7 @@ class Replica {
   ReadViewPtr view_;
   raft::Role role_ = raft::Role::kFollower;
   Term role_term_;
+  Term max_ts_synced_term_;
   PeerId leader_;
   Instant leader_seen_{};
   std::map<PeerId, Instant> last_heard_;

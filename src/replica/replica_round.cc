@@ -159,7 +159,8 @@ void Replica::on_role_changed(Instant now) {
     last_heard_.clear();
     for (const auto& peer : region_.peers()) last_heard_[PeerId(peer.id())] = now;
     compacting_to_ = LogIndex(0);
-    events_.heartbeat = events_.became_leader = true;
+    events_.heartbeat = true;
+    events_.became_leader = term;
     LOG_INFO("region {}: peer {} leads in term {}", id(), self_.id(), term);
   }
 }
@@ -180,7 +181,8 @@ void Replica::publish() {
     return;
   }
   engine::RegionEpoch epoch = describe(region_.region_epoch());
-  if (!view_ || view_->term != node_.term() || view_->region.epoch != epoch) {
+  bool synced = max_ts_synced_term_ == node_.term();
+  if (!view_ || view_->term != node_.term() || view_->region.epoch != epoch || view_->max_ts_synced != synced) {
     view_ = follower_view();
     cell_->publish(view_);
   }

@@ -208,6 +208,16 @@ std::optional<RaftState> decode_raft_state(ByteView bytes) {
                    LogIndex(in.last_index())};
 }
 
+RaftState begin_raft_state(const std::optional<RaftState>& before) {
+  if (before && before->last_index >= kInitialIndex) return *before;
+  RaftState state{{kInitialTerm, PeerId(), kInitialIndex}, kInitialIndex};
+  if (before && before->hard.term >= kInitialTerm) {
+    state.hard.term = before->hard.term;
+    state.hard.vote = before->hard.vote;
+  }
+  return state;
+}
+
 Bytes encode(const ApplyState& state) {
   raft_serverpb::RaftApplyState out;
   out.set_applied_index(state.applied.value);

@@ -47,6 +47,10 @@ struct RaftState {
 Bytes encode(const RaftState& state);
 std::optional<RaftState> decode_raft_state(ByteView bytes);
 
+// The state with which a new region's peer begins at kInitialIndex, keeping what the peer promised before it had data
+// (a vote); a state that is past that already stays as it is.
+RaftState begin_raft_state(const std::optional<RaftState>& before);
+
 // What the kv engine keeps of a region, written in one batch with the changes that it speaks of.
 struct ApplyState {
   LogIndex applied;

@@ -32,7 +32,8 @@ class Applier {
   };
   void begin(Begin begin);
   void submit(std::vector<replica::ApplyTask> tasks);
-  size_t backlog() const { return executor_->backlog(); }
+  // Runs `job` on the applier's executor behind all that was submitted.
+  void drain(runtime::Job job) { executor_->post(std::move(job)); }
 
  private:
   struct Machine {
@@ -56,9 +57,9 @@ class Applier {
   bool failed_ = false;
   std::map<RegionId, Machine> machines_;
   std::unique_ptr<engine::WriteBatch> batch_;
-  std::map<RegionId, Machine*> in_batch_;             // whose entries the batch holds
-  std::vector<replica::ApplyReport> reports_;         // of the batch
-  std::vector<replica::ApplyReport> finished_;        // to be told at the end of the run
+  std::map<RegionId, Machine*> in_batch_;       // whose entries the batch holds
+  std::vector<replica::ApplyReport> reports_;   // of the batch
+  std::vector<replica::ApplyReport> finished_;  // to be told at the end of the run
 };
 
 }  // namespace cairn::store

@@ -58,9 +58,9 @@ class RegionDirectory {
   std::array<Stripe, kStripes> stripes_;
 
   mutable std::mutex ranges_mutex_;
-  std::map<RegionId, Bounds> ranges_;                       // guarded by ranges_mutex_
-  std::map<Bytes, RegionId> by_start_;                      // guarded; same regions
-  std::map<RegionId, Bounds> reserved_;                     // guarded
+  std::map<RegionId, Bounds> ranges_;    // guarded by ranges_mutex_
+  std::map<Bytes, RegionId> by_start_;   // guarded; same regions
+  std::map<RegionId, Bounds> reserved_;  // guarded
 };
 
 }  // namespace cairn::store

@@ -25,7 +25,8 @@ void LogWriter::run() {
     round.swap(waiting_);
   }
   if (failed_) return;
-  bool any_sync = std::any_of(round.begin(), round.end(), [](const Waiting& w) { return w.sync == engine::Sync::kYes; });
+  bool any_sync =
+      std::any_of(round.begin(), round.end(), [](const Waiting& w) { return w.sync == engine::Sync::kYes; });
   for (size_t i = 0; i < round.size(); ++i) {
     bool last = i + 1 == round.size();
     auto written = log_.write(*round[i].batch, last && any_sync ? engine::Sync::kYes : engine::Sync::kNo);

@@ -21,6 +21,8 @@ class LogWriter {
 
   // `done` runs once the batch is written, and on disk if `sync`. After a failure nothing is written or answered.
   void submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync sync, runtime::Job done);
+  // Runs `job` on the writer's executor behind all that was submitted.
+  void drain(runtime::Job job) { executor_->post(std::move(job)); }
 
  private:
   struct Waiting {

@@ -1,0 +1,40 @@
+// What a Store consists of. See store.h; not for others.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "store/pd_session.h"
+#include "store/shard.h"
+#include "store/shared.h"
+#include "store/store.h"
+
+namespace cairn::store {
+
+class Store::Core {
+ public:
+  Core(StoreOptions options, StoreDeps deps);
+  ~Core();
+
+  int shard_index(RegionId region) const;
+  Shard& shard_of(RegionId region) const { return *shards[static_cast<size_t>(shard_index(region))]; }
+  bool is_started() const { return started.load(std::memory_order_acquire); }
+
+  runtime::Task<void> start(absl::AnyInvocable<void(Result<void, StoreError>)> on_started);
+  void stop(absl::AnyInvocable<void()> on_stopped);
+  void make_shards();
+  void load(std::vector<Shard::LoadedRegion> regions);
+  runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> split(engine::RegionRequest request,
+                                                                                   std::vector<Bytes> keys);
+  void on_pd_command(pdpb::RegionHeartbeatResponse command);
+
+  Shared shared;
+  std::shared_ptr<runtime::Executor> control;
+  std::shared_ptr<runtime::Executor> read_pool;
+  std::vector<std::unique_ptr<Shard>> shards;  // set before `started`, then never changed
+  std::shared_ptr<PdSession> pd;
+  std::unique_ptr<runtime::TaskScope> tasks = std::make_unique<runtime::TaskScope>();  // of the control executor
+  std::atomic<bool> started{false};
+};
+
+}  // namespace cairn::store

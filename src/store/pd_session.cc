@@ -1,0 +1,203 @@
+#include "store/pd_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace cairn::store {
+
+PdSession::PdSession(Shared& shared, std::shared_ptr<runtime::Executor> executor, Hooks hooks)
+    : shared_(shared),
+      executor_(std::move(executor)),
+      hooks_(std::move(hooks)),
+      started_at_s_(shared.deps.clock.wall_now().seconds()) {}
+
+PdSession::~PdSession() = default;
+
+void PdSession::log_failure(const std::string& what, const std::string& why) { LOG_WARN("PD: {}: {}", what, why); }
+
+pdpb::RequestHeader PdSession::header() const {
+  pdpb::RequestHeader header;
+  header.set_cluster_id(shared_.cluster.value);
+  header.set_sender_id(shared_.store.value);
+  return header;
+}
+
+metapb::Store PdSession::store_record() const {
+  const auto& o = shared_.options;
+  metapb::Store store;
+  store.set_id(shared_.store.value);
+  store.set_address(o.address);
+  store.set_peer_address(o.peer_address);
+  store.set_status_address(o.status_address);
+  store.set_version(o.version);
+  store.set_git_hash(o.git_hash);
+  store.set_deploy_path(o.deploy_path);
+  store.set_start_timestamp(static_cast<int64_t>(started_at_s_));
+  for (const auto& [key, value] : o.labels) {
+    auto& label = *store.add_labels();
+    label.set_key(key);
+    label.set_value(value);
+  }
+  return store;
+}
+
+void PdSession::begin() {
+  last_heartbeat_s_ = started_at_s_;
+  open_stream();
+  send_store_heartbeat();
+}
+
+void PdSession::stop() {
+  stopped_ = true;
+  executor_->cancel(stream_timer_);
+  executor_->cancel(store_timer_);
+  executor_->cancel(tso_timer_);
+  waiting_for_ts_.clear();
+  stream_.reset();
+}
+
+void PdSession::open_stream() {
+  if (stopped_) return;
+  uint64_t number = ++stream_number_;
+  auto weak = weak_from_this();
+  api::RegionHeartbeatSink sink;
+  sink.on_response = [weak](pdpb::RegionHeartbeatResponse response) {
+    if (auto self = weak.lock()) self->hooks_.on_command(std::move(response));
+  };
+  sink.on_closed = [weak, number](api::Status status) {
+    auto self = weak.lock();
+    if (!self) return;
+    self->executor_->post([weak, number, status] {
+      if (auto alive = weak.lock()) alive->on_stream_closed(number, status);
+    });
+  };
+  stream_ = shared_.deps.pd.open_region_heartbeat(std::move(sink));
+}
+
+void PdSession::on_stream_closed(uint64_t number, const api::Status& status) {
+  if (stopped_ || number != stream_number_) return;
+  LOG_INFO("PD: the stream of region heartbeats ended: {}", status.message);
+  stream_.reset();
+  stream_timer_ = executor_->after(shared_.options.pd_retry_delay, [this] { open_stream(); });
+}
+
+void PdSession::heartbeat(pdpb::RegionHeartbeatRequest request) {
+  executor_->post([self = shared_from_this(), request = std::move(request)]() mutable {
+    if (self->stopped_ || !self->stream_) return;  // a later heartbeat will tell
+    *request.mutable_header() = self->header();
+    self->stream_->send(std::move(request));
+  });
+}
+
+void PdSession::send_store_heartbeat() {
+  if (stopped_) return;
+  store_timer_ = executor_->after(shared_.options.store_heartbeat_interval, [this] { send_store_heartbeat(); });
+  pdpb::StoreHeartbeatRequest request;
+  *request.mutable_header() = header();
+  auto& stats = *request.mutable_stats();
+  auto space = shared_.deps.kv.space();
+  stats.set_store_id(shared_.store.value);
+  stats.set_capacity(space.capacity);
+  stats.set_available(space.available);
+  stats.set_used_size(space.used + shared_.deps.raft_log.used_bytes());
+  stats.set_region_count(static_cast<uint32_t>(hooks_.region_count()));
+  stats.set_start_time(static_cast<uint32_t>(started_at_s_));
+  stats.set_is_busy(shared_.deps.kv.is_write_stalled());
+  const auto& counters = shared_.counters;
+  stats.set_sending_snap_count(static_cast<uint32_t>(counters.snapshots_sending));
+  stats.set_receiving_snap_count(static_cast<uint32_t>(counters.snapshots_receiving));
+  stats.set_applying_snap_count(static_cast<uint32_t>(counters.snapshots_applying));
+  uint64_t bytes = counters.bytes_written, keys = counters.keys_written;
+  stats.set_bytes_written(bytes - std::exchange(last_bytes_written_, bytes));
+  stats.set_keys_written(keys - std::exchange(last_keys_written_, keys));
+  uint64_t now_s = shared_.deps.clock.wall_now().seconds();
+  stats.mutable_interval()->set_start_timestamp(last_heartbeat_s_);
+  stats.mutable_interval()->set_end_timestamp(std::max(now_s, last_heartbeat_s_));
+  last_heartbeat_s_ = now_s;
+  stats.set_slow_score(1);
+  auto weak = weak_from_this();
+  shared_.deps.pd.store_heartbeat(api::make_call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse>(
+      std::move(request), [weak](api::Reply<pdpb::StoreHeartbeatResponse> reply) {
+        auto self = weak.lock();
+        if (!self) return;
+        if (!reply.ok()) {
+          log_failure("StoreHeartbeat", reply.error().message);
+        } else if (reply->header().error().type() == pdpb::STORE_TOMBSTONE) {
+          self->shared_.deps.on_fatal({StoreError::Kind::kRefusedByPd, reply->header().error().message()});
+        } else if (reply->header().error().type() != pdpb::OK) {
+          log_failure("StoreHeartbeat", reply->header().error().message());
+        }
+      }));
+}
+
+void PdSession::sync_max_ts(runtime::Job done) {
+  executor_->post([self = shared_from_this(), job = std::move(done)]() mutable {
+    if (self->stopped_) return;
+    self->waiting_for_ts_.push_back(std::move(job));
+    if (!self->fetching_ts_) self->fetch_timestamp();
+  });
+}
+
+void PdSession::fetch_timestamp() {
+  if (stopped_) return;
+  fetching_ts_ = true;
+  pdpb::TsoRequest request;
+  *request.mutable_header() = header();
+  request.set_count(1);
+  // Only those who ask before the timestamp is fetched may rest on it.
+  auto waiting = std::make_shared<std::vector<runtime::Job>>(std::exchange(waiting_for_ts_, {}));
+  auto weak = weak_from_this();
+  shared_.deps.pd.tso(api::make_call<pdpb::TsoRequest, pdpb::TsoResponse>(
+      std::move(request), [weak, waiting](api::Reply<pdpb::TsoResponse> reply) {
+        auto self = weak.lock();
+        if (!self) return;
+        auto* session = self.get();
+        session->executor_->post([self = std::move(self), waiting, reply = std::move(reply)]() mutable {
+          self->fetching_ts_ = false;
+          if (self->stopped_) return;
+          if (reply.ok() && reply->header().error().type() == pdpb::OK) {
+            const auto& ts = reply->timestamp();
+            self->shared_.concurrency.update_max_ts(
+                Timestamp::compose(static_cast<uint64_t>(ts.physical()), static_cast<uint64_t>(ts.logical())));
+            for (auto& job : *waiting) job();
+            if (!self->waiting_for_ts_.empty()) self->fetch_timestamp();
+            return;
+          }
+          log_failure("Tso", reply.ok() ? reply->header().error().message() : reply.error().message);
+          for (auto& job : *waiting) self->waiting_for_ts_.push_back(std::move(job));
+          self->fetching_ts_ = true;
+          auto again = [session = self.get()] { session->fetch_timestamp(); };
+          self->tso_timer_ = self->executor_->after(self->shared_.options.pd_retry_delay / 4, again);
+        });
+      }));
+}
+
+void PdSession::look_up(RegionId region) {
+  pdpb::GetRegionByIDRequest request;
+  *request.mutable_header() = header();
+  request.set_region_id(region.value);
+  auto weak = weak_from_this();
+  shared_.deps.pd.get_region_by_id(api::make_call<pdpb::GetRegionByIDRequest, pdpb::GetRegionResponse>(
+      std::move(request), [weak](api::Reply<pdpb::GetRegionResponse> reply) {
+        auto self = weak.lock();
+        if (self && reply.ok() && reply->has_region())
+          self->hooks_.on_region_found(std::move(*reply->mutable_region()));
+      }));
+}
+
+runtime::Task<Result<pdpb::AskBatchSplitResponse, std::string>> PdSession::ask_split(metapb::Region region,
+                                                                                     uint32_t count) {
+  pdpb::AskBatchSplitRequest request;
+  *request.mutable_region() = std::move(region);
+  request.set_split_count(count);
+  auto reply = co_await call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse>(std::move(request),
+                                                                                      &api::Pd::ask_batch_split);
+  if (!reply.ok()) co_return Err(reply.error().message);
+  if (reply->header().error().type() != pdpb::OK) co_return Err(reply->header().error().message());
+  if (static_cast<uint32_t>(reply->ids_size()) != count) co_return Err(std::string("PD gave too few ids"));
+  co_return std::move(*reply);
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,86 @@
+// PdSession: the store's conversation with PD: identity, heartbeats of the store and its regions, timestamps, split
+// ids, and PD's commands on their way to the shards. An actor with its own executor; PD may be away at any time, and
+// then it tries again. Tests: store_test.cc.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "api/pd.h"
+#include "runtime/async.h"
+#include "store/shared.h"
+
+namespace cairn::store {
+
+class PdSession : public std::enable_shared_from_this<PdSession> {
+ public:
+  using OnCommand = std::function<void(pdpb::RegionHeartbeatResponse)>;
+  using OnRegionFound = std::function<void(metapb::Region)>;
+  struct Hooks {
+    OnCommand on_command;           // any thread
+    OnRegionFound on_region_found;  // the session's executor
+    std::function<uint64_t()> region_count;
+  };
+  PdSession(Shared& shared, std::shared_ptr<runtime::Executor> executor, Hooks hooks);
+  ~PdSession();
+
+  runtime::Executor& executor() { return *executor_; }
+
+  // Calls, on the executor. `send` is a method of api::Pd.
+  template <class Req, class Resp>
+  runtime::Task<api::Reply<Resp>> call(Req request, void (api::Pd::*method)(api::Call<Req, Resp>)) {
+    *request.mutable_header() = header();
+    auto* pd = &shared_.deps.pd;
+    auto send = [pd, method](api::Call<Req, Resp> one) { (pd->*method)(std::move(one)); };
+    return api::ask<Req, Resp>(*executor_, shared_.options.pd_timeout, std::move(request), send);
+  }
+  // The same, again and again until PD answers without a header error, or the store stops (then the last failure).
+  template <class Req, class Resp>
+  runtime::Task<api::Reply<Resp>> insist(Req request, void (api::Pd::*method)(api::Call<Req, Resp>)) {
+    while (true) {
+      auto reply = co_await call<Req, Resp>(request, method);
+      if (reply.ok() && reply->header().error().type() == pdpb::OK) co_return std::move(reply);
+      log_failure(Req::descriptor()->name(), reply.ok() ? reply->header().error().message() : reply.error().message);
+      if (shared_.stopping) co_return std::move(reply);
+      co_await runtime::sleep(*executor_, shared_.options.pd_retry_delay);
+    }
+  }
+  pdpb::RequestHeader header() const;
+  metapb::Store store_record() const;
+
+  // Heartbeats begin. On the executor.
+  void begin();
+  void stop();
+
+  // Any thread.
+  void heartbeat(pdpb::RegionHeartbeatRequest request);
+  void sync_max_ts(runtime::Job done);
+  void look_up(RegionId region);
+  // On the executor.
+  runtime::Task<Result<pdpb::AskBatchSplitResponse, std::string>> ask_split(metapb::Region region, uint32_t count);
+
+ private:
+  static void log_failure(const std::string& what, const std::string& why);
+  void open_stream();
+  void on_stream_closed(uint64_t number, const api::Status& status);
+  void send_store_heartbeat();
+  void fetch_timestamp();
+
+  Shared& shared_;
+  std::shared_ptr<runtime::Executor> executor_;
+  Hooks hooks_;
+  // On the executor only.
+  bool stopped_ = false;
+  std::unique_ptr<api::RegionHeartbeatStream> stream_;
+  uint64_t stream_number_ = 0;
+  runtime::TimerId stream_timer_, store_timer_, tso_timer_;
+  std::vector<runtime::Job> waiting_for_ts_;
+  bool fetching_ts_ = false;
+  uint64_t started_at_s_ = 0;
+  uint64_t last_heartbeat_s_ = 0;
+  uint64_t last_bytes_written_ = 0, last_keys_written_ = 0;
+};
+
+}  // namespace cairn::store

@@ -1,0 +1,154 @@
+#include "store/shard.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace cairn::store {
+
+Shard::Shard(int index, Shared& shared)
+    : index_(index), shared_(shared), executor_(shared.deps.executors.make("shard-" + std::to_string(index))) {
+  applier_ = std::make_unique<Applier>(
+      shared_.deps.executors.make("apply-" + std::to_string(index)), shared_.deps.kv, shared_.store,
+      [this](std::vector<replica::ApplyReport> reports) {
+        executor_->post([this, r = std::move(reports)]() mutable { on_reports(std::move(r)); });
+      },
+      [this](const engine::Error& error) { shared_.fail(error); });
+  scheduler_ = std::make_unique<txn::Scheduler>(*this, shared_.concurrency, shared_.deps.clock);
+}
+
+Shard::~Shard() {
+  // A store that is dropped without stop() was killed: its commands' frames are lost with its process.
+  if (scheduler_->pending_commands() > 0) static_cast<void>(scheduler_.release());
+}
+
+replica::Replica* Shard::find(RegionId region) const {
+  auto found = replicas_.find(region);
+  return found == replicas_.end() ? nullptr : found->second.get();
+}
+
+void Shard::touch(RegionId region) {
+  touched_.insert(region);
+  if (std::exchange(round_is_due_, true)) return;
+  // Behind what is queued already: the round takes all of it.
+  executor_->post([this] { run_round(); });
+}
+
+void Shard::run_round() {
+  round_is_due_ = false;
+  if (stopped_) return;
+  Instant now = shared_.deps.clock.now();
+  replica::Outbox out;
+  out.log = shared_.deps.raft_log.new_batch();
+  auto touched = std::exchange(touched_, {});
+  for (RegionId region : touched) {
+    auto* replica = find(region);
+    if (!replica || replica->is_destroying()) continue;
+    replica->collect(now, out);
+    if (reserved_.erase(region) > 0) {
+      if (replica->is_installing()) {
+        ++shared_.counters.snapshots_applying;
+      } else {
+        shared_.directory.release_reservation(region);  // Raft had no use for the snapshot
+      }
+    }
+    handle_events(*replica);
+  }
+  send_out(std::move(out));
+}
+
+void Shard::send_out(replica::Outbox out) {
+  for (auto& message : out.messages) shared_.deps.transport.send(std::move(message));
+  for (auto& snapshot : out.snapshots) send_snapshot(std::move(snapshot));
+  for (RegionId region : out.snapshots_wanted) make_snapshot(region);
+  for (const auto& folder : out.folders_to_remove) {
+    if (auto removed = shared_.deps.kv.files().remove_tree(folder); !removed.ok()) {
+      LOG_WARN("removing {}: {}", folder, removed.error().message);
+    }
+  }
+  if (!out.log->empty() || !out.tickets.empty()) {
+    auto sync = out.sync ? engine::Sync::kYes : engine::Sync::kNo;
+    shared_.log_writer->submit(std::move(out.log), sync, [this, tickets = std::move(out.tickets)]() mutable {
+      if (tickets.empty()) return;
+      executor_->post([this, t = std::move(tickets)] { on_log_written(t); });
+    });
+  }
+  if (!out.apply.empty()) applier_->submit(std::move(out.apply));
+}
+
+void Shard::on_log_written(const std::vector<replica::PersistTicket>& tickets) {
+  if (stopped_) return;
+  replica::Outbox out;
+  out.log = shared_.deps.raft_log.new_batch();
+  for (const auto& ticket : tickets) {
+    auto* replica = find(ticket.region);
+    if (!replica || replica->incarnation() != ticket.incarnation || replica->is_destroying()) continue;
+    replica->on_persisted(ticket.number, out);
+    touch(ticket.region);
+  }
+  send_out(std::move(out));
+}
+
+void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
+  if (stopped_) return;
+  Instant now = shared_.deps.clock.now();
+  for (auto& report : reports) {
+    RegionId region = report.region;
+    if (report.destroyed) {
+      on_destroyed(region, report.incarnation);
+      continue;
+    }
+    auto* replica = find(region);
+    if (!replica || replica->incarnation() != report.incarnation || replica->is_destroying()) continue;
+    shared_.counters.bytes_written += report.written.bytes;
+    shared_.counters.keys_written += report.written.keys;
+    bool installed = report.installed;
+    replica->on_applied(std::move(report), now);
+    if (installed) {
+      --shared_.counters.snapshots_applying;
+      // The marker that would have it done again after a crash.
+      auto batch = shared_.deps.raft_log.new_batch();
+      batch->put_meta(region, replica::kPendingSnapshotSlot, {});
+      shared_.log_writer->submit(std::move(batch), engine::Sync::kNo, nullptr);
+    }
+    handle_events(*replica);
+    touch(region);
+  }
+}
+
+void Shard::handle_events(replica::Replica& replica) {
+  auto events = replica.take_events();
+  if (events.installed) {
+    const auto& region = *events.installed;
+    shared_.directory.set_ranges({{RegionId(region.id()), region.start_key(), region.end_key()}});
+    LOG_INFO("region {}: installed a snapshot at {}", replica.id(), replica.applied());
+  }
+  for (const auto& split : events.splits) on_split(split, replica.is_leader());
+  if (events.removed) {
+    destroy(replica);
+    return;
+  }
+  if (events.became_leader) sync_max_ts(replica.id(), *events.became_leader);
+  if (events.heartbeat && replica.is_leader()) heartbeat(replica, shared_.deps.clock.now());
+}
+
+void Shard::publish_status() {
+  std::vector<RegionStatus> out;
+  for (const auto& [id, replica] : replicas_) {
+    const auto& node = replica->node();
+    RegionStatus status;
+    status.region = replica::describe(replica->region());
+    status.peer = PeerId(replica->self().id());
+    status.leader = node.leader();
+    status.term = node.term();
+    status.applied = replica->applied();
+    status.committed = node.commit();
+    status.last = node.last_index();
+    status.is_leader = node.is_leader();
+    out.push_back(std::move(status));
+  }
+  std::lock_guard lock(status_mutex_);
+  status_ = std::move(out);
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,138 @@
+// Shard: an actor that owns a share of the regions. Everything that its regions decide happens on its executor, one job
+// at a time. Jobs mark the regions they touch; a round then takes from each touched replica what it wants done, so that
+// all regions of a round share one log write, one engine batch, and go out together.
+//
+//   jobs (messages, proposals, ticks, answers) ─▶ touched ─ round ─▶ LogWriter, Applier, Transport
+//
+// Implements the replicated store (engine::RegionStore) for txn and rawkv. Files: shard.cc the round, shard_requests.cc
+// reads and writes, shard_receive.cc messages of other stores, shard_life.cc how peers come and go, shard_ticks.cc
+// what happens from time to time. Tests: store_test.cc.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/region_store.h"
+#include "replica/replica.h"
+#include "store/applier.h"
+#include "store/shared.h"
+#include "store/store.h"
+#include "txn/scheduler.h"
+
+namespace cairn::store {
+
+using engine::RegionError;
+
+class Shard final : public ShardHandle, public engine::RegionStore {
+ public:
+  Shard(int index, Shared& shared);
+  ~Shard() override;
+
+  // ShardHandle.
+  engine::RegionStore& regions() override { return *this; }
+  txn::Scheduler& scheduler() override { return *scheduler_; }
+  runtime::Executor& executor() override { return *executor_; }
+
+  // engine::RegionStore: on the executor only.
+  runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> snapshot(engine::RegionRequest request) override;
+  runtime::Task<Result<LogIndex, RegionError>> write(engine::RegionRequest request, Term term,
+                                                     engine::WriteData data) override;
+  bool is_busy(RegionId region) const override;
+
+  // All below: on the executor only, unless it says otherwise.
+
+  runtime::Task<Result<LogIndex, RegionError>> read_index(engine::RegionRequest request);
+  // Proposes the split; `ids` as PD gave them, one for each key.
+  runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> split(
+      engine::RegionRequest request, raft_cmdpb::BatchSplitRequest splits);
+  Result<metapb::Region, RegionError> region_for(const engine::RegionRequest& request) const;
+  void transfer_leader(RegionId region, PeerId to);
+
+  // A region of the disk, at start.
+  struct LoadedRegion {
+    metapb::Region region;
+    replica::RaftState raft_state;
+    replica::ApplyState apply_state;
+  };
+  void load(LoadedRegion loaded);
+  // Ticks begin.
+  void begin();
+  // `on_stopped` runs when nothing waits any more.
+  void stop(runtime::Job on_stopped);
+
+  void on_raft_message(raft_serverpb::RaftMessage message);
+  void on_unreachable(StoreId store);
+  void on_unreachable(RegionId region, PeerId peer);
+  void on_pd_command(const pdpb::RegionHeartbeatResponse& command);
+  // PD does not list this peer any more.
+  void on_region_gone(const metapb::Region& newer);
+
+  // Copies for the status page, a second old at most. Any thread.
+  std::vector<RegionStatus> status() const {
+    std::lock_guard lock(status_mutex_);
+    return status_;
+  }
+
+ private:
+  replica::Replica* find(RegionId region) const;
+  void touch(RegionId region);
+  void run_round();
+  void send_out(replica::Outbox out);
+  void on_log_written(const std::vector<replica::PersistTicket>& tickets);
+  void on_reports(std::vector<replica::ApplyReport> reports);
+  void handle_events(replica::Replica& replica);
+  void send_snapshot(replica::OutgoingSnapshot snapshot);
+  void make_snapshot(RegionId region);
+
+  // Life.
+  replica::Replica& add(replica::Replica::Loaded loaded);
+  bool try_create(const raft_serverpb::RaftMessage& message);
+  void on_split(const replica::SplitDone& split, bool leader);
+  void create_child(const metapb::Region& child, bool campaign);
+  void destroy(replica::Replica& replica);
+  void on_destroyed(RegionId region, replica::Incarnation incarnation);
+  bool refuses_by_tombstone(const raft_serverpb::RaftMessage& message);
+  void send_tombstone(const raft_serverpb::RaftMessage& to, const metapb::RegionEpoch& epoch, PeerId from);
+  bool admits_snapshot(const raft_serverpb::RaftMessage& message, replica::Replica& replica);
+  replica::ReplicaOptions replica_options() const;
+
+  // From time to time.
+  void arm_tick();
+  void tick();
+  void gc_logs();
+  void heartbeat_regions(Instant now);
+  void heartbeat(replica::Replica& replica, Instant now);
+  void check_missing_leaders(Instant now);
+  void sync_max_ts(RegionId region, Term term);
+  void count_leaders();
+  void publish_status();
+  void wait_for_commands(runtime::Job on_quiet);
+
+  // Requests.
+  engine::RegionSnapshotPtr take_snapshot(const replica::Replica& replica, replica::ReadViewPtr view) const;
+
+  const int index_;
+  Shared& shared_;
+  std::shared_ptr<runtime::Executor> executor_;
+  std::unique_ptr<Applier> applier_;
+  std::unique_ptr<txn::Scheduler> scheduler_;
+  std::map<RegionId, std::unique_ptr<replica::Replica>> replicas_;
+  std::set<RegionId> touched_;
+  bool round_is_due_ = false;
+  bool stopped_ = false;
+  bool running_ = false;
+  uint64_t ticks_ = 0;
+  runtime::TimerId tick_timer_;
+  std::map<RegionId, Instant> heartbeats_;     // when each led region was reported last
+  std::map<RegionId, Instant> leaders_asked_;  // when PD was asked about a region without leader
+  uint64_t leaders_counted_ = 0;
+  mutable std::mutex status_mutex_;
+  std::vector<RegionStatus> status_;  // guarded by status_mutex_
+  std::set<RegionId> reserved_;       // ranges kept for snapshots that Raft has not taken yet
+};
+
+}  // namespace cairn::store

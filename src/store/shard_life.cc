@@ -1,0 +1,193 @@
+// How peers come to a shard and leave it: loading, creation, splits, destruction; and snapshots, by which they move.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "replica/keys.h"
+#include "store/shard.h"
+
+namespace cairn::store {
+
+replica::ReplicaOptions Shard::replica_options() const {
+  const auto& o = shared_.options;
+  replica::ReplicaOptions out;
+  out.store = shared_.store;
+  out.tick = o.tick;
+  out.election_ticks = o.election_ticks;
+  out.heartbeat_ticks = o.heartbeat_ticks;
+  out.seed = shared_.deps.seed;
+  out.entry_bytes_max = o.raft_entry_bytes_max;
+  out.cache_bytes_max = o.entry_cache_bytes_max;
+  out.proposals_max = o.proposals_max;
+  out.proposals_bytes_max = o.proposals_bytes_max;
+  out.reads_max = o.pending_reads_max;
+  out.log_gc = {o.log_gc_threshold, o.log_gc_count_max, o.log_gc_bytes_max};
+  return out;
+}
+
+replica::Replica& Shard::add(replica::Replica::Loaded loaded) {
+  RegionId region(loaded.region.id());
+  loaded.incarnation = shared_.next_incarnation++;
+  applier_->begin({region, loaded.incarnation, PeerId(loaded.self.id()), loaded.region, loaded.apply_state});
+  auto entry = shared_.directory.claim(region, index_);
+  CHECK(entry.shard == index_, "region {} belongs to shard {}, not {}", region, entry.shard, index_);
+  auto made =
+      std::make_unique<replica::Replica>(replica_options(), std::move(loaded), shared_.deps.raft_log, entry.cell);
+  auto& replica = *made;
+  CHECK(!replicas_.contains(region), "region {} is here twice", region);
+  replicas_[region] = std::move(made);
+  touch(region);
+  return replica;
+}
+
+void Shard::load(LoadedRegion loaded) {
+  const metapb::Peer* self = replica::find_peer_on(loaded.region, shared_.store);
+  CHECK(self != nullptr, "region {} was loaded but has no peer on store {}", loaded.region.id(), shared_.store);
+  replica::Replica::Loaded in;
+  in.self = *self;
+  in.region = std::move(loaded.region);
+  in.raft_state = loaded.raft_state;
+  in.apply_state = loaded.apply_state;
+  in.from_disk = true;
+  auto& replica = add(std::move(in));
+  // Alone, nobody else could win: no need to wait for a timeout.
+  if (replica.region().peers_size() == 1) replica.campaign();
+}
+
+void Shard::on_split(const replica::SplitDone& split, bool leader) {
+  std::vector<RegionDirectory::Range> ranges;
+  for (size_t i = 0; i < split.plan.regions.size(); ++i) {
+    const auto& region = split.plan.regions[i];
+    if (i == split.plan.derived || split.created[i]) {
+      ranges.push_back({RegionId(region.id()), region.start_key(), region.end_key()});
+    }
+  }
+  shared_.directory.set_ranges(ranges);
+  for (size_t i = 0; i < split.plan.regions.size(); ++i) {
+    if (!split.created[i]) continue;
+    const auto& child = split.plan.regions[i];
+    int shard = shared_.directory.claim(RegionId(child.id()), index_).shard;
+    if (shard == index_) {
+      create_child(child, leader);
+    } else {  // a vote made its peer there before: it lives on in that place
+      shared_.post_to_shard(shard, [child, leader](Shard& other) { other.create_child(child, leader); });
+    }
+  }
+}
+
+void Shard::create_child(const metapb::Region& child, bool campaign) {
+  RegionId region(child.id());
+  auto entry = shared_.directory.claim(region, index_);
+  CHECK(entry.shard == index_, "region {}: a child of shard {} was made on shard {}", region, index_, entry.shard);
+  // Its peer may have been made before by a vote, without data. It lives on: its vote must not be forgotten.
+  std::optional<replica::RaftState> before;
+  if (auto* existing = find(region)) {
+    CHECK(!existing->is_initialized(), "region {}: a split makes a region that is here", region);
+    before = existing->storage().raft_state();
+    existing->abandon("the peer begins anew by a split");
+    replicas_.erase(region);
+  } else {
+    auto bytes = shared_.deps.raft_log.state(region);
+    if (!bytes.ok()) {
+      shared_.fail(bytes.error());
+      return;
+    }
+    if (*bytes) before = replica::decode_raft_state(**bytes);
+  }
+  // Not fresh: the split is applied again after a crash, and the child had gone on before it.
+  bool fresh = !before || before->last_index < replica::kInitialIndex;
+  replica::RaftState raft_state = replica::begin_raft_state(before);
+  if (fresh) {
+    auto batch = shared_.deps.raft_log.new_batch();
+    batch->put_state(region, replica::encode(raft_state));
+    shared_.log_writer->submit(std::move(batch), engine::Sync::kYes, nullptr);
+  }
+  replica::Replica::Loaded loaded;
+  loaded.region = child;
+  loaded.self = *replica::find_peer_on(child, shared_.store);
+  loaded.raft_state = raft_state;
+  loaded.apply_state = replica::kInitialApplyState;
+  loaded.from_disk = !fresh;
+  auto& replica = add(std::move(loaded));
+  if (campaign) replica.campaign();
+}
+
+void Shard::destroy(replica::Replica& replica) {
+  LOG_INFO("region {}: peer {} leaves this store", replica.id(), replica.self().id());
+  replica.set_destroying();
+  replica.abandon("the peer was removed");
+  metapb::Region last = replica.region();
+  if (!replica.is_initialized()) *last.add_peers() = replica.self();
+  std::vector<replica::ApplyTask> tasks;
+  tasks.push_back({replica.id(), replica.incarnation(), replica::DestroyPeer{std::move(last)}});
+  applier_->submit(std::move(tasks));
+}
+
+void Shard::on_destroyed(RegionId region, replica::Incarnation incarnation) {
+  auto* replica = find(region);
+  if (!replica || replica->incarnation() != incarnation) return;
+  auto batch = shared_.deps.raft_log.new_batch();
+  replica->storage().remove_all(*batch);
+  shared_.log_writer->submit(std::move(batch), engine::Sync::kYes, [this, region, incarnation] {
+    executor_->post([this, region, incarnation] {
+      auto* gone = find(region);
+      if (!gone || gone->incarnation() != incarnation) return;
+      replicas_.erase(region);
+      heartbeats_.erase(region);
+      leaders_asked_.erase(region);
+      shared_.directory.erase(region);
+    });
+  });
+}
+
+void Shard::on_region_gone(const metapb::Region& newer) {
+  auto* replica = find(RegionId(newer.id()));
+  if (!replica || replica->is_destroying() || replica->is_leader()) return;
+  bool member = replica::find_peer(newer, PeerId(replica->self().id())) != nullptr;
+  bool newer_epoch = newer.region_epoch().conf_ver() > replica->region().region_epoch().conf_ver();
+  if (!member && newer_epoch) destroy(*replica);
+}
+
+void Shard::make_snapshot(RegionId region) {
+  replica::MakeOptions options;
+  options.region = region;
+  options.folder = std::string(kMadeSnapshots) + "/" + std::to_string(shared_.next_folder++);
+  options.sst_bytes_max = shared_.options.snapshot_sst_bytes_max;
+  options.now = shared_.deps.clock.wall_now();
+  shared_.snapshot_pool->post([this, options] {
+    auto& kv = shared_.deps.kv;
+    std::shared_ptr<void> files(
+        nullptr, [&kv, folder = options.folder](void*) { static_cast<void>(kv.files().remove_tree(folder)); });
+    auto made = replica::make_snapshot(kv, options);
+    if (!made.ok()) LOG_WARN("region {}: no snapshot could be made: {}", options.region, made.error().message);
+    std::optional<replica::MadeSnapshot> out;
+    if (made.ok()) out = std::move(made).value();
+    executor_->post([this, id = options.region, out = std::move(out), files = std::move(files)]() mutable {
+      auto* replica = find(id);
+      if (!replica || stopped_) return;
+      replica->on_snapshot_made(std::move(out), std::move(files));
+      touch(id);
+    });
+  });
+}
+
+void Shard::send_snapshot(replica::OutgoingSnapshot snapshot) {
+  std::vector<SnapshotSource::File> files;
+  for (const auto& file : snapshot.files) files.push_back({file.path, file.bytes});
+  SnapshotSource source(shared_.deps.kv.files(), std::move(files), std::move(snapshot.keep_alive));
+  RegionId region(snapshot.message.region_id());
+  PeerId to(snapshot.message.to_peer().id());
+  LOG_INFO("region {}: sends a snapshot of {} bytes to peer {}", region, source.bytes(), to);
+  ++shared_.counters.snapshots_sending;
+  shared_.deps.transport.send_snapshot(std::move(snapshot.message), std::move(source), [this, region, to](bool ok) {
+    --shared_.counters.snapshots_sending;
+    executor_->post([this, region, to, ok] {
+      auto* replica = find(region);
+      if (!replica || stopped_) return;
+      replica->on_snapshot_sent(to, ok);
+      touch(region);
+    });
+  });
+}
+
+}  // namespace cairn::store

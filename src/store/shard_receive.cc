@@ -1,0 +1,164 @@
+// Messages of other stores: which of them reach a replica, and which create or end one (protocol e.3).
+#include <utility>
+
+#include "base/log.h"
+#include "replica/keys.h"
+#include "store/shard.h"
+
+namespace cairn::store {
+namespace {
+
+bool is_older(const metapb::RegionEpoch& a, const metapb::RegionEpoch& b) {
+  return a.conf_ver() < b.conf_ver() || a.version() < b.version();
+}
+
+bool is_vote_request(const raft_serverpb::RaftMessage& message) {
+  auto type = message.message().msg_type();
+  return type == eraftpb::MsgRequestVote || type == eraftpb::MsgRequestPreVote;
+}
+
+bool may_create(const raft_serverpb::RaftMessage& message) {
+  return is_vote_request(message) ||
+         (message.message().msg_type() == eraftpb::MsgHeartbeat && message.message().commit() == 0);
+}
+
+}  // namespace
+
+void Shard::on_raft_message(raft_serverpb::RaftMessage message) {
+  if (stopped_) return;
+  RegionId region(message.region_id());
+  if (region.value == 0 || message.from_peer().id() == 0 || message.to_peer().id() == 0) return;
+  auto* replica = find(region);
+  if (replica && replica->is_destroying()) return;
+
+  if (message.is_tombstone()) {
+    bool mine = replica && replica->self().id() == message.to_peer().id();
+    if (mine && is_older(replica->region().region_epoch(), message.region_epoch())) {
+      LOG_INFO("region {}: peer {} learns that it was removed", region, replica->self().id());
+      destroy(*replica);
+    }
+    return;
+  }
+  if (!message.has_message()) return;  // extra messages: hints that we do not act on
+
+  if (replica && message.to_peer().id() > replica->self().id()) {
+    LOG_INFO("region {}: peer {} gives way to peer {}", region, replica->self().id(), message.to_peer().id());
+    destroy(*replica);
+    return;  // the sender repeats it
+  }
+  if (replica && message.to_peer().id() < replica->self().id()) return;
+  if (!replica) {
+    if (!try_create(message)) return;
+    replica = find(region);
+  }
+  if (replica->is_initialized() && !replica::find_peer(replica->region(), PeerId(message.from_peer().id())) &&
+      is_older(message.region_epoch(), replica->region().region_epoch())) {
+    if (is_vote_request(message)) {
+      send_tombstone(message, replica->region().region_epoch(), PeerId(replica->self().id()));
+    }
+    return;
+  }
+  if (message.message().msg_type() == eraftpb::MsgSnapshot && !admits_snapshot(message, *replica)) return;
+  replica->on_raft_message(std::move(message), shared_.deps.clock.now());
+  touch(region);
+}
+
+bool Shard::try_create(const raft_serverpb::RaftMessage& message) {
+  RegionId region(message.region_id());
+  if (!may_create(message) || refuses_by_tombstone(message)) return false;
+  if (shared_.directory.overlaps({region, message.start_key(), message.end_key()})) return false;
+  // What an earlier process promised for this peer still holds.
+  auto bytes = shared_.deps.raft_log.state(region);
+  if (!bytes.ok()) {
+    shared_.fail(bytes.error());
+    return false;
+  }
+  replica::RaftState raft_state;
+  if (*bytes) {
+    auto decoded = replica::decode_raft_state(**bytes);
+    CHECK(decoded, "region {}: a raft state that cannot be read", region);
+    raft_state = *decoded;
+    // A log without a region: the split that makes it is still to be applied again.
+    if (raft_state.last_index > LogIndex(0)) return false;
+  }
+  auto entry = shared_.directory.claim(region, index_);
+  if (entry.shard != index_) return false;
+  replica::Replica::Loaded loaded;
+  loaded.region.set_id(region.value);
+  loaded.self = message.to_peer();
+  loaded.raft_state = raft_state;
+  loaded.from_disk = bytes->has_value();
+  add(std::move(loaded));
+  return true;
+}
+
+bool Shard::refuses_by_tombstone(const raft_serverpb::RaftMessage& message) {
+  RegionId region(message.region_id());
+  auto bytes = shared_.deps.kv.get(engine::Cf::kRaft, replica::region_state_key(region));
+  if (!bytes.ok()) {
+    shared_.fail(bytes.error());
+    return true;
+  }
+  if (!*bytes) return false;
+  auto local = replica::decode_region_state(**bytes);
+  CHECK(local, "region {}: a region state that cannot be read", region);
+  if (local->state() != raft_serverpb::Tombstone) return true;  // being made, or being destroyed
+  const auto& last = local->region();
+  if (is_older(message.region_epoch(), last.region_epoch())) {
+    bool sender_is_member = replica::find_peer_on(last, StoreId(message.from_peer().store_id())) != nullptr;
+    if (!sender_is_member && is_vote_request(message)) {
+      send_tombstone(message, last.region_epoch(), PeerId(message.to_peer().id()));
+    }
+    return true;
+  }
+  const metapb::Peer* former = replica::find_peer_on(last, shared_.store);
+  return former && former->id() >= message.to_peer().id();
+}
+
+void Shard::send_tombstone(const raft_serverpb::RaftMessage& to, const metapb::RegionEpoch& epoch, PeerId from) {
+  raft_serverpb::RaftMessage answer;
+  answer.set_region_id(to.region_id());
+  *answer.mutable_to_peer() = to.from_peer();
+  *answer.mutable_from_peer() = to.to_peer();
+  answer.mutable_from_peer()->set_id(from.value);
+  *answer.mutable_region_epoch() = epoch;
+  answer.set_is_tombstone(true);
+  shared_.deps.transport.send(std::move(answer));
+}
+
+bool Shard::admits_snapshot(const raft_serverpb::RaftMessage& message, replica::Replica& replica) {
+  raft_serverpb::RaftSnapshotData data;
+  bool ok = data.ParseFromString(message.message().snapshot().data());
+  const auto& region = data.region();
+  ok = ok && region.id() == message.region_id() && replica::find_peer(region, PeerId(replica.self().id())) != nullptr;
+  ok = ok && !data.meta().tablet_snap_path().empty();  // set here, when its files had been received
+  ok = ok && !replica.is_installing();
+  ok = ok && !is_older(region.region_epoch(), replica.region().region_epoch());
+  ok = ok && shared_.directory.reserve({replica.id(), region.start_key(), region.end_key()});
+  if (ok) reserved_.insert(replica.id());
+  if (!ok && !data.meta().tablet_snap_path().empty()) {
+    LOG_INFO("region {}: refuses a snapshot", replica.id());
+    static_cast<void>(shared_.deps.kv.files().remove_tree(data.meta().tablet_snap_path()));
+  }
+  return ok;
+}
+
+void Shard::on_unreachable(StoreId store) {
+  if (stopped_) return;
+  for (const auto& [id, replica] : replicas_) {
+    if (!replica->is_leader()) continue;
+    if (const auto* peer = replica::find_peer_on(replica->region(), store)) {
+      replica->on_unreachable(PeerId(peer->id()));
+      touch(id);
+    }
+  }
+}
+
+void Shard::on_unreachable(RegionId region, PeerId peer) {
+  if (auto* replica = find(region); replica && !stopped_) {
+    replica->on_unreachable(peer);
+    touch(region);
+  }
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,116 @@
+// Reads and writes of a shard's regions.
+#include <algorithm>
+#include <utility>
+
+#include "replica/keys.h"
+#include "replica/split_plan.h"
+#include "runtime/async.h"
+#include "store/shard.h"
+
+namespace cairn::store {
+namespace {
+
+RegionError stopping() { return engine::OtherRegionError{"TiKV is Closing"}; }
+
+// The store id is checked before the region's existence.
+RegionError not_found(const engine::RegionRequest& request, StoreId store) {
+  if (request.store.is_set() && request.store != store) return engine::StoreNotMatch{request.store, store};
+  return engine::RegionNotFound{request.region};
+}
+
+}  // namespace
+
+engine::RegionSnapshotPtr Shard::take_snapshot(const replica::Replica& replica, replica::ReadViewPtr view) const {
+  LogIndex applied = replica.applied();
+  return replica::make_region_snapshot(shared_.deps.kv.snapshot(), std::move(view), applied);
+}
+
+runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Shard::snapshot(engine::RegionRequest request) {
+  if (stopped_) co_return Err(stopping());
+  auto* replica = find(request.region);
+  if (!replica) co_return Err(not_found(request, shared_.store));
+  if (auto error = replica->check(request)) co_return Err(std::move(*error));
+  if (request.stale_read) {
+    co_return Err(RegionError(engine::DataIsNotReady{request.region, PeerId(replica->self().id()), Timestamp(0)}));
+  }
+  if (replica->lease_is_valid(shared_.deps.clock.now())) co_return take_snapshot(*replica, replica->view());
+
+  auto index = co_await read_index(request);
+  if (!index.ok()) co_return Err(std::move(index).error());
+  // Time has passed: the region may be another one now, or gone.
+  replica = find(request.region);
+  if (!replica || stopped_) co_return Err(not_found(request, shared_.store));
+  if (auto error = replica->check(request)) co_return Err(std::move(*error));
+  CHECK(replica->applied() >= *index, "region {}: readable at {} with {} applied", request.region, *index,
+        replica->applied());
+  co_return take_snapshot(*replica, replica->view() ? replica->view() : replica->follower_view());
+}
+
+runtime::Task<Result<LogIndex, RegionError>> Shard::read_index(engine::RegionRequest request) {
+  if (stopped_) co_return Err(stopping());
+  auto* replica = find(request.region);
+  if (!replica) co_return Err(not_found(request, shared_.store));
+  auto [promise, future] = runtime::one_shot<replica::ReadOutcome>();
+  replica->read(request, [p = std::move(promise)](replica::ReadOutcome outcome) mutable { p.set(std::move(outcome)); });
+  touch(request.region);
+  auto outcome = co_await future.wait(*executor_);
+  if (!outcome) co_return Err(stopping());
+  co_return std::move(*outcome);
+}
+
+runtime::Task<Result<LogIndex, RegionError>> Shard::write(engine::RegionRequest request, Term term,
+                                                          engine::WriteData data) {
+  if (stopped_) co_return Err(stopping());
+  auto* replica = find(request.region);
+  if (!replica) co_return Err(not_found(request, shared_.store));
+  auto [promise, future] = runtime::one_shot<replica::WriteOutcome>();
+  replica->write(request, term, std::move(data), shared_.deps.clock.now(),
+                 [p = std::move(promise)](replica::WriteOutcome outcome) mutable { p.set(std::move(outcome)); });
+  touch(request.region);
+  auto outcome = co_await future.wait(*executor_);
+  if (!outcome) co_return Err(RegionError(engine::UndeterminedResult{"the store stopped"}));
+  co_return std::move(*outcome);
+}
+
+bool Shard::is_busy(RegionId region) const {
+  auto* replica = find(region);
+  return replica && (replica->is_busy() || shared_.deps.kv.is_write_stalled());
+}
+
+Result<metapb::Region, RegionError> Shard::region_for(const engine::RegionRequest& request) const {
+  auto* replica = find(request.region);
+  if (!replica) return Err(not_found(request, shared_.store));
+  if (auto error = replica->check(request)) return Err(std::move(*error));
+  return replica->region();
+}
+
+runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> Shard::split(
+    engine::RegionRequest request, raft_cmdpb::BatchSplitRequest splits) {
+  auto region = region_for(request);
+  if (!region.ok()) co_return Err(std::move(region).error());
+  auto plan = replica::plan_split(*region, splits);
+  if (!plan.ok()) co_return Err(RegionError(engine::OtherRegionError{plan.error()}));
+  raft_cmdpb::AdminRequest admin;
+  admin.set_cmd_type(raft_cmdpb::BatchSplit);
+  *admin.mutable_splits() = std::move(splits);
+  auto [promise, future] = runtime::one_shot<replica::WriteOutcome>();
+  find(request.region)
+      ->propose_admin(std::move(admin), shared_.deps.clock.now(),
+                      [p = std::move(promise)](replica::WriteOutcome outcome) mutable { p.set(std::move(outcome)); });
+  touch(request.region);
+  auto outcome = co_await future.wait(*executor_);
+  if (!outcome) co_return Err(RegionError(engine::UndeterminedResult{"the store stopped"}));
+  if (!outcome->ok()) co_return Err(std::move(*outcome).error());
+  std::vector<engine::RegionDescription> regions;
+  for (const auto& part : plan->regions) regions.push_back(replica::describe(part));
+  co_return std::move(regions);
+}
+
+void Shard::transfer_leader(RegionId region, PeerId to) {
+  auto* replica = find(region);
+  if (!replica) return;
+  static_cast<void>(replica->transfer_leader(to));  // best effort
+  touch(region);
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,177 @@
+// What a shard does from time to time: one timer for all its replicas; log compaction; heartbeats of led regions to PD;
+// and what PD answers.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "replica/keys.h"
+#include "store/shard.h"
+
+namespace cairn::store {
+
+void Shard::begin() {
+  running_ = true;
+  arm_tick();
+}
+
+void Shard::stop(runtime::Job on_stopped) {
+  stopped_ = true;
+  executor_->cancel(tick_timer_);
+  for (auto& [id, replica] : replicas_) replica->abandon("TiKV is Closing");
+  wait_for_commands(std::move(on_stopped));
+}
+
+void Shard::wait_for_commands(runtime::Job on_quiet) {
+  if (scheduler_->pending_commands() == 0) {
+    applier_->drain([this, job = std::move(on_quiet)]() mutable { executor_->post(std::move(job)); });
+    return;
+  }
+  executor_->after(1ms, [this, job = std::move(on_quiet)]() mutable { wait_for_commands(std::move(job)); });
+}
+
+void Shard::arm_tick() {
+  tick_timer_ = executor_->after(shared_.options.tick, [this] { tick(); });
+}
+
+void Shard::tick() {
+  if (stopped_) return;
+  arm_tick();
+  ++ticks_;
+  Instant now = shared_.deps.clock.now();
+  for (auto& [id, replica] : replicas_) {
+    if (replica->is_destroying()) continue;
+    replica->tick(now);
+    touch(id);
+  }
+  auto every = [&](Duration interval) {
+    return ticks_ % std::max<uint64_t>(1, static_cast<uint64_t>(interval / shared_.options.tick)) == 0;
+  };
+  if (every(shared_.options.log_gc_interval)) gc_logs();
+  if (every(1s)) {
+    heartbeat_regions(now);
+    check_missing_leaders(now);
+    count_leaders();
+    publish_status();
+  }
+}
+
+void Shard::gc_logs() {
+  uint64_t flushed = shared_.deps.kv.flushed_sequence();
+  replica::Outbox out;
+  out.log = shared_.deps.raft_log.new_batch();
+  Instant now = shared_.deps.clock.now();
+  for (auto& [id, replica] : replicas_) {
+    if (!replica->is_destroying() && !replica->is_installing()) replica->gc_log(flushed, now, out);
+  }
+  if (!out.log->empty()) shared_.log_writer->submit(std::move(out.log), engine::Sync::kNo, nullptr);
+  if (shared_.deps.raft_log.used_bytes() > shared_.options.raft_log_flush_bytes) shared_.deps.kv.flush_soon();
+}
+
+void Shard::count_leaders() {
+  auto leaders = static_cast<uint64_t>(
+      std::count_if(replicas_.begin(), replicas_.end(), [](const auto& r) { return r.second->is_leader(); }));
+  shared_.counters.leaders += leaders - leaders_counted_;
+  leaders_counted_ = leaders;
+}
+
+void Shard::heartbeat_regions(Instant now) {
+  for (auto& [id, replica] : replicas_) {
+    if (!replica->is_leader() || replica->is_destroying()) {
+      heartbeats_.erase(id);
+      continue;
+    }
+    auto last = heartbeats_.find(id);
+    auto progress = replica->node().status().progress;
+    bool healthy = std::all_of(progress.begin(), progress.end(), [&](const raft::PeerProgress& p) {
+      return p.id.value == replica->self().id() || (p.recently_active && p.matched >= replica->storage().truncated());
+    });
+    Duration interval =
+        healthy ? shared_.options.region_heartbeat_interval : shared_.options.region_heartbeat_interval_unhealthy;
+    if (last == heartbeats_.end() || now - last->second >= interval) heartbeat(*replica, now);
+  }
+}
+
+void Shard::heartbeat(replica::Replica& replica, Instant now) {
+  heartbeats_[replica.id()] = now;
+  pdpb::RegionHeartbeatRequest request;
+  *request.mutable_region() = replica.region();
+  *request.mutable_leader() = replica.self();
+  request.set_term(replica.node().term().value);
+  for (const auto& progress : replica.node().status().progress) {
+    const metapb::Peer* peer = replica::find_peer(replica.region(), progress.id);
+    if (!peer || peer->id() == replica.self().id()) continue;
+    if (progress.matched < replica.storage().truncated()) *request.add_pending_peers() = *peer;
+    auto heard = replica.last_heard().find(progress.id);
+    if (heard == replica.last_heard().end()) continue;
+    Duration silence = now - heard->second;
+    if (silence >= shared_.options.peer_down_after) {
+      auto& down = *request.add_down_peers();
+      *down.mutable_peer() = *peer;
+      down.set_down_seconds(static_cast<uint64_t>(silence / 1s));
+    }
+  }
+  uint64_t size = shared_.deps.kv.approximate_size(replica::data_key(replica.region().start_key()),
+                                                   replica::data_end_key(replica.region().end_key()));
+  request.set_approximate_size(std::max<uint64_t>(size, 1));
+  uint64_t wall = shared_.deps.clock.wall_now().seconds();
+  request.mutable_interval()->set_end_timestamp(wall);
+  request.mutable_interval()->set_start_timestamp(
+      wall - static_cast<uint64_t>(shared_.options.region_heartbeat_interval / 1s));
+  shared_.heartbeat(std::move(request));
+}
+
+void Shard::check_missing_leaders(Instant now) {
+  for (const auto& [id, replica] : replicas_) {
+    if (replica->is_leader() || replica->is_destroying()) continue;
+    auto [asked, first] = leaders_asked_.try_emplace(id, now);
+    Instant seen = std::max(replica->leader_seen(), asked->second);
+    if (now - seen < shared_.options.leader_missing_after) continue;
+    asked->second = now;
+    shared_.report_missing_leader(id);
+  }
+}
+
+void Shard::sync_max_ts(RegionId region, Term term) {
+  shared_.sync_max_ts([this, region, term] {
+    executor_->post([this, region, term] {
+      auto* replica = find(region);
+      if (!replica || stopped_) return;
+      replica->on_max_ts_synced(term);
+      touch(region);
+    });
+  });
+}
+
+void Shard::on_pd_command(const pdpb::RegionHeartbeatResponse& command) {
+  auto* replica = find(RegionId(command.region_id()));
+  if (!replica || stopped_ || replica->is_destroying() || !replica->is_leader()) return;
+  const auto& epoch = replica->region().region_epoch();
+  if (command.target_peer().id() != replica->self().id() || command.region_epoch().conf_ver() != epoch.conf_ver() ||
+      command.region_epoch().version() != epoch.version()) {
+    return;
+  }
+  std::string refused;
+  raft_cmdpb::AdminRequest admin;
+  auto add = [](raft_cmdpb::ChangePeerRequest& out, const pdpb::ChangePeer& in) {
+    out.set_change_type(in.change_type());
+    *out.mutable_peer() = in.peer();
+  };
+  if (command.has_change_peer()) {
+    admin.set_cmd_type(raft_cmdpb::ChangePeer);
+    add(*admin.mutable_change_peer(), command.change_peer());
+    refused = replica->propose_conf_change(std::move(admin), shared_.deps.clock.now());
+  } else if (command.has_change_peer_v2()) {
+    admin.set_cmd_type(raft_cmdpb::ChangePeerV2);
+    admin.mutable_change_peer_v2();
+    for (const auto& change : command.change_peer_v2().changes()) {
+      add(*admin.mutable_change_peer_v2()->add_changes(), change);
+    }
+    refused = replica->propose_conf_change(std::move(admin), shared_.deps.clock.now());
+  } else if (command.has_transfer_leader()) {
+    refused = replica->transfer_leader(PeerId(command.transfer_leader().peer().id()));
+  }
+  if (!refused.empty()) LOG_INFO("region {}: PD's command is not carried out: {}", replica->id(), refused);
+  touch(replica->id());
+}
+
+}  // namespace cairn::store

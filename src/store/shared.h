@@ -1,0 +1,63 @@
+// What the parts of one store share: capabilities, settings, and the few objects that stand above the shards. Set up
+// before the shards begin, immutable after, except as each object says.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "pdpb.pb.h"
+#include "runtime/random.h"
+#include "store/directory.h"
+#include "store/log_writer.h"
+#include "store/options.h"
+#include "store/store.h"
+#include "store/transport.h"
+#include "txn/concurrency_manager.h"
+
+namespace cairn::store {
+
+class Shard;
+
+// Where snapshots lie in the engine's file space.
+inline constexpr const char* kMadeSnapshots = "snap/made";
+inline constexpr const char* kReceivedSnapshots = "snap/received";
+
+struct Counters {
+  std::atomic<uint64_t> bytes_written{0}, keys_written{0};
+  std::atomic<uint64_t> leaders{0};
+  std::atomic<uint64_t> snapshots_sending{0}, snapshots_receiving{0}, snapshots_applying{0};
+};
+
+struct Shared {
+  Shared(StoreOptions o, StoreDeps d) : options(std::move(o)), deps(std::move(d)), concurrency(Timestamp(0)) {}
+
+  StoreOptions options;
+  StoreDeps deps;
+  StoreId store;      // set before the shards begin
+  ClusterId cluster;  // likewise
+  RegionDirectory directory;
+  txn::ConcurrencyManager concurrency;
+  std::unique_ptr<LogWriter> log_writer;
+  std::shared_ptr<runtime::Executor> snapshot_pool;
+  Counters counters;
+  std::atomic<uint64_t> next_incarnation{1};
+  std::atomic<uint64_t> next_folder{1};
+  std::atomic<bool> stopping{false};
+
+  // To PD and to other shards; set by the store. Any thread.
+  std::function<void(pdpb::RegionHeartbeatRequest)> heartbeat;
+  // Fetches a timestamp, raises max_ts by it, then runs `done` (on any thread); retries until it has one.
+  std::function<void(runtime::Job done)> sync_max_ts;
+  std::function<void(RegionId)> report_missing_leader;
+  // Runs the job on the shard of that index.
+  std::function<void(int shard, absl::AnyInvocable<void(Shard&)>)> post_to_shard;
+
+  void fail(const engine::Error& error) {
+    stopping = true;
+    deps.on_fatal({StoreError::Kind::kEngine, error.message});
+  }
+};
+
+}  // namespace cairn::store

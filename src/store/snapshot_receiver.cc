@@ -1,0 +1,68 @@
+#include "store/snapshot_receiver.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::store {
+namespace {
+
+engine::Error wrong(std::string message) { return {engine::Error::Kind::kInvalid, std::move(message)}; }
+
+}  // namespace
+
+FileSnapshotReceiver::FileSnapshotReceiver(Shared& shared, raft_serverpb::RaftMessage message,
+                                           raft_serverpb::RaftSnapshotData data, Deliver deliver)
+    : shared_(shared),
+      message_(std::move(message)),
+      data_(std::move(data)),
+      deliver_(std::move(deliver)),
+      folder_(std::string(kReceivedSnapshots) + "/" + std::to_string(shared.next_folder++)),
+      files_(replica::files_of(data_, folder_)) {
+  ++shared_.counters.snapshots_receiving;
+}
+
+FileSnapshotReceiver::~FileSnapshotReceiver() {
+  --shared_.counters.snapshots_receiving;
+  writer_.reset();
+  if (!delivered_) static_cast<void>(shared_.deps.kv.files().remove_tree(folder_));
+}
+
+engine::Result<void> FileSnapshotReceiver::append(ByteView bytes) {
+  while (!bytes.empty()) {
+    if (current_ == files_.size()) return Err(wrong("the snapshot has more bytes than it announced"));
+    const auto& file = files_[current_];
+    if (!writer_) {
+      TRY_ASSIGN(writer_, shared_.deps.kv.files().create(file.path));
+      written_ = 0;
+      checksum_ = 0;
+    }
+    ByteView part = bytes.substr(0, std::min<uint64_t>(bytes.size(), file.bytes - written_));
+    TRY(writer_->append(part));
+    checksum_ = crc32(part, checksum_);
+    written_ += part.size();
+    bytes.remove_prefix(part.size());
+    if (written_ == file.bytes) TRY(close_file());
+  }
+  return {};
+}
+
+engine::Result<void> FileSnapshotReceiver::close_file() {
+  const auto& file = files_[current_];
+  if (checksum_ != file.checksum) return Err(wrong("the checksum of " + file.path + " is not the one announced"));
+  TRY(writer_->sync_and_close());
+  writer_.reset();
+  ++current_;
+  return {};
+}
+
+engine::Result<void> FileSnapshotReceiver::finish() {
+  if (current_ != files_.size()) return Err(wrong("the snapshot ended early"));
+  // An empty region has no files: the folder's name still marks the message as received whole.
+  data_.mutable_meta()->set_tablet_snap_path(folder_);
+  message_.mutable_message()->mutable_snapshot()->set_data(replica::serialize(data_));
+  delivered_ = true;
+  deliver_(std::move(message_));
+  return {};
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,266 @@
+#include "store/start.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "replica/apply.h"
+#include "replica/keys.h"
+#include "replica/peer_storage.h"
+#include "replica/snapshot_files.h"
+
+namespace cairn::store {
+namespace {
+
+using engine::Cf;
+
+StoreError engine_failed(const engine::Error& error) { return {StoreError::Kind::kEngine, error.message}; }
+StoreError stopped() { return {StoreError::Kind::kStopped, "the store was stopped while it started"}; }
+
+engine::Result<void> write_durably(engine::KvEngine& kv, engine::WriteBatch& batch) {
+  TRY(kv.write(batch));
+  return kv.flush();
+}
+
+engine::Result<bool> is_empty(Shared& shared) {
+  auto snapshot = shared.deps.kv.snapshot();
+  for (Cf cf : {Cf::kDefault, Cf::kLock, Cf::kWrite, Cf::kRaft}) {
+    auto iterator = snapshot->iterator(cf, {});
+    iterator->seek_to_first();
+    TRY(iterator->status());
+    if (iterator->valid()) return false;
+  }
+  TRY_ASSIGN(auto regions, shared.deps.raft_log.regions());
+  return regions.empty();
+}
+
+engine::Result<void> write_ident(Shared& shared) {
+  raft_serverpb::StoreIdent ident;
+  ident.set_cluster_id(shared.cluster.value);
+  ident.set_store_id(shared.store.value);
+  ident.set_api_version(shared.options.api_version);
+  auto batch = shared.deps.kv.new_batch();
+  batch->put(Cf::kDefault, replica::store_ident_key(), replica::serialize(ident));
+  return write_durably(shared.deps.kv, *batch);
+}
+
+metapb::Region first_region(uint64_t region_id, uint64_t peer_id, StoreId store) {
+  metapb::Region region;
+  region.set_id(region_id);
+  region.mutable_region_epoch()->set_conf_ver(1);
+  region.mutable_region_epoch()->set_version(1);
+  auto& peer = *region.add_peers();
+  peer.set_id(peer_id);
+  peer.set_store_id(store.value);
+  return region;
+}
+
+// The prepare key goes in together with the region: whoever finds it knows that the region may not be the cluster's.
+engine::Result<void> prepare(Shared& shared, const metapb::Region& region) {
+  RegionId id(region.id());
+  auto log = shared.deps.raft_log.new_batch();
+  log->put_state(id, replica::encode(replica::begin_raft_state(std::nullopt)));
+  TRY(shared.deps.raft_log.write(*log, engine::Sync::kYes));
+  auto batch = shared.deps.kv.new_batch();
+  replica::write_region_state(*batch, region, raft_serverpb::Normal);
+  replica::write_apply_state(*batch, id, replica::kInitialApplyState);
+  batch->put(Cf::kDefault, replica::prepare_bootstrap_key(), replica::serialize(region));
+  return write_durably(shared.deps.kv, *batch);
+}
+
+engine::Result<void> finish_prepare(Shared& shared, const metapb::Region& region, bool keep) {
+  RegionId id(region.id());
+  auto batch = shared.deps.kv.new_batch();
+  batch->del(Cf::kDefault, replica::prepare_bootstrap_key());
+  if (!keep) {
+    batch->del(Cf::kRaft, replica::region_state_key(id));
+    batch->del(Cf::kRaft, replica::apply_state_key(id));
+  }
+  TRY(write_durably(shared.deps.kv, *batch));
+  if (keep) return {};
+  auto log = shared.deps.raft_log.new_batch();
+  log->remove_region(id, replica::kInitialIndex, replica::kInitialIndex);
+  return shared.deps.raft_log.write(*log, engine::Sync::kYes);
+}
+
+runtime::Task<Result<uint64_t, StoreError>> alloc_id(PdSession* pd) {
+  auto reply = co_await pd->insist<pdpb::AllocIDRequest, pdpb::AllocIDResponse>({}, &api::Pd::alloc_id);
+  if (!reply.ok() || reply->id() == 0) co_return Err(stopped());
+  co_return reply->id();
+}
+
+bool is_same(const metapb::Region& a, const metapb::Region& b) {
+  if (a.id() != b.id() || a.peers_size() != b.peers_size()) return false;
+  for (int i = 0; i < a.peers_size(); ++i) {
+    if (a.peers(i).id() != b.peers(i).id() || a.peers(i).store_id() != b.peers(i).store_id()) return false;
+  }
+  return true;
+}
+
+runtime::Task<Result<void, StoreError>> bootstrap(Shared* shared, std::shared_ptr<PdSession> pd) {
+  auto& kv = shared->deps.kv;
+  auto prepared = kv.get(Cf::kDefault, replica::prepare_bootstrap_key());
+  if (!prepared.ok()) co_return Err(engine_failed(prepared.error()));
+  metapb::Region region;
+  if (*prepared) {
+    CHECK(region.ParseFromString(**prepared), "the region prepared for bootstrap cannot be read");
+  } else {
+    auto reply =
+        co_await pd->insist<pdpb::IsBootstrappedRequest, pdpb::IsBootstrappedResponse>({}, &api::Pd::is_bootstrapped);
+    if (!reply.ok()) co_return Err(stopped());
+    if (reply->bootstrapped()) co_return Result<void, StoreError>();
+    CO_TRY_ASSIGN(uint64_t region_id, co_await alloc_id(pd.get()));
+    CO_TRY_ASSIGN(uint64_t peer_id, co_await alloc_id(pd.get()));
+    region = first_region(region_id, peer_id, shared->store);
+    if (auto done = prepare(*shared, region); !done.ok()) co_return Err(engine_failed(done.error()));
+  }
+  while (true) {
+    pdpb::BootstrapRequest request;
+    *request.mutable_store() = pd->store_record();
+    *request.mutable_region() = region;
+    auto reply =
+        co_await pd->call<pdpb::BootstrapRequest, pdpb::BootstrapResponse>(std::move(request), &api::Pd::bootstrap);
+    auto type = reply.ok() ? reply->header().error().type() : pdpb::UNKNOWN;
+    if (reply.ok() && type == pdpb::OK) {
+      LOG_INFO("bootstrapped cluster {} with region {}", shared->cluster, region.id());
+      auto done = finish_prepare(*shared, region, true);
+      if (!done.ok()) co_return Err(engine_failed(done.error()));
+      co_return Result<void, StoreError>();
+    }
+    if (reply.ok() && type == pdpb::ALREADY_BOOTSTRAPPED) {
+      auto first = co_await pd->insist<pdpb::GetRegionRequest, pdpb::GetRegionResponse>({}, &api::Pd::get_region);
+      if (!first.ok()) co_return Err(stopped());
+      auto done = finish_prepare(*shared, region, is_same(first->region(), region));
+      if (!done.ok()) co_return Err(engine_failed(done.error()));
+      co_return Result<void, StoreError>();
+    }
+    LOG_WARN("PD: Bootstrap: {}", reply.ok() ? reply->header().error().message() : reply.error().message);
+    if (shared->stopping) co_return Err(stopped());
+    co_await runtime::sleep(pd->executor(), shared->options.pd_retry_delay);
+  }
+}
+
+runtime::Task<Result<void, StoreError>> put_store(Shared* shared, std::shared_ptr<PdSession> pd) {
+  while (true) {
+    pdpb::PutStoreRequest request;
+    *request.mutable_store() = pd->store_record();
+    auto reply =
+        co_await pd->call<pdpb::PutStoreRequest, pdpb::PutStoreResponse>(std::move(request), &api::Pd::put_store);
+    if (reply.ok() && reply->header().error().type() == pdpb::OK) co_return Result<void, StoreError>();
+    std::string why = reply.ok() ? reply->header().error().message() : reply.error().message;
+    bool final = reply.ok() && (reply->header().error().type() == pdpb::STORE_TOMBSTONE ||
+                                why.find("duplicated store address") != std::string::npos ||
+                                why.find("version should compatible") != std::string::npos);
+    if (final) co_return Err(StoreError{StoreError::Kind::kRefusedByPd, why});
+    LOG_WARN("PD: PutStore: {}", why);
+    if (shared->stopping) co_return Err(stopped());
+    co_await runtime::sleep(pd->executor(), shared->options.pd_retry_delay);
+  }
+}
+
+// A snapshot that was being installed when the process ended is installed now.
+engine::Result<void> finish_snapshots(Shared& shared) {
+  auto& kv = shared.deps.kv;
+  auto& log = shared.deps.raft_log;
+  auto clear = log.new_batch();
+  TRY_ASSIGN(auto regions, log.regions());
+  for (RegionId region : regions) {
+    TRY_ASSIGN(auto bytes, log.meta(region, replica::kPendingSnapshotSlot));
+    if (!bytes || bytes->empty()) continue;
+    auto pending = replica::decode_pending_snapshot(*bytes);
+    CHECK(pending, "region {}: a pending snapshot that cannot be read", region);
+    TRY_ASSIGN(auto applied_bytes, kv.get(Cf::kRaft, replica::apply_state_key(region)));
+    auto applied = applied_bytes ? replica::decode_apply_state(*applied_bytes) : std::nullopt;
+    if (!applied || applied->applied < pending->state.applied) {
+      LOG_INFO("region {}: goes on installing a snapshot at {}", region, pending->state.applied);
+      TRY(replica::install_snapshot(kv, pending->data, pending->state, pending->folder));
+    }
+    clear->put_meta(region, replica::kPendingSnapshotSlot, {});
+  }
+  if (!clear->empty()) TRY(log.write(*clear, engine::Sync::kYes));
+  TRY(kv.files().remove_tree(kMadeSnapshots));
+  return kv.files().remove_tree(kReceivedSnapshots);
+}
+
+}  // namespace
+
+runtime::Task<Result<void, StoreError>> identify(Shared& shared, std::shared_ptr<PdSession> pd) {
+  auto members = co_await pd->insist<pdpb::GetMembersRequest, pdpb::GetMembersResponse>({}, &api::Pd::get_members);
+  if (!members.ok()) co_return Err(stopped());
+  ClusterId cluster(members->header().cluster_id());
+  if (shared.options.cluster.is_set() && shared.options.cluster != cluster) {
+    co_return Err(
+        StoreError{StoreError::Kind::kClusterMismatch,
+                   fmt::format("cluster ID mismatch, local {} != remote {}", shared.options.cluster, cluster)});
+  }
+  shared.cluster = cluster;
+  auto bytes = shared.deps.kv.get(Cf::kDefault, replica::store_ident_key());
+  if (!bytes.ok()) co_return Err(engine_failed(bytes.error()));
+  if (*bytes) {
+    raft_serverpb::StoreIdent ident;
+    CHECK(ident.ParseFromString(**bytes), "the store's identity cannot be read");
+    if (ident.cluster_id() != cluster.value) {
+      co_return Err(StoreError{
+          StoreError::Kind::kClusterMismatch,
+          fmt::format("cluster ID mismatch, local {} != remote {}, you are trying to connect to another cluster, "
+                      "please reconnect to the correct PD",
+                      ident.cluster_id(), cluster)});
+    }
+    shared.store = StoreId(ident.store_id());
+  } else {
+    auto empty = is_empty(shared);
+    if (!empty.ok()) co_return Err(engine_failed(empty.error()));
+    if (!*empty) {
+      co_return Err(StoreError{StoreError::Kind::kEngineNotEmpty, "the engine holds data but no store identity"});
+    }
+    CO_TRY_ASSIGN(uint64_t id, co_await alloc_id(pd.get()));
+    shared.store = StoreId(id);
+    if (auto done = write_ident(shared); !done.ok()) co_return Err(engine_failed(done.error()));
+  }
+  CO_TRY(co_await bootstrap(&shared, pd));
+  CO_TRY(co_await put_store(&shared, pd));
+  co_return Result<void, StoreError>();
+}
+
+engine::Result<std::vector<Shard::LoadedRegion>> load_regions(Shared& shared) {
+  TRY(finish_snapshots(shared));
+  auto& kv = shared.deps.kv;
+  auto& log = shared.deps.raft_log;
+  auto fix = log.new_batch();
+  std::vector<Shard::LoadedRegion> out;
+  auto snapshot = kv.snapshot();
+  engine::IterOptions range;
+  range.lower = Bytes(replica::region_state_begin());
+  range.upper = Bytes(replica::region_state_end());
+  auto iterator = snapshot->iterator(Cf::kRaft, range);
+  for (iterator->seek_to_first(); iterator->valid(); iterator->next()) {
+    auto id = replica::region_of_state_key(iterator->key());
+    if (!id) continue;
+    auto local = replica::decode_region_state(iterator->value());
+    CHECK(local, "region {}: a region state that cannot be read", *id);
+    TRY_ASSIGN(auto raft_bytes, log.state(*id));
+    std::optional<replica::RaftState> raft_state;
+    if (raft_bytes) raft_state = replica::decode_raft_state(*raft_bytes);
+    if (local->state() == raft_serverpb::Tombstone) {
+      // The rest of a peer whose destruction was interrupted. A state without a log may be a later peer's vote: it
+      // stays.
+      if (raft_state && raft_state->last_index > LogIndex(0))
+        fix->remove_region(*id, LogIndex(1), raft_state->last_index);
+      continue;
+    }
+    TRY_ASSIGN(auto apply_bytes, snapshot->get(Cf::kRaft, replica::apply_state_key(*id)));
+    auto apply = apply_bytes ? replica::decode_apply_state(*apply_bytes) : std::nullopt;
+    CHECK(apply, "region {}: has no apply state", *id);
+    if (!raft_state || raft_state->last_index < replica::kInitialIndex) {
+      // A split was flushed before its child's raft state was written.
+      CHECK(*apply == replica::kInitialApplyState, "region {}: applied {} without a raft log", *id, apply->applied);
+      raft_state = replica::begin_raft_state(raft_state);
+      fix->put_state(*id, replica::encode(*raft_state));
+    }
+    out.push_back({local->region(), *raft_state, *apply});
+  }
+  TRY(iterator->status());
+  if (!fix->empty()) TRY(log.write(*fix, engine::Sync::kYes));
+  return out;
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,333 @@
+#include "store/store.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "base/log.h"
+#include "replica/keys.h"
+#include "replica/region_check.h"
+#include "runtime/async.h"
+#include "store/core.h"
+#include "store/snapshot_receiver.h"
+#include "store/start.h"
+
+namespace cairn::store {
+
+using engine::RegionError;
+
+Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(options), std::move(deps)) {
+  auto& executors = shared.deps.executors;
+  control = executors.make("store-control");
+  read_pool = executors.make_pool("read", shared.options.read_threads);
+  shared.snapshot_pool = executors.make_pool("snapshot", shared.options.snapshot_threads);
+  shared.log_writer = std::make_unique<LogWriter>(executors.make("raft-log"), shared.deps.raft_log,
+                                                  [this](const engine::Error& error) { shared.fail(error); });
+  PdSession::Hooks hooks;
+  hooks.on_command = [this](pdpb::RegionHeartbeatResponse command) { on_pd_command(std::move(command)); };
+  hooks.on_region_found = [this](metapb::Region region) {
+    auto& shard = shard_of(RegionId(region.id()));
+    shard.executor().post([&shard, region = std::move(region)] { shard.on_region_gone(region); });
+  };
+  hooks.region_count = [this] { return shared.directory.regions().size(); };
+  pd = std::make_shared<PdSession>(shared, control, std::move(hooks));
+  shared.heartbeat = [this](pdpb::RegionHeartbeatRequest request) { pd->heartbeat(std::move(request)); };
+  shared.sync_max_ts = [this](runtime::Job done) { pd->sync_max_ts(std::move(done)); };
+  shared.report_missing_leader = [this](RegionId region) { pd->look_up(region); };
+  shared.post_to_shard = [this](int index, absl::AnyInvocable<void(Shard&)> job) {
+    auto& shard = *shards[static_cast<size_t>(index)];
+    shard.executor().post([&shard, job = std::move(job)]() mutable { job(shard); });
+  };
+}
+
+Store::Core::~Core() {
+  // A store that is dropped without stop() was killed: the frames of its tasks are lost with its process.
+  if (!tasks->empty()) static_cast<void>(tasks.release());
+}
+
+int Store::Core::shard_index(RegionId region) const {
+  if (auto entry = shared.directory.find(region)) return entry->shard;
+  return static_cast<int>(region.value % shards.size());
+}
+
+void Store::Core::make_shards() {
+  for (int i = 0; i < std::max(1, shared.options.shards); ++i) shards.push_back(std::make_unique<Shard>(i, shared));
+}
+
+void Store::Core::load(std::vector<Shard::LoadedRegion> regions) {
+  std::vector<RegionDirectory::Range> ranges;
+  for (const auto& loaded : regions) {
+    const auto& region = loaded.region;
+    ranges.push_back({RegionId(region.id()), region.start_key(), region.end_key()});
+  }
+  shared.directory.set_ranges(ranges);
+  for (auto& loaded : regions) {
+    RegionId id(loaded.region.id());
+    int index = static_cast<int>(id.value % shards.size());
+    shared.directory.claim(id, index);
+    auto& shard = *shards[static_cast<size_t>(index)];
+    shard.executor().post([&shard, region = std::move(loaded)]() mutable { shard.load(std::move(region)); });
+  }
+}
+
+runtime::Task<void> Store::Core::start(absl::AnyInvocable<void(Result<void, StoreError>)> on_started) {
+  auto identified = co_await identify(shared, pd);
+  if (!identified.ok()) {
+    on_started(std::move(identified));
+    co_return;
+  }
+  auto regions = load_regions(shared);
+  if (!regions.ok()) {
+    on_started(Err(StoreError{StoreError::Kind::kEngine, regions.error().message}));
+    co_return;
+  }
+  LOG_INFO("store {} of cluster {} starts with {} regions", shared.store, shared.cluster, regions->size());
+  make_shards();
+  load(std::move(*regions));
+  pd->begin();
+  for (auto& shard : shards) shard->executor().post([s = shard.get()] { s->begin(); });
+  started.store(true, std::memory_order_release);
+  on_started({});
+}
+
+void Store::Core::stop(absl::AnyInvocable<void()> on_stopped) {
+  shared.stopping = true;
+  control->post([this, done = std::move(on_stopped)]() mutable {
+    pd->stop();
+    tasks->close([this, done = std::move(done)]() mutable {
+      struct Barrier {
+        std::mutex mutex;
+        size_t left;
+        absl::AnyInvocable<void()> done;
+      };
+      if (shards.empty()) {
+        done();
+        return;
+      }
+      auto barrier = std::make_shared<Barrier>();
+      barrier->left = shards.size();
+      barrier->done = std::move(done);
+      for (auto& shard : shards) {
+        shard->executor().post([this, s = shard.get(), barrier] {
+          s->stop([this, barrier] {
+            bool last = false;
+            {
+              std::lock_guard lock(barrier->mutex);
+              last = --barrier->left == 0;
+            }
+            if (last) shared.log_writer->drain([this, barrier] { control->post([barrier] { barrier->done(); }); });
+          });
+        });
+      }
+    });
+  });
+}
+
+void Store::Core::on_pd_command(pdpb::RegionHeartbeatResponse command) {
+  if (!is_started() || command.region_id() == 0) return;
+  if (!command.has_split_region()) {
+    auto& shard = shard_of(RegionId(command.region_id()));
+    shard.executor().post([&shard, command = std::move(command)] { shard.on_pd_command(command); });
+    return;
+  }
+  if (command.split_region().policy() != pdpb::USEKEY) return;  // half splits are the store's own business
+  engine::RegionRequest request;
+  request.region = RegionId(command.region_id());
+  request.epoch = replica::describe(command.region_epoch());
+  std::vector<Bytes> keys(command.split_region().keys().begin(), command.split_region().keys().end());
+  control->post([this, request, keys = std::move(keys)]() mutable {
+    struct Story {
+      static runtime::Task<void> tell(Core* core, engine::RegionRequest asked, std::vector<Bytes> at) {
+        auto done = co_await core->split(std::move(asked), std::move(at));
+        if (!done.ok()) LOG_INFO("PD's split is not carried out: {}", engine::to_string(done.error()));
+        co_await runtime::switch_to(*core->control);
+      }
+    };
+    tasks->spawn(Story::tell(this, std::move(request), std::move(keys)));
+  });
+}
+
+runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> Store::Core::split(
+    engine::RegionRequest request, std::vector<Bytes> keys) {
+  auto* shard = &shard_of(request.region);
+  co_await runtime::switch_to(shard->executor());
+  auto region = shard->region_for(request);
+  if (!region.ok()) co_return Err(std::move(region).error());
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  for (const auto& key : keys) {
+    if (!replica::in_range(key, region->start_key(), region->end_key())) {
+      co_return Err(RegionError(engine::KeyNotInRegion{key, replica::describe(*region)}));
+    }
+  }
+  std::erase(keys, region->start_key());  // a bound already
+  if (keys.empty()) {
+    std::vector<engine::RegionDescription> unchanged{replica::describe(*region)};
+    co_return std::move(unchanged);
+  }
+  co_await runtime::switch_to(*control);
+  auto ids = co_await pd->ask_split(*region, static_cast<uint32_t>(keys.size()));
+  if (!ids.ok()) co_return Err(RegionError(engine::OtherRegionError{"PD gave no ids for a split: " + ids.error()}));
+  raft_cmdpb::BatchSplitRequest splits;
+  splits.set_right_derive(true);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    auto& part = *splits.add_requests();
+    part.set_split_key(keys[i]);
+    part.set_new_region_id(ids->ids(static_cast<int>(i)).new_region_id());
+    *part.mutable_new_peer_ids() = ids->ids(static_cast<int>(i)).new_peer_ids();
+    part.set_right_derive(true);
+  }
+  request.epoch = replica::describe(region->region_epoch());
+  co_await runtime::switch_to(shard->executor());
+  co_return co_await shard->split(std::move(request), std::move(splits));
+}
+
+Store::Store(StoreOptions options, StoreDeps deps)
+    : core_(std::make_shared<Core>(std::move(options), std::move(deps))) {}
+Store::~Store() = default;
+
+void Store::start(absl::AnyInvocable<void(Result<void, StoreError>)> on_started) {
+  core_->control->post([core = core_.get(), done = std::move(on_started)]() mutable {
+    core->tasks->spawn(core->start(std::move(done)));
+  });
+}
+
+void Store::stop(absl::AnyInvocable<void()> on_stopped) { core_->stop(std::move(on_stopped)); }
+
+StoreId Store::id() const { return core_->shared.store; }
+ClusterId Store::cluster() const { return core_->shared.cluster; }
+const StoreOptions& Store::options() const { return core_->shared.options; }
+
+void Store::on_shard(RegionId region, absl::AnyInvocable<void(ShardHandle&)> job) {
+  on_shard_at(core_->shard_index(region), std::move(job));
+}
+
+int Store::shard_count() const { return static_cast<int>(core_->shards.size()); }
+
+void Store::on_shard_at(int index, absl::AnyInvocable<void(ShardHandle&)> job) {
+  auto& shard = *core_->shards[static_cast<size_t>(index)];
+  if (shard.executor().is_current()) {
+    job(shard);
+    return;
+  }
+  shard.executor().post([&shard, job = std::move(job)]() mutable { job(shard); });
+}
+
+std::optional<Result<engine::RegionSnapshotPtr, RegionError>> Store::try_lease_snapshot(
+    const engine::RegionRequest& request) {
+  auto& shared = core_->shared;
+  auto entry = shared.directory.find(request.region);
+  if (!entry || request.replica_read || request.stale_read || shared.stopping) return std::nullopt;
+  auto view = entry->cell->view();
+  if (!view) return std::nullopt;
+  replica::PeerView peer{shared.store, view->peer, view->term, true, true, std::nullopt, &view->region};
+  if (auto error = replica::check_request(request, peer)) return Err(std::move(*error));
+  LogIndex applied = entry->cell->applied();
+  if (!entry->cell->lease_is_valid(shared.deps.clock.now())) return std::nullopt;
+  auto snapshot = shared.deps.kv.snapshot();
+  if (entry->cell->view() != view) return std::nullopt;  // something changed meanwhile: the shard knows
+  return replica::make_region_snapshot(std::move(snapshot), std::move(view), applied);
+}
+
+runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Store::snapshot(engine::RegionRequest request,
+                                                                              runtime::Executor& resume_on) {
+  if (auto leased = try_lease_snapshot(request)) {
+    co_await runtime::switch_to(resume_on);
+    co_return std::move(*leased);
+  }
+  auto* shard = &core_->shard_of(request.region);
+  co_await runtime::switch_to(shard->executor());
+  auto result = co_await shard->snapshot(std::move(request));
+  co_await runtime::switch_to(resume_on);
+  co_return std::move(result);
+}
+
+runtime::Executor& Store::read_pool() { return *core_->read_pool; }
+txn::ConcurrencyManager& Store::concurrency() { return core_->shared.concurrency; }
+
+runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> Store::split_region(
+    engine::RegionRequest request, std::vector<Bytes> keys, runtime::Executor& resume_on) {
+  auto result = co_await core_->split(std::move(request), std::move(keys));
+  co_await runtime::switch_to(resume_on);
+  co_return std::move(result);
+}
+
+runtime::Task<Result<LogIndex, RegionError>> Store::read_index(engine::RegionRequest request,
+                                                               runtime::Executor& resume_on) {
+  auto* shard = &core_->shard_of(request.region);
+  co_await runtime::switch_to(shard->executor());
+  auto result = co_await shard->read_index(std::move(request));
+  co_await runtime::switch_to(resume_on);
+  co_return std::move(result);
+}
+
+void Store::transfer_leader(RegionId region, PeerId to) {
+  auto& shard = core_->shard_of(region);
+  shard.executor().post([&shard, region, to] { shard.transfer_leader(region, to); });
+}
+
+void Store::on_raft_message(raft_serverpb::RaftMessage message) {
+  if (!core_->is_started() || core_->shared.stopping) return;
+  if (message.to_peer().store_id() != core_->shared.store.value) return;
+  auto& shard = core_->shard_of(RegionId(message.region_id()));
+  shard.executor().post(
+      [&shard, message = std::move(message)]() mutable { shard.on_raft_message(std::move(message)); });
+}
+
+void Store::on_unreachable(StoreId store) {
+  if (!core_->is_started()) return;
+  for (auto& shard : core_->shards) {
+    shard->executor().post([s = shard.get(), store] { s->on_unreachable(store); });
+  }
+}
+
+void Store::on_unreachable(RegionId region, PeerId peer) {
+  if (!core_->is_started()) return;
+  auto& shard = core_->shard_of(region);
+  shard.executor().post([&shard, region, peer] { shard.on_unreachable(region, peer); });
+}
+
+Result<std::unique_ptr<SnapshotReceiver>, std::string> Store::begin_snapshot(raft_serverpb::RaftMessage message) {
+  auto& shared = core_->shared;
+  if (!core_->is_started() || shared.stopping) return Err(std::string("the store is not ready"));
+  if (message.to_peer().store_id() != shared.store.value) return Err(std::string("the snapshot is for another store"));
+  if (shared.counters.snapshots_receiving >= static_cast<uint64_t>(shared.options.snapshots_receiving_max)) {
+    return Err(std::string("too many snapshots are being received"));
+  }
+  raft_serverpb::RaftSnapshotData data;
+  if (message.message().msg_type() != eraftpb::MsgSnapshot ||
+      !data.ParseFromString(message.message().snapshot().data())) {
+    return Err(std::string("not a snapshot"));
+  }
+  data.mutable_meta()->clear_tablet_snap_path();
+  return std::make_unique<FileSnapshotReceiver>(
+      shared, std::move(message), std::move(data),
+      [this](raft_serverpb::RaftMessage whole) { on_raft_message(std::move(whole)); });
+}
+
+std::vector<RegionStatus> Store::regions() const {
+  std::vector<RegionStatus> out;
+  if (!core_->is_started()) return out;
+  for (const auto& shard : core_->shards) {
+    auto part = shard->status();
+    out.insert(out.end(), part.begin(), part.end());
+  }
+  std::sort(out.begin(), out.end(),
+            [](const RegionStatus& a, const RegionStatus& b) { return a.region.id < b.region.id; });
+  return out;
+}
+
+StoreStats Store::stats() const {
+  const auto& counters = core_->shared.counters;
+  StoreStats stats;
+  stats.regions = core_->shared.directory.regions().size();
+  stats.leaders = counters.leaders;
+  stats.bytes_written = counters.bytes_written;
+  stats.keys_written = counters.keys_written;
+  stats.snapshots_sending = counters.snapshots_sending;
+  stats.snapshots_receiving = counters.snapshots_receiving;
+  stats.snapshots_applying = counters.snapshots_applying;
+  return stats;
+}
+
+}  // namespace cairn::store

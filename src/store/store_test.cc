@@ -1,0 +1,232 @@
+// Stories of small clusters: real stores, simulated loop, memory engines.
+#include "store/store.h"
+
+#include <gtest/gtest.h>
+
+#include "store/testing/cluster.h"
+
+namespace cairn::store {
+namespace {
+
+using Node = TestCluster::Node;
+
+uint64_t first_region(TestCluster& cluster) { return cluster.pd.regions.begin()->first; }
+
+TEST(Store, TheFirstStoreBootstrapsTheClusterAndServes) {
+  TestCluster cluster;
+  cluster.add();
+  ASSERT_TRUE(cluster.node(0).started->ok());
+  EXPECT_TRUE(cluster.pd.bootstrapped);
+  ASSERT_TRUE(cluster.put("a", "1"));
+  EXPECT_EQ(cluster.get("a"), std::optional<Bytes>("1"));
+  EXPECT_EQ(cluster.get("b"), std::optional<Bytes>(std::nullopt));
+}
+
+TEST(Store, AStoreOfAnotherClusterIsRefused) {
+  TestCluster cluster;
+  auto& node = cluster.add();
+  cluster.stop(node);
+  FakePd other(8);
+  node.kv = engine::open_memory_kv(node.disk);
+  node.log = engine::open_memory_raft_log(node.disk);
+  node.executors = nullptr;
+  runtime::SimLoop loop(1);
+  runtime::SimClock clock(loop);
+  runtime::SimExecutors executors(loop, clock, "n");
+  std::optional<Result<void, StoreError>> started;
+  {
+    Store store(TestCluster::quick(),
+                {clock, executors, 1, *node.kv, *node.log, other, node, [](const StoreError&) {}});
+    store.start([&](Result<void, StoreError> result) { started = std::move(result); });
+    ASSERT_TRUE(loop.run_until([&] { return started.has_value(); }, 10s));
+    executors.kill();
+  }
+  ASSERT_FALSE(started->ok());
+  EXPECT_EQ(started->error().kind, StoreError::Kind::kClusterMismatch);
+  EXPECT_NE(started->error().message.find("cluster ID mismatch"), std::string::npos);
+  node.kv.reset();
+  node.log.reset();
+}
+
+TEST(Store, AcknowledgedWritesSurviveACrashOfTheOnlyMachine) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    TestCluster cluster(seed);
+    auto& node = cluster.add();
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(cluster.put("k" + std::to_string(i), "v" + std::to_string(i)));
+    cluster.crash(node);
+    cluster.boot(node);
+    ASSERT_TRUE(node.started->ok());
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_EQ(cluster.get("k" + std::to_string(i)), std::optional<Bytes>("v" + std::to_string(i))) << "seed " << seed;
+    }
+    ASSERT_TRUE(cluster.put("after", "x"));
+  }
+}
+
+TEST(Store, AConfChangeAddsPeersThatGetTheDataBySnapshotAndThenByLog) {
+  TestCluster cluster;
+  cluster.add();
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(cluster.put("k" + std::to_string(i), Bytes(100, 'v')));
+  cluster.add();
+  cluster.add();
+  cluster.replicate_everywhere(first_region(cluster));
+  ASSERT_TRUE(cluster.put("later", "1"));
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.local(cluster.node(2), "later") == Bytes("1"); }));
+  for (size_t n = 1; n < 3; ++n) {
+    EXPECT_EQ(cluster.local(cluster.node(n), "k7"), Bytes(100, 'v'));
+    EXPECT_EQ(cluster.local(cluster.node(n), "k49"), Bytes(100, 'v'));
+  }
+  EXPECT_EQ(cluster.pd.regions[first_region(cluster)].region_epoch().conf_ver(), 5u);
+}
+
+TEST(Store, WhenTheLeaderDiesAnotherOneServesAllThatWasAcknowledged) {
+  TestCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.add();
+  uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  ASSERT_TRUE(cluster.put("a", "1"));
+  Node* leader = cluster.wait_for_leader(region);
+  cluster.crash(*leader);
+  EXPECT_EQ(cluster.get("a"), std::optional<Bytes>("1"));
+  ASSERT_TRUE(cluster.put("a", "2"));
+  cluster.boot(*leader);
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.local(*leader, "a") == Bytes("2"); }));
+}
+
+TEST(Store, AnIsolatedLeaderServesNoStaleReadAfterAnotherWasElected) {
+  TestCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.add();
+  uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  ASSERT_TRUE(cluster.put("a", "old"));
+  Node* old = cluster.wait_for_leader(region);
+  cluster.isolate(old == &cluster.node(0) ? 0 : old == &cluster.node(1) ? 1 : 2);
+  ASSERT_TRUE(cluster.put("a", "new"));
+  auto stale = old->store->try_lease_snapshot(cluster.request(region));
+  EXPECT_FALSE(stale && stale->ok());
+  cluster.heal();
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.local(*old, "a") == Bytes("new"); }));
+}
+
+TEST(Store, ALeaseReadNeedsNoShard) {
+  TestCluster cluster;
+  cluster.add();
+  uint64_t region = first_region(cluster);
+  ASSERT_TRUE(cluster.put("a", "1"));
+  auto leased = cluster.node(0).store->try_lease_snapshot(cluster.request(region));
+  ASSERT_TRUE(leased.has_value());
+  ASSERT_TRUE(leased->ok());
+  EXPECT_EQ(*(**leased).get()->get(engine::Cf::kDefault, "a"), std::optional<Bytes>("1"));
+  auto wrong = cluster.request(region);
+  wrong.epoch = {1, 99};
+  auto refused = cluster.node(0).store->try_lease_snapshot(wrong);
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_TRUE(std::holds_alternative<engine::EpochNotMatch>(refused->error()));
+  cluster.run_for(3s);  // nothing renews it
+  EXPECT_FALSE(cluster.node(0).store->try_lease_snapshot(cluster.request(region)).has_value());
+}
+
+TEST(Store, AFollowerBehindTheCompactedLogCatchesUpBySnapshot) {
+  auto options = TestCluster::quick();
+  options.log_gc_count_max = 100;
+  TestCluster cluster(3, options);
+  for (int i = 0; i < 3; ++i) cluster.add();
+  uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  ASSERT_TRUE(cluster.put("before", "1"));
+  Node* leader = cluster.wait_for_leader(region);
+  size_t slow = leader == &cluster.node(2) ? 1 : 2;
+  cluster.isolate(slow);
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(cluster.put("k" + std::to_string(i), "v"));
+  cluster.run_for(5s);
+  cluster.heal();
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.local(cluster.node(slow), "k299") == Bytes("v"); }));
+  EXPECT_EQ(cluster.local(cluster.node(slow), "before"), Bytes("1"));
+  ASSERT_TRUE(cluster.put("after", "1"));
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.local(cluster.node(slow), "after") == Bytes("1"); }));
+}
+
+TEST(Store, ASplitRegionServesBothHalvesOnAllStoresAndAfterARestart) {
+  TestCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.add();
+  uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  ASSERT_TRUE(cluster.put("a", "1"));
+  ASSERT_TRUE(cluster.put("x", "1"));
+  auto parts = cluster.split(region, {"h", "p"});
+  ASSERT_TRUE(parts.ok()) << engine::to_string(parts.error());
+  ASSERT_EQ(parts->size(), 3u);
+  EXPECT_EQ((*parts)[0].end_key, "h");
+  EXPECT_EQ((*parts)[2].id.value, region);
+  for (const auto& part : *parts) EXPECT_EQ(part.epoch.version, 3u);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.pd.regions.size() == 3; }));
+  EXPECT_EQ(cluster.get("a"), std::optional<Bytes>("1"));
+  EXPECT_EQ(cluster.get("x"), std::optional<Bytes>("1"));
+  ASSERT_TRUE(cluster.put("b", "2"));
+  ASSERT_TRUE(cluster.put("j", "3"));
+  for (size_t i = 0; i < 3; ++i) cluster.crash(cluster.node(i));
+  for (size_t i = 0; i < 3; ++i) cluster.boot(cluster.node(i));
+  EXPECT_EQ(cluster.get("b"), std::optional<Bytes>("2"));
+  EXPECT_EQ(cluster.get("j"), std::optional<Bytes>("3"));
+  EXPECT_EQ(cluster.get("x"), std::optional<Bytes>("1"));
+}
+
+TEST(Store, ARemovedPeerLeavesTheStoreAndTakesItsData) {
+  TestCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.add();
+  uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  ASSERT_TRUE(cluster.put("a", "1"));
+  Node* leader = cluster.wait_for_leader(region);
+  Node& other = leader == &cluster.node(2) ? cluster.node(1) : cluster.node(2);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.local(other, "a") == Bytes("1"); }));
+  for (const auto& peer : cluster.pd.regions[region].peers()) {
+    if (peer.store_id() != other.store->id().value) continue;
+    metapb::Peer gone = peer;
+    cluster.pd.change_peer(region, eraftpb::RemoveNode, gone);
+    break;
+  }
+  EXPECT_TRUE(cluster.run_until([&] { return other.store->stats().regions == 0; }));
+  EXPECT_EQ(cluster.local(other, "a"), std::nullopt);
+  ASSERT_TRUE(cluster.put("a", "2"));
+}
+
+TEST(Store, LeadershipMovesOnCommandAndWritesGoOn) {
+  TestCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.add();
+  uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  Node* leader = cluster.wait_for_leader(region);
+  metapb::Peer target;
+  for (const auto& peer : cluster.pd.regions[region].peers()) {
+    if (peer.store_id() != leader->store->id().value) target = peer;
+  }
+  pdpb::RegionHeartbeatResponse command;
+  *command.mutable_transfer_leader()->mutable_peer() = target;
+  cluster.pd.command(region, command);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.pd.leaders[region].id() == target.id(); }));
+  ASSERT_TRUE(cluster.put("a", "1"));
+  EXPECT_EQ(cluster.get("a"), std::optional<Bytes>("1"));
+}
+
+TEST(Store, RandomCrashesOfOneMachineAtATimeLoseNothingAcknowledged) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    TestCluster cluster(seed);
+    for (int i = 0; i < 3; ++i) cluster.add();
+    cluster.replicate_everywhere(first_region(cluster));
+    for (int round = 0; round < 6; ++round) {
+      for (int i = 0; i < 5; ++i) {
+        ASSERT_TRUE(cluster.put("k" + std::to_string(i), std::to_string(round))) << "seed " << seed;
+      }
+      auto& victim = cluster.node((seed + static_cast<uint64_t>(round)) % 3);
+      cluster.crash(victim);
+      for (int i = 0; i < 5; ++i) {
+        ASSERT_EQ(cluster.get("k" + std::to_string(i)), std::optional<Bytes>(std::to_string(round))) << "seed " << seed;
+      }
+      cluster.boot(victim);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cairn::store
