@@ -234,7 +234,7 @@ void NodeCore::report_min_resolved_ts(
 }
 
 void NodeCore::remove_store(StoreId store, std::function<void(api::Status)> done) {
-  if (!serving_ || stopping_ || !scope_.spawn(serve_remove_store(store, done))) done(MetaGroup::not_leader());
+  if (!serving_ || stopping_ || !spawn(serve_remove_store(store, done))) done(MetaGroup::not_leader());
 }
 
 runtime::Task<void> NodeCore::serve_remove_store(StoreId store, std::function<void(api::Status)> done) {

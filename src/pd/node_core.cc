@@ -55,15 +55,31 @@ void NodeCore::ready(api::Status status) {
 
 void NodeCore::stop(std::function<void()> on_done) {
   stopping_ = true;
+  on_stopped_ = std::move(on_done);
   ready(MetaGroup::not_leader());
   end_leadership();
   executor_->cancel(timer_);
-  auto streams = std::exchange(streams_, {});
-  for (auto& [id, stream] : streams) {
-    if (stream.sink.on_closed) stream.sink.on_closed({api::Code::kUnavailable, "the server is stopping"});
-  }
-  group_.stop(
-      [self = shared_from_this(), on_done = std::move(on_done)] { self->scope_.close([on_done] { on_done(); }); });
+  group_.stop([self = shared_from_this()] {
+    self->log_idle_ = true;
+    self->notify_stopped();
+  });
+}
+
+bool NodeCore::spawn(Task<void> story) {
+  if (stopping_) return false;
+  ++running_tasks_;
+  runtime::spawn_inline(run_counted(shared_from_this(), std::move(story)));
+  return true;
+}
+
+runtime::Task<void> NodeCore::run_counted(std::shared_ptr<NodeCore> self, Task<void> story) {
+  co_await std::move(story);
+  --self->running_tasks_;
+  self->notify_stopped();
+}
+
+void NodeCore::notify_stopped() {
+  if (log_idle_ && running_tasks_ == 0 && on_stopped_) std::exchange(on_stopped_, nullptr)();
 }
 
 void NodeCore::on_leadership(bool leads) {

@@ -71,8 +71,11 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   void on_timer();
   // Commits one transaction of PD's own records.
   Task<CommandResult> commit(MetaTxn txn);
-  // Runs `story` as a task of this node, unless it stops.
-  void spawn(Task<void> story) { scope_.spawn(std::move(story)); }
+  // Runs `story` as a task of this node; false, and it is dropped, if the node stops. A task keeps the node alive:
+  // where an executor is killed under it, both stay behind, untouched.
+  bool spawn(Task<void> story);
+  static Task<void> run_counted(std::shared_ptr<NodeCore> self, Task<void> story);
+  void notify_stopped();
 
   // --- admission (node_core.cc): each answers the call and returns false if it may not go on
   template <class Call>
@@ -156,7 +159,9 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   std::shared_ptr<runtime::Executor> log_executor_;
   runtime::Random random_;
   MetaGroup group_;
-  runtime::TaskScope scope_;
+  int running_tasks_ = 0;
+  bool log_idle_ = false;  // stopping, and no write is under way any more
+  std::function<void()> on_stopped_;
   NodeMetrics metrics_;
 
   bool started_ = false;
