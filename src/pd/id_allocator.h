@@ -1,5 +1,5 @@
 // IdAllocator: hands out store, region and peer ids, each once for all time. Pure: the owner saves the end of the
-// window before ids up to it are handed out; a new leader goes on behind the saved end. Tests: id_allocator_test.cc.
+// window before ids up to it are handed out; a new leader goes on behind the saved end. Tests: tso_test.cc.
 #pragma once
 
 #include <algorithm>

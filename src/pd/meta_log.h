@@ -1,7 +1,7 @@
 // MetaLog: the Raft log of PD's group as its raft core reads it: all entries since the last cut, in memory. The log is
 // small, as it is cut every few thousand entries; the Raft log engine holds the same for restarts.
 //
-// Owned by MetaGroup, which writes to disk what it puts here. Tests: meta_group_test.cc.
+// Owned by MetaGroup, which writes to disk what it puts here. Tests: node_test.cc, meta_group_test.cc.
 #pragma once
 
 #include <deque>

@@ -193,7 +193,8 @@ TEST_F(NodeTest, BeforeTheBootstrapStoresAndRegionsAreRefusedButIdsAndTimestamps
             pdpb::NOT_BOOTSTRAPPED);
   EXPECT_EQ(call<pdpb::GetRegionResponse>(pdpb::GetRegionRequest(), &Node::get_region).header().error().type(),
             pdpb::NOT_BOOTSTRAPPED);
-  EXPECT_FALSE(call<pdpb::IsBootstrappedResponse>(pdpb::IsBootstrappedRequest(), &Node::is_bootstrapped).bootstrapped());
+  EXPECT_FALSE(
+      call<pdpb::IsBootstrappedResponse>(pdpb::IsBootstrappedRequest(), &Node::is_bootstrapped).bootstrapped());
   EXPECT_GT(next_id(), 0);
   EXPECT_GT(next_ts(), 0);
 }
@@ -386,7 +387,8 @@ TEST_F(NodeTest, TheTxnSafePointIsMirroredForOldClients) {
   bootstrap();
   pdpb::AdvanceTxnSafePointRequest request;
   request.set_target(12345);
-  EXPECT_EQ(call<pdpb::AdvanceTxnSafePointResponse>(request, &Node::advance_txn_safe_point).new_txn_safe_point(), 12345);
+  EXPECT_EQ(call<pdpb::AdvanceTxnSafePointResponse>(request, &Node::advance_txn_safe_point).new_txn_safe_point(),
+            12345);
   etcdserverpb::RangeRequest range;
   range.set_key("/tidb/store/gcworker/saved_safe_point");
   auto found = ask<etcdserverpb::RangeResponse>(node_->etcd(), range, &EtcdKv::range);

@@ -1,0 +1,105 @@
+// The rules of garbage collection bounds.
+#include "pd/gc_state.h"
+
+#include <gtest/gtest.h>
+
+namespace cairn::pd {
+namespace {
+
+class GcState : public testing::Test {
+ protected:
+  GcRecords records() const { return GcRecords::load(store_, keys_); }
+  void apply(const MetaTxn& writes) {
+    if (writes.request().success().empty()) return;
+    auto result = store_.apply(MetaStore::encode_txn(writes.request()));
+    ASSERT_TRUE(result.status.ok()) << result.status.message;
+  }
+  uint64_t advance(uint64_t target, uint64_t now_s = 0) {
+    auto move = advance_txn_safe_point(records(), keys_, target, now_s);
+    EXPECT_TRUE(move.ok());
+    apply(move->writes);
+    return move->new_value;
+  }
+  void barrier(const std::string& id, uint64_t ts, int64_t ttl, uint64_t now_s = 0) {
+    auto change = set_barrier(records(), keys_.barrier_prefix(), id, ts, ttl, now_s);
+    ASSERT_TRUE(change.ok()) << change.error();
+    apply(change->writes);
+  }
+
+  MetaStore store_;
+  Keys keys_{7};
+};
+
+TEST_F(GcState, TheTxnSafePointNeverGoesBack) {
+  EXPECT_EQ(advance(100), 100);
+  EXPECT_FALSE(advance_txn_safe_point(records(), keys_, 99, 0).ok());
+  EXPECT_EQ(records().txn_safe_point, 100);
+}
+
+TEST_F(GcState, ABarrierStopsTheTxnSafePointUntilItExpires) {
+  barrier("backup", 50, 10);
+  auto move = advance_txn_safe_point(records(), keys_, 100, 5);
+  EXPECT_EQ(move->new_value, 50);
+  EXPECT_EQ(move->blocker_id, "backup");
+  EXPECT_EQ(advance(100, 10), 100);
+  EXPECT_TRUE(records().barriers.empty());
+}
+
+TEST_F(GcState, AnOldTransactionOfASqlServerBlocksToo) {
+  MetaTxn put;
+  put.put("/tidb/server/minstartts/abc", "30");
+  apply(put);
+  auto move = advance_txn_safe_point(records(), keys_, 100, 0);
+  EXPECT_EQ(move->new_value, 30);
+  EXPECT_EQ(move->blocker_id, "tidb_min_start_ts_/tidb/server/minstartts/abc");
+}
+
+TEST_F(GcState, TheGcSafePointStaysBelowTheTxnSafePoint) {
+  advance(100);
+  EXPECT_FALSE(advance_gc_safe_point(records(), keys_, 101).ok());
+  auto move = advance_gc_safe_point(records(), keys_, 90);
+  ASSERT_TRUE(move.ok());
+  apply(move->writes);
+  EXPECT_EQ(records().gc_safe_point, 90);
+  EXPECT_FALSE(advance_gc_safe_point(records(), keys_, 80).ok());
+  EXPECT_EQ(update_gc_safe_point(records(), keys_, 80)->new_value, 90);
+  EXPECT_EQ(update_gc_safe_point(records(), keys_, 0)->new_value, 90);
+  EXPECT_FALSE(update_gc_safe_point(records(), keys_, 101).ok());
+}
+
+TEST_F(GcState, ABarrierBehindTheTxnSafePointIsRefused) {
+  advance(100);
+  EXPECT_FALSE(set_barrier(records(), keys_.barrier_prefix(), "a", 99, 10, 0).ok());
+  EXPECT_FALSE(set_barrier(records(), keys_.barrier_prefix(), "a", 100, 0, 0).ok());
+  EXPECT_FALSE(set_barrier(records(), keys_.barrier_prefix(), "gc_worker", 100, 5, 0).ok());
+  EXPECT_TRUE(set_barrier(records(), keys_.barrier_prefix(), "a", 100, 10, 0).ok());
+}
+
+TEST_F(GcState, DeletingABarrierTwiceIsNoError) {
+  barrier("a", 10, kForever);
+  auto first = delete_barrier(records().barriers, keys_.barrier_prefix(), "a");
+  EXPECT_EQ(first->barrier->ts, 10);
+  EXPECT_EQ(first->barrier->ttl(99), kForever);
+  apply(first->writes);
+  EXPECT_FALSE(delete_barrier(records().barriers, keys_.barrier_prefix(), "a")->barrier);
+}
+
+TEST_F(GcState, TheOldServiceCallMovesHoldsAndReleases) {
+  auto service = [&](const std::string& id, uint64_t ts, int64_t ttl) {
+    auto out = update_service_safe_point(records(), keys_, id, ts, ttl, 0);
+    EXPECT_TRUE(out.ok()) << out.error();
+    apply(out->writes);
+    return *out;
+  };
+  service("cdc", 40, 100);
+  auto moved = service("gc_worker", 60, kForever);
+  EXPECT_EQ(moved.service_id, "cdc");
+  EXPECT_EQ(moved.min_safe_point, 40);
+  EXPECT_EQ(service("cdc", 30, 100).min_safe_point, 40);  // too late: the caller sees it
+  service("cdc", 0, 0);
+  EXPECT_EQ(service("gc_worker", 60, kForever).min_safe_point, 60);
+  EXPECT_FALSE(update_service_safe_point(records(), keys_, "gc_worker", 70, 10, 0).ok());
+}
+
+}  // namespace
+}  // namespace cairn::pd

@@ -1,0 +1,170 @@
+// MetaStore: etcd's semantics by example, and against a naive model.
+#include "pd/meta_store.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+namespace cairn::pd {
+namespace {
+
+namespace etcd = etcdserverpb;
+
+CommandResult run(MetaStore& store, const etcd::TxnRequest& txn) { return store.apply(MetaStore::encode_txn(txn)); }
+
+CommandResult put(MetaStore& store, const Bytes& key, const Bytes& value, int64_t lease = 0) {
+  etcd::TxnRequest txn;
+  auto& op = *txn.add_success()->mutable_request_put();
+  op.set_key(key);
+  op.set_value(value);
+  op.set_lease(lease);
+  op.set_prev_kv(true);
+  return run(store, txn);
+}
+
+TEST(MetaStore, RevisionsAndVersionsCountAsInEtcd) {
+  MetaStore store;
+  EXPECT_EQ(store.revision(), 1);
+  put(store, "a", "1");
+  EXPECT_EQ(put(store, "a", "2").txn.responses(0).response_put().prev_kv().value(), "1");
+  const auto* record = store.get("a");
+  EXPECT_EQ(record->create_revision, 2);
+  EXPECT_EQ(record->mod_revision, 3);
+  EXPECT_EQ(record->version, 2);
+  etcd::TxnRequest nothing;
+  nothing.add_success()->mutable_request_delete_range()->set_key("zz");
+  EXPECT_EQ(run(store, nothing).txn.header().revision(), 3);
+}
+
+TEST(MetaStore, AnElectionTakesTheKeyOnce) {
+  MetaStore store;
+  MetaTxn campaign;
+  campaign.if_absent("/leader").put("/leader", "me");
+  EXPECT_TRUE(run(store, campaign.request()).txn.succeeded());
+  EXPECT_FALSE(run(store, campaign.request()).txn.succeeded());
+  EXPECT_EQ(store.revision(), 2);
+}
+
+TEST(MetaStore, AnAbsentKeyHasNoValueToCompareWith) {
+  MetaStore store;
+  MetaTxn txn;
+  txn.if_value("k", "").put("k", "v");
+  EXPECT_FALSE(run(store, txn.request()).txn.succeeded());
+}
+
+TEST(MetaStore, AKeyIsPutOnceInATransaction) {
+  MetaStore store;
+  MetaTxn txn;
+  txn.put("k", "1").put("k", "2");
+  EXPECT_EQ(run(store, txn.request()).status.message, "etcdserver: duplicate key given in txn request");
+  EXPECT_EQ(store.get("k"), nullptr);
+}
+
+TEST(MetaStore, ARefusedTransactionChangesNothing) {
+  MetaStore store;
+  etcd::TxnRequest txn;
+  txn.add_success()->mutable_request_put()->set_key("a");
+  auto& second = *txn.add_success()->mutable_request_put();
+  second.set_key("b");
+  second.set_lease(99);
+  const auto result = run(store, txn);
+  EXPECT_EQ(result.status.code, api::Code::kNotFound);
+  EXPECT_EQ(result.status.message, "etcdserver: requested lease not found");
+  EXPECT_EQ(store.keys(), 0);
+  EXPECT_EQ(store.revision(), 1);
+}
+
+TEST(MetaStore, RevokingALeaseDeletesItsKeysInOneRevision) {
+  MetaStore store;
+  ASSERT_TRUE(store.apply(MetaStore::encode_lease_grant(7, 60)).status.ok());
+  EXPECT_FALSE(store.apply(MetaStore::encode_lease_grant(7, 60)).status.ok());
+  put(store, "a", "1", 7);
+  put(store, "b", "1", 7);
+  put(store, "c", "1", 7);
+  put(store, "c", "2", 0);  // detached
+  ASSERT_TRUE(store.apply(MetaStore::encode_lease_revoke(7)).status.ok());
+  EXPECT_EQ(store.keys(), 1);
+  EXPECT_EQ(store.revision(), 6);
+  EXPECT_EQ(store.apply(MetaStore::encode_lease_revoke(7)).status.code, api::Code::kNotFound);
+}
+
+TEST(MetaStore, RangesLimitSortAndCount) {
+  MetaStore store;
+  for (const char* key : {"c", "a", "d", "b"}) put(store, key, key);
+  etcd::RangeRequest request;
+  request.set_key("a");
+  request.set_range_end(Bytes(1, '\0'));
+  request.set_limit(2);
+  request.set_sort_target(etcd::RangeRequest::CREATE);
+  request.set_sort_order(etcd::RangeRequest::DESCEND);
+  auto found = store.range(request);
+  ASSERT_TRUE(found.ok());
+  EXPECT_EQ(found->count(), 4);
+  EXPECT_TRUE(found->more());
+  EXPECT_EQ(found->kvs(0).key(), "b");
+  EXPECT_EQ(found->kvs(1).key(), "d");
+  request.set_revision(2);
+  EXPECT_EQ(store.range(request).error().code, api::Code::kOutOfRange);
+}
+
+TEST(MetaStore, ItsImageMakesTheSameStoreAgain) {
+  MetaStore store;
+  store.apply(MetaStore::encode_lease_grant(7, 60));
+  put(store, "a", "1", 7);
+  put(store, "b", "");
+  MetaStore copy;
+  store.write_image([&](ByteView key, ByteView value) { ASSERT_TRUE(copy.load_pair(key, value)); });
+  EXPECT_EQ(copy.revision(), store.revision());
+  EXPECT_EQ(*copy.get("a"), *store.get("a"));
+  EXPECT_EQ(*copy.get("b"), *store.get("b"));
+  EXPECT_EQ(copy.leases().at(7).keys, std::set<Bytes>{"a"});
+}
+
+RC_GTEST_PROP(MetaStore, AgreesWithANaiveModel, ()) {
+  MetaStore store;
+  std::map<Bytes, MetaRecord> model;
+  int64_t revision = 1;
+  auto key = [] { return Bytes(1, static_cast<char>('a' + *rc::gen::inRange(0, 6))); };
+  const int steps = *rc::gen::inRange(1, 60);
+  for (int step = 0; step < steps; ++step) {
+    etcd::TxnRequest txn;
+    const auto guard = key();
+    auto& compare = *txn.add_compare();
+    compare.set_key(guard);
+    compare.set_target(etcd::Compare::VERSION);
+    compare.set_result(
+        *rc::gen::element(etcd::Compare::EQUAL, etcd::Compare::GREATER, etcd::Compare::LESS, etcd::Compare::NOT_EQUAL));
+    compare.set_version(*rc::gen::inRange(0, 4));
+    const auto put_key = key();
+    const auto from = key();
+    const auto to = key();
+    txn.add_success()->mutable_request_put()->set_key(put_key);
+    txn.mutable_success(0)->mutable_request_put()->set_value(std::to_string(step));
+    auto& del = *txn.add_failure()->mutable_request_delete_range();
+    del.set_key(from);
+    del.set_range_end(to);
+
+    const int64_t version = model.contains(guard) ? model[guard].version : 0;
+    const int64_t wanted = compare.version();
+    const bool holds = compare.result() == etcd::Compare::EQUAL     ? version == wanted
+                       : compare.result() == etcd::Compare::GREATER ? version > wanted
+                       : compare.result() == etcd::Compare::LESS    ? version < wanted
+                                                                    : version != wanted;
+    if (holds) {
+      ++revision;
+      auto& record = model[put_key];
+      if (record.version == 0) record.create_revision = revision;
+      record.mod_revision = revision;
+      ++record.version;
+      record.value = std::to_string(step);
+    } else if (std::erase_if(model, [&](const auto& item) { return item.first >= from && item.first < to; }) > 0) {
+      ++revision;
+    }
+    RC_ASSERT(run(store, txn).txn.succeeded() == holds);
+    RC_ASSERT(store.revision() == revision);
+    RC_ASSERT(store.keys() == model.size());
+    for (const auto& [name, record] : model) RC_ASSERT(store.get(name) != nullptr && *store.get(name) == record);
+  }
+}
+
+}  // namespace
+}  // namespace cairn::pd

@@ -1,0 +1,95 @@
+// The rules for stores and versions.
+#include "pd/stores.h"
+
+#include <gtest/gtest.h>
+
+namespace cairn::pd {
+namespace {
+
+metapb::Store store(uint64_t id, const std::string& version = "8.5.0") {
+  metapb::Store out;
+  out.set_id(id);
+  out.set_address("s" + std::to_string(id));
+  out.set_version(version);
+  return out;
+}
+
+class StoresTest : public testing::Test {
+ protected:
+  void put(const metapb::Store& wanted) {
+    auto record = stores_.put(wanted);
+    ASSERT_TRUE(record.ok()) << record.error().message();
+    stores_.set_cluster_version(stores_.version_with(*record));
+    stores_.set(*record, now_);
+  }
+
+  ScheduleConfig config_;
+  Stores stores_{config_};
+  Instant now_{std::chrono::hours(1)};
+};
+
+TEST(Version, SortsLikeSemver) {
+  const char* sorted[] = {"7.9.9", "8.0.0-alpha", "8.0.0-alpha.2", "8.0.0-alpha.10", "8.0.0-beta", "v8.0.0", "8.1.0+x"};
+  for (size_t i = 0; i + 1 < std::size(sorted); ++i) {
+    EXPECT_LT(*Version::parse(sorted[i]), *Version::parse(sorted[i + 1])) << sorted[i];
+  }
+  EXPECT_FALSE(Version::parse("8.1"));
+  EXPECT_FALSE(Version::parse("latest"));
+}
+
+TEST_F(StoresTest, TheClusterVersionIsTheLowestAndNeverFalls) {
+  put(store(1, "8.5.0"));
+  EXPECT_EQ(stores_.cluster_version().to_string(), "8.5.0");
+  put(store(2, "8.5.3"));
+  EXPECT_EQ(stores_.cluster_version().to_string(), "8.5.0");
+  put(store(1, "8.6.0"));
+  EXPECT_EQ(stores_.cluster_version().to_string(), "8.5.3");
+  EXPECT_TRUE(stores_.put(store(3, "8.5.0")).ok());  // an older patch of the same series may join
+  EXPECT_EQ(stores_.put(store(3, "8.4.9")).error().message(),
+            "version should compatible with version  8.5.3, got 8.4.9");
+}
+
+TEST_F(StoresTest, ATombstoneMayNotComeBack) {
+  put(store(1));
+  auto gone = store(2);
+  gone.set_state(metapb::Tombstone);
+  gone.set_node_state(metapb::Removed);
+  stores_.set(gone, now_);
+  EXPECT_EQ(stores_.put(store(2)).error().type(), pdpb::STORE_TOMBSTONE);
+  pdpb::StoreStats stats;
+  stats.set_store_id(2);
+  EXPECT_EQ(stores_.heartbeat(stats, now_, {}).error().type(), pdpb::STORE_TOMBSTONE);
+  auto heir = store(3);
+  heir.set_address("s2");
+  EXPECT_TRUE(stores_.put(heir).ok());
+}
+
+TEST_F(StoresTest, LabelsAreMerged) {
+  auto labelled = store(1);
+  labelled.add_labels()->set_key("zone");
+  labelled.mutable_labels(0)->set_value("a");
+  put(labelled);
+  labelled.mutable_labels(0)->set_key("host");
+  const auto record = stores_.put(labelled);
+  EXPECT_EQ(record->labels_size(), 2);
+}
+
+TEST_F(StoresTest, HealthFollowsSilence) {
+  put(store(1));
+  const auto& info = *stores_.get(StoreId(1));
+  EXPECT_EQ(stores_.health(info, now_ + std::chrono::seconds(20)), StoreHealth::kUp);
+  EXPECT_EQ(stores_.health(info, now_ + std::chrono::seconds(21)), StoreHealth::kDisconnected);
+  EXPECT_EQ(stores_.health(info, now_ + std::chrono::minutes(31)), StoreHealth::kDown);
+}
+
+TEST_F(StoresTest, AStoreIsNotEmptiedIfTooFewWouldBeLeft) {
+  for (uint64_t id = 1; id <= 3; ++id) put(store(id));
+  EXPECT_FALSE(stores_.remove(StoreId(1)).ok());
+  put(store(4));
+  const auto record = stores_.remove(StoreId(1));
+  ASSERT_TRUE(record.ok());
+  EXPECT_EQ(record->node_state(), metapb::Removing);
+}
+
+}  // namespace
+}  // namespace cairn::pd

@@ -1,0 +1,121 @@
+// TsoOracle and IdAllocator: growth across batches, restarts, clocks that go back, overflow.
+#include "pd/tso.h"
+
+#include <gtest/gtest.h>
+
+#include "pd/id_allocator.h"
+#include "runtime/random.h"
+
+namespace cairn::pd {
+namespace {
+
+constexpr uint64_t kInterval = 5000;
+
+TsoOracle serving(uint64_t now, uint64_t saved = 0) {
+  TsoOracle oracle(kInterval);
+  oracle.reset(now, saved);
+  oracle.on_saved(*oracle.wanted_bound(now));
+  return oracle;
+}
+
+TEST(TsoOracle, HandsOutNothingBeforeTheFirstBoundIsSaved) {
+  TsoOracle oracle(kInterval);
+  EXPECT_FALSE(oracle.allocate(1000, 1));
+  oracle.reset(1000, 0);
+  EXPECT_FALSE(oracle.allocate(1000, 1));
+  EXPECT_EQ(oracle.wanted_bound(1000), 6000);
+  oracle.on_saved(6000);
+  EXPECT_TRUE(oracle.allocate(1000, 1));
+}
+
+TEST(TsoOracle, ABatchEndsWithItsLastLogical) {
+  auto oracle = serving(1000);
+  EXPECT_EQ(oracle.allocate(1000, 10)->last_logical, 10);
+  const auto next = oracle.allocate(1000, 5);
+  EXPECT_EQ(next->physical_ms, 1000);
+  EXPECT_EQ(next->last_logical, 15);
+}
+
+TEST(TsoOracle, ANewLeaderStartsAboveTheSavedBoundWhenTheClockIsBehindIt) {
+  auto oracle = serving(1000, 6000);
+  EXPECT_EQ(oracle.allocate(1000, 1)->physical_ms, 6001);
+}
+
+TEST(TsoOracle, AClockThatGoesBackChangesNothing) {
+  auto oracle = serving(1000);
+  oracle.update(500);
+  EXPECT_EQ(oracle.allocate(500, 1)->physical_ms, 1000);
+}
+
+TEST(TsoOracle, TheClockPullsForwardOnlyBelowTheSavedBound) {
+  auto oracle = serving(1000);
+  oracle.update(5998);
+  EXPECT_EQ(oracle.physical_ms(), 5998);
+  oracle.update(6000);
+  EXPECT_EQ(oracle.physical_ms(), 5998);
+  oracle.on_saved(*oracle.wanted_bound(6000));
+  oracle.update(6000);
+  EXPECT_EQ(oracle.physical_ms(), 6000);
+}
+
+TEST(TsoOracle, AFullLogicalPartMovesThePhysicalPart) {
+  auto oracle = serving(1000);
+  const auto first = oracle.allocate(1000, TsoOracle::kLogicalMax - 1);
+  EXPECT_EQ(first->last_logical, TsoOracle::kLogicalMax - 1);
+  const auto second = oracle.allocate(1000, 1);
+  EXPECT_EQ(second->physical_ms, 1001);
+  EXPECT_EQ(second->last_logical, 1);
+}
+
+TEST(TsoOracle, AtTheBoundARequestWaitsUntilAFurtherOneIsSaved) {
+  auto oracle = serving(1000);
+  oracle.update(5998);
+  ASSERT_TRUE(oracle.allocate(5998, TsoOracle::kLogicalMax - 1));
+  EXPECT_FALSE(oracle.allocate(5998, 1));
+  oracle.on_saved(*oracle.wanted_bound(5998));
+  EXPECT_EQ(oracle.allocate(5998, 1)->physical_ms, 5999);
+}
+
+TEST(TsoOracle, NothingIsHandedOutTwiceOverManyLeadersWithAnyClock) {
+  runtime::Random dice(3);
+  uint64_t saved = 0;
+  uint64_t last = 0;
+  for (int leader = 0; leader < 200; ++leader) {
+    uint64_t now = 10'000 + dice.below(100'000);
+    TsoOracle oracle(kInterval);
+    oracle.reset(now, saved);
+    for (int step = 0; step < 50; ++step) {
+      now = dice.chance(0.1) ? 10'000 + dice.below(100'000) : now + dice.below(300);
+      oracle.update(now);
+      if (auto bound = oracle.wanted_bound(now); bound && dice.chance(0.7)) {
+        saved = *bound;
+        if (dice.chance(0.2)) break;  // died between the disk and the memory
+        oracle.on_saved(*bound);
+      }
+      const uint64_t count = dice.chance(0.05) ? TsoOracle::kLogicalMax - 1 : 1 + dice.below(1000);
+      if (auto batch = oracle.allocate(now, count)) {
+        const uint64_t first = (batch->physical_ms << 18) + batch->last_logical - count + 1;
+        ASSERT_GT(first, last);
+        ASSERT_LT(batch->last_logical, TsoOracle::kLogicalMax);
+        ASSERT_LT(batch->physical_ms, saved);
+        last = first + count - 1;
+      }
+    }
+  }
+  EXPECT_GT(last, 0);
+}
+
+TEST(IdAllocator, HandsOutRunsWithinTheSavedWindowOnly) {
+  IdAllocator ids;
+  ids.reset(1000);
+  EXPECT_FALSE(ids.allocate(1));
+  EXPECT_EQ(ids.window_for(1), 2000);
+  ids.on_saved(2000);
+  EXPECT_EQ(ids.allocate(1), 1001);
+  EXPECT_EQ(ids.allocate(10), 1011);
+  EXPECT_FALSE(ids.allocate(990));
+  EXPECT_EQ(ids.window_for(5000), 7000);
+}
+
+}  // namespace
+}  // namespace cairn::pd
