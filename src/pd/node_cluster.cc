@@ -156,8 +156,9 @@ runtime::Task<void> NodeCore::serve_put_cluster_config(
 
 void NodeCore::get_store(api::Call<pdpb::GetStoreRequest, pdpb::GetStoreResponse> call) {
   if (!admit_bootstrapped(call)) return;
-  const auto* store = stores_.get(StoreId(call.request().store_id()));
-  if (store == nullptr) return refuse(std::move(call), Stores::no_such_store(call.request().store_id()));
+  const StoreId id(call.request().store_id());
+  const auto* store = stores_.get(id);
+  if (store == nullptr) return refuse(std::move(call), Stores::no_such_store(id.value));
   *call.response().mutable_store() = store->meta;
   *call.response().mutable_stats() = store->stats;
   finish(std::move(call));
@@ -227,8 +228,9 @@ void NodeCore::store_heartbeat(api::Call<pdpb::StoreHeartbeatRequest, pdpb::Stor
 void NodeCore::report_min_resolved_ts(
     api::Call<pdpb::ReportMinResolvedTsRequest, pdpb::ReportMinResolvedTsResponse> call) {
   if (!admit_bootstrapped(call)) return;
-  auto* store = stores_.find(StoreId(call.request().store_id()));
-  if (store == nullptr) return refuse(std::move(call), Stores::no_such_store(call.request().store_id()));
+  const StoreId id(call.request().store_id());
+  auto* store = stores_.find(id);
+  if (store == nullptr) return refuse(std::move(call), Stores::no_such_store(id.value));
   store->min_resolved_ts = call.request().min_resolved_ts();
   finish(std::move(call));
 }

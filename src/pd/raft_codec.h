@@ -1,6 +1,6 @@
 // The translation between raft's structs and the bytes that PD's group keeps in its log and sends between members:
 // eraftpb messages and raft_serverpb's state. Decoders return false on bytes that are not of the form.
-// Tests: raft_codec_test.cc.
+// Tests: through meta_group_test.cc.
 #pragma once
 
 #include "base/bytes.h"

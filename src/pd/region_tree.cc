@@ -92,6 +92,7 @@ Result<RegionTree::Accepted, std::string> RegionTree::put(RegionPtr region) {
   accepted.meta_changed = !known || known->meta.region_epoch().version() != epoch.version() ||
                           known->meta.region_epoch().conf_ver() != epoch.conf_ver() || !same_peers(known->meta, meta);
   accepted.leader_changed = !known || known->leader.id() != region->leader.id();
+  const auto reported = region;  // `meta` looks into it
   if (known && region->approximate_mib == 0 && known->approximate_mib != 0) {
     auto sized = std::make_shared<RegionInfo>(*region);  // not computed yet: what was known stands
     sized->approximate_mib = known->approximate_mib;
@@ -103,7 +104,7 @@ Result<RegionTree::Accepted, std::string> RegionTree::put(RegionPtr region) {
     erase(other);
   }
   if (known && by_id_.contains(known->id())) erase(known);  // it moved to another range
-  by_start_[meta.start_key()] = region;
+  by_start_[region->meta.start_key()] = region;
   by_id_[region->id()] = region;
   add_counts(*region, true);
   return accepted;

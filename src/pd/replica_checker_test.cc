@@ -43,6 +43,7 @@ class Model {
         if (plan) {
           for (auto& step : plan->steps) {
             if (step.peer_id == 0) step.peer_id = next_id_;
+            if (step.kind == StepKind::kAddLearner) ++cluster_[step.store].adding;
           }
           ++next_id_;
           operators_.add(region.id(), std::move(*plan), now_);

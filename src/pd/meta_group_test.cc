@@ -1,0 +1,169 @@
+// MetaGroup with three members on the simulated loop: messages are lost and delayed, members crash, and what was
+// acknowledged is there on all of them in the end, in one order.
+#include "pd/meta_group.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/memory/memory_engine.h"
+#include "pd/node.h"
+#include "runtime/simulated/sim_loop.h"
+
+namespace cairn::pd {
+namespace {
+
+// The members and the network between them.
+class Cluster {
+ public:
+  explicit Cluster(uint64_t seed) : loop_(seed) {
+    for (uint64_t id = 1; id <= 3; ++id) {
+      options_.members.push_back({id, fmt::format("pd{}", id), {}, {}});
+      members_.push_back(std::make_unique<Member>(*this, id));
+    }
+    options_.raft_log_gc_entries = 30;
+    for (uint64_t id = 1; id <= 3; ++id) start(id);
+  }
+  ~Cluster() {
+    for (uint64_t id = 1; id <= 3; ++id) {
+      if (member(id).group) crash(id);
+    }
+  }
+
+  void start(uint64_t id) {
+    auto& m = member(id);
+    m.executors = std::make_unique<runtime::SimExecutors>(loop_, clock_, fmt::format("pd{}", id));
+    m.home = m.executors->make("pd");
+    m.log_home = m.executors->make("pd-log");
+    m.kv = engine::open_memory_kv(m.disk);
+    m.log = engine::open_memory_raft_log(m.disk);
+    Options options = options_;
+    options.member_id = id;
+    m.group = std::make_unique<MetaGroup>(
+        options,
+        MetaGroup::World{clock_, *m.home, *m.log_home, *m.kv, *m.log, &m, loop_.random().next(),
+                         [](const std::string& what) { FAIL() << what; }},
+        MetaGroup::Listener{[](bool) {}, nullptr});
+    m.home->post([&m] {
+      const auto opened = m.group->open();
+      ASSERT_TRUE(opened.ok()) << opened.error();
+      m.group->start();
+    });
+  }
+
+  void crash(uint64_t id) {
+    auto& m = member(id);
+    m.executors->kill();
+    m.disk->crash(loop_.random());
+    m.group.reset();
+    m.kv.reset();
+    m.log.reset();
+    m.home.reset();
+    m.log_home.reset();
+    m.executors.reset();
+  }
+
+  MetaGroup* leader() {
+    for (auto& m : members_) {
+      if (m->group && m->group->is_leader()) return m->group.get();
+    }
+    return nullptr;
+  }
+
+  bool put(const Bytes& key, const Bytes& value) {
+    if (!loop_.run_until([&] { return leader() != nullptr; }, std::chrono::seconds(60))) return false;
+    MetaTxn txn;
+    txn.put(key, value);
+    auto outcome = std::make_shared<std::optional<CommandResult>>();
+    leader()->propose(MetaStore::encode_txn(txn.request()), [outcome](CommandResult r) { *outcome = std::move(r); });
+    loop_.run_until([&] { return outcome->has_value(); }, std::chrono::seconds(5));
+    return outcome->has_value() && (*outcome)->status.ok();
+  }
+
+  struct Member final : PeerTransport {
+    Member(Cluster& c, uint64_t i) : cluster(c), id(i) {}
+    void send(uint64_t to, Bytes message) override { cluster.deliver(to, std::move(message)); }
+    Cluster& cluster;
+    uint64_t id;
+    std::shared_ptr<engine::MemoryDisk> disk = std::make_shared<engine::MemoryDisk>();
+    std::unique_ptr<runtime::SimExecutors> executors;
+    std::shared_ptr<runtime::Executor> home;
+    std::shared_ptr<runtime::Executor> log_home;
+    std::unique_ptr<engine::KvEngine> kv;
+    std::unique_ptr<engine::RaftLogEngine> log;
+    std::unique_ptr<MetaGroup> group;
+  };
+  Member& member(uint64_t id) { return *members_[id - 1]; }
+
+  runtime::SimLoop loop_;
+  double loss_ = 0;
+
+ private:
+  void deliver(uint64_t to, Bytes message) {
+    auto& m = member(to);
+    if (!m.group || loop_.random().chance(loss_)) return;
+    const auto delay =
+        loop_.random().between(Duration(std::chrono::microseconds(100)), Duration(std::chrono::milliseconds(20)));
+    m.home->after(delay, [&m, message = std::move(message)] {
+      if (m.group) m.group->receive(message);
+    });
+  }
+
+  runtime::SimClock clock_{loop_, std::chrono::hours(500'000)};
+  Options options_;
+  std::vector<std::unique_ptr<Member>> members_;
+};
+
+TEST(MetaGroup, ThreeMembersElectOneLeaderAndAgree) {
+  Cluster cluster(1);
+  ASSERT_TRUE(cluster.put("/k", "v"));
+  cluster.loop_.run_for(std::chrono::seconds(2));
+  for (uint64_t id = 1; id <= 3; ++id) EXPECT_EQ(cluster.member(id).group->store().value("/k"), "v") << id;
+}
+
+TEST(MetaGroup, AMemberThatWasAwayForLongCatchesUpFromASnapshot) {
+  Cluster cluster(2);
+  ASSERT_TRUE(cluster.put("/first", "1"));
+  uint64_t away = 1;
+  while (cluster.member(away).group->is_leader()) ++away;
+  cluster.crash(away);
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(cluster.put("/k", std::to_string(i)));
+    if (i % 20 == 0) cluster.loop_.run_for(std::chrono::milliseconds(500));
+  }
+  cluster.start(away);
+  EXPECT_TRUE(cluster.loop_.run_until([&] { return cluster.member(away).group->store().value("/k") == "199"; },
+                                      std::chrono::seconds(30)));
+  cluster.crash(away);
+  cluster.start(away);
+  EXPECT_TRUE(cluster.loop_.run_until([&] { return cluster.member(away).group->store().value("/k") == "199"; },
+                                      std::chrono::seconds(30)));
+}
+
+TEST(MetaGroup, WhatWasAcknowledgedSurvivesCrashesAndLosses) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE(seed);
+    Cluster cluster(seed);
+    cluster.loss_ = 0.05;
+    std::map<Bytes, Bytes> acknowledged;
+    for (int i = 0; i < 120; ++i) {
+      const Bytes key = fmt::format("/k{}", i);
+      if (cluster.put(key, std::to_string(i))) acknowledged[key] = std::to_string(i);
+      if (i % 15 != 14) continue;
+      const uint64_t id = cluster.loop_.random().between(1, 3);
+      cluster.crash(id);
+      cluster.loop_.run_for(std::chrono::milliseconds(static_cast<int64_t>(cluster.loop_.random().below(3000))));
+      cluster.start(id);
+    }
+    EXPECT_GT(acknowledged.size(), 60);
+    cluster.loss_ = 0;
+    ASSERT_TRUE(cluster.put("/last", "x"));
+    cluster.loop_.run_for(std::chrono::seconds(5));
+    for (uint64_t id = 1; id <= 3; ++id) {
+      const auto& store = cluster.member(id).group->store();
+      EXPECT_EQ(store.revision(), cluster.member(1).group->store().revision());
+      for (const auto& [key, value] : acknowledged) ASSERT_EQ(store.value(key), value) << key << " on " << id;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cairn::pd
