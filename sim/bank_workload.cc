@@ -49,16 +49,23 @@ void BankWorkload::note_timestamp(Timestamp ts, Timestamp newest_before) {
 
 runtime::Task<void> BankWorkload::open(client::Client* client, runtime::Executor* executor) {
   constexpr int kTriesMax = 50;
+  std::string trouble;
   for (int tries = 0; tries < kTriesMax && !is_open_; ++tries) {
     auto txn = co_await client->begin();
-    if (txn.ok()) {
+    if (!txn.ok()) {
+      trouble = client::to_string(txn.error());
+    } else {
       for (int i = 0; i < options_.accounts; ++i) txn->put(account_key(i), std::to_string(options_.initial));
       auto committed = co_await txn->commit();
-      if (committed.ok()) is_open_ = true;
+      if (committed.ok()) {
+        is_open_ = true;
+      } else {
+        trouble = client::to_string(committed.error());
+      }
     }
     if (!is_open_) co_await runtime::sleep(*executor, 200ms);
   }
-  if (!is_open_) fail_("bank: the accounts cannot be opened");
+  if (!is_open_) fail_("bank: the accounts cannot be opened: " + trouble);
 }
 
 runtime::Task<void> BankWorkload::run(client::Client* client, runtime::Executor* executor, int id, uint64_t seed) {

@@ -32,7 +32,10 @@ runtime::Task<bool> RegisterWorkload::one_operation(client::Client* client, size
                                                     runtime::Random* dice) {
   const Bytes key = key_of(index);
   Operation op{.kind = Kind::kRead, .client = id, .called = loop_.now()};
-  const uint64_t choice = dice->below(10);
+  // A swap is atomic among swaps only, not against plain writes (as in TiKV): every other register knows no other
+  // write.
+  const bool is_swapped = index % 2 == 1;
+  const uint64_t choice = is_swapped && dice->chance(0.5) ? 9 : dice->below(is_swapped ? 5 : 9);
   bool is_known = false;
   bool is_open_end = false;
   if (choice < 5) {

@@ -18,11 +18,13 @@ constexpr size_t kFailuresMax = 8;  // more say nothing new
 constexpr Duration kBringUpLimit = std::chrono::minutes(1);
 constexpr Duration kLivenessLimit = std::chrono::minutes(1);
 constexpr Duration kSettleLimit = std::chrono::minutes(1);
+constexpr ClusterId kCluster{4711};
 constexpr Duration kLookInterval = std::chrono::milliseconds(20);
 
 pd::Options pd_options(int stores) {
   pd::Options options;
   options.members = {{.id = 1, .name = "pd", .client_urls = {"http://pd:2379"}, .peer_urls = {"http://pd:2380"}}};
+  options.cluster_id = kCluster.value;
   options.schedule.max_replicas = static_cast<uint32_t>(std::min(stores, 3));
   options.schedule.patrol_region_interval = 100ms;
   options.raft_log_gc_entries = 64;
@@ -47,6 +49,7 @@ store::StoreOptions store_options(const std::string& name) {
 
 client::Options client_options() {
   client::Options options;
+  options.cluster = kCluster;
   options.try_timeout = 1s;
   options.budget = 5s;
   options.lock_ttl = 1s;
