@@ -4,14 +4,41 @@
 #include <utility>
 
 #include "base/codec.h"
+#include "replica/wire.h"
 
 namespace cairn::replica {
+namespace {
+
+constexpr size_t kIdentityBytes = 16;
+constexpr char kRequestMark = 'r';
+
+}  // namespace
 
 Bytes ReadIndexQueue::next_context() const {
   Bytes context;  // 16 bytes, as TiKV's uuid: the peer and a counter
   codec::put_u64_be(context, owner_.value);
   codec::put_u64_be(context, batches_ + 1);
+  if (read_ts_.is_set()) {
+    raft_cmdpb::ReadIndexRequest request;
+    request.set_start_ts(read_ts_.value);
+    Bytes bytes = serialize(request);
+    context.push_back(kRequestMark);
+    codec::put_var_u64(context, bytes.size());
+    context += bytes;
+  }
   return context;
+}
+
+std::optional<Timestamp> read_ts_of(ByteView context) {
+  if (context.size() <= kIdentityBytes || context[kIdentityBytes] != kRequestMark) return std::nullopt;
+  context.remove_prefix(kIdentityBytes + 1);
+  uint64_t size = 0;
+  raft_cmdpb::ReadIndexRequest request;
+  if (!codec::get_var_u64(context, size) || size > context.size() ||
+      !request.ParseFromArray(context.data(), static_cast<int>(size))) {
+    return std::nullopt;
+  }
+  return Timestamp(request.start_ts());
 }
 
 void ReadIndexQueue::mark_sent(Bytes context, Instant now) {
@@ -20,7 +47,9 @@ void ReadIndexQueue::mark_sent(Bytes context, Instant now) {
 }
 
 std::optional<Instant> ReadIndexQueue::on_read_state(const Bytes& context, LogIndex index, LogIndex applied) {
-  auto batch = std::find_if(asked_.begin(), asked_.end(), [&](const Batch& b) { return b.context == context; });
+  auto batch = std::find_if(asked_.begin(), asked_.end(), [&](const Batch& b) {
+    return ByteView(b.context).substr(0, kIdentityBytes) == ByteView(context).substr(0, kIdentityBytes);
+  });
   if (batch == asked_.end()) return std::nullopt;
   Instant sent_at = batch->sent_at;
   auto reads = std::move(batch->reads);

@@ -3,11 +3,14 @@
 //
 //   push ─▶ unsent ── take_batch (context, sent_at) ─▶ asked ── on_read_state ─▶ confirmed ── on_applied ─▶ done(index)
 //
+// The context of a question is TiKV's: 16 bytes of identity; for a transactional read 'r', a length and the request.
+//
 // Owned by the region's Replica, on its shard. Tests: read_index_queue_test.cc.
 #pragma once
 
 #include <absl/functional/any_invocable.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -30,7 +33,11 @@ class ReadIndexQueue {
   // `owner` makes the contexts unique among peers.
   explicit ReadIndexQueue(PeerId owner) : owner_(owner) {}
 
-  void push(OnReadable done) { unsent_.push_back(std::move(done)); }
+  // `read_ts`: of a follower's transactional read; the leader must know it, since its async commits must stay above it.
+  void push(OnReadable done, Timestamp read_ts = {}) {
+    unsent_.push_back(std::move(done));
+    read_ts_ = std::max(read_ts_, read_ts);
+  }
   bool has_unsent() const { return !unsent_.empty(); }
   // The context under which to ask for all unsent reads; they count as asked now.
   Bytes next_context() const;
@@ -57,8 +64,12 @@ class ReadIndexQueue {
   const PeerId owner_;
   uint64_t batches_ = 0;
   std::vector<OnReadable> unsent_;
+  Timestamp read_ts_;                              // the largest of the unsent ones, and of those before
   std::deque<Batch> asked_;                        // in the order of asking
   std::multimap<LogIndex, OnReadable> confirmed_;  // by the index that must be applied
 };
+
+// The start_ts in a follower's question, if it has one.
+std::optional<Timestamp> read_ts_of(ByteView context);
 
 }  // namespace cairn::replica

@@ -37,6 +37,7 @@ Replica::Replica(const ReplicaOptions& options, Loaded loaded, const engine::Raf
     : options_(options),
       incarnation_(loaded.incarnation),
       region_(loaded.region),
+      description_(describe(loaded.region)),
       self_(loaded.self),
       storage_({RegionId(loaded.region.id()), options.cache_bytes_max}, log, loaded.raft_state, loaded.apply_state,
                conf_state_of(loaded.region)),
@@ -81,6 +82,12 @@ void Replica::on_raft_message(raft_serverpb::RaftMessage message, Instant now) {
   node_.step(std::move(in));
 }
 
+void Replica::set_region(metapb::Region region) {
+  region_ = std::move(region);
+  description_ = describe(region_);
+  if (const metapb::Peer* self = find_peer(region_, PeerId(self_.id()))) self_ = *self;
+}
+
 std::optional<engine::PeerDescription> Replica::leader() const {
   const metapb::Peer* peer = find_peer(region_, node_.leader());
   if (!peer) return std::nullopt;
@@ -88,9 +95,8 @@ std::optional<engine::PeerDescription> Replica::leader() const {
 }
 
 std::optional<engine::RegionError> Replica::check(const engine::RegionRequest& request) const {
-  engine::RegionDescription region = describe(region_);
   PeerView view{options_.store,   PeerId(self_.id()), node_.term(), node_.is_leader(),
-                is_initialized(), leader(),           &region};
+                is_initialized(), leader(),           &description_};
   return check_request(request, view);
 }
 
@@ -120,9 +126,7 @@ void Replica::write(const engine::RegionRequest& request, Term term, engine::Wri
   std::optional<engine::RegionError> error = check(strict);
   if (!error && term.is_set() && term != node_.term()) error = engine::StaleCommand{};
   if (!error && is_busy()) error = engine::ServerIsBusy{"too many writes of the region are waiting", 0ms};
-  engine::RegionDescription region;
-  if (!error) region = describe(region_);
-  for (size_t i = 0; !error && i < data.changes.size(); ++i) error = check_key(data.changes[i].key, region);
+  for (size_t i = 0; !error && i < data.changes.size(); ++i) error = check_key(data.changes[i].key, description_);
   if (error) {
     std::move(done)(Err(std::move(*error)));
     return;
@@ -222,7 +226,7 @@ void Replica::read(const engine::RegionRequest& request, OnReadable done) {
     std::move(done)(Err(std::move(*error)));
     return;
   }
-  reads_.push(std::move(done));
+  reads_.push(std::move(done), node_.is_leader() ? Timestamp() : request.read_ts);
 }
 
 void Replica::ask_read_index(Instant now) {
@@ -236,7 +240,7 @@ void Replica::ask_read_index(Instant now) {
 
 ReadViewPtr Replica::follower_view() const {
   auto view = std::make_shared<ReadView>();
-  view->region = describe(region_);
+  view->region = description_;
   view->peer = PeerId(self_.id());
   view->term = node_.term();
   view->max_ts_synced = node_.is_leader() && max_ts_synced_term_ == node_.term();

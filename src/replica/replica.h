@@ -142,6 +142,7 @@ class Replica {
   void send(raft::Message message, Outbox& out);
   void take_ready(Instant now, Outbox& out);
   void finish_persisted(Outbox& out);
+  void set_region(metapb::Region region);
   void on_role_changed(Instant now);
   void ask_read_index(Instant now);
   void renew_lease();
@@ -152,6 +153,7 @@ class Replica {
   const ReplicaOptions options_;
   const Incarnation incarnation_;
   metapb::Region region_;
+  engine::RegionDescription description_;  // of region_
   metapb::Peer self_;
   PeerStorage storage_;
   raft::RawNode node_;

@@ -180,9 +180,9 @@ void Replica::publish() {
     }
     return;
   }
-  engine::RegionEpoch epoch = describe(region_.region_epoch());
   bool synced = max_ts_synced_term_ == node_.term();
-  if (!view_ || view_->term != node_.term() || view_->region.epoch != epoch || view_->max_ts_synced != synced) {
+  if (!view_ || view_->term != node_.term() || view_->region.epoch != description_.epoch ||
+      view_->max_ts_synced != synced) {
     view_ = follower_view();
     cell_->publish(view_);
   }
@@ -192,8 +192,7 @@ void Replica::publish() {
 void Replica::on_entry_applied(AppliedEntry& entry, uint64_t sequence) {
   if (auto* changed = std::get_if<ConfChanged>(&entry.effect)) {
     node_.apply_conf_change(changed->change);
-    region_ = std::move(changed->region);
-    if (const metapb::Peer* self = find_peer(region_, PeerId(self_.id()))) self_ = *self;
+    set_region(std::move(changed->region));
     for (const auto& peer : region_.peers()) {
       strangers_.erase(PeerId(peer.id()));
       last_heard_.try_emplace(PeerId(peer.id()), leader_seen_);
@@ -201,7 +200,7 @@ void Replica::on_entry_applied(AppliedEntry& entry, uint64_t sequence) {
     events_.heartbeat = true;
     events_.removed = events_.removed || changed->removed_self;
   } else if (auto* split = std::get_if<SplitDone>(&entry.effect)) {
-    region_ = split->plan.regions[split->plan.derived];
+    set_region(split->plan.regions[split->plan.derived]);
     events_.heartbeat = true;
     events_.splits.push_back(std::move(*split));
   } else if (auto* truncated = std::get_if<LogTruncated>(&entry.effect)) {
@@ -214,8 +213,7 @@ void Replica::on_applied(ApplyReport report, Instant now) {
   if (report.installed) {
     CHECK(installing_, "region {}: a snapshot was installed that nobody asked for", id());
     installing_ = false;
-    region_ = std::move(report.installed_region);
-    if (const metapb::Peer* self = find_peer(region_, PeerId(self_.id()))) self_ = *self;
+    set_region(std::move(report.installed_region));
     applied_ = report.applied;
     applied_term_ = report.applied_term;
     log_gc_ = LogGc();
@@ -228,10 +226,10 @@ void Replica::on_applied(ApplyReport report, Instant now) {
     return;
   } else {
     CHECK(report.applied >= applied_, "region {}: applied goes back from {} to {}", id(), applied_, report.applied);
+    storage_.on_applied(report.applied);
     for (auto& entry : report.entries) on_entry_applied(entry, report.sequence);
     applied_ = report.applied;
     applied_term_ = report.applied_term;
-    storage_.on_applied(applied_);
     node_.on_applied(applied_);
     written_bytes_ += report.written.bytes;
   }

@@ -163,7 +163,7 @@ std::vector<SnapshotFile> files_of(const raft_serverpb::RaftSnapshotData& data, 
 }
 
 engine::Result<void> install_snapshot(engine::KvEngine& kv, const raft_serverpb::RaftSnapshotData& data,
-                                      const ApplyState& state, const std::string& folder) {
+                                      const ApplyState& state, const std::string& folder, Install attempt) {
   auto files = files_of(data, folder);
   TRY_ASSIGN(auto names, kv.files().list(folder));
   auto is_there = [&](const SnapshotFile& file) {
@@ -171,6 +171,8 @@ engine::Result<void> install_snapshot(engine::KvEngine& kv, const raft_serverpb:
     return std::find(names.begin(), names.end(), name) != names.end();
   };
   bool all_there = std::all_of(files.begin(), files.end(), is_there);
+  if (attempt == Install::kFirst && !all_there)
+    return Err(corrupt("files of a received snapshot are missing in " + folder));
   const auto& region = data.region();
   Bytes begin = data_key(region.start_key());
   Bytes end = data_end_key(region.end_key());

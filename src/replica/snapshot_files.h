@@ -48,9 +48,10 @@ std::vector<SnapshotFile> files_of(const raft_serverpb::RaftSnapshotData& data, 
 //   2 the SSTs are ingested, family by family      } a crash, and step 1 is done
 //   3 locks, region state and apply state in one batch, flushed
 //
-// Done again after a crash during 1, 2 or 3 it ends in the same state.
+// Done again after a crash during 1, 2 or 3 it ends in the same state. The first time all files must be there.
+enum class Install { kFirst, kAgain };
 engine::Result<void> install_snapshot(engine::KvEngine& kv, const raft_serverpb::RaftSnapshotData& data,
-                                      const ApplyState& state, const std::string& folder);
+                                      const ApplyState& state, const std::string& folder, Install attempt);
 
 // What stands in the log engine's meta slot while a snapshot is being installed.
 struct PendingSnapshot {

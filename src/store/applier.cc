@@ -101,7 +101,7 @@ engine::Result<void> Applier::install(Machine& machine, const replica::ApplyTask
                                       const replica::InstallSnapshot& work) {
   TRY(write_batch());
   const auto& snapshot = work.snapshot;
-  TRY(replica::install_snapshot(kv_, snapshot.data, snapshot.state, snapshot.folder));
+  TRY(replica::install_snapshot(kv_, snapshot.data, snapshot.state, snapshot.folder, replica::Install::kFirst));
   machine.machine.reset(snapshot.data.region(), snapshot.state);
   replica::ApplyReport report;
   report.region = task.region;

@@ -26,6 +26,8 @@ class Store::Core {
   void load(std::vector<Shard::LoadedRegion> regions);
   runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> split(engine::RegionRequest request,
                                                                                    std::vector<Bytes> keys);
+  // A split that nobody waits for. Any thread.
+  void start_split(engine::RegionRequest request, std::vector<Bytes> keys);
   void on_pd_command(pdpb::RegionHeartbeatResponse command);
 
   Shared shared;

@@ -46,6 +46,7 @@ struct StoreOptions {
   uint64_t raft_log_flush_bytes = 512 << 20;  // a larger log asks the engine for a flush, so that it can be cut
 
   // Splitting by size.
+  Duration split_check_interval = 10s;
   uint64_t region_split_bytes = 256 << 20;  // a region larger than 1.5 times this is halved; 0: never
 
   // Heartbeats.

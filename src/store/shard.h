@@ -99,6 +99,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void send_tombstone(const raft_serverpb::RaftMessage& to, const metapb::RegionEpoch& epoch, PeerId from);
   bool admits_snapshot(const raft_serverpb::RaftMessage& message, replica::Replica& replica);
   replica::ReplicaOptions replica_options() const;
+  bool holds_back(const raft_serverpb::RaftMessage& message, const replica::Replica& replica);
 
   // From time to time.
   void arm_tick();
@@ -110,6 +111,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void sync_max_ts(RegionId region, Term term);
   void count_leaders();
   void publish_status();
+  void check_sizes();
   void wait_for_commands(runtime::Job on_quiet);
 
   // Requests.
@@ -131,8 +133,10 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   std::map<RegionId, Instant> leaders_asked_;  // when PD was asked about a region without leader
   uint64_t leaders_counted_ = 0;
   mutable std::mutex status_mutex_;
-  std::vector<RegionStatus> status_;  // guarded by status_mutex_
-  std::set<RegionId> reserved_;       // ranges kept for snapshots that Raft has not taken yet
+  std::vector<RegionStatus> status_;                   // guarded by status_mutex_
+  std::set<RegionId> split_checks_;                    // whose split keys are being sought
+  std::vector<raft_serverpb::RaftMessage> held_back_;  // followers' reads that wait for a lock in memory to go
+  std::set<RegionId> reserved_;                        // ranges kept for snapshots that Raft has not taken yet
 };
 
 }  // namespace cairn::store

@@ -1,12 +1,15 @@
 // Messages of other stores: which of them reach a replica, and which create or end one (protocol e.3).
 #include <utility>
 
+#include "base/codec.h"
 #include "base/log.h"
 #include "replica/keys.h"
 #include "store/shard.h"
 
 namespace cairn::store {
 namespace {
+
+constexpr size_t kHeldBackMax = 1024;  // beyond: dropped; the follower asks again
 
 bool is_older(const metapb::RegionEpoch& a, const metapb::RegionEpoch& b) {
   return a.conf_ver() < b.conf_ver() || a.version() < b.version();
@@ -59,8 +62,25 @@ void Shard::on_raft_message(raft_serverpb::RaftMessage message) {
     return;
   }
   if (message.message().msg_type() == eraftpb::MsgSnapshot && !admits_snapshot(message, *replica)) return;
+  if (message.message().msg_type() == eraftpb::MsgReadIndex && holds_back(message, *replica)) {
+    if (held_back_.size() < kHeldBackMax) held_back_.push_back(std::move(message));
+    return;
+  }
   replica->on_raft_message(std::move(message), shared_.deps.clock.now());
   touch(region);
+}
+
+// A follower's transactional read: this leader's later async commits must stay above it, and those that have chosen
+// their timestamp below it must be in the log before the read's index is taken (protocol e.4, read index).
+bool Shard::holds_back(const raft_serverpb::RaftMessage& message, const replica::Replica& replica) {
+  if (!replica.is_leader() || message.message().entries_size() != 1) return false;
+  auto read_ts = replica::read_ts_of(message.message().entries(0).data());
+  if (!read_ts) return false;
+  shared_.concurrency.update_max_ts(*read_ts);
+  auto start = codec::decode_bytes(replica.region().start_key());
+  auto end = codec::decode_bytes(replica.region().end_key());
+  auto blocks = [&](ByteView, const mvcc::Lock& lock) { return lock.min_commit_ts <= *read_ts; };
+  return shared_.concurrency.find_in_range(start.value_or(Bytes()), end.value_or(Bytes()), blocks).has_value();
 }
 
 bool Shard::try_create(const raft_serverpb::RaftMessage& message) {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "replica/keys.h"
 #include "store/shard.h"
+#include "store/split_keys.h"
 
 namespace cairn::store {
 
@@ -43,10 +44,12 @@ void Shard::tick() {
     replica->tick(now);
     touch(id);
   }
+  for (auto& message : std::exchange(held_back_, {})) on_raft_message(std::move(message));
   auto every = [&](Duration interval) {
     return ticks_ % std::max<uint64_t>(1, static_cast<uint64_t>(interval / shared_.options.tick)) == 0;
   };
   if (every(shared_.options.log_gc_interval)) gc_logs();
+  if (shared_.options.region_split_bytes > 0 && every(shared_.options.split_check_interval)) check_sizes();
   if (every(1s)) {
     heartbeat_regions(now);
     check_missing_leaders(now);
@@ -65,6 +68,34 @@ void Shard::gc_logs() {
   }
   if (!out.log->empty()) shared_.log_writer->submit(std::move(out.log), engine::Sync::kNo, nullptr);
   if (shared_.deps.raft_log.used_bytes() > shared_.options.raft_log_flush_bytes) shared_.deps.kv.flush_soon();
+}
+
+// Regions that were written to a good deal since the last look, and are too large now, are parted.
+void Shard::check_sizes() {
+  uint64_t target = shared_.options.region_split_bytes;
+  for (auto& [id, replica] : replicas_) {
+    if (!replica->is_leader() || replica->is_destroying() || split_checks_.contains(id)) continue;
+    if (replica->written_bytes_since_split_check() < target / 16) continue;
+    replica->reset_written_bytes();
+    uint64_t size = shared_.deps.kv.approximate_size(replica::data_key(replica->region().start_key()),
+                                                     replica::data_end_key(replica->region().end_key()));
+    if (size < target + target / 2) continue;
+    constexpr uint64_t kPiecesMax = 10;
+    uint64_t pieces = std::clamp<uint64_t>(size / target, 2, kPiecesMax);
+    split_checks_.insert(id);
+    LOG_INFO("region {}: {} bytes, to be split into {}", id, size, pieces);
+    shared_.snapshot_pool->post([this, region = replica->region(), pieces] {
+      auto keys = find_split_keys(shared_.deps.kv, region, pieces);
+      if (!keys.ok()) LOG_WARN("region {}: no split keys: {}", region.id(), keys.error().message);
+      if (keys.ok() && !keys->empty()) {
+        engine::RegionRequest request;
+        request.region = RegionId(region.id());
+        request.epoch = replica::describe(region.region_epoch());
+        shared_.split(std::move(request), std::move(*keys));
+      }
+      executor_->post([this, checked = RegionId(region.id())] { split_checks_.erase(checked); });
+    });
+  }
 }
 
 void Shard::count_leaders() {

@@ -51,6 +51,7 @@ struct Shared {
   // Fetches a timestamp, raises max_ts by it, then runs `done` (on any thread); retries until it has one.
   std::function<void(runtime::Job done)> sync_max_ts;
   std::function<void(RegionId)> report_missing_leader;
+  std::function<void(engine::RegionRequest, std::vector<Bytes> keys)> split;
   // Runs the job on the shard of that index.
   std::function<void(int shard, absl::AnyInvocable<void(Shard&)>)> post_to_shard;
 

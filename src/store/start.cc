@@ -172,7 +172,7 @@ engine::Result<void> finish_snapshots(Shared& shared) {
     auto applied = applied_bytes ? replica::decode_apply_state(*applied_bytes) : std::nullopt;
     if (!applied || applied->applied < pending->state.applied) {
       LOG_INFO("region {}: goes on installing a snapshot at {}", region, pending->state.applied);
-      TRY(replica::install_snapshot(kv, pending->data, pending->state, pending->folder));
+      TRY(replica::install_snapshot(kv, pending->data, pending->state, pending->folder, replica::Install::kAgain));
     }
     clear->put_meta(region, replica::kPendingSnapshotSlot, {});
   }

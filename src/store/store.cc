@@ -34,6 +34,9 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
   shared.heartbeat = [this](pdpb::RegionHeartbeatRequest request) { pd->heartbeat(std::move(request)); };
   shared.sync_max_ts = [this](runtime::Job done) { pd->sync_max_ts(std::move(done)); };
   shared.report_missing_leader = [this](RegionId region) { pd->look_up(region); };
+  shared.split = [this](engine::RegionRequest request, std::vector<Bytes> keys) {
+    start_split(std::move(request), std::move(keys));
+  };
   shared.post_to_shard = [this](int index, absl::AnyInvocable<void(Shard&)> job) {
     auto& shard = *shards[static_cast<size_t>(index)];
     shard.executor().post([&shard, job = std::move(job)]() mutable { job(shard); });
@@ -135,11 +138,15 @@ void Store::Core::on_pd_command(pdpb::RegionHeartbeatResponse command) {
   request.region = RegionId(command.region_id());
   request.epoch = replica::describe(command.region_epoch());
   std::vector<Bytes> keys(command.split_region().keys().begin(), command.split_region().keys().end());
+  start_split(std::move(request), std::move(keys));
+}
+
+void Store::Core::start_split(engine::RegionRequest request, std::vector<Bytes> keys) {
   control->post([this, request, keys = std::move(keys)]() mutable {
     struct Story {
       static runtime::Task<void> tell(Core* core, engine::RegionRequest asked, std::vector<Bytes> at) {
         auto done = co_await core->split(std::move(asked), std::move(at));
-        if (!done.ok()) LOG_INFO("PD's split is not carried out: {}", engine::to_string(done.error()));
+        if (!done.ok()) LOG_INFO("a split is not carried out: {}", engine::to_string(done.error()));
         co_await runtime::switch_to(*core->control);
       }
     };

@@ -19,7 +19,7 @@ TEST(Store, TheFirstStoreBootstrapsTheClusterAndServes) {
   EXPECT_TRUE(cluster.pd.bootstrapped);
   ASSERT_TRUE(cluster.put("a", "1"));
   EXPECT_EQ(cluster.get("a"), std::optional<Bytes>("1"));
-  EXPECT_EQ(cluster.get("b"), std::optional<Bytes>(std::nullopt));
+  EXPECT_EQ(cluster.get("b"), std::optional(std::optional<Bytes>()));
 }
 
 TEST(Store, AStoreOfAnotherClusterIsRefused) {
@@ -210,8 +210,12 @@ TEST(Store, LeadershipMovesOnCommandAndWritesGoOn) {
 }
 
 TEST(Store, RandomCrashesOfOneMachineAtATimeLoseNothingAcknowledged) {
-  for (uint64_t seed = 1; seed <= 6; ++seed) {
-    TestCluster cluster(seed);
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    auto options = TestCluster::quick();
+    options.shards = 1 + static_cast<int>(seed % 2);
+    options.log_gc_count_max = seed % 3 == 0 ? 20 : 10000;  // snapshots, too
+    options.log_gc_threshold = 5;
+    TestCluster cluster(seed, options);
     for (int i = 0; i < 3; ++i) cluster.add();
     cluster.replicate_everywhere(first_region(cluster));
     for (int round = 0; round < 6; ++round) {
@@ -223,7 +227,12 @@ TEST(Store, RandomCrashesOfOneMachineAtATimeLoseNothingAcknowledged) {
       for (int i = 0; i < 5; ++i) {
         ASSERT_EQ(cluster.get("k" + std::to_string(i)), std::optional<Bytes>(std::to_string(round))) << "seed " << seed;
       }
+      if (round % 2 == 0) cluster.run_for(3s);
       cluster.boot(victim);
+      if (round == 2) {
+        auto parts = cluster.split(first_region(cluster), {"k2"});
+        ASSERT_TRUE(parts.ok()) << "seed " << seed << " " << engine::to_string(parts.error());
+      }
     }
   }
 }

@@ -233,9 +233,15 @@ void TestCluster::replicate_everywhere(uint64_t region) {
       }
       return false;
     };
-    peer.set_role(metapb::Learner);
-    pd.change_peer(region, eraftpb::AddLearnerNode, peer);
-    ASSERT_TRUE(run_until([&] { return has_role(metapb::Learner); }));
+    auto change = [&](eraftpb::ConfChangeType type, metapb::PeerRole role) {
+      peer.set_role(role);
+      for (int attempt = 0; attempt < 20 && !has_role(role); ++attempt) {  // as PD: again until it is so
+        if (pd.leaders.contains(region)) pd.change_peer(region, type, peer);
+        run_until([&] { return has_role(role); }, 1s);
+      }
+      return has_role(role);
+    };
+    ASSERT_TRUE(change(eraftpb::AddLearnerNode, metapb::Learner));
     auto applied = [&](Node& node) {
       for (const auto& status : node.store->regions()) {
         if (status.region.id.value == region) return status.applied.value;
@@ -245,9 +251,7 @@ void TestCluster::replicate_everywhere(uint64_t region) {
     Node* leader = wait_for_leader(region);
     ASSERT_NE(leader, nullptr);
     ASSERT_TRUE(run_until([&] { return applied(*nodes_[i]) >= applied(*leader); })) << "the learner has not caught up";
-    peer.set_role(metapb::Voter);
-    pd.change_peer(region, eraftpb::AddNode, peer);
-    ASSERT_TRUE(run_until([&] { return has_role(metapb::Voter); }));
+    ASSERT_TRUE(change(eraftpb::AddNode, metapb::Voter));
   }
 }
 

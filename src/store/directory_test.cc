@@ -1,0 +1,49 @@
+#include "store/directory.h"
+
+#include <gtest/gtest.h>
+
+namespace cairn::store {
+namespace {
+
+RegionDirectory::Range range(uint64_t id, Bytes start, Bytes end) {
+  return {RegionId(id), std::move(start), std::move(end)};
+}
+
+TEST(RegionDirectory, FindsWhatOverlaps) {
+  RegionDirectory directory;
+  directory.set_ranges({range(1, "", "d"), range(2, "d", "m"), range(3, "p", "")});
+  EXPECT_FALSE(directory.overlaps(range(9, "m", "p")));
+  EXPECT_TRUE(directory.overlaps(range(9, "m", "q")));
+  EXPECT_TRUE(directory.overlaps(range(9, "c", "cc")));
+  EXPECT_TRUE(directory.overlaps(range(9, "", "")));
+  EXPECT_FALSE(directory.overlaps(range(2, "d", "p")));
+  EXPECT_TRUE(directory.overlaps(range(2, "c", "m")));
+}
+
+TEST(RegionDirectory, ASplitReplacesTheParentsRangeTogetherWithTheChildren) {
+  RegionDirectory directory;
+  directory.set_ranges({range(1, "", "")});
+  directory.set_ranges({range(2, "", "m"), range(1, "m", "")});
+  EXPECT_TRUE(directory.overlaps(range(2, "a", "z")));
+  EXPECT_FALSE(directory.overlaps(range(2, "a", "m")));
+}
+
+TEST(RegionDirectory, AReservationKeepsOthersOutUntilItIsReleased) {
+  RegionDirectory directory;
+  EXPECT_TRUE(directory.reserve(range(1, "a", "m")));
+  EXPECT_FALSE(directory.reserve(range(2, "c", "d")));
+  EXPECT_TRUE(directory.reserve(range(1, "a", "m")));
+  directory.release_reservation(RegionId(1));
+  EXPECT_TRUE(directory.reserve(range(2, "c", "d")));
+}
+
+TEST(RegionDirectory, TheFirstClaimDecidesTheShard) {
+  RegionDirectory directory;
+  EXPECT_EQ(directory.claim(RegionId(5), 1).shard, 1);
+  EXPECT_EQ(directory.claim(RegionId(5), 2).shard, 1);
+  directory.erase(RegionId(5));
+  EXPECT_FALSE(directory.find(RegionId(5)));
+}
+
+}  // namespace
+}  // namespace cairn::store
