@@ -1,0 +1,226 @@
+#include "server/node.h"
+
+#include <gtest/gtest.h>
+
+#include "base/codec.h"
+#include "server/testing/single_store.h"
+
+namespace cairn::server {
+namespace {
+
+using testing::SingleStore;
+
+constexpr uint64_t ts(uint64_t physical_ms) { return physical_ms << 18; }
+
+kvrpcpb::PrewriteResponse prewrite(SingleStore& world, std::vector<std::pair<Bytes, Bytes>> puts, uint64_t start) {
+  kvrpcpb::PrewriteRequest request;
+  *request.mutable_context() = world.context();
+  for (const auto& [key, value] : puts) {
+    auto& mutation = *request.add_mutations();
+    mutation.set_op(kvrpcpb::Op::Put);
+    mutation.set_key(key);
+    mutation.set_value(value);
+  }
+  request.set_primary_lock(puts.front().first);
+  request.set_start_version(start);
+  request.set_lock_ttl(3000);
+  return world.ask(&Node::kv_prewrite, request).value();
+}
+
+kvrpcpb::CommitResponse commit(SingleStore& world, std::vector<Bytes> keys, uint64_t start, uint64_t at) {
+  kvrpcpb::CommitRequest request;
+  *request.mutable_context() = world.context();
+  for (const auto& key : keys) request.add_keys(key);
+  request.set_start_version(start);
+  request.set_commit_version(at);
+  return world.ask(&Node::kv_commit, request).value();
+}
+
+kvrpcpb::GetResponse get(SingleStore& world, const Bytes& key, uint64_t at) {
+  kvrpcpb::GetRequest request;
+  *request.mutable_context() = world.context();
+  request.set_key(key);
+  request.set_version(at);
+  return world.ask(&Node::kv_get, request).value();
+}
+
+kvrpcpb::RawPutResponse raw_put(SingleStore& world, const Bytes& key, const Bytes& value) {
+  kvrpcpb::RawPutRequest request;
+  *request.mutable_context() = world.context(key);
+  request.set_key(key);
+  request.set_value(value);
+  return world.ask(&Node::raw_put, request).value();
+}
+
+kvrpcpb::RawGetResponse raw_get(SingleStore& world, const Bytes& key) {
+  kvrpcpb::RawGetRequest request;
+  *request.mutable_context() = world.context(key);
+  request.set_key(key);
+  return world.ask(&Node::raw_get, request).value();
+}
+
+TEST(Node, CommitsATransactionAndReadsItAtAndBeforeItsTimestamp) {
+  SingleStore world;
+  const Bytes large(1000, 'x');
+  ASSERT_TRUE(prewrite(world, {{"a", "1"}, {"b", large}}, ts(2000)).errors().empty());
+  const auto committed = commit(world, {"a", "b"}, ts(2000), ts(2001));
+  EXPECT_FALSE(committed.has_error()) << committed.ShortDebugString();
+  EXPECT_EQ(committed.commit_version(), ts(2001));
+  EXPECT_GT(committed.exec_details_v2().time_detail_v2().total_rpc_wall_time_ns(), 0u);
+  EXPECT_EQ(get(world, "a", ts(2001)).value(), "1");
+  EXPECT_EQ(get(world, "b", ts(2002)).value(), large);
+  EXPECT_TRUE(get(world, "a", ts(2000)).not_found());
+}
+
+TEST(Node, ScansAndBatchGetsFindWhatIsThere) {
+  SingleStore world;
+  ASSERT_TRUE(prewrite(world, {{"a", "1"}, {"b", "2"}, {"c", "3"}}, ts(2000)).errors().empty());
+  ASSERT_FALSE(commit(world, {"a", "b", "c"}, ts(2000), ts(2001)).has_error());
+  kvrpcpb::BatchGetRequest batch;
+  *batch.mutable_context() = world.context();
+  for (const char* key : {"a", "x", "c"}) batch.add_keys(key);
+  batch.set_version(ts(3000));
+  EXPECT_EQ(world.ask(&Node::kv_batch_get, batch).value().pairs_size(), 2);
+  kvrpcpb::ScanRequest scan;
+  *scan.mutable_context() = world.context();
+  scan.set_start_key("c");
+  scan.set_end_key("a");
+  scan.set_reverse(true);
+  scan.set_limit(10);
+  scan.set_version(ts(3000));
+  const auto found = world.ask(&Node::kv_scan, scan).value();
+  ASSERT_EQ(found.pairs_size(), 2) << found.ShortDebugString();
+  EXPECT_EQ(found.pairs(0).key(), "b");
+  EXPECT_EQ(found.pairs(1).key(), "a");
+}
+
+TEST(Node, ALockInTheWayIsToldAndResolved) {
+  SingleStore world;
+  ASSERT_TRUE(prewrite(world, {{"a", "1"}}, ts(2000)).errors().empty());
+  const auto locked = get(world, "a", ts(2001));
+  ASSERT_TRUE(locked.error().has_locked()) << locked.ShortDebugString();
+  EXPECT_EQ(locked.error().locked().lock_version(), ts(2000));
+  kvrpcpb::CheckTxnStatusRequest check;
+  *check.mutable_context() = world.context();
+  check.set_primary_key("a");
+  check.set_lock_ts(ts(2000));
+  check.set_current_ts(ts(9000));
+  EXPECT_EQ(world.ask(&Node::kv_check_txn_status, check).value().action(), kvrpcpb::Action::TTLExpireRollback);
+  EXPECT_TRUE(get(world, "a", ts(9000)).not_found());
+  EXPECT_TRUE(commit(world, {"a"}, ts(2000), ts(9001)).error().has_txn_lock_not_found());
+}
+
+TEST(Node, AConflictingPrewriteWritesNothing) {
+  SingleStore world;
+  ASSERT_TRUE(prewrite(world, {{"a", "1"}}, ts(2000)).errors().empty());
+  ASSERT_FALSE(commit(world, {"a"}, ts(2000), ts(2005)).has_error());
+  const auto refused = prewrite(world, {{"0", "x"}, {"a", "2"}}, ts(2003));
+  ASSERT_EQ(refused.errors_size(), 1);
+  EXPECT_EQ(refused.errors(0).conflict().conflict_commit_ts(), ts(2005));
+  EXPECT_TRUE(get(world, "0", ts(9000)).not_found());
+}
+
+TEST(Node, RawValuesIncludingEmptyOnesComeBack) {
+  SingleStore world;
+  EXPECT_TRUE(raw_put(world, "k", "v").error().empty());
+  EXPECT_TRUE(raw_put(world, "empty", "").error().empty());
+  EXPECT_EQ(raw_get(world, "k").value(), "v");
+  EXPECT_FALSE(raw_get(world, "empty").not_found());
+  EXPECT_TRUE(raw_get(world, "absent").not_found());
+  kvrpcpb::RawCASRequest cas;
+  *cas.mutable_context() = world.context();
+  cas.set_key("k");
+  cas.set_previous_value("v");
+  cas.set_value("w");
+  const auto swapped = world.ask(&Node::raw_compare_and_swap, cas).value();
+  EXPECT_TRUE(swapped.succeed());
+  EXPECT_EQ(swapped.previous_value(), "v");
+  kvrpcpb::RawScanRequest scan;
+  *scan.mutable_context() = world.context();
+  scan.set_limit(10);
+  EXPECT_EQ(world.ask(&Node::raw_scan, scan).value().kvs_size(), 2);
+}
+
+TEST(Node, BadInputIsRefusedInWordsAndChangesNothing) {
+  SingleStore world({.cluster = ClusterId(testing::OnePagePd::kCluster)});
+  EXPECT_FALSE(prewrite(world, {{Bytes(9000, 'k'), "v"}}, ts(2000)).errors(0).abort().empty());
+  EXPECT_FALSE(prewrite(world, {{"", "v"}}, ts(2000)).errors(0).abort().empty());
+  EXPECT_FALSE(commit(world, {"a"}, ts(2000), ts(2000)).error().abort().empty());
+  EXPECT_FALSE(raw_put(world, Bytes(9000, 'k'), "v").error().empty());
+  kvrpcpb::RawGetRequest stranger;
+  *stranger.mutable_context() = world.context();
+  stranger.mutable_context()->set_cluster_id(1);
+  const auto reply = world.ask(&Node::raw_get, stranger);
+  ASSERT_FALSE(reply.ok());
+  EXPECT_EQ(reply.error().code, api::Code::kInvalidArgument);
+}
+
+TEST(Node, ARequestForTheWrongRegionEpochOrKeyIsARegionError) {
+  SingleStore world;
+  kvrpcpb::RawGetRequest request;
+  *request.mutable_context() = world.context();
+  request.mutable_context()->set_region_id(999);
+  EXPECT_TRUE(world.ask(&Node::raw_get, request).value().region_error().has_region_not_found());
+  *request.mutable_context() = world.context();
+  request.mutable_context()->mutable_region_epoch()->set_version(99);
+  EXPECT_TRUE(world.ask(&Node::raw_get, request).value().region_error().has_epoch_not_match());
+}
+
+TEST(Node, SplitsARegionAndRefusesKeysOutsideOfThePart) {
+  SingleStore world;
+  ASSERT_TRUE(raw_put(world, "b", "left").error().empty());
+  ASSERT_TRUE(raw_put(world, "y", "right").error().empty());
+  kvrpcpb::SplitRegionRequest split;
+  *split.mutable_context() = world.context();
+  split.add_split_keys("m");
+  split.set_is_raw_kv(true);
+  const auto parts = world.ask(&Node::split_region, split).value();
+  ASSERT_EQ(parts.regions_size(), 2) << parts.ShortDebugString();
+  EXPECT_EQ(parts.left().end_key(), "m");
+  EXPECT_EQ(parts.right().start_key(), "m");
+  world.loop.run_for(15s);
+  EXPECT_EQ(raw_get(world, "b").value(), "left");
+  EXPECT_EQ(raw_get(world, "y").value(), "right");
+  kvrpcpb::RawGetRequest outside;
+  *outside.mutable_context() = world.context("b");
+  outside.set_key("y");
+  EXPECT_TRUE(world.ask(&Node::raw_get, outside).value().region_error().has_key_not_in_region());
+}
+
+TEST(Node, ShowsTheVersionsOfAKey) {
+  SingleStore world;
+  ASSERT_TRUE(prewrite(world, {{"a", "1"}}, ts(2000)).errors().empty());
+  ASSERT_FALSE(commit(world, {"a"}, ts(2000), ts(2001)).has_error());
+  ASSERT_TRUE(prewrite(world, {{"a", "2"}}, ts(2002)).errors().empty());
+  kvrpcpb::MvccGetByKeyRequest request;
+  *request.mutable_context() = world.context();
+  request.set_key("a");
+  const auto shown = world.ask(&Node::mvcc_get_by_key, request).value();
+  EXPECT_EQ(shown.info().lock().start_ts(), ts(2002)) << shown.ShortDebugString();
+  ASSERT_EQ(shown.info().writes_size(), 1);
+  EXPECT_EQ(shown.info().writes(0).commit_ts(), ts(2001));
+  kvrpcpb::MvccGetByStartTsRequest by_ts;
+  *by_ts.mutable_context() = world.context();
+  by_ts.set_start_ts(ts(2000));
+  EXPECT_EQ(world.ask(&Node::mvcc_get_by_start_ts, by_ts).value().key(), "a");
+}
+
+TEST(Node, APastDeadlineIsABusyServer) {
+  SingleStore world;
+  kvrpcpb::RawScanRequest scan;
+  *scan.mutable_context() = world.context();
+  scan.mutable_context()->set_max_execution_duration_ms(1);
+  scan.set_limit(1);
+  std::optional<api::Reply<kvrpcpb::RawScanResponse>> reply;
+  world.executors.pause();
+  world.node->raw_scan(api::make_call<kvrpcpb::RawScanRequest, kvrpcpb::RawScanResponse>(
+      scan, [&reply](api::Reply<kvrpcpb::RawScanResponse> r) { reply.emplace(std::move(r)); }));
+  world.loop.run_for(5ms);
+  world.executors.resume();
+  world.loop.run_until([&reply] { return reply.has_value(); }, 10s);
+  ASSERT_TRUE(reply && reply->ok());
+  EXPECT_EQ(reply->value().region_error().server_is_busy().reason(), "deadline is exceeded");
+}
+
+}  // namespace
+}  // namespace cairn::server
