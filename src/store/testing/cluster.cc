@@ -183,9 +183,13 @@ uint64_t TestCluster::region_of(const Bytes& key) const {
 
 bool TestCluster::put(const Bytes& key, const Bytes& value) {
   for (int attempt = 0; attempt < 30; ++attempt) {
+    run_until([&] { return region_of(key) != 0; });  // a split's children are reported one by one
     uint64_t region = region_of(key);
     Node* leader = wait_for_leader(region);
-    if (!leader) return false;
+    if (!leader) {
+      ADD_FAILURE() << "region " << region << " of " << key << " has no leader";
+      return false;
+    }
     auto out = std::make_shared<std::optional<PutResult>>();
     leader->store->on_shard(RegionId(region), [&](ShardHandle& shard) {
       runtime::spawn_inline(put_task(&shard.regions(), request(region), key, value, out));
@@ -193,13 +197,16 @@ bool TestCluster::put(const Bytes& key, const Bytes& value) {
     // `out` is shared with the task: it may outlive this attempt.
     run_until([&] { return out->has_value(); }, 3s);
     if (out->has_value() && (*out)->ok()) return true;
+    last_error_ = out->has_value() ? engine::to_string((*out)->error()) : "no answer";
     run_for(200ms);
   }
+  ADD_FAILURE() << "a write of " << key << " does not succeed: " << last_error_;
   return false;
 }
 
 std::optional<std::optional<Bytes>> TestCluster::get(const Bytes& key) {
   for (int attempt = 0; attempt < 30; ++attempt) {
+    run_until([&] { return region_of(key) != 0; });  // a split's children are reported one by one
     uint64_t region = region_of(key);
     Node* leader = wait_for_leader(region);
     if (!leader) return std::nullopt;

@@ -86,6 +86,7 @@ class TestCluster {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<Store>> graveyard_;
   std::set<size_t> isolated_;
+  std::string last_error_;
 };
 
 }  // namespace cairn::store
