@@ -43,11 +43,10 @@ void ClusterWatch::look() {
                             status.peer, status.term));
         }
       }
-      auto& epoch = epochs_[{id, i}];
+      auto& epoch = epochs_[{id, i, stores_[i]->lives()}];
       const auto& now = status.region.epoch;
       // A region that is not initialised yet shows zeros.
       if (now.version != 0 && (now.version < epoch.version || now.conf_ver < epoch.conf_ver)) {
-        // A life may forget what it had applied and not flushed, but only up to what its log gives back at start.
         fail_(fmt::format("INV-EPOCH-MONOTONIC: region {} at {} went from {}/{} to {}/{}", id, stores_[i]->name(),
                           epoch.conf_ver, epoch.version, now.conf_ver, now.version));
       }

@@ -1,6 +1,7 @@
 // Watches a cluster from outside, by what its stores show of their regions and engines:
 //   INV-LEADER-UNIQUE    a region has one leader a term
-//   INV-EPOCH-MONOTONIC  a store's view of a region's epoch only grows, within one life and across restarts
+//   INV-EPOCH-MONOTONIC  a store's view of a region's epoch only grows, within one life of the store: the next one
+//                        begins with what was flushed and applies the rest of its log again
 //   INV-REGIONS-TILE     in the end the regions cover all keys without gap or overlap
 //   equal replicas       in the end all replicas of a region hold the same data at the same applied index
 // Tests: world_test.cc.
@@ -9,6 +10,8 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -37,7 +40,7 @@ class ClusterWatch {
   std::vector<StoreHost*> stores_;
   std::function<void(std::string)> fail_;
   std::map<std::pair<RegionId, Term>, PeerId> leaders_;
-  std::map<std::pair<RegionId, size_t>, engine::RegionEpoch> epochs_;  // by region and store
+  std::map<std::tuple<RegionId, size_t, int>, engine::RegionEpoch> epochs_;  // by region, store and its life
 };
 
 // All data of the region in the engine, one line a pair, for comparison.

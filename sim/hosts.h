@@ -56,6 +56,8 @@ class Host {
   virtual bool stop() = 0;
 
   bool is_up() const { return executors_ != nullptr; }
+  // How often it was started.
+  int lives() const { return lives_; }
   NodeId node() const { return node_; }
   const std::string& name() const { return name_; }
   runtime::SimClock& clock() { return clock_; }
@@ -76,6 +78,7 @@ class Host {
   std::shared_ptr<engine::MemoryDisk> disk_;
   std::shared_ptr<runtime::SimExecutors> executors_;  // null while down
   std::shared_ptr<runtime::Executor> inbox_;
+  int lives_ = 0;
 };
 
 class PdHost final : public Host {

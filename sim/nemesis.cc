@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "api/tikv.h"
 #include "base/log.h"
@@ -21,16 +23,17 @@ StoreHost& draw_store(World& world, runtime::Random& dice) {
   return *world.stores()[dice.below(world.stores().size())];
 }
 
-// A region that leads somewhere, as its store shows it; and that store.
+// One of the leaders, as its store shows it; and that store.
 std::optional<std::pair<StoreHost*, store::RegionStatus>> draw_leader(World& world, runtime::Random& dice) {
-  StoreHost& host = draw_store(world, dice);
-  if (host.store() == nullptr) return std::nullopt;
-  std::vector<store::RegionStatus> led;
-  for (auto& status : host.store()->regions()) {
-    if (status.is_leader) led.push_back(std::move(status));
+  std::vector<std::pair<StoreHost*, store::RegionStatus>> leaders;
+  for (auto& host : world.stores()) {
+    if (host->store() == nullptr) continue;
+    for (auto& status : host->store()->regions()) {
+      if (status.is_leader) leaders.emplace_back(host.get(), std::move(status));
+    }
   }
-  if (led.empty()) return std::nullopt;
-  return std::pair(&host, std::move(led[dice.below(led.size())]));
+  if (leaders.empty()) return std::nullopt;
+  return std::move(leaders[dice.below(leaders.size())]);
 }
 
 void split(World& world, runtime::Random& dice) {

@@ -53,7 +53,7 @@ TEST_F(WorldTest, FiftySeedsOfFaultsBreakNoPromise) {
 }
 
 TEST_F(WorldTest, TheSameSeedPlaysTheSameWorldTwice) {
-  for (uint64_t seed = 101; seed <= 104; ++seed) {
+  for (uint64_t seed = 101; seed <= 110; ++seed) {
     EXPECT_EQ(play(seed).to_string(), play(seed).to_string()) << "CAIRN_SIM_SEED=" << seed;
   }
 }
