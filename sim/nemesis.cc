@@ -72,14 +72,24 @@ runtime::Task<void> break_network(World* world, runtime::Executor* executor, run
   Network& network = world->network();
   const uint64_t nodes = 1 + world->stores().size();  // PD is node 1, the stores follow
   auto any = [&] { return NodeId(dice.between(1, nodes)); };
-  switch (dice.below(4)) {
+  switch (dice.below(5)) {
     case 0:
       network.isolate(any());
       break;
-    case 1:
+    case 1: {
+      // Clients still reach it: a leader that is cut off must not go on answering them.
+      const NodeId alone = any();
+      for (uint64_t other = 1; other <= nodes; ++other) {
+        if (NodeId(other) == alone) continue;
+        network.block(alone, NodeId(other));
+        network.block(NodeId(other), alone);
+      }
+      break;
+    }
+    case 2:
       network.block(any(), any());
       break;
-    case 2:
+    case 3:
       network.clog(any(), any(), dice.between(100ms, 2s));
       break;
     default:
@@ -89,7 +99,7 @@ runtime::Task<void> break_network(World* world, runtime::Executor* executor, run
                                   .straggle = dice.fraction() * 0.2};
       break;
   }
-  co_await runtime::sleep(*executor, dice.between(100ms, 3s));
+  co_await runtime::sleep(*executor, dice.between(100ms, 4s));
   network.heal();
 }
 
