@@ -3,11 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "runtime/async.h"
+#include "store/store.h"
 
 namespace cairn::sim {
 namespace {
@@ -55,6 +59,106 @@ TEST_F(WorldTest, FiftySeedsOfFaultsBreakNoPromise) {
 TEST_F(WorldTest, TheSameSeedPlaysTheSameWorldTwice) {
   for (uint64_t seed = 101; seed <= 110; ++seed) {
     EXPECT_EQ(play(seed).to_string(), play(seed).to_string()) << "CAIRN_SIM_SEED=" << seed;
+  }
+}
+
+// Asks one store directly for a key, again and again, whatever its peers do.
+struct Probe {
+  struct Seen {
+    Duration called;
+    Bytes value;
+  };
+  World* world;
+  StoreHost* target;
+  kvrpcpb::Context context;
+  bool is_over = false;
+  std::vector<Seen> seen;
+};
+runtime::Task<void> probe(Probe* probe, runtime::Executor* executor) {
+  while (!probe->is_over) {
+    kvrpcpb::RawGetRequest request;
+    *request.mutable_context() = probe->context;
+    request.set_key("k");
+    const Duration called = probe->world->loop().now();
+    api::Tikv* tikv = &probe->world->client(0).tikv(probe->target->node());
+    auto reply = co_await api::ask<kvrpcpb::RawGetRequest, kvrpcpb::RawGetResponse>(
+        *executor, 20ms, std::move(request), [tikv](auto call) { tikv->raw_get(std::move(call)); });
+    if (reply.ok() && !reply->has_region_error()) probe->seen.push_back({called, reply->value()});
+    co_await runtime::sleep(*executor, 1ms);
+  }
+}
+// Writes the key at whichever of the stores takes it; then `*written_at` says when that was acknowledged.
+runtime::Task<void> write_somewhere(World* world, std::vector<StoreHost*> targets, kvrpcpb::Context context,
+                                    runtime::Executor* executor, Duration* written_at) {
+  while (*written_at == Duration{}) {
+    for (StoreHost* target : targets) {
+      kvrpcpb::RawPutRequest request;
+      *request.mutable_context() = context;
+      request.mutable_context()->clear_peer();
+      request.set_key("k");
+      request.set_value("new");
+      api::Tikv* tikv = &world->client(1).tikv(target->node());
+      auto reply = co_await api::ask<kvrpcpb::RawPutRequest, kvrpcpb::RawPutResponse>(
+          *executor, 50ms, std::move(request), [tikv](auto call) { tikv->raw_put(std::move(call)); });
+      if (reply.ok() && !reply->has_region_error() && reply->error().empty()) {
+        *written_at = world->loop().now();
+        co_return;
+      }
+    }
+  }
+}
+runtime::Task<void> put_first(client::Client* client, bool* is_done) {
+  *is_done = (co_await client->raw_put("k", "old")).ok();
+}
+
+TEST_F(WorldTest, ALeaderCutOffFromItsPeersServesNoStaleRead) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("CAIRN_SIM_SEED=" + std::to_string(seed));
+    seed_of_run = seed;
+    World world(seed, {.clients = 2});
+    ASSERT_TRUE(world.bring_up() && world.wait_for_replicas());
+    bool is_put = false;
+    runtime::spawn(world.client(1).executor(), put_first(&world.client(1).client(), &is_put));
+    ASSERT_TRUE(world.loop().run_until([&] { return is_put; }, 30s));
+    Probe old{.world = &world, .target = nullptr, .context = {}, .seen = {}};
+    std::vector<StoreHost*> others;
+    for (auto& host : world.stores()) {
+      const auto regions = host->store()->regions();
+      ASSERT_EQ(regions.size(), 1U);
+      if (!regions[0].is_leader) {
+        others.push_back(host.get());
+        continue;
+      }
+      old.target = host.get();
+      old.context.set_region_id(regions[0].region.id.value);
+      old.context.mutable_region_epoch()->set_conf_ver(regions[0].region.epoch.conf_ver);
+      old.context.mutable_region_epoch()->set_version(regions[0].region.epoch.version);
+      old.context.mutable_peer()->set_id(regions[0].peer.value);
+      old.context.mutable_peer()->set_store_id(host->store()->id().value);
+    }
+    ASSERT_NE(old.target, nullptr);
+    ASSERT_EQ(others.size(), 2U);
+    // Its clock is slow too, so that it takes its time to notice.
+    old.target->clock().set_drift(-50'000);
+    runtime::spawn(world.client(0).executor(), probe(&old, &world.client(0).executor()));
+    world.loop().run_for(300ms);
+    const size_t before = old.seen.size();
+    EXPECT_GT(before, 50U);
+    for (StoreHost* other : others) {
+      world.network().block(old.target->node(), other->node());
+      world.network().block(other->node(), old.target->node());
+    }
+    Duration written_at{};
+    runtime::spawn(world.client(1).executor(),
+                   write_somewhere(&world, others, old.context, &world.client(1).executor(), &written_at));
+    ASSERT_TRUE(world.loop().run_until([&] { return written_at != Duration{}; }, 30s));
+    world.loop().run_for(1s);
+    old.is_over = true;
+    world.loop().run_for(1s);
+    EXPECT_GT(old.seen.size(), before) << "the lease went on for a while";
+    for (const auto& seen : old.seen) {
+      if (seen.called > written_at) EXPECT_EQ(seen.value, "new") << "read after the write was acknowledged";
+    }
   }
 }
 
