@@ -1,10 +1,33 @@
+# Precompiled headers, made once and shared by the rooms that name them (PRECOMPILED wire): the generated wire headers
+# cost more to parse than most of our files. They change nothing but the time: each header still compiles without.
+option(CAIRN_PCH "Precompile the wire's headers" OFF)
+
+function(cairn_make_precompiled)
+  if(NOT CAIRN_PCH)
+    return()
+  endif()
+  file(WRITE ${CMAKE_BINARY_DIR}/pch/wire.cc "// Holds the precompiled headers.\n")
+  add_library(cairn_pch_wire OBJECT ${CMAKE_BINARY_DIR}/pch/wire.cc)
+  target_link_libraries(cairn_pch_wire PRIVATE cairn_proto fmt::fmt spdlog::spdlog absl::any_invocable)
+  target_precompile_headers(
+    cairn_pch_wire PRIVATE <algorithm> <deque> <functional> <map> <memory> <mutex> <optional> <string> <unordered_map>
+    <utility> <variant> <vector> <fmt/format.h> <spdlog/spdlog.h> <absl/functional/any_invocable.h> <kvrpcpb.pb.h>
+    <pdpb.pb.h> <raft_serverpb.pb.h> <raft_cmdpb.pb.h>)
+endfunction()
+
+function(cairn_precompile TARGET)
+  if(CAIRN_PCH AND "wire" IN_LIST ARGN)
+    target_precompile_headers(${TARGET} REUSE_FROM cairn_pch_wire)
+  endif()
+endfunction()
+
 # cairn_room(NAME [DIR dir] [MAY_INCLUDE rooms...] [LINK targets...] [LINK_PRIVATE targets...])
 #
 # Declares the library `cairn_NAME` of all *.cc of the current folder that are not tests, and the test program
 # `cairn_NAME_test` of all *_test.cc. The only include path of a room is a folder of links, one for the room itself;
 # those of MAY_INCLUDE come transitively. So an include that the table of rooms does not name does not compile.
 function(cairn_room NAME)
-  cmake_parse_arguments(ROOM "" "" "MAY_INCLUDE;LINK;LINK_PRIVATE;TEST_LINK;TEST_MAY_INCLUDE" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "MAY_INCLUDE;PRECOMPILED;LINK;LINK_PRIVATE;TEST_LINK;TEST_MAY_INCLUDE" ${ARGN})
   set(view ${CMAKE_BINARY_DIR}/rooms/${NAME})
   file(MAKE_DIRECTORY ${view})
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${view}/${NAME} SYMBOLIC)
@@ -20,6 +43,7 @@ function(cairn_room NAME)
     add_library(cairn_${NAME} STATIC ${sources})
     target_include_directories(cairn_${NAME} PUBLIC ${view})
     target_link_libraries(cairn_${NAME} PUBLIC ${deps} ${ROOM_LINK} PRIVATE cairn_warnings ${ROOM_LINK_PRIVATE})
+    cairn_precompile(cairn_${NAME} ${ROOM_PRECOMPILED})
   else()
     add_library(cairn_${NAME} INTERFACE)
     target_include_directories(cairn_${NAME} INTERFACE ${view})
@@ -32,6 +56,7 @@ function(cairn_room NAME)
     add_executable(cairn_${NAME}_test ${tests})
     target_link_libraries(cairn_${NAME}_test PRIVATE cairn_${NAME} ${test_deps} ${ROOM_TEST_LINK} cairn_warnings
                                                      GTest::gtest GTest::gmock GTest::gtest_main)
+    cairn_precompile(cairn_${NAME}_test ${ROOM_PRECOMPILED})
     target_compile_definitions(cairn_${NAME}_test PRIVATE CAIRN_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata")
     add_test(NAME ${NAME} COMMAND cairn_${NAME}_test --gtest_brief=1)
     set_tests_properties(${NAME} PROPERTIES LABELS unit TIMEOUT 300)

@@ -22,7 +22,7 @@ std::string init(const Options& options) {
     auto logger = std::make_shared<spdlog::logger>("cairn", std::move(sink));
     logger->set_pattern("[%Y/%m/%d %H:%M:%S.%e %z] [%^%l%$] %v");
     logger->set_level(level);
-    logger->flush_on(spdlog::level::warn);
+    logger->flush_on(spdlog::level::info);  // few lines, and the last ones matter most
     spdlog::set_default_logger(std::move(logger));
   } catch (const spdlog::spdlog_ex& error) {
     return std::string("cannot open the log file: ") + error.what();

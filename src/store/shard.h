@@ -105,7 +105,15 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void arm_tick();
   void tick();
   void gc_logs();
-  void heartbeat_regions(Instant now);
+  enum class Look { kAtAll, kAtTheUnwell };
+  void heartbeat_regions(Instant now, Look look);
+  // A follower that needs a snapshot (pending), or was not heard of for long (down).
+  struct Unwell {
+    bool is_pending = false;
+    bool is_down = false;
+    friend bool operator==(const Unwell&, const Unwell&) = default;
+  };
+  std::map<PeerId, Unwell> unwell_peers(replica::Replica& replica, Instant now) const;
   void heartbeat(replica::Replica& replica, Instant now);
   void check_missing_leaders(Instant now);
   void sync_max_ts(RegionId region, Term term);
@@ -129,7 +137,11 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   bool running_ = false;
   uint64_t ticks_ = 0;
   runtime::TimerId tick_timer_;
-  std::map<RegionId, Instant> heartbeats_;     // when each led region was reported last
+  struct Reported {
+    Instant at;
+    std::map<PeerId, Unwell> unwell;
+  };
+  std::map<RegionId, Reported> reported_;      // what PD was told last of each led region
   std::map<RegionId, Instant> leaders_asked_;  // when PD was asked about a region without leader
   uint64_t leaders_counted_ = 0;
   mutable std::mutex status_mutex_;

@@ -133,7 +133,7 @@ void Shard::on_destroyed(RegionId region, replica::Incarnation incarnation) {
       auto* gone = find(region);
       if (!gone || gone->incarnation() != incarnation) return;
       replicas_.erase(region);
-      heartbeats_.erase(region);
+      reported_.erase(region);
       leaders_asked_.erase(region);
       shared_.directory.erase(region);
     });

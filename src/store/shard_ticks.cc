@@ -50,8 +50,9 @@ void Shard::tick() {
   };
   if (every(shared_.options.log_gc_interval)) gc_logs();
   if (shared_.options.region_split_bytes > 0 && every(shared_.options.split_check_interval)) check_sizes();
+  // A peer that has caught up is news that PD waits for: it is told at the next tick.
+  heartbeat_regions(now, every(1s) ? Look::kAtAll : Look::kAtTheUnwell);
   if (every(1s)) {
-    heartbeat_regions(now);
     check_missing_leaders(now);
     count_leaders();
     publish_status();
@@ -105,40 +106,50 @@ void Shard::count_leaders() {
   leaders_counted_ = leaders;
 }
 
-void Shard::heartbeat_regions(Instant now) {
+void Shard::heartbeat_regions(Instant now, Look look) {
   for (auto& [id, replica] : replicas_) {
     if (!replica->is_leader() || replica->is_destroying()) {
-      heartbeats_.erase(id);
+      reported_.erase(id);
       continue;
     }
-    auto last = heartbeats_.find(id);
-    auto progress = replica->node().status().progress;
-    bool healthy = std::all_of(progress.begin(), progress.end(), [&](const raft::PeerProgress& p) {
-      return p.id.value == replica->self().id() || (p.recently_active && p.matched >= replica->storage().truncated());
-    });
-    Duration interval =
-        healthy ? shared_.options.region_heartbeat_interval : shared_.options.region_heartbeat_interval_unhealthy;
-    if (last == heartbeats_.end() || now - last->second >= interval) heartbeat(*replica, now);
+    auto last = reported_.find(id);
+    if (look == Look::kAtTheUnwell && last != reported_.end() && last->second.unwell.empty()) continue;
+    auto unwell = unwell_peers(*replica, now);
+    Duration interval = unwell.empty() ? shared_.options.region_heartbeat_interval
+                                       : shared_.options.region_heartbeat_interval_unhealthy;
+    if (last == reported_.end() || now - last->second.at >= interval || last->second.unwell != unwell) {
+      heartbeat(*replica, now);
+    }
   }
 }
 
+std::map<PeerId, Shard::Unwell> Shard::unwell_peers(replica::Replica& replica, Instant now) const {
+  std::map<PeerId, Unwell> out;
+  for (const auto& progress : replica.node().status().progress) {
+    if (progress.id.value == replica.self().id()) continue;
+    Unwell state{.is_pending = progress.matched < replica.storage().truncated()};
+    auto heard = replica.last_heard().find(progress.id);
+    state.is_down = heard != replica.last_heard().end() && now - heard->second >= shared_.options.peer_down_after;
+    if (state.is_pending || state.is_down) out.emplace(progress.id, state);
+  }
+  return out;
+}
+
 void Shard::heartbeat(replica::Replica& replica, Instant now) {
-  heartbeats_[replica.id()] = now;
+  auto& reported = reported_[replica.id()];
+  reported = {.at = now, .unwell = unwell_peers(replica, now)};
   pdpb::RegionHeartbeatRequest request;
   *request.mutable_region() = replica.region();
   *request.mutable_leader() = replica.self();
   request.set_term(replica.node().term().value);
-  for (const auto& progress : replica.node().status().progress) {
-    const metapb::Peer* peer = replica::find_peer(replica.region(), progress.id);
-    if (!peer || peer->id() == replica.self().id()) continue;
-    if (progress.matched < replica.storage().truncated()) *request.add_pending_peers() = *peer;
-    auto heard = replica.last_heard().find(progress.id);
-    if (heard == replica.last_heard().end()) continue;
-    Duration silence = now - heard->second;
-    if (silence >= shared_.options.peer_down_after) {
+  for (const auto& [id, state] : reported.unwell) {
+    const metapb::Peer* peer = replica::find_peer(replica.region(), id);
+    if (!peer) continue;
+    if (state.is_pending) *request.add_pending_peers() = *peer;
+    if (state.is_down) {
       auto& down = *request.add_down_peers();
       *down.mutable_peer() = *peer;
-      down.set_down_seconds(static_cast<uint64_t>(silence / 1s));
+      down.set_down_seconds(static_cast<uint64_t>((now - replica.last_heard().at(id)) / 1s));
     }
   }
   uint64_t size = shared_.deps.kv.approximate_size(replica::data_key(replica.region().start_key()),
