@@ -1,7 +1,7 @@
-// cairn_sim: plays worlds by seed.
+// cairn_sim_run: plays worlds by seed.
 //
-//   cairn_sim 17           one seed, with its log
-//   cairn_sim 1 1000       a range, each in a process of its own, so that a failed CHECK ends one world only
+//   cairn_sim_run 17       one seed, with its log
+//   cairn_sim_run 1 1000   a range, each in a process of its own, so that a failed CHECK ends one world only
 //
 // Prints a line a seed and at the end the seeds that failed; the exit code says whether there were any.
 #include <sys/wait.h>
@@ -38,7 +38,7 @@ bool play_apart(uint64_t seed) {
 
 int main(int argc, char** argv) {
   if (argc < 2 || argc > 3) {
-    std::fprintf(stderr, "usage: cairn_sim <seed> [<last seed>]\n");
+    std::fprintf(stderr, "usage: cairn_sim_run <seed> [<last seed>]\n");
     return 2;
   }
   const uint64_t first = std::strtoull(argv[1], nullptr, 10);
