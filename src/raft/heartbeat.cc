@@ -74,14 +74,24 @@ void Raft::on_heartbeat_response(const Message& message, Progress& progress) {
 }
 
 // xorshift64*: elections must not be in step, nothing more is asked of it.
-void Raft::reset_election_timer() {
-  election_elapsed_ = 0;
+int Raft::random_ticks(int below) {
   if (random_ == 0) random_ = 1;
   random_ ^= random_ >> 12;
   random_ ^= random_ << 25;
   random_ ^= random_ >> 27;
-  uint64_t span = static_cast<uint64_t>(config_.election_ticks_max - config_.election_ticks);
-  election_timeout_ = config_.election_ticks + static_cast<int>((random_ * 0x2545F4914F6CDD1D >> 33) % span);
+  return static_cast<int>((random_ * 0x2545F4914F6CDD1D >> 33) % static_cast<uint64_t>(below));
+}
+
+void Raft::reset_election_timer() {
+  election_elapsed_ = 0;
+  election_timeout_ = config_.election_ticks + random_ticks(config_.election_ticks_max - config_.election_ticks);
+}
+
+// The leader's machine refuses connections: it is probably dead. Waiting less than election_ticks would break the
+// leader's lease if it is not (6.4.1), waiting longer only serves to keep elections out of step, for which a little does.
+void Raft::shorten_election_timeout() {
+  constexpr int kJitter = 3;
+  election_timeout_ = std::min(election_timeout_, config_.election_ticks + random_ticks(kJitter));
 }
 
 }  // namespace cairn::raft

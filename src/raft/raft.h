@@ -123,6 +123,8 @@ class Raft {
   void on_heartbeat(const Message& message);
   void on_heartbeat_response(const Message& message, Progress& progress);
   void reset_election_timer();
+  void shorten_election_timeout();
+  int random_ticks(int below);
 
   // snapshot.cc
   bool send_snapshot(PeerId to, Progress& progress);

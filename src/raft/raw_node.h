@@ -154,7 +154,8 @@ class RawNode {
   void transfer_leader(PeerId to);
   void abort_leader_transfer();
 
-  // The peer could not be reached: its progress goes back to probing.
+  // The peer could not be reached: its progress goes back to probing. If it is the leader, the next election begins as
+  // soon as the leader's lease permits.
   // A snapshot handed out as a message must be answered for by report_snapshot(), whatever becomes of it: until then
   // nothing else is sent to that peer.
   void report_unreachable(PeerId peer);

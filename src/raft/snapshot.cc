@@ -61,6 +61,7 @@ void Raft::report_snapshot(PeerId peer, RawNode::SnapshotOutcome outcome) {
 }
 
 void Raft::report_unreachable(PeerId peer) {
+  if (peer == leader_) return shorten_election_timeout();
   Progress* progress = tracker_.find(peer);
   if (role_ != Role::kLeader || progress == nullptr) return;
   // Appends under way are probably lost. A snapshot's fate is reported by itself.

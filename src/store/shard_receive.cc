@@ -166,7 +166,6 @@ bool Shard::admits_snapshot(const raft_serverpb::RaftMessage& message, replica::
 void Shard::on_unreachable(StoreId store) {
   if (stopped_) return;
   for (const auto& [id, replica] : replicas_) {
-    if (!replica->is_leader()) continue;
     if (const auto* peer = replica::find_peer_on(replica->region(), store)) {
       replica->on_unreachable(PeerId(peer->id()));
       touch(id);
