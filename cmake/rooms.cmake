@@ -1,9 +1,9 @@
 # Precompiled headers, made once and shared by the rooms that name them (PRECOMPILED wire): the generated wire headers
 # cost more to parse than most of our files. They change nothing but the time: each header still compiles without.
-option(CAIRN_PCH "Precompile the wire's headers" OFF)
+option(CAIRN_PCH "Precompile the wire's headers" ON)
 
 function(cairn_make_precompiled)
-  if(NOT CAIRN_PCH)
+  if(NOT CAIRN_PCH OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     return()
   endif()
   file(WRITE ${CMAKE_BINARY_DIR}/pch/wire.cc "// Holds the precompiled headers.\n")
@@ -16,18 +16,19 @@ function(cairn_make_precompiled)
 endfunction()
 
 function(cairn_precompile TARGET)
-  if(CAIRN_PCH AND "wire" IN_LIST ARGN)
+  if(TARGET cairn_pch_wire AND "wire" IN_LIST ARGN)
     target_precompile_headers(${TARGET} REUSE_FROM cairn_pch_wire)
   endif()
 endfunction()
 
-# cairn_room(NAME [DIR dir] [MAY_INCLUDE rooms...] [LINK targets...] [LINK_PRIVATE targets...])
+# cairn_room(NAME [LABEL label] [PRECOMPILED wire] [MAY_INCLUDE rooms...] [LINK targets...] [LINK_PRIVATE targets...]
+#            [TEST_MAY_INCLUDE rooms...] [TEST_LINK targets...])
 #
 # Declares the library `cairn_NAME` of all *.cc of the current folder that are not tests, and the test program
 # `cairn_NAME_test` of all *_test.cc. The only include path of a room is a folder of links, one for the room itself;
 # those of MAY_INCLUDE come transitively. So an include that the table of rooms does not name does not compile.
 function(cairn_room NAME)
-  cmake_parse_arguments(ROOM "" "" "MAY_INCLUDE;PRECOMPILED;LINK;LINK_PRIVATE;TEST_LINK;TEST_MAY_INCLUDE" ${ARGN})
+  cmake_parse_arguments(ROOM "" "LABEL" "MAY_INCLUDE;PRECOMPILED;LINK;LINK_PRIVATE;TEST_LINK;TEST_MAY_INCLUDE" ${ARGN})
   set(view ${CMAKE_BINARY_DIR}/rooms/${NAME})
   file(MAKE_DIRECTORY ${view})
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${view}/${NAME} SYMBOLIC)
@@ -59,6 +60,9 @@ function(cairn_room NAME)
     cairn_precompile(cairn_${NAME}_test ${ROOM_PRECOMPILED})
     target_compile_definitions(cairn_${NAME}_test PRIVATE CAIRN_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata")
     add_test(NAME ${NAME} COMMAND cairn_${NAME}_test --gtest_brief=1)
-    set_tests_properties(${NAME} PROPERTIES LABELS unit TIMEOUT 300)
+    if(NOT ROOM_LABEL)
+      set(ROOM_LABEL unit)
+    endif()
+    set_tests_properties(${NAME} PROPERTIES LABELS ${ROOM_LABEL} TIMEOUT 300)
   endif()
 endfunction()

@@ -23,6 +23,8 @@ elseif(LLD AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_link_options(-fuse-ld=lld)
 endif()
 
+# Test programs share the libraries' precompiled headers, which must be compiled alike.
+set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC)
 if(CAIRN_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")  # else ccache cannot reuse
 endif()
