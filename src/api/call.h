@@ -1,8 +1,9 @@
 // Call<Req, Resp>: one request under way, from the one who asked to the one who serves. The server reads request(),
-// fills response() and calls finish() once, on any thread. Request and response belong to the call: in rpc/ they live in
-// an arena or inside a BatchCommands message, in the simulator on the heap; a handler cannot tell.
+// fills response() and calls finish() once, on any thread. Request and response belong to the call: in rpc/ they live
+// in an arena or inside a BatchCommands message, in the simulator on the heap; a handler cannot tell.
 //
-// A call that is dropped unfinished finishes itself with UNAVAILABLE: no caller waits for ever because a server stopped.
+// A call that is dropped unfinished finishes itself with UNAVAILABLE: no caller waits for ever because a server
+// stopped.
 #pragma once
 
 #include <functional>
@@ -92,9 +93,8 @@ Call<Req, Resp> make_call(Req request, absl::AnyInvocable<void(Reply<Resp>)> don
 template <class Req, class Resp, class Send>
 runtime::Task<Reply<Resp>> ask(runtime::Executor& executor, Duration timeout, Req request, Send send) {
   auto [promise, future] = runtime::one_shot<Reply<Resp>>();
-  send(make_call<Req, Resp>(std::move(request), [p = std::move(promise)](Reply<Resp> reply) mutable {
-    p.set(std::move(reply));
-  }));
+  send(make_call<Req, Resp>(std::move(request),
+                            [p = std::move(promise)](Reply<Resp> reply) mutable { p.set(std::move(reply)); }));
   auto reply = co_await future.wait_for(executor, timeout);
   if (!reply) co_return Err(Status{Code::kDeadlineExceeded, "no answer in time"});
   co_return std::move(*reply);

@@ -73,10 +73,8 @@ class Pd {
  public:
   virtual ~Pd() = default;
 
-#define CAIRN_DECLARE(Rpc, method, Req, Resp)                                        \
-  virtual void method(Call<Req, Resp> call) {                                        \
-    call.finish({Code::kUnimplemented, #Rpc " is not implemented"});                 \
-  }
+#define CAIRN_DECLARE(Rpc, method, Req, Resp) \
+  virtual void method(Call<Req, Resp> call) { call.finish({Code::kUnimplemented, #Rpc " is not implemented"}); }
   CAIRN_PD_UNARY(CAIRN_DECLARE)
   CAIRN_PD_ORDERED(CAIRN_DECLARE)
 #undef CAIRN_DECLARE

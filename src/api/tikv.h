@@ -1,5 +1,5 @@
-// The service `tikvpb.Tikv` as a C++ interface: a storage node implements it (server/), rpc/ serves it to the network and
-// offers clients the same interface over a channel, the simulator connects both ends directly. A method that an
+// The service `tikvpb.Tikv` as a C++ interface: a storage node implements it (server/), rpc/ serves it to the network
+// and offers clients the same interface over a channel, the simulator connects both ends directly. A method that an
 // implementation leaves out answers UNIMPLEMENTED.
 //
 // CAIRN_TIKV_UNARY lists the unary methods that exist today: X(RpcName, method, Request, Response). Those of
@@ -51,7 +51,6 @@
   X(GetStoreSafeTS, get_store_safe_ts, kvrpcpb::StoreSafeTSRequest, kvrpcpb::StoreSafeTSResponse)
 // clang-format on
 
-
 namespace cairn::api {
 
 class Tikv {
@@ -59,10 +58,8 @@ class Tikv {
   virtual ~Tikv() = default;
 
   // A service may take calls from any thread.
-#define CAIRN_DECLARE(Rpc, method, Req, Resp, ...)                                   \
-  virtual void method(Call<Req, Resp> call) {                                        \
-    call.finish({Code::kUnimplemented, #Rpc " is not implemented"});                 \
-  }
+#define CAIRN_DECLARE(Rpc, method, Req, Resp, ...) \
+  virtual void method(Call<Req, Resp> call) { call.finish({Code::kUnimplemented, #Rpc " is not implemented"}); }
   CAIRN_TIKV_BATCHED(CAIRN_DECLARE)
   CAIRN_TIKV_UNARY_ONLY(CAIRN_DECLARE)
 #undef CAIRN_DECLARE

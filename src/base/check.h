@@ -18,21 +18,21 @@ void set_check_hook(void (*hook)());
 }  // namespace cairn
 
 // CHECK(condition, "format {}", values...): the message is formatted only on failure.
-#define CHECK(condition, ...)                                                                        \
-  do {                                                                                               \
-    if (__builtin_expect(!(condition), 0)) {                                                         \
-      ::cairn::check_failed(#condition, __FILE__, __LINE__, ::fmt::format("" __VA_ARGS__));          \
-    }                                                                                                \
+#define CHECK(condition, ...)                                                               \
+  do {                                                                                      \
+    if (__builtin_expect(!(condition), 0)) {                                                \
+      ::cairn::check_failed(#condition, __FILE__, __LINE__, ::fmt::format("" __VA_ARGS__)); \
+    }                                                                                       \
   } while (false)
 
 // DCHECK: for conditions too dear for production; on in debug and sanitizer builds.
 #ifdef CAIRN_DCHECKS
 #define DCHECK(condition, ...) CHECK(condition __VA_OPT__(, ) __VA_ARGS__)
 #else
-#define DCHECK(condition, ...)         \
-  do {                                 \
-    if (false) {                       \
+#define DCHECK(condition, ...)        \
+  do {                                \
+    if (false) {                      \
       static_cast<void>((condition)); \
-    }                                  \
+    }                                 \
   } while (false)
 #endif

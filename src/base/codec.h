@@ -21,11 +21,11 @@ void put_u16_le(Bytes& out, uint16_t v);
 void put_u32_le(Bytes& out, uint32_t v);
 void put_u64_le(Bytes& out, uint64_t v);
 void put_u64_be(Bytes& out, uint64_t v);
-void put_u64_be_desc(Bytes& out, uint64_t v);  // every bit inverted
-void put_i64_be(Bytes& out, int64_t v);        // sign bit flipped: memcomparable
-void put_f64_be(Bytes& out, double v);         // memcomparable
-void put_var_u64(Bytes& out, uint64_t v);      // LEB128
-void put_var_i64(Bytes& out, int64_t v);       // zig-zag, then LEB128
+void put_u64_be_desc(Bytes& out, uint64_t v);    // every bit inverted
+void put_i64_be(Bytes& out, int64_t v);          // sign bit flipped: memcomparable
+void put_f64_be(Bytes& out, double v);           // memcomparable
+void put_var_u64(Bytes& out, uint64_t v);        // LEB128
+void put_var_i64(Bytes& out, int64_t v);         // zig-zag, then LEB128
 void put_compact_bytes(Bytes& out, ByteView v);  // var_i64 length, then the bytes
 
 [[nodiscard]] bool get_u8(ByteView& in, uint8_t& v);

@@ -25,8 +25,9 @@ TEST(Codec, TimestampSuffixSortsNewestFirst) {
 TEST(Codec, CompactBytesVector) {
   Bytes out;
   codec::put_compact_bytes(out, "ab");
-  EXPECT_EQ(out, "\x04"
-                 "ab"s);
+  EXPECT_EQ(out,
+            "\x04"
+            "ab"s);
 }
 
 TEST(Codec, MemcomparableRoundTripsAndKeepsOrder) {
@@ -42,8 +43,8 @@ TEST(Codec, MemcomparableRoundTripsAndKeepsOrder) {
 TEST(Codec, DamagedMemcomparableIsRefused) {
   EXPECT_FALSE(codec::decode_bytes(""));
   EXPECT_FALSE(codec::decode_bytes("a\0\0\0\0\0\0\0"s));
-  EXPECT_FALSE(codec::decode_bytes("a\0\0\0\0\0\0\1\xF8"s));  // padding that is not zero
-  EXPECT_FALSE(codec::decode_bytes("a\0\0\0\0\0\0\0\x01"s));  // no such marker
+  EXPECT_FALSE(codec::decode_bytes("a\0\0\0\0\0\0\1\xF8"s));   // padding that is not zero
+  EXPECT_FALSE(codec::decode_bytes("a\0\0\0\0\0\0\0\x01"s));   // no such marker
   EXPECT_FALSE(codec::decode_bytes("a\0\0\0\0\0\0\0\xF8z"s));  // something behind it
 }
 

@@ -21,8 +21,7 @@ constexpr auto kCrc64Table = make_crc64_table();
 }  // namespace
 
 uint32_t crc32(ByteView bytes, uint32_t seed) {
-  return static_cast<uint32_t>(
-      ::crc32_z(seed, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+  return static_cast<uint32_t>(::crc32_z(seed, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
 }
 
 uint64_t crc64(ByteView bytes, uint64_t seed) {

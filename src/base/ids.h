@@ -34,8 +34,8 @@ struct StrongId {
 using ClusterId = StrongId<struct ClusterIdTag>;
 using StoreId = StrongId<struct StoreIdTag>;
 using RegionId = StrongId<struct RegionIdTag>;
-using PeerId = StrongId<struct PeerIdTag>;    // a replica of one region; also its Raft id
-using Term = StrongId<struct TermTag>;        // Raft term
+using PeerId = StrongId<struct PeerIdTag>;      // a replica of one region; also its Raft id
+using Term = StrongId<struct TermTag>;          // Raft term
 using LogIndex = StrongId<struct LogIndexTag>;  // Raft log index
 
 // A TSO timestamp: physical milliseconds << 18 | logical. 0 and the maximum are special to the protocol: "none" and

@@ -23,12 +23,12 @@ void flush();
 }  // namespace cairn::log
 
 #define LOG_TRACE(...) SPDLOG_TRACE(__VA_ARGS__)
-#define LOG_DEBUG(...)                                                      \
-  do {                                                                      \
+#define LOG_DEBUG(...)                                                              \
+  do {                                                                              \
     if (::spdlog::should_log(::spdlog::level::debug)) ::spdlog::debug(__VA_ARGS__); \
   } while (false)
-#define LOG_INFO(...)                                                      \
-  do {                                                                     \
+#define LOG_INFO(...)                                                             \
+  do {                                                                            \
     if (::spdlog::should_log(::spdlog::level::info)) ::spdlog::info(__VA_ARGS__); \
   } while (false)
 #define LOG_WARN(...) ::spdlog::warn(__VA_ARGS__)

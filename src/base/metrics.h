@@ -1,5 +1,6 @@
 // Metrics: counters, gauges and histograms under TiKV's names where the meaning is the same. The registry is ambient on
-// purpose, like the logger: metrics decide nothing. Look a metric up once and keep the reference; updating is an atomic.
+// purpose, like the logger: metrics decide nothing. Look a metric up once and keep the reference; updating is an
+// atomic.
 #pragma once
 
 #include <prometheus/counter.h>

@@ -82,27 +82,27 @@ class [[nodiscard]] Result {
 #define CAIRN_CONCAT(a, b) CAIRN_CONCAT_(a, b)
 
 // TRY(expression): on an error, returns it from this function; the value is dropped.
-#define TRY(...)                                                                         \
-  do {                                                                                   \
-    auto try_result_ = (__VA_ARGS__);                                                    \
-    if (!try_result_.ok()) return ::cairn::Err(std::move(try_result_).error());          \
+#define TRY(...)                                                                \
+  do {                                                                          \
+    auto try_result_ = (__VA_ARGS__);                                           \
+    if (!try_result_.ok()) return ::cairn::Err(std::move(try_result_).error()); \
   } while (false)
 
 // TRY_ASSIGN(auto x, expression): likewise, and the value goes into `x`.
 #define TRY_ASSIGN(target, ...) TRY_ASSIGN_(CAIRN_CONCAT(try_assign_, __COUNTER__), target, __VA_ARGS__)
-#define TRY_ASSIGN_(name, target, ...)                            \
-  auto name = (__VA_ARGS__);                                      \
-  if (!name.ok()) return ::cairn::Err(std::move(name).error());   \
+#define TRY_ASSIGN_(name, target, ...)                          \
+  auto name = (__VA_ARGS__);                                    \
+  if (!name.ok()) return ::cairn::Err(std::move(name).error()); \
   target = std::move(name).value()
 
 // The same inside a coroutine.
-#define CO_TRY(...)                                                                      \
-  do {                                                                                   \
-    auto try_result_ = (__VA_ARGS__);                                                    \
-    if (!try_result_.ok()) co_return ::cairn::Err(std::move(try_result_).error());       \
+#define CO_TRY(...)                                                                \
+  do {                                                                             \
+    auto try_result_ = (__VA_ARGS__);                                              \
+    if (!try_result_.ok()) co_return ::cairn::Err(std::move(try_result_).error()); \
   } while (false)
 #define CO_TRY_ASSIGN(target, ...) CO_TRY_ASSIGN_(CAIRN_CONCAT(try_assign_, __COUNTER__), target, __VA_ARGS__)
-#define CO_TRY_ASSIGN_(name, target, ...)                            \
-  auto name = (__VA_ARGS__);                                         \
-  if (!name.ok()) co_return ::cairn::Err(std::move(name).error());   \
+#define CO_TRY_ASSIGN_(name, target, ...)                          \
+  auto name = (__VA_ARGS__);                                       \
+  if (!name.ok()) co_return ::cairn::Err(std::move(name).error()); \
   target = std::move(name).value()

@@ -1,7 +1,6 @@
 // `cairn pd`: one placement driver as a process.
 #include <atomic>
 #include <future>
-#include <random>
 
 #include "base/log.h"
 #include "cli/commands.h"
@@ -12,6 +11,7 @@
 #include "pd/node.h"
 #include "rpc/server.h"
 #include "rpc/services.h"
+#include "runtime/random.h"
 #include "runtime/threaded/real_clock.h"
 #include "runtime/threaded/thread_executor.h"
 
@@ -43,7 +43,7 @@ int run(PdConfig config) {
                               .executors = executors,
                               .kv = **kv,
                               .raft_log = **raft_log,
-                              .seed = std::random_device()(),
+                              .seed = runtime::entropy_seed(),
                               .on_fatal = [&end](std::string why) { end.fatal(std::move(why)); }});
   std::atomic<bool> is_ready{false};
   node.start([&](api::Status status) {

@@ -1,7 +1,6 @@
 // `cairn server`: one storage node as a process.
 #include <algorithm>
 #include <future>
-#include <random>
 #include <thread>
 
 #include "base/log.h"
@@ -16,6 +15,7 @@
 #include "rpc/server.h"
 #include "rpc/services.h"
 #include "rpc/status_server.h"
+#include "runtime/random.h"
 #include "runtime/threaded/real_clock.h"
 #include "runtime/threaded/thread_executor.h"
 #include "server/node.h"
@@ -64,7 +64,7 @@ int run(ServerConfig config) {
   rpc::RaftTransport transport({}, loop, pd, timers, files);
   store::Store store(config.store, {.clock = clock,
                                     .executors = executors,
-                                    .seed = std::random_device()(),
+                                    .seed = runtime::entropy_seed(),
                                     .kv = **kv,
                                     .raft_log = **raft_log,
                                     .pd = pd,

@@ -4,10 +4,14 @@ namespace cairn::engine {
 
 const char* cf_name(Cf cf) {
   switch (cf) {
-    case Cf::kDefault: return "default";
-    case Cf::kLock: return "lock";
-    case Cf::kWrite: return "write";
-    case Cf::kRaft: return "raft";
+    case Cf::kDefault:
+      return "default";
+    case Cf::kLock:
+      return "lock";
+    case Cf::kWrite:
+      return "write";
+    case Cf::kRaft:
+      return "raft";
   }
   return "unknown";
 }

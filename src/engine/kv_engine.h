@@ -1,6 +1,6 @@
-// The contract of the ordered store: four column families of byte keys, atomic batches, consistent snapshots, iterators,
-// files of sorted pairs for snapshots of regions. rocks/ implements it over RocksDB, memory/ in memory for the simulator;
-// kv_contract_test.cc runs the same suite on both.
+// The contract of the ordered store: four column families of byte keys, atomic batches, consistent snapshots,
+// iterators, files of sorted pairs for snapshots of regions. rocks/ implements it over RocksDB, memory/ in memory for
+// the simulator; kv_contract_test.cc runs the same suite on both.
 //
 // Durability. There is no write-ahead log below this contract: the Raft log is the only one. What write() put in
 // survives a crash only once a flush has covered it, and flushes are atomic over all column families: after a crash

@@ -2,9 +2,9 @@
 // round, one fsync a batch.
 //
 // For each region: the hard state with the last index (`raft_state`: opaque bytes, raft_serverpb.RaftLocalState),
-// entries at consecutive indices (opaque bytes: eraftpb.Entry), and a few small named values (`meta`). A batch is atomic.
-// After a crash the store is what it was after some batch at or after the last synced one; a torn tail is cut off,
-// damage before the tail is Corruption.
+// entries at consecutive indices (opaque bytes: eraftpb.Entry), and a few small named values (`meta`). A batch is
+// atomic. After a crash the store is what it was after some batch at or after the last synced one; a torn tail is cut
+// off, damage before the tail is Corruption.
 //
 // Threads: read methods are thread-safe; write() is called by one thread.
 #pragma once

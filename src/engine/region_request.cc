@@ -10,7 +10,9 @@ struct Describe {
     if (!e.leader) return fmt::format("region {} is not led by this peer and its leader is unknown", e.region);
     return fmt::format("region {} is led by peer {} on store {}", e.region, e.leader->id, e.leader->store);
   }
-  std::string operator()(const RegionNotFound& e) const { return fmt::format("region {} is not on this store", e.region); }
+  std::string operator()(const RegionNotFound& e) const {
+    return fmt::format("region {} is not on this store", e.region);
+  }
   std::string operator()(const KeyNotInRegion& e) const {
     return fmt::format("key {} is outside region {} [{}, {})", to_hex(e.key), e.region.id, to_hex(e.region.start_key),
                        to_hex(e.region.end_key));
@@ -32,16 +34,24 @@ struct Describe {
   std::string operator()(const RaftEntryTooLarge& e) const {
     return fmt::format("a write of {} bytes to region {} is over the limit of one raft entry", e.bytes, e.region);
   }
-  std::string operator()(const MaxTimestampNotSynced&) const { return "the new leader has not synchronised max_ts yet"; }
+  std::string operator()(const MaxTimestampNotSynced&) const {
+    return "the new leader has not synchronised max_ts yet";
+  }
   std::string operator()(const ReadIndexNotReady& e) const {
     return fmt::format("region {} cannot give a read index now: {}", e.region, e.reason);
   }
-  std::string operator()(const ProposalInMergingMode& e) const { return fmt::format("region {} is being merged", e.region); }
+  std::string operator()(const ProposalInMergingMode& e) const {
+    return fmt::format("region {} is being merged", e.region);
+  }
   std::string operator()(const DataIsNotReady& e) const {
     return fmt::format("region {} is safe to read up to {} on peer {}", e.region, e.safe_ts, e.peer);
   }
-  std::string operator()(const RegionNotInitialized& e) const { return fmt::format("region {} has no data here yet", e.region); }
-  std::string operator()(const DiskFull& e) const { return fmt::format("the disk of store {} is full: {}", e.store, e.reason); }
+  std::string operator()(const RegionNotInitialized& e) const {
+    return fmt::format("region {} has no data here yet", e.region);
+  }
+  std::string operator()(const DiskFull& e) const {
+    return fmt::format("the disk of store {} is full: {}", e.store, e.reason);
+  }
   std::string operator()(const UndeterminedResult& e) const { return "the outcome is unknown: " + e.reason; }
   std::string operator()(const OtherRegionError& e) const { return e.message; }
 };

@@ -39,18 +39,18 @@ struct RegionDescription {
 // What a request says of the region it means. Unset parts are not checked.
 struct RegionRequest {
   RegionId region;
-  PeerId peer;     // the peer meant; unset: any
-  StoreId store;   // the store meant; unset: any
+  PeerId peer;    // the peer meant; unset: any
+  StoreId store;  // the store meant; unset: any
   RegionEpoch epoch;
-  Term term;       // as the client last saw it; 0: not checked
-  bool replica_read = false;  // a follower may answer, by read index
-  bool stale_read = false;    // any replica may answer, by safe timestamp
-  Timestamp read_ts;          // of replica and stale reads
+  Term term;                          // as the client last saw it; 0: not checked
+  bool replica_read = false;          // a follower may answer, by read index
+  bool stale_read = false;            // any replica may answer, by safe timestamp
+  Timestamp read_ts;                  // of replica and stale reads
   Instant deadline{Duration::max()};  // an answer after it is of no use
 };
 
-// Reasons a region does not serve a request. An alternative exists only because a client or caller acts on it; what each
-// makes the client do stands in docs of errorpb. `outcome known` unless said otherwise: nothing was written.
+// Reasons a region does not serve a request. An alternative exists only because a client or caller acts on it; what
+// each makes the client do stands in docs of errorpb. `outcome known` unless said otherwise: nothing was written.
 struct NotLeader {
   RegionId region;
   std::optional<PeerDescription> leader;  // if known

@@ -1,6 +1,6 @@
-// The contract of the replicated store, on which transactions (txn/) and the raw API (rawkv/) rest: a consistent view of
-// one region to read from, and a list of changes to replicate. store/ implements it over Raft; tests implement it over a
-// plain engine (testing/local_region_store.h).
+// The contract of the replicated store, on which transactions (txn/) and the raw API (rawkv/) rest: a consistent view
+// of one region to read from, and a list of changes to replicate. store/ implements it over Raft; tests implement it
+// over a plain engine (testing/local_region_store.h).
 //
 // Keys here are engine keys: without the store's 'z', as they are proposed in Raft.
 #pragma once
@@ -44,8 +44,8 @@ struct Modify {
   enum class Op : uint8_t { kPut, kDelete, kDeleteRange };
   Op op = Op::kPut;
   Cf cf = Cf::kDefault;
-  Bytes key;    // engine key; begin of the range
-  Bytes value;  // end of the range for kDeleteRange
+  Bytes key;                 // engine key; begin of the range
+  Bytes value;               // end of the range for kDeleteRange
   bool notify_only = false;  // kDeleteRange: replicate, delete nothing
 
   static Modify put(Cf cf, Bytes key, Bytes value) { return {Op::kPut, cf, std::move(key), std::move(value), false}; }
@@ -73,7 +73,8 @@ class RegionStore {
   // Replicates and applies the changes; returns once they are applied here. `term` is that of the snapshot that they
   // follow from (unset: any): if the leader changed since, StaleCommand or NotLeader and nothing happens. Keys outside
   // the region are refused. Returns the log index.
-  virtual runtime::Task<cairn::Result<LogIndex, RegionError>> write(RegionRequest request, Term term, WriteData data) = 0;
+  virtual runtime::Task<cairn::Result<LogIndex, RegionError>> write(RegionRequest request, Term term,
+                                                                    WriteData data) = 0;
   // Cheap: may be called for each command. The region's writes are slower than they come in: answer ServerIsBusy.
   virtual bool is_busy(RegionId region) const = 0;
   virtual runtime::Executor& executor() = 0;

@@ -88,7 +88,8 @@ void Raft::reset_election_timer() {
 }
 
 // The leader's machine refuses connections: it is probably dead. Waiting less than election_ticks would break the
-// leader's lease if it is not (6.4.1), waiting longer only serves to keep elections out of step, for which a little does.
+// leader's lease if it is not (6.4.1), waiting longer only serves to keep elections out of step, for which a little
+// does.
 void Raft::shorten_election_timeout() {
   constexpr int kJitter = 3;
   election_timeout_ = std::min(election_timeout_, config_.election_ticks + random_ticks(kJitter));

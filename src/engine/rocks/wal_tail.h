@@ -7,7 +7,8 @@
 // cut off.
 //
 // Format: blocks of 32 KiB; records { masked crc32c u32, length u16, type u8, payload }, none across a block's end;
-// type 1 a whole batch, 2 its first part, 3 a middle one, 4 the last. Tests: raft_log_contract_test.cc, rocks/rocks_engine_test.cc.
+// type 1 a whole batch, 2 its first part, 3 a middle one, 4 the last. Tests: raft_log_contract_test.cc,
+// rocks/rocks_engine_test.cc.
 #pragma once
 
 #include <cstddef>
