@@ -57,6 +57,13 @@ struct Describe {
   std::string operator()(const Committed& e) const {
     return fmt::format("Committed key={} start_ts={} commit_ts={}", to_hex(e.key), e.start_ts, e.commit_ts);
   }
+  std::string operator()(const PessimisticLockNotFound& e) const {
+    return fmt::format("PessimisticLockNotFound start_ts={} key={} reason={}", e.start_ts, to_hex(e.key), e.reason);
+  }
+  std::string operator()(const Deadlock& e) const {
+    return fmt::format("Deadlock lock_ts={} lock_key={} deadlock_key_hash={}", e.lock_ts, to_hex(e.lock_key),
+                       e.deadlock_key_hash);
+  }
   std::string operator()(const Aborted& e) const { return e.text; }
 };
 

@@ -28,6 +28,8 @@ struct LockInfo {
   bool use_async_commit = false;
   Timestamp min_commit_ts;
   std::vector<Bytes> secondaries;
+  // Told to a waiter whose time was over: how long ago the lock was taken, as far as is known. 0: not told.
+  uint64_t duration_to_last_update_ms = 0;
   friend bool operator==(const LockInfo&, const LockInfo&) = default;
 };
 
@@ -94,13 +96,36 @@ struct Committed {
   Timestamp start_ts;
   Timestamp commit_ts;
 };
+// A prewrite relied on a pessimistic lock that is not there, and others may have written since. On the wire: `abort`.
+struct PessimisticLockNotFound {
+  Timestamp start_ts;
+  Bytes key;
+  const char* reason = "";  // a word for the text
+};
+// One wait: transaction `txn` waits for `wait_for`, which holds the lock on `key`.
+struct WaitForEdge {
+  Timestamp txn;
+  Timestamp wait_for;
+  uint64_t key_hash = 0;
+  Bytes key;
+  Bytes resource_group_tag;  // the client's own label of the statement
+  friend bool operator==(const WaitForEdge&, const WaitForEdge&) = default;
+};
+// Waiting for the lock would never end.
+struct Deadlock {
+  Timestamp lock_ts;  // start_ts of the holder of the lock on `lock_key`
+  Bytes lock_key;     // that this transaction would wait for
+  uint64_t deadlock_key_hash = 0;
+  Bytes deadlock_key;  // held by this transaction, waited for by the last but one of the cycle
+  std::vector<WaitForEdge> wait_chain;  // the cycle; this transaction's own wait is the last
+};
 // Everything else: the client fails the transaction with this text.
 struct Aborted {
   std::string text;
 };
 
 using KeyError = std::variant<KeyIsLocked, WriteConflict, AlreadyExist, CommitTsExpired, TxnNotFound, AssertionFailed,
-                              PrimaryMismatch, TxnLockNotFound, Committed, Aborted>;
+                              PrimaryMismatch, TxnLockNotFound, Committed, PessimisticLockNotFound, Deadlock, Aborted>;
 
 // One line for logs, `abort` and `retryable` texts; stable.
 std::string to_string(const KeyError& error);

@@ -128,6 +128,22 @@ struct FillKeyError {
     out.set_retryable(mvcc::to_string(whole));
   }
   void operator()(const mvcc::Committed&) const { out.set_abort(mvcc::to_string(whole)); }
+  void operator()(const mvcc::PessimisticLockNotFound&) const { out.set_abort(mvcc::to_string(whole)); }
+  void operator()(const mvcc::Deadlock& e) const {
+    auto& to = *out.mutable_deadlock();
+    to.set_lock_ts(e.lock_ts.value);
+    to.set_lock_key(e.lock_key);
+    to.set_deadlock_key_hash(e.deadlock_key_hash);
+    to.set_deadlock_key(e.deadlock_key);
+    for (const auto& edge : e.wait_chain) {
+      auto& entry = *to.add_wait_chain();
+      entry.set_txn(edge.txn.value);
+      entry.set_wait_for_txn(edge.wait_for.value);
+      entry.set_key_hash(edge.key_hash);
+      entry.set_key(edge.key);
+      entry.set_resource_group_tag(edge.resource_group_tag);
+    }
+  }
   void operator()(const mvcc::Aborted& e) const { out.set_abort(e.text.empty() ? "aborted" : e.text); }
 };
 
@@ -170,6 +186,7 @@ kvrpcpb::LockInfo to_proto(const mvcc::LockInfo& lock) {
   out.set_use_async_commit(lock.use_async_commit);
   out.set_min_commit_ts(lock.min_commit_ts.value);
   for (const auto& key : lock.secondaries) out.add_secondaries(key);
+  out.set_duration_to_last_update_ms(lock.duration_to_last_update_ms);
   return out;
 }
 

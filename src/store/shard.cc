@@ -14,7 +14,7 @@ Shard::Shard(int index, Shared& shared)
         executor_->post([this, r = std::move(reports)]() mutable { on_reports(std::move(r)); });
       },
       [this](const engine::Error& error) { shared_.fail(error); });
-  scheduler_ = std::make_unique<txn::Scheduler>(*this, shared_.concurrency, shared_.deps.clock);
+  scheduler_ = std::make_unique<txn::Scheduler>(*this, shared_.concurrency, shared_.deps.clock, shared_.deadlocks);
 }
 
 Shard::~Shard() {

@@ -43,6 +43,7 @@ void Shard::tick() {
     if (replica->is_destroying()) continue;
     replica->tick(now);
     touch(id);
+    if (!replica->is_leader()) scheduler_->wake_waiters(id);  // whoever came while it led is told so
   }
   for (auto& message : std::exchange(held_back_, {})) on_raft_message(std::move(message));
   auto every = [&](Duration interval) {

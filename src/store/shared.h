@@ -15,6 +15,7 @@
 #include "store/store.h"
 #include "store/transport.h"
 #include "txn/concurrency_manager.h"
+#include "txn/lock_waiting.h"
 
 namespace cairn::store {
 
@@ -31,7 +32,11 @@ struct Counters {
 };
 
 struct Shared {
-  Shared(StoreOptions o, StoreDeps d) : options(std::move(o)), deps(std::move(d)), concurrency(Timestamp(0)) {}
+  Shared(StoreOptions o, StoreDeps d)
+      : options(std::move(o)),
+        deps(std::move(d)),
+        concurrency(Timestamp(0)),
+        deadlocks(deps.clock, txn::LockWaitingOptions{}.timeout_default) {}
 
   StoreOptions options;
   StoreDeps deps;
@@ -39,6 +44,7 @@ struct Shared {
   ClusterId cluster;  // likewise
   RegionDirectory directory;
   txn::ConcurrencyManager concurrency;
+  txn::LocalDeadlocks deadlocks;
   std::unique_ptr<LogWriter> log_writer;
   std::shared_ptr<runtime::Executor> snapshot_pool;
   Counters counters;

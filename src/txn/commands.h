@@ -28,11 +28,20 @@ struct Mutation {
   Bytes key;
   Bytes value;
   Assertion assertion = Assertion::kNone;
+  // Only in a pessimistic transaction: what is to be checked of a key without a lock. Numbers are those of
+  // kvrpcpb.PrewriteRequest.PessimisticAction.
+  enum class PessimisticAction : uint8_t {
+    kSkipCheck = 0,         // the key was not locked on purpose: nothing
+    kPessimisticCheck = 1,  // the key was locked: its lock must be there
+    kConstraintCheck = 2,   // as an optimistic transaction: the check was put off until now
+  };
+  PessimisticAction pessimistic_action = PessimisticAction::kSkipCheck;
+  std::optional<Timestamp> expected_for_update_ts = {};  // of the pessimistic lock, if it is there
 };
 
 enum class AssertionLevel : uint8_t { kOff = 0, kFast = 1, kStrict = 2 };
 
-// KvPrewrite of an optimistic transaction: locks all keys or none.
+// KvPrewrite: locks all keys or none.
 struct PrewriteResult {
   std::vector<KeyError> errors;  // all locked keys, or one other error
   Timestamp min_commit_ts;       // 0: not async commit, or fell back to two phases
@@ -43,6 +52,7 @@ struct Prewrite {
   std::vector<Mutation> mutations;
   Bytes primary;
   Timestamp start_ts;
+  Timestamp for_update_ts;  // set: the transaction is pessimistic
   uint64_t lock_ttl_ms = 0;
   uint64_t txn_size = 0;
   Timestamp min_commit_ts;
@@ -54,6 +64,56 @@ struct Prewrite {
   bool skip_constraint_check = false;
   bool is_retry_request = false;  // Context.is_retry_request
   uint64_t txn_source = 0;        // Context.txn_source
+};
+
+// KvPessimisticLock: locks all keys or none, without values, against everybody but readers. Unless a lock is in the way
+// or a version is newer than for_update_ts: then it waits for the lock, and is told of the newer version.
+enum class WakeUpMode : uint8_t {
+  kNormal,     // a waiter whose lock is free is told to try again (WriteConflict)
+  kForceLock,  // it goes on by itself, and locks even over a version newer than for_update_ts. One key only.
+};
+// What became of one key.
+struct LockedKey {
+  bool is_locked = true;       // false: lock_only_if_exists, and it does not exist
+  std::optional<Bytes> value;  // at for_update_ts, or conflict_ts; if asked for
+  bool exists = false;         // likewise
+  Timestamp conflict_ts;       // set: locked over a newer version, as if for_update_ts had been this
+};
+struct PessimisticLockResult {
+  std::optional<KeyError> error;
+  std::vector<LockedKey> keys;  // as in the command
+};
+struct PessimisticLock {
+  using Result = PessimisticLockResult;
+  struct Target {
+    Bytes key;
+    bool must_not_exist = false;
+  };
+  std::vector<Target> keys;
+  Bytes primary;
+  Timestamp start_ts;
+  Timestamp for_update_ts;
+  Timestamp min_commit_ts;
+  uint64_t lock_ttl_ms = 0;
+  bool is_first_lock = false;   // of the transaction: it cannot close a cycle
+  int64_t wait_timeout_ms = 0;  // for locks of others; 0: the default, below 0: do not wait
+  bool return_values = false;
+  bool check_existence = false;
+  bool lock_only_if_exists = false;  // with return_values only
+  WakeUpMode wake_up_mode = WakeUpMode::kNormal;
+  Bytes resource_group_tag;
+};
+
+// KVPessimisticRollback: drops pessimistic locks that were taken up to for_update_ts, without a trace; the keys given,
+// or all of the region if there are none.
+struct PessimisticRollbackResult {
+  std::optional<KeyError> error;
+};
+struct PessimisticRollback {
+  using Result = PessimisticRollbackResult;
+  std::vector<Bytes> keys;
+  Timestamp start_ts;
+  Timestamp for_update_ts;
 };
 
 // KvCommit.

@@ -28,10 +28,28 @@ struct Computation {
   ConcurrencyManager& concurrency;
   std::vector<ConcurrencyManager::Guard> guards;  // of published locks; to be kept until the changes are applied
   bool is_one_pc = false;                         // the changes are a whole transaction
+
+  // A lock that goes: those who wait for it are told once it is gone.
+  struct Released {
+    Bytes key;
+    Timestamp start_ts;
+    Timestamp commit_ts;  // 0: rolled back
+  };
+  std::vector<Released> released;
+  // Locks newly taken by PessimisticLock; those who wait for the key wait for these from now on.
+  std::vector<LockInfo> acquired;
+
+  // Removes the key's lock, of transaction `start_ts`. The one way in which commands remove locks.
+  void release_lock(const Key& key, Timestamp start_ts, Timestamp commit_ts = {}) {
+    txn.remove_lock(key);
+    released.push_back({key.user, start_ts, commit_ts});
+  }
 };
 
 // commands/<name>.cc. A KeyError discards all changes and becomes the answer's error.
 mvcc::Result<PrewriteResult> compute(const Prewrite& command, Computation& c);
+mvcc::Result<PessimisticLockResult> compute(const PessimisticLock& command, Computation& c);
+mvcc::Result<PessimisticRollbackResult> compute(const PessimisticRollback& command, Computation& c);
 mvcc::Result<CommitResult> compute(const Commit& command, Computation& c);
 mvcc::Result<BatchRollbackResult> compute(const BatchRollback& command, Computation& c);
 mvcc::Result<CleanupResult> compute(const Cleanup& command, Computation& c);
@@ -43,12 +61,16 @@ mvcc::Result<DeleteRangeResult> compute(const DeleteRange& command, Computation&
 
 // A commit timestamp that cannot be: not above its start_ts.
 std::optional<KeyError> check_fates(const ResolveLock& command);
-// One step of a ResolveLock over a whole region: the locks of its transactions from `from` (engine key) on, at most
-// `limit`.
-engine::Result<std::vector<std::pair<Key, Lock>>> locks_to_resolve(const ResolveLock& command,
-                                                                   const engine::RegionSnapshot& snapshot,
-                                                                   ByteView from, size_t limit);
-// Resolves those of the keys that still hold a lock of one of the command's transactions.
-mvcc::Result<ResolveLockResult> resolve_keys(const ResolveLock& command, const std::vector<Key>& keys, Computation& c);
+// One step of a ResolveLock or PessimisticRollback over a whole region: the locks that it concerns from `from` (engine
+// key) on, at most `limit`.
+using FoundLocks = std::vector<std::pair<Key, Lock>>;
+engine::Result<FoundLocks> locks_concerned(const ResolveLock& command, const engine::RegionSnapshot& snapshot,
+                                           ByteView from, size_t limit);
+engine::Result<FoundLocks> locks_concerned(const PessimisticRollback& command, const engine::RegionSnapshot& snapshot,
+                                           ByteView from, size_t limit);
+// Does to those of the keys that still hold a lock of the command's transactions what the command says.
+mvcc::Result<ResolveLockResult> compute_step(const ResolveLock& command, const std::vector<Key>& keys, Computation& c);
+mvcc::Result<PessimisticRollbackResult> compute_step(const PessimisticRollback& command, const std::vector<Key>& keys,
+                                                     Computation& c);
 
 }  // namespace cairn::txn

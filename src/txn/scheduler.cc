@@ -1,5 +1,6 @@
 #include "txn/scheduler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "txn/reads.h"
@@ -18,6 +19,13 @@ std::vector<Bytes> keys_of(const Prewrite& command) {
   for (const auto& mutation : command.mutations) keys.push_back(mutation.key);
   return keys;
 }
+std::vector<Bytes> keys_of(const PessimisticLock& command) {
+  std::vector<Bytes> keys;
+  keys.reserve(command.keys.size());
+  for (const auto& target : command.keys) keys.push_back(target.key);
+  return keys;
+}
+std::vector<Bytes> keys_of(const PessimisticRollback& command) { return command.keys; }
 std::vector<Bytes> keys_of(const Commit& command) { return command.keys; }
 std::vector<Bytes> keys_of(const BatchRollback& command) { return command.keys; }
 std::vector<Bytes> keys_of(const Cleanup& command) { return {command.key}; }
@@ -52,6 +60,27 @@ R failed_with(KeyError error) {
 
 RegionError busy(const char* reason) { return engine::ServerIsBusy{reason, {}}; }
 
+// How long a PessimisticLock waits for locks, as the client says it.
+Duration patience(int64_t wait_timeout_ms, Duration longest) {
+  if (wait_timeout_ms == 0) return longest;
+  const int64_t longest_ms = longest / std::chrono::milliseconds(1);
+  return std::chrono::milliseconds(std::clamp<int64_t>(wait_timeout_ms, 0, longest_ms));
+}
+
+const mvcc::KeyIsLocked* lock_in_the_way(const Answer<PessimisticLockResult>& answer) {
+  return answer.ok() && answer->error ? std::get_if<mvcc::KeyIsLocked>(&*answer->error) : nullptr;
+}
+
+bool has_locked(const Answer<PessimisticLockResult>& answer) {
+  return answer.ok() && !answer->error &&
+         std::any_of(answer->keys.begin(), answer->keys.end(), [](const LockedKey& key) { return key.is_locked; });
+}
+
+KeyError deadlock(DeadlockCycle cycle) {
+  const WaitForEdge& refused = cycle.chain.back();
+  return mvcc::Deadlock{refused.wait_for, refused.key, cycle.key_hash, std::move(cycle.key), std::move(cycle.chain)};
+}
+
 }  // namespace
 
 // A command's place among the pending ones.
@@ -68,7 +97,8 @@ class Scheduler::Admission {
     scheduler_.pending_bytes_ -= bytes_;
   }
   bool is_over_limit() const {
-    return scheduler_.pending_commands_ > scheduler_.limits_.pending_commands_max ||
+    // Those who wait for locks have a limit of their own.
+    return scheduler_.pending_commands_ - scheduler_.waiting_.waiters() > scheduler_.limits_.pending_commands_max ||
            scheduler_.pending_bytes_ > scheduler_.limits_.pending_bytes_max;
   }
 
@@ -78,8 +108,13 @@ class Scheduler::Admission {
 };
 
 Scheduler::Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency, const runtime::Clock& clock,
-                     SchedulerLimits limits)
-    : store_(store), concurrency_(concurrency), clock_(clock), limits_(limits), latches_(store.executor()) {
+                     DeadlockClient& deadlocks, SchedulerLimits limits)
+    : store_(store),
+      concurrency_(concurrency),
+      clock_(clock),
+      limits_(limits),
+      latches_(store.executor()),
+      waiting_(store.executor(), clock, deadlocks, limits.lock_waiting) {
   CHECK(limits_.resolve_batch_keys > 0, "a step of resolving needs at least one key");
 }
 
@@ -98,6 +133,8 @@ Task<Answer<R>> Scheduler::execute(engine::RegionRequest request, const std::vec
   R result;
   engine::WriteData data;
   std::vector<ConcurrencyManager::Guard> guards;  // until the write is applied
+  std::vector<Computation::Released> released;
+  std::vector<LockInfo> acquired;
   {
     Computation computation(*snapshot, concurrency_);
     auto decided = decide(computation);
@@ -109,12 +146,16 @@ Task<Answer<R>> Scheduler::execute(engine::RegionRequest request, const std::vec
     result = std::move(*decided);
     data = {computation.txn.take(), computation.is_one_pc};
     guards = std::move(computation.guards);
+    released = std::move(computation.released);
+    acquired = std::move(computation.acquired);
   }
   const Term term = snapshot->term();
   snapshot.reset();  // pins nothing while the write is replicated
   if (!data.changes.empty()) {
     CO_TRY(co_await store_.write(request, term, std::move(data)));
   }
+  for (const auto& lock : released) waiting_.on_released(lock.key, {lock.start_ts, lock.commit_ts});
+  for (const auto& lock : acquired) waiting_.on_acquired(lock);
   co_return result;
 }
 
@@ -124,9 +165,10 @@ Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::R
   CHECK(store_.executor().is_current(), "a command runs on its shard's executor");
   Admission admission(*this, bytes_of(command));
   if (admission.is_over_limit() || store_.is_busy(request.region)) co_return Err(busy("scheduler is busy"));
-  if constexpr (std::is_same_v<Command, ResolveLock>) {
-    if (command.keys.empty()) co_return co_await resolve_region(command, request);
+  if constexpr (std::is_same_v<Command, ResolveLock> || std::is_same_v<Command, PessimisticRollback>) {
+    if (command.keys.empty()) co_return co_await run_over_region(command, request);
   }
+  if constexpr (std::is_same_v<Command, PessimisticLock>) co_return co_await lock_or_wait(command, request);
   auto chooses_commit_ts = ChoosesCommitTs::kNo;
   if constexpr (std::is_same_v<Command, Prewrite>) {
     if (command.use_async_commit || command.try_one_pc) chooses_commit_ts = ChoosesCommitTs::kYes;
@@ -138,15 +180,20 @@ Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::R
 }
 
 // Locks are looked for without latches; those found are looked at again under theirs.
-Task<Answer<ResolveLockResult>> Scheduler::resolve_region(const ResolveLock& command, engine::RegionRequest request) {
-  if (auto error = check_fates(command)) co_return failed_with<ResolveLockResult>(std::move(*error));
+template <class Command>
+Task<Answer<typename Command::Result>> Scheduler::run_over_region(const Command& command,
+                                                                  engine::RegionRequest request) {
+  using R = typename Command::Result;
+  if constexpr (std::is_same_v<Command, ResolveLock>) {
+    if (auto error = check_fates(command)) co_return failed_with<R>(std::move(*error));
+  }
   Bytes from;
   while (true) {
     if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
     CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
-    CO_TRY_ASSIGN(auto found, locks_to_resolve(command, *snapshot, from, limits_.resolve_batch_keys));
+    CO_TRY_ASSIGN(auto found, locks_concerned(command, *snapshot, from, limits_.resolve_batch_keys));
     snapshot.reset();
-    if (found.empty()) co_return ResolveLockResult{};
+    if (found.empty()) co_return R{};
 
     std::vector<Key> keys;
     std::vector<Bytes> user_keys;
@@ -155,14 +202,71 @@ Task<Answer<ResolveLockResult>> Scheduler::resolve_region(const ResolveLock& com
       keys.push_back(std::move(key));
     }
     auto held = co_await latches_.acquire(Latches::slots_of(user_keys));
-    CO_TRY_ASSIGN(auto step,
-                  co_await execute<ResolveLockResult>(request, user_keys, ChoosesCommitTs::kNo,
-                                                      [&](Computation& c) { return resolve_keys(command, keys, c); }));
+    CO_TRY_ASSIGN(auto step, co_await execute<R>(request, user_keys, ChoosesCommitTs::kNo,
+                                                 [&](Computation& c) { return compute_step(command, keys, c); }));
     if (step.error || found.size() < limits_.resolve_batch_keys) co_return step;
     from = keys.back().encoded + '\0';
   }
 }
 
+std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>> Scheduler::wait_for(const PessimisticLock& command,
+                                                                                         RegionId region,
+                                                                                         const LockInfo& lock) {
+  return waiting_.join({.region = region,
+                        .start_ts = command.start_ts,
+                        .mode = command.wake_up_mode,
+                        .may_deadlock = !command.is_first_lock,
+                        .resource_group_tag = command.resource_group_tag},
+                       lock);
+}
+
+Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLock& command,
+                                                            engine::RegionRequest request) {
+  using R = PessimisticLockResult;
+  const std::vector<Bytes> keys = keys_of(command);
+  const Instant give_up =
+      std::min(request.deadline, clock_.now() + patience(command.wait_timeout_ms, waiting_.options().timeout_default));
+  std::optional<std::pair<Bytes, LockWaiting::Release>> turn;  // it was woken because the key's lock went
+  while (true) {
+    std::optional<LockInfo> lock;
+    std::optional<std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>>> wait;
+    {
+      auto held = co_await latches_.acquire(Latches::slots_of(keys));
+      auto answer = co_await execute<R>(request, keys, ChoosesCommitTs::kNo,
+                                        [&command](Computation& c) { return compute(command, c); });
+      if (const auto* in_the_way = lock_in_the_way(answer)) lock = in_the_way->lock;
+      if (!lock) {
+        // Others that wait for the key have a chance, too.
+        if (turn && !has_locked(answer)) waiting_.on_released(turn->first, turn->second);
+        co_return answer;
+      }
+      if (command.wait_timeout_ms < 0 || clock_.now() >= give_up) co_return answer;
+      if (waiting_.is_full()) co_return Err(busy("too many wait for locks"));
+      wait = wait_for(command, request.region, *lock);
+    }
+    turn.reset();
+    auto woken = co_await wait->second.wait_for(store_.executor(), give_up - clock_.now());
+    if (!woken) {
+      LockInfo last = waiting_.leave(wait->first);
+      // If the region has moved meanwhile the lock is of no interest.
+      CO_TRY(co_await store_.snapshot(request));
+      co_return failed_with<R>(mvcc::KeyIsLocked{std::move(last)});
+    }
+    if (auto* cycle = std::get_if<DeadlockCycle>(&*woken)) co_return failed_with<R>(deadlock(std::move(*cycle)));
+    if (const auto* again = std::get_if<LockWaiting::TryAgain>(&*woken)) {
+      co_return failed_with<R>(mvcc::WriteConflict{.start_ts = command.start_ts,
+                                                   .conflict_start_ts = again->by.start_ts,
+                                                   .conflict_commit_ts = again->by.commit_ts,
+                                                   .key = lock->key,
+                                                   .primary = command.primary,
+                                                   .reason = mvcc::ConflictReason::kPessimisticRetry});
+    }
+    if (const auto& by = std::get<LockWaiting::GoOn>(*woken).by) turn.emplace(lock->key, *by);
+  }
+}
+
+template Task<Answer<PessimisticLockResult>> Scheduler::run(PessimisticLock, engine::RegionRequest);
+template Task<Answer<PessimisticRollbackResult>> Scheduler::run(PessimisticRollback, engine::RegionRequest);
 template Task<Answer<PrewriteResult>> Scheduler::run(Prewrite, engine::RegionRequest);
 template Task<Answer<CommitResult>> Scheduler::run(Commit, engine::RegionRequest);
 template Task<Answer<BatchRollbackResult>> Scheduler::run(BatchRollback, engine::RegionRequest);

@@ -1,7 +1,10 @@
 // Runs transaction commands: the frame around each is written once here.
 //
 //   run(command)   latches of its keys, in order of hash  ->  RegionStore::snapshot  ->  compute (commands/, pure)
-//                  ->  RegionStore::write if there is something to write  ->  latches released  ->  answer
+//                  ->  RegionStore::write if there is something to write  ->  waiters for locks that went are woken
+//                  ->  latches released  ->  answer
+//
+// A PessimisticLock that finds a lock of another transaction waits for it in LockWaiting, without latches.
 //
 // One per shard, used on the shard's executor only; commands of one key therefore never interleave. Bounded: beyond the
 // limits a command is answered ServerIsBusy at once. A command whose deadline has passed is dropped before it computes.
@@ -20,13 +23,15 @@
 #include "txn/computation.h"
 #include "txn/concurrency_manager.h"
 #include "txn/failure.h"
+#include "txn/lock_waiting.h"
 
 namespace cairn::txn {
 
 struct SchedulerLimits {
   size_t pending_commands_max = 10'000;
   size_t pending_bytes_max = 100u << 20;
-  size_t resolve_batch_keys = 256;  // locks that one step of a whole-region ResolveLock handles
+  size_t resolve_batch_keys = 256;  // locks that one step of a whole-region command handles
+  LockWaitingOptions lock_waiting;
 };
 
 class Scheduler {
@@ -34,15 +39,20 @@ class Scheduler {
   // All must outlive the scheduler, and the scheduler its running commands; commands that a killed process leaves
   // suspended for ever may be left behind.
   Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency, const runtime::Clock& clock,
-            SchedulerLimits limits = {});
+            DeadlockClient& deadlocks, SchedulerLimits limits = {});
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Executes one command of commands.h: Prewrite, Commit, BatchRollback, Cleanup, CheckTxnStatus, CheckSecondaryLocks,
-  // ResolveLock, TxnHeartBeat, DeleteRange.
+  // Executes one command of commands.h: PessimisticLock, PessimisticRollback, Prewrite, Commit, BatchRollback, Cleanup,
+  // CheckTxnStatus, CheckSecondaryLocks, ResolveLock, TxnHeartBeat, DeleteRange.
   template <class Command>
   runtime::Task<Answer<typename Command::Result>> run(Command command, engine::RegionRequest request);
 
+  // The region may have changed its bounds or its leader: who waits for locks there, is told if it has. Cheap if nobody
+  // waits; whoever does not hear of it finds out when the wait times out.
+  void wake_waiters(RegionId region) { waiting_.wake_region(region); }
+
+  // Waiters for locks included.
   size_t pending_commands() const { return pending_commands_; }
   size_t pending_bytes() const { return pending_bytes_; }
 
@@ -55,13 +65,21 @@ class Scheduler {
   runtime::Task<Answer<R>> execute(engine::RegionRequest request, const std::vector<Bytes>& keys,
                                    ChoosesCommitTs chooses_commit_ts,
                                    std::function<mvcc::Result<R>(Computation&)> decide);
-  runtime::Task<Answer<ResolveLockResult>> resolve_region(const ResolveLock& command, engine::RegionRequest request);
+  // The command concerns all locks of its kind that the region holds.
+  template <class Command>
+  runtime::Task<Answer<typename Command::Result>> run_over_region(const Command& command,
+                                                                  engine::RegionRequest request);
+  runtime::Task<Answer<PessimisticLockResult>> lock_or_wait(const PessimisticLock& command,
+                                                            engine::RegionRequest request);
+  std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>> wait_for(const PessimisticLock& command,
+                                                                                RegionId region, const LockInfo& lock);
 
   engine::RegionStore& store_;
   ConcurrencyManager& concurrency_;
   const runtime::Clock& clock_;
   const SchedulerLimits limits_;
   runtime::Latches latches_;
+  LockWaiting waiting_;
   size_t pending_commands_ = 0;
   size_t pending_bytes_ = 0;
 };

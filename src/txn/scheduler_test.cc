@@ -58,7 +58,7 @@ runtime::Task<void> into(Scheduler* scheduler, C command, engine::RegionRequest 
 struct Slow {
   World world;
   SlowStore store{world.store()};
-  Scheduler scheduler{store, world.concurrency(), world.clock()};
+  Scheduler scheduler{store, world.concurrency(), world.clock(), world.deadlocks()};
 
   template <class C>
   void start(C command, std::optional<Answer<typename C::Result>>* answer) {

@@ -1,10 +1,12 @@
 // Random transactions over one region, command by command in any order, with crashed clients, repeated requests and
-// resolvers: two phases, async commit and 1PC mixed. At the end the history in the write column family is judged:
+// resolvers: two phases, async commit and 1PC mixed, optimistic and pessimistic, with pessimistic locks that get lost.
+// At the end the history in the write column family is judged:
 //
 //   atomic      all keys of a transaction are committed at one timestamp, or none is
 //   honest      what was acknowledged as committed is, what was acknowledged as rolled back is not
-//   snapshot    each read saw exactly the newest version at or below its start_ts
-//   no lost update   the intervals [start_ts, commit_ts] of the changes of a key are disjoint
+//   snapshot    each read saw exactly the newest version at or below its timestamp, reads under locks included
+//   no lost update   the intervals [start_ts, commit_ts] of the changes of a key are disjoint; a pessimistic
+//                    transaction's interval begins where it locked the key
 #include <gtest/gtest.h>
 
 #include <map>
@@ -30,6 +32,9 @@ struct Txn {
   bool try_one_pc = false;
   Timestamp max_commit_ts;
   Timestamp commit_ts;
+  bool is_pessimistic = false;
+  std::map<Bytes, Timestamp> locked_at;  // the for_update_ts of each key that was locked
+  Timestamp for_update_ts;
 };
 
 struct Read {
@@ -84,6 +89,7 @@ class Play {
         ASSERT_EQ(committed, 0u) << "undead: " << txn.start_ts.value;
       }
       committed_ += committed != 0 ? 1 : 0;
+      committed_pessimistic_ += committed != 0 && txn.is_pessimistic ? 1 : 0;
     }
     for (const Read& read : reads_) {
       std::optional<Bytes> expected;
@@ -97,13 +103,14 @@ class Play {
     for (const auto& [key, versions] : history) {
       Timestamp previous;
       for (const auto& [ts, write] : versions) {
-        ASSERT_LE(previous, write.start_ts) << "lost update of " << key;
+        ASSERT_LE(previous, since(write.start_ts, key)) << "lost update of " << key;
         previous = ts;
       }
     }
   }
 
   size_t committed() const { return committed_; }
+  size_t committed_pessimistic() const { return committed_pessimistic_; }
   size_t reads() const { return reads_.size(); }
 
  private:
@@ -127,13 +134,20 @@ class Play {
         read();
         break;
       case 3:
-        if (Txn* txn = pick(Txn::Stage::kOpen)) prewrite(*txn);
+        if (Txn* txn = pick(Txn::Stage::kOpen)) {
+          if (txn->is_pessimistic && (txn->locked_at.size() < txn->keys.size() || chance(6))) {
+            for (size_t n = 1 + dice_.below(3); n > 0 && txn->stage == Txn::Stage::kOpen; --n) lock(*txn);
+          } else {
+            prewrite(*txn);
+          }
+        }
         break;
       case 4:
         if (Txn* txn = pick(Txn::Stage::kPrewritten)) commit(*txn);
         break;
       case 5:
         if (chance(2)) resolve_some_lock();
+        if (chance(6)) lose_some_lock();
         break;
       case 6:
         if (Txn* txn = pick(Txn::Stage::kCommitted)) repeat(*txn);
@@ -164,6 +178,7 @@ class Play {
     txn.value = fmt::format("v{}", txn.start_ts.physical_ms());
     txn.use_async_commit = chance(2);
     txn.try_one_pc = chance(4);
+    txn.is_pessimistic = chance(2);
     if (chance(4)) txn.max_commit_ts = txn.start_ts + (uint64_t{2} << 18);
     txns_.push_back(std::move(txn));
   }
@@ -196,9 +211,73 @@ class Play {
     reads_.push_back({at, key, got->value});
   }
 
+  // Where the key's value was last what the transaction knows it to be.
+  Timestamp since(Timestamp start_ts, const Bytes& key) const {
+    for (const Txn& txn : txns_) {
+      if (txn.start_ts != start_ts) continue;
+      const auto locked = txn.locked_at.find(key);
+      return locked == txn.locked_at.end() ? start_ts : locked->second;
+    }
+    return start_ts;
+  }
+
+  // Locks the next key, or one again.
+  void lock(Txn& txn) {
+    const Bytes key =
+        txn.keys[txn.locked_at.size() < txn.keys.size() ? txn.locked_at.size() : dice_.below(txn.keys.size())];
+    PessimisticLock command;
+    command.keys = {{key, false}};
+    command.primary = txn.keys.front();
+    command.start_ts = txn.start_ts;
+    command.for_update_ts = chance(3) ? std::max(txn.start_ts, txn.for_update_ts) : tso();
+    command.min_commit_ts = command.for_update_ts.next();
+    command.wait_timeout_ms = -1;
+    command.return_values = chance(2);
+    if (chance(2)) command.wake_up_mode = WakeUpMode::kForceLock;
+    auto result = world_.run(command);
+    if (result.error) {
+      if (const auto* locked = std::get_if<mvcc::KeyIsLocked>(&*result.error)) {
+        if (chance(2)) resolve(locked->lock, tso());
+      } else if (!std::holds_alternative<mvcc::WriteConflict>(*result.error)) {
+        EXPECT_NE(to_string(*result.error).find("RolledBack"), std::string::npos) << to_string(*result.error);
+        rollback(txn);
+      }
+      return;
+    }
+    const LockedKey& locked = result.keys.front();
+    const Timestamp at = locked.conflict_ts.is_set() ? locked.conflict_ts : command.for_update_ts;
+    if (command.return_values || locked.conflict_ts.is_set()) reads_.push_back({at, key, locked.value});
+    if (chance(6)) return;  // it never hears the answer
+    txn.locked_at[key] = std::max(txn.locked_at[key], at);
+    txn.for_update_ts = std::max(txn.for_update_ts, at);
+  }
+
+  // As a crash may lose a pessimistic lock that was not yet replicated.
+  void lose_some_lock() {
+    auto locks = scan_lock(*world_.snapshot(), {Timestamp::max(), {}, {}, 0});
+    ASSERT_TRUE(locks.ok());
+    for (const LockInfo& found : *locks) {
+      if (found.kind != mvcc::LockKind::kPessimistic) continue;
+      engine::WriteData data;
+      data.changes.push_back(engine::Modify::del(engine::Cf::kLock, codec::encode_bytes(found.key)));
+      ASSERT_TRUE(world_.store().write_now(data).ok());
+      return;
+    }
+  }
+
   Prewrite prewrite_of(const Txn& txn) const {
     Prewrite command;
     for (const Bytes& key : txn.keys) command.mutations.push_back({Mutation::Op::kPut, key, txn.value});
+    if (txn.is_pessimistic) {
+      for (auto& mutation : command.mutations) {
+        mutation.pessimistic_action = Mutation::PessimisticAction::kPessimisticCheck;
+        // The lock that is there may be of a later request, after the one that was answered was lost.
+        if (const auto at = txn.locked_at.find(mutation.key); at != txn.locked_at.end()) {
+          mutation.expected_for_update_ts = at->second;
+        }
+      }
+      command.for_update_ts = std::max(txn.start_ts, txn.for_update_ts);
+    }
     command.primary = txn.keys.front();
     command.start_ts = txn.start_ts;
     command.min_commit_ts = txn.start_ts.next();
@@ -250,7 +329,9 @@ class Play {
       if (chance(2)) resolve(locked->lock, txn.start_ts);
       return true;
     }
-    EXPECT_TRUE(std::holds_alternative<mvcc::WriteConflict>(errors.front())) << to_string(errors.front());
+    EXPECT_TRUE(txn.is_pessimistic ? std::holds_alternative<mvcc::PessimisticLockNotFound>(errors.front())
+                                   : std::holds_alternative<mvcc::WriteConflict>(errors.front()))
+        << to_string(errors.front());
     rollback(txn);
     return false;
   }
@@ -305,8 +386,15 @@ class Play {
     CheckTxnStatus check{.primary = lock.primary, .lock_ts = lock.start_ts, .caller_start_ts = caller};
     check.current_ts = tso();
     check.rollback_if_not_exist = true;
+    const bool is_pessimistic = lock.kind == mvcc::LockKind::kPessimistic;
+    check.resolving_pessimistic_lock = is_pessimistic && chance(2);
     auto status = world_.run(check);
     ASSERT_FALSE(status.error) << to_string(*status.error);
+    if (is_pessimistic && !status.lock) {
+      auto dropped = world_.run(PessimisticRollback{{lock.key}, lock.start_ts, Timestamp::max()});
+      ASSERT_FALSE(dropped.error);
+      return;
+    }
     Timestamp commit_ts = status.commit_ts;
     if (status.lock && status.lock->use_async_commit) {
       auto fate = fate_of_async_commit(*status.lock, check);
@@ -346,10 +434,12 @@ class Play {
   std::vector<Txn> txns_;
   std::vector<Read> reads_;
   size_t committed_ = 0;
+  size_t committed_pessimistic_ = 0;
 };
 
 TEST(SnapshotIsolation, HoldsUnderAnyOrderOfCommands) {
   size_t committed = 0;
+  size_t committed_pessimistic = 0;
   size_t reads = 0;
   for (uint64_t seed = 1; seed <= 150; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
@@ -358,9 +448,11 @@ TEST(SnapshotIsolation, HoldsUnderAnyOrderOfCommands) {
     play.judge();
     if (::testing::Test::HasFatalFailure() || ::testing::Test::HasNonfatalFailure()) return;
     committed += play.committed();
+    committed_pessimistic += play.committed_pessimistic();
     reads += play.reads();
   }
   EXPECT_GT(committed, 500u) << "the play is too tame to show anything";
+  EXPECT_GT(committed_pessimistic, 150u);
   EXPECT_GT(reads, 2000u);
 }
 

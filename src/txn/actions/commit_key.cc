@@ -23,7 +23,7 @@ mvcc::Result<Found> commit_key(Computation& c, const Key& key, Timestamp start_t
     if (commit_ts < lock->min_commit_ts) {
       return Err(KeyError(mvcc::CommitTsExpired{start_ts, commit_ts, key.user, lock->min_commit_ts}));
     }
-    c.txn.remove_lock(key);
+    c.release_lock(key, start_ts, lock->is_pessimistic() ? Timestamp() : commit_ts);
     if (lock->is_pessimistic()) return Found::kPessimisticLock;
     c.txn.put_write(key, commit_ts, committed_write(*lock, commit_ts));
     return Found::kLock;

@@ -1,9 +1,12 @@
 #include "txn/actions/prewrite_key.h"
 
+#include <algorithm>
+
+#include "txn/actions/records.h"
+
 namespace cairn::txn {
 
 using mvcc::ConflictReason;
-using mvcc::LastChange;
 using mvcc::LockKind;
 using mvcc::Version;
 using mvcc::WriteKind;
@@ -28,38 +31,59 @@ LockKind lock_kind_of(Mutation::Op op) {
 
 bool must_not_exist(Mutation::Op op) { return op == Mutation::Op::kInsert || op == Mutation::Op::kCheckNotExists; }
 
-// No record of the key may be newer than the transaction, nor say that it was rolled back. Returns the newest record.
+using Pessimistic = Mutation::PessimisticAction;
+
+Err<KeyError> lost(const Prewrite& command, const Key& key, const char* reason) {
+  return Err(KeyError(mvcc::PessimisticLockNotFound{command.start_ts, key.user, reason}));
+}
+
+// No record of the key may be newer than the transaction, nor say that it was rolled back. A pessimistic transaction
+// looks for what is newer than its for_update_ts, unless its check was only put off. Returns the newest record.
 mvcc::Result<std::optional<Version>> check_conflict(Computation& c, const Prewrite& command, const Mutation& mutation,
                                                     const Key& key) {
+  const bool is_pessimistic = command.for_update_ts.is_set();
+  const bool is_put_off = is_pessimistic && mutation.pessimistic_action == Pessimistic::kConstraintCheck;
   TRY_ASSIGN(auto newest, c.reader.seek_write(key, Timestamp::max()));
-  if (!newest) return newest;
-  const auto conflict = [&](ConflictReason reason) {
-    return Err(KeyError(mvcc::WriteConflict{.start_ts = command.start_ts,
-                                            .conflict_start_ts = newest->write.start_ts,
-                                            .conflict_commit_ts = newest->commit_ts,
-                                            .key = key.user,
-                                            .primary = command.primary,
-                                            .reason = reason}));
-  };
-  const bool says_rolled_back = newest->write.kind == WriteKind::kRollback || newest->write.has_overlapped_rollback;
-  if (newest->commit_ts == command.start_ts && says_rolled_back) return conflict(ConflictReason::kSelfRolledBack);
-  if (newest->commit_ts > command.start_ts) return conflict(ConflictReason::kOptimistic);
-  if (must_not_exist(mutation.op)) {
+  for (auto record = newest; record;) {
+    const auto conflict = [&](ConflictReason reason) {
+      return Err(KeyError(mvcc::WriteConflict{.start_ts = command.start_ts,
+                                              .conflict_start_ts = record->write.start_ts,
+                                              .conflict_commit_ts = record->commit_ts,
+                                              .key = key.user,
+                                              .primary = command.primary,
+                                              .reason = reason}));
+    };
+    if (says_rolled_back(*record, command.start_ts)) return conflict(ConflictReason::kSelfRolledBack);
+    if (record->commit_ts > command.start_ts) {
+      if (!is_pessimistic) return conflict(ConflictReason::kOptimistic);
+      if (is_put_off) return conflict(ConflictReason::kLazyUniquenessCheck);
+    }
+    if (!is_pessimistic || record->commit_ts <= command.for_update_ts) break;
+    // Another's rollback is no change; what it hides may be.
+    if (record->write.kind != WriteKind::kRollback) return lost(command, key, "NonLockKeyConflict");
+    TRY_ASSIGN(record, c.reader.seek_write(key, record->commit_ts.prev()));
+  }
+  if (newest && must_not_exist(mutation.op)) {
     TRY_ASSIGN(auto change, c.reader.get_change(key, Timestamp::max()));
     if (change && change->write.kind == WriteKind::kPut) return Err(KeyError(mvcc::AlreadyExist{key.user}));
   }
   return newest;
 }
 
-// `newest` is what check_conflict() loaded; none if it was skipped.
+// Which of the key's records a prewrite has looked at; what it did not look at it knows nothing of.
+struct Looked {
+  bool at_conflicts = false;
+  std::optional<std::optional<Version>> newest;  // set: the newest record was loaded (there may be none)
+};
+
 mvcc::Result<void> check_assertion(Computation& c, const Prewrite& command, const Mutation& mutation, const Key& key,
-                                   bool is_conflict_checked) {
+                                   const Looked& looked) {
   if (mutation.assertion == Assertion::kNone || command.assertion_level == AssertionLevel::kOff) return {};
-  if (command.assertion_level == AssertionLevel::kFast && !is_conflict_checked) return {};
+  if (command.assertion_level == AssertionLevel::kFast && !looked.newest) return {};
   TRY_ASSIGN(auto change, c.reader.get_change(key, Timestamp::max()));
   const bool exists = change && change->write.kind == WriteKind::kPut;
   if (exists == (mutation.assertion == Assertion::kExist)) return {};
-  if (!is_conflict_checked) {
+  if (!looked.at_conflicts) {
     TRY(check_conflict(c, command, mutation, key));  // a conflict says more: the transaction may be rolled back
   }
   return Err(KeyError(mvcc::AssertionFailed{.start_ts = command.start_ts,
@@ -69,12 +93,98 @@ mvcc::Result<void> check_assertion(Computation& c, const Prewrite& command, cons
                                             .existing_commit_ts = change ? change->commit_ts : Timestamp()}));
 }
 
-// Where the newest change below a LOCK record stands that goes on top of `newest`.
-LastChange last_change_below(const std::optional<Version>& newest) {
-  if (!newest) return LastChange::not_exist();
-  if (newest->write.changes_value()) return LastChange::at(newest->commit_ts, 1);
-  const LastChange& below = newest->write.last_change;
-  return below.is_at() ? LastChange::at(below.commit_ts, below.versions + 1) : below;
+// Another transaction holds the key.
+KeyError held_by_other(const Prewrite& command, const Mutation& mutation, const Key& key, const Lock& lock) {
+  const bool is_pessimistic = command.for_update_ts.is_set();
+  if (is_pessimistic && mutation.pessimistic_action == Pessimistic::kPessimisticCheck) {
+    return mvcc::PessimisticLockNotFound{command.start_ts, key.user, "LockTsMismatch"};
+  }
+  LockInfo info = lock.info(key.user);
+  // The client is about to commit and has waited long enough: it resolves the lock at once.
+  if (is_pessimistic) info.ttl_ms = 0;
+  return mvcc::KeyIsLocked{std::move(info)};
+}
+
+// The transaction's own pessimistic lock may become a prewrite lock if it is the one that the client means.
+mvcc::Result<void> check_own_pessimistic(const Prewrite& command, const Mutation& mutation, const Key& key,
+                                         const Lock& lock) {
+  if (!command.for_update_ts.is_set()) {
+    return Err(KeyError(mvcc::Aborted{
+        fmt::format("LockTypeNotMatch key={} start_ts={} pessimistic=true", to_hex(key.user), command.start_ts)}));
+  }
+  if (mutation.expected_for_update_ts && *mutation.expected_for_update_ts != lock.for_update_ts) {
+    return lost(command, key, "ForUpdateTsMismatch");
+  }
+  return {};
+}
+
+// The pessimistic lock is gone, as it may be after a crash. If nobody has written since the transaction began, it is as
+// good as there. Returns the newest record.
+mvcc::Result<std::optional<Version>> amend(Computation& c, const Prewrite& command, const Key& key) {
+  TRY_ASSIGN(auto newest, c.reader.seek_write(key, Timestamp::max()));
+  if (newest && newest->commit_ts >= command.start_ts) return lost(command, key, "LockMissingAmendFail");
+  return newest;
+}
+
+// The key was left unlocked on purpose and needs no check against others; but a request that comes late, when the
+// transaction has ended, must not lock it again.
+mvcc::Result<void> check_not_ended(Computation& c, const Prewrite& command, const Key& key) {
+  TRY_ASSIGN(auto record, c.reader.commit_record(key, command.start_ts));
+  if (std::holds_alternative<mvcc::CommittedAt>(record)) return lost(command, key, "Committed");
+  if (std::holds_alternative<mvcc::RolledBack>(record)) {
+    return Err(KeyError(mvcc::WriteConflict{.start_ts = command.start_ts,
+                                            .conflict_start_ts = command.start_ts,
+                                            .conflict_commit_ts = command.start_ts,
+                                            .key = key.user,
+                                            .primary = command.primary,
+                                            .reason = ConflictReason::kSelfRolledBack}));
+  }
+  return {};
+}
+
+// The checks against records of a key that nobody has locked.
+mvcc::Result<Looked> check_unlocked(Computation& c, const Prewrite& command, const Mutation& mutation, const Key& key) {
+  Looked looked;
+  if (command.for_update_ts.is_set()) {
+    if (mutation.pessimistic_action == Pessimistic::kPessimisticCheck) {
+      TRY_ASSIGN(looked.newest, amend(c, command, key));
+      return looked;
+    }
+    if (mutation.pessimistic_action == Pessimistic::kSkipCheck) {
+      TRY(check_not_ended(c, command, key));
+      if (!command.is_retry_request) return looked;
+    }
+  } else if (command.skip_constraint_check) {
+    return looked;
+  }
+  TRY_ASSIGN(looked.newest, check_conflict(c, command, mutation, key));
+  looked.at_conflicts = true;
+  return looked;
+}
+
+Lock new_lock(const Prewrite& command, const Mutation& mutation) {
+  Lock lock;
+  lock.kind = lock_kind_of(mutation.op);
+  lock.primary = command.primary;
+  lock.start_ts = command.start_ts;
+  lock.for_update_ts = command.for_update_ts;
+  lock.ttl_ms = command.lock_ttl_ms;
+  lock.txn_size = command.txn_size;
+  lock.min_commit_ts = command.min_commit_ts;
+  lock.txn_source = command.txn_source;
+  if (lock.kind == LockKind::kPut && mutation.value.size() <= mvcc::kShortValueBytesMax) {
+    lock.short_value = mutation.value;
+  }
+  return lock;
+}
+
+// What others may have been told of the pessimistic lock holds for the lock that takes its place.
+void take_over(Lock& lock, const Lock& pessimistic) {
+  lock.ttl_ms = std::max(lock.ttl_ms, pessimistic.ttl_ms);
+  lock.min_commit_ts = std::max(lock.min_commit_ts, pessimistic.min_commit_ts);
+  lock.for_update_ts = std::max(lock.for_update_ts, pessimistic.for_update_ts);
+  lock.rollback_ts = pessimistic.rollback_ts;
+  if (lock.kind == LockKind::kLock) lock.last_change = pessimistic.last_change;
 }
 
 }  // namespace
@@ -83,45 +193,33 @@ mvcc::Result<PrewrittenKey> prewrite_key(Computation& c, const Prewrite& command
   Key key = Key::from_user(mutation.key);
   TRY_ASSIGN(auto existing, c.reader.load_lock(key));
   if (existing && existing->start_ts != command.start_ts) {
-    return Err(KeyError(mvcc::KeyIsLocked{existing->info(key.user)}));
+    return Err(held_by_other(command, mutation, key, *existing));
   }
-  if (existing && existing->is_pessimistic()) {
-    return Err(KeyError(mvcc::Aborted{
-        fmt::format("LockTypeNotMatch key={} start_ts={} pessimistic=true", to_hex(key.user), command.start_ts)}));
-  }
-  if (existing) {
+  if (existing && !existing->is_pessimistic()) {
     return PrewrittenKey{PrewrittenKey::Kind::kDuplicate, std::move(key), std::move(*existing), {}};
   }
 
   // Its answer depends on what is not there, as a read's does.
   if (must_not_exist(mutation.op)) c.concurrency.update_max_ts(command.start_ts);
-  const bool is_conflict_checked = !command.skip_constraint_check;
-  std::optional<Version> newest;
-  if (is_conflict_checked) {
-    TRY_ASSIGN(newest, check_conflict(c, command, mutation, key));
+  Looked looked;
+  if (existing) {
+    TRY(check_own_pessimistic(command, mutation, key, *existing));
+  } else {
+    TRY_ASSIGN(looked, check_unlocked(c, command, mutation, key));
   }
-  TRY(check_assertion(c, command, mutation, key, is_conflict_checked));
+  TRY(check_assertion(c, command, mutation, key, looked));
   if (mutation.op == Mutation::Op::kCheckNotExists) {
     return PrewrittenKey{PrewrittenKey::Kind::kNothingToDo, std::move(key), {}, {}};
   }
 
-  PrewrittenKey result{PrewrittenKey::Kind::kWrite, std::move(key), {}, {}};
+  PrewrittenKey result{PrewrittenKey::Kind::kWrite, std::move(key), new_lock(command, mutation), {}, false};
   Lock& lock = result.lock;
-  lock.kind = lock_kind_of(mutation.op);
-  lock.primary = command.primary;
-  lock.start_ts = command.start_ts;
-  lock.ttl_ms = command.lock_ttl_ms;
-  lock.txn_size = command.txn_size;
-  lock.min_commit_ts = command.min_commit_ts;
-  lock.txn_source = command.txn_source;
-  if (lock.kind == LockKind::kPut) {
-    if (mutation.value.size() <= mvcc::kShortValueBytesMax) {
-      lock.short_value = mutation.value;
-    } else {
-      result.long_value = mutation.value;
-    }
+  if (lock.kind == LockKind::kPut && !lock.short_value) result.long_value = mutation.value;
+  if (lock.kind == LockKind::kLock && looked.newest) lock.last_change = last_change_below(*looked.newest);
+  if (existing) {
+    take_over(lock, *existing);
+    result.replaces_pessimistic = true;
   }
-  if (lock.kind == LockKind::kLock && is_conflict_checked) lock.last_change = last_change_below(newest);
   return result;
 }
 

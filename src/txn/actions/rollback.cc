@@ -63,7 +63,7 @@ engine::Result<void> rollback_lock(Computation& c, const Key& key, const Lock& l
                                            lock.start_ts, committed->commit_ts)});
     }
   }
-  c.txn.remove_lock(key);
+  c.release_lock(key, lock.start_ts);
   return {};
 }
 

@@ -18,7 +18,7 @@ mvcc::Result<CheckSecondaryLocksResult> compute(const CheckSecondaryLocks& comma
     }
     // The first key that is not locked tells the transaction's fate.
     result.locks.clear();
-    if (is_own) c.txn.remove_lock(key);
+    if (is_own) c.release_lock(key, command.start_ts);
     TRY_ASSIGN(auto record, c.reader.commit_record(key, command.start_ts));
     if (const auto* committed = std::get_if<mvcc::CommittedAt>(&record)) {
       result.commit_ts = committed->commit_ts;

@@ -63,7 +63,7 @@ mvcc::Result<CheckTxnStatusResult> with_lock(const CheckTxnStatus& command, Comp
     }
     // The transaction changed its primary after this lock was taken: the lock is stale.
     TRY_ASSIGN(auto result, without_lock(command, c, primary, std::nullopt));
-    c.txn.remove_lock(primary);
+    c.release_lock(primary, command.lock_ts);
     return result;
   }
   if (lock.use_async_commit && !command.force_sync_commit) return running(primary, lock, Action::kNoAction);
@@ -71,14 +71,14 @@ mvcc::Result<CheckTxnStatusResult> with_lock(const CheckTxnStatus& command, Comp
     // Such a lock may be acquired by a request that comes after the transaction's end.
     TRY_ASSIGN(auto record, c.reader.commit_record(primary, command.lock_ts));
     if (!std::holds_alternative<mvcc::NoRecord>(record)) {
-      c.txn.remove_lock(primary);
+      c.release_lock(primary, command.lock_ts);
       const auto* committed = std::get_if<mvcc::CommittedAt>(&record);
       return committed ? committed_at(committed->commit_ts) : ended_by(Action::kNoAction);
     }
   }
   if (is_expired(lock, command.current_ts)) {
     if (lock.is_pessimistic() && command.resolving_pessimistic_lock) {
-      c.txn.remove_lock(primary);
+      c.release_lock(primary, command.lock_ts);
       return ended_by(Action::kTtlExpirePessimisticRollback);
     }
     TRY(rollback_lock(c, primary, lock, Collapse::kYes));

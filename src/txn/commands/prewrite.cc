@@ -1,4 +1,4 @@
-// KvPrewrite of an optimistic transaction: checks all keys, then locks them (two phases), or locks them with a commit
+// KvPrewrite: checks all keys, then locks them (two phases), or locks them with a commit
 // timestamp already bounded (async commit), or commits them at once (1PC).
 //
 // Async commit and 1PC fall back to two phases if a commit timestamp would pass max_commit_ts, or if a key turns out to
@@ -27,7 +27,8 @@ PrewriteResult already_committed(const Prewrite& command, Timestamp commit_ts) {
 // Whether the error may come from the transaction's own commit.
 bool may_be_own_commit(const KeyError& error, Timestamp start_ts) {
   if (const auto* conflict = std::get_if<mvcc::WriteConflict>(&error)) return conflict->conflict_commit_ts > start_ts;
-  return std::holds_alternative<mvcc::KeyIsLocked>(error);
+  return std::holds_alternative<mvcc::KeyIsLocked>(error) ||
+         std::holds_alternative<mvcc::PessimisticLockNotFound>(error);
 }
 
 // What checking all keys came to.
@@ -72,8 +73,8 @@ bool publish(const Prewrite& command, PrewrittenKey& key, Computation& c) {
   lock.is_one_pc = command.try_one_pc;
   if (command.use_async_commit && key.key.user == command.primary) lock.secondaries = command.secondaries;
   auto guard = c.concurrency.publish(key.key.user, [&](Timestamp max_ts) -> std::optional<Lock> {
-    const Timestamp min_commit_ts =
-        std::max({lock.min_commit_ts, Timestamp(max_ts.next()), Timestamp(lock.start_ts.next())});
+    const Timestamp min_commit_ts = std::max({lock.min_commit_ts, Timestamp(max_ts.next()),
+                                              Timestamp(lock.start_ts.next()), Timestamp(lock.for_update_ts.next())});
     if (command.max_commit_ts.is_set() && min_commit_ts > command.max_commit_ts) return std::nullopt;
     lock.min_commit_ts = min_commit_ts;
     return lock;
@@ -141,6 +142,7 @@ mvcc::Result<PrewriteResult> compute(const Prewrite& command, Computation& c) {
     if (prewritten.long_value) c.txn.put_value(key, command.start_ts, std::move(*prewritten.long_value));
     if (c.is_one_pc) {
       c.txn.put_write(key, result.one_pc_commit_ts, committed_write(prewritten.lock, result.one_pc_commit_ts));
+      if (prewritten.replaces_pessimistic) c.release_lock(key, command.start_ts, result.one_pc_commit_ts);
     } else {
       c.txn.put_lock(key, prewritten.lock);
     }

@@ -1,5 +1,5 @@
 // KvResolveLock: carries the known fate of transactions to their locks. The scheduler walks a whole region in steps of
-// locks_to_resolve() and resolve_keys().
+// locks_concerned() and compute_step().
 #include <algorithm>
 
 #include "txn/actions/commit_key.h"
@@ -46,15 +46,14 @@ mvcc::Result<ResolveLockResult> compute(const ResolveLock& command, Computation&
   return ResolveLockResult{};
 }
 
-engine::Result<std::vector<std::pair<Key, Lock>>> locks_to_resolve(const ResolveLock& command,
-                                                                   const engine::RegionSnapshot& snapshot,
-                                                                   ByteView from, size_t limit) {
+engine::Result<FoundLocks> locks_concerned(const ResolveLock& command, const engine::RegionSnapshot& snapshot,
+                                           ByteView from, size_t limit) {
   MvccReader reader(snapshot);
   return reader.scan_locks(
       from, {}, [&](const Lock& lock) { return txn_of(command, lock.start_ts) != nullptr; }, limit);
 }
 
-mvcc::Result<ResolveLockResult> resolve_keys(const ResolveLock& command, const std::vector<Key>& keys, Computation& c) {
+mvcc::Result<ResolveLockResult> compute_step(const ResolveLock& command, const std::vector<Key>& keys, Computation& c) {
   for (const auto& key : keys) {
     TRY_ASSIGN(auto lock, c.reader.load_lock(key));
     const auto* txn = lock ? txn_of(command, lock->start_ts) : nullptr;

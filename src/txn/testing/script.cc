@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <map>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -155,6 +156,7 @@ std::string show(const LockInfo& info) {
                                 show(info.start_ts), info.primary, info.ttl_ms);
   if (info.min_commit_ts.is_set()) out += " min_commit=" + show(info.min_commit_ts);
   if (info.use_async_commit) out += " async=[" + join(info.secondaries) + "]";
+  if (info.for_update_ts.is_set()) out += " for_update=" + show(info.for_update_ts);
   return out;
 }
 
@@ -180,6 +182,10 @@ std::string show(const KeyError& error) {
     std::string operator()(const mvcc::PrimaryMismatch& e) { return "primary_mismatch " + show(e.lock); }
     std::string operator()(const mvcc::TxnLockNotFound& e) { return "txn_lock_not_found " + e.key; }
     std::string operator()(const mvcc::Committed& e) { return "committed " + e.key + "@" + show(e.commit_ts); }
+    std::string operator()(const mvcc::PessimisticLockNotFound& e) {
+      return fmt::format("pessimistic_lock_not_found {} reason={}", e.key, e.reason);
+    }
+    std::string operator()(const mvcc::Deadlock& e) { return "deadlock " + e.lock_key; }
     std::string operator()(const mvcc::Aborted& e) { return "abort " + e.text; }
   };
   return std::visit(Show{}, error);
@@ -205,6 +211,10 @@ class Script {
     if (name == "commit") {
       auto r = world_->run(Commit{keys(line, 3), line.ts(1), line.ts(2)});
       return r.error ? error(*r.error) : "ok\n";
+    }
+    if (name == "lock") return lock(line);
+    if (name == "pessimistic_rollback") {
+      return plain(world_->run(PessimisticRollback{keys(line, 3), line.ts(1), line.ts(2)}).error);
     }
     if (name == "rollback") return plain(world_->run(BatchRollback{keys(line, 2), line.ts(1)}).error);
     if (name == "cleanup") {
@@ -256,6 +266,14 @@ class Script {
     Mutation mutation;
     mutation.op = kOps.at(word.substr(0, colon));
     std::string rest = word.substr(colon + 1);
+    if (const size_t mark = rest.find('~'); mark != std::string::npos) {
+      const auto how = split(rest.substr(mark + 1), '@');
+      mutation.pessimistic_action = how[0] == "locked"       ? Mutation::PessimisticAction::kPessimisticCheck
+                                    : how[0] == "constraint" ? Mutation::PessimisticAction::kConstraintCheck
+                                                             : Mutation::PessimisticAction::kSkipCheck;
+      if (how.size() > 1) mutation.expected_for_update_ts = parse_ts(how[1]);
+      rest.resize(mark);
+    }
     if (const size_t mark = rest.find('!'); mark != std::string::npos) {
       mutation.assertion = rest.substr(mark + 1) == "exists" ? Assertion::kExist : Assertion::kNotExist;
       rest.resize(mark);
@@ -282,6 +300,8 @@ class Script {
     command.secondaries = split(line.option("secondaries"), ',');
     command.try_one_pc = line.has("one_pc");
     command.skip_constraint_check = line.has("skip_check");
+    command.for_update_ts = line.ts_option("for_update");
+    command.is_retry_request = line.has("retry");
     const std::string level = line.option("assertions");
     command.assertion_level = level == "strict" ? AssertionLevel::kStrict
                               : level == "fast" ? AssertionLevel::kFast
@@ -294,6 +314,40 @@ class Script {
     if (r.min_commit_ts.is_set()) out += " min_commit=" + show(r.min_commit_ts);
     if (r.one_pc_commit_ts.is_set()) out += " one_pc_commit=" + show(r.one_pc_commit_ts);
     return out + "\n";
+  }
+
+  // lock START FOR_UPDATE KEYS ...
+  std::string lock(const Line& line) {
+    static const std::set<std::string> kFlags = {"values", "existence", "if_exists", "force", "wait"};
+    PessimisticLock command;
+    command.start_ts = line.ts(1);
+    command.for_update_ts = line.ts(2);
+    for (auto& word : keys(line, 3)) {
+      if (kFlags.contains(word)) continue;
+      const bool must_not_exist = word.ends_with("!absent");
+      command.keys.push_back({must_not_exist ? word.substr(0, word.size() - 7) : word, must_not_exist});
+    }
+    command.primary = line.option("primary", command.keys.front().key);
+    command.lock_ttl_ms = line.number("ttl");
+    command.min_commit_ts = line.ts_option("min_commit");
+    command.wait_timeout_ms = line.has("wait") ? 0 : -1;
+    command.return_values = line.has("values");
+    command.check_existence = line.has("existence");
+    command.lock_only_if_exists = line.has("if_exists");
+    if (line.has("force")) command.wake_up_mode = WakeUpMode::kForceLock;
+    const auto names = command.keys;
+    auto r = world_->run(std::move(command));
+    if (r.error) return error(*r.error);
+    std::string out;
+    for (size_t i = 0; i < r.keys.size(); ++i) {
+      const LockedKey& key = r.keys[i];
+      out += names[i].key + (key.is_locked ? " locked" : " not locked");
+      if (key.conflict_ts.is_set()) out += " over " + show(key.conflict_ts);
+      if (key.value) out += " value=" + show_value(*key.value);
+      if (key.exists) out += " exists";
+      out += "\n";
+    }
+    return out;
   }
 
   std::string check_txn_status(const Line& line) {

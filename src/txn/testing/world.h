@@ -21,7 +21,8 @@ class World {
   explicit World(SchedulerLimits limits = {},
                  engine::RegionDescription region = engine::LocalRegionStore::whole_key_space())
       : store_(engine::open_memory_kv(std::make_shared<engine::MemoryDisk>()), *executor_, std::move(region)),
-        scheduler_(store_, concurrency_, clock_, limits) {}
+        deadlocks_(clock_, limits.lock_waiting.timeout_default),
+        scheduler_(store_, concurrency_, clock_, deadlocks_, limits) {}
 
   // Starts a command; the answer appears in the result once it is there.
   template <class C>
@@ -49,6 +50,7 @@ class World {
   engine::LocalRegionStore& store() { return store_; }
   Scheduler& scheduler() { return scheduler_; }
   ConcurrencyManager& concurrency() { return concurrency_; }
+  LocalDeadlocks& deadlocks() { return deadlocks_; }
   runtime::SimLoop& loop() { return loop_; }
   runtime::SimClock& clock() { return clock_; }
   runtime::Executor& executor() { return *executor_; }
@@ -66,6 +68,7 @@ class World {
   std::shared_ptr<runtime::Executor> executor_ = executors_.make("shard");
   ConcurrencyManager concurrency_{Timestamp(1)};
   engine::LocalRegionStore store_;
+  LocalDeadlocks deadlocks_;
   Scheduler scheduler_;
 };
 

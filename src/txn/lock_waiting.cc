@@ -1,0 +1,150 @@
+#include "txn/lock_waiting.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace cairn::txn {
+
+LockWaiting::LockWaiting(runtime::Executor& executor, const runtime::Clock& clock, DeadlockClient& deadlocks,
+                         LockWaitingOptions options)
+    : executor_(executor),
+      clock_(clock),
+      deadlocks_(deadlocks),
+      options_(options),
+      self_(std::make_shared<LockWaiting*>(this)) {}
+
+std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>> LockWaiting::join(Waiter waiter,
+                                                                                       const LockInfo& lock) {
+  CHECK(waiter.start_ts != lock.start_ts, "transaction {} waits for its own lock", lock.start_ts);
+  CHECK(!is_full(), "{} waiters", waiters_.size());
+  const WaiterId id = next_id_++;
+  auto [promise, future] = runtime::one_shot<Wake>();
+  auto [queue, is_new] = queues_.try_emplace(lock.key);
+  if (is_new || queue->second.lock.start_ts != lock.start_ts) queue->second.lock_since = clock_.now();
+  queue->second.lock = lock;
+  queue->second.places.insert({waiter.start_ts, id});
+  by_region_[waiter.region].insert(id);
+  const bool may_deadlock = waiter.may_deadlock;
+  Entry& entry = waiters_.emplace(id, Entry{std::move(waiter), lock.key, std::move(promise), {}}).first->second;
+  if (may_deadlock) detect(id, entry, lock);
+  return {id, std::move(future)};
+}
+
+LockInfo LockWaiting::leave(WaiterId id) {
+  const auto found = waiters_.find(id);
+  CHECK(found != waiters_.end(), "waiter {} does not wait", id);
+  const Queue& queue = queues_.at(found->second.key);
+  LockInfo lock = queue.lock;
+  const auto waited = (clock_.now() - queue.lock_since) / std::chrono::milliseconds(1);
+  lock.duration_to_last_update_ms = static_cast<uint64_t>(std::max<int64_t>(1, waited));
+  const Entry entry = take(id);
+  return lock;
+}
+
+// Takes the waiter out of all that it stands in.
+LockWaiting::Entry LockWaiting::take(WaiterId id) {
+  const auto found = waiters_.find(id);
+  CHECK(found != waiters_.end(), "waiter {} does not wait", id);
+  Entry entry = std::move(found->second);
+  waiters_.erase(found);
+  if (entry.wait.txn.is_set()) deadlocks_.clean_up_wait_for(entry.wait);
+  const auto region = by_region_.find(entry.waiter.region);
+  region->second.erase(id);
+  if (region->second.empty()) by_region_.erase(region);
+  const auto queue = queues_.find(entry.key);
+  queue->second.places.erase({entry.waiter.start_ts, id});
+  if (queue->second.places.empty()) {
+    if (queue->second.delayed.is_set()) executor_.cancel(queue->second.delayed);
+    queues_.erase(queue);
+  }
+  return entry;
+}
+
+void LockWaiting::wake(WaiterId id, Wake why) { take(id).promise.set(std::move(why)); }
+
+void LockWaiting::on_released(const Bytes& key, Release release) {
+  const auto found = queues_.find(key);
+  if (found == queues_.end()) return;
+  Queue& queue = found->second;
+  const WaiterId first = queue.places.begin()->id;
+  if (waiters_.at(first).waiter.mode == WakeUpMode::kForceLock) {
+    // It locks the key, or passes its turn on: nobody else has anything to try meanwhile.
+    if (queue.delayed.is_set()) executor_.cancel(std::exchange(queue.delayed, {}));
+    wake(first, GoOn{release});
+    return;
+  }
+  queue.last_release = release;
+  queue.delayed_below = next_id_;
+  if (!queue.delayed.is_set() && queue.places.size() > 1) {
+    queue.delayed = executor_.after(options_.wake_up_delay, [alive = std::weak_ptr(self_), key] {
+      if (auto self = alive.lock()) (*self)->wake_delayed(key);
+    });
+  }
+  wake(first, TryAgain{release});  // the last to touch the queue: it may be gone
+}
+
+void LockWaiting::wake_delayed(const Bytes& key) {
+  const auto found = queues_.find(key);
+  if (found == queues_.end()) return;
+  Queue& queue = found->second;
+  queue.delayed = {};
+  const Release release = queue.last_release;
+  std::vector<WaiterId> normal;
+  std::optional<WaiterId> force_lock;
+  for (const Place& place : queue.places) {
+    if (place.id >= queue.delayed_below) continue;
+    if (waiters_.at(place.id).waiter.mode == WakeUpMode::kForceLock) {
+      force_lock = place.id;
+      break;
+    }
+    normal.push_back(place.id);
+  }
+  for (WaiterId id : normal) wake(id, TryAgain{release});
+  if (force_lock) wake(*force_lock, GoOn{release});
+}
+
+void LockWaiting::on_acquired(const LockInfo& lock) {
+  const auto found = queues_.find(lock.key);
+  if (found == queues_.end()) return;
+  found->second.lock = lock;
+  found->second.lock_since = clock_.now();
+  std::vector<WaiterId> ids;
+  for (const Place& place : found->second.places) ids.push_back(place.id);
+  for (WaiterId id : ids) {
+    const auto waiter = waiters_.find(id);  // a detection may have told one that it is in a deadlock
+    if (waiter == waiters_.end()) continue;
+    if (waiter->second.waiter.start_ts == lock.start_ts) {
+      wake(id, GoOn{});  // another request of its transaction was first
+    } else if (waiter->second.waiter.may_deadlock) {
+      detect(id, waiter->second, lock);
+    }
+  }
+}
+
+void LockWaiting::wake_region(RegionId region) {
+  const auto found = by_region_.find(region);
+  if (found == by_region_.end()) return;
+  for (WaiterId id : std::set<WaiterId>(found->second)) wake(id, GoOn{});
+}
+
+void LockWaiting::detect(WaiterId id, Entry& entry, const LockInfo& lock) {
+  if (entry.wait.txn.is_set()) deadlocks_.clean_up_wait_for(entry.wait);
+  entry.wait = {entry.waiter.start_ts, lock.start_ts, deadlock_key_hash(lock.key), lock.key,
+                entry.waiter.resource_group_tag};
+  // The answer may come at once; nobody may use the entry after this.
+  runtime::spawn_inline(detect_and_tell(self_, &deadlocks_, id, entry.wait));
+}
+
+runtime::Task<void> LockWaiting::detect_and_tell(std::weak_ptr<LockWaiting*> self, DeadlockClient* deadlocks,
+                                                 WaiterId id, WaitForEdge wait) {
+  auto cycle = co_await deadlocks->detect(wait);
+  const auto alive = self.lock();
+  if (!cycle || !alive) co_return;
+  const auto found = (*alive)->waiters_.find(id);
+  // It may have been woken since, or wait for another by now.
+  if (found == (*alive)->waiters_.end() || found->second.wait != wait) co_return;
+  (*alive)->wake(id, std::move(*cycle));
+}
+
+}  // namespace cairn::txn
