@@ -120,6 +120,127 @@ TEST(Node, AConflictingPrewriteWritesNothing) {
   EXPECT_TRUE(get(world, "0", ts(9000)).not_found());
 }
 
+kvrpcpb::PessimisticLockRequest lock_request(SingleStore& world, std::vector<Bytes> keys, uint64_t start, uint64_t at) {
+  kvrpcpb::PessimisticLockRequest request;
+  *request.mutable_context() = world.context();
+  for (const auto& key : keys) {
+    request.add_mutations()->set_op(kvrpcpb::Op::PessimisticLock);
+    request.mutable_mutations()->rbegin()->set_key(key);
+  }
+  request.set_primary_lock(keys.front());
+  request.set_start_version(start);
+  request.set_for_update_ts(at);
+  request.set_lock_ttl(20000);
+  return request;
+}
+
+TEST(Node, APessimisticTransactionLocksPrewritesAndCommits) {
+  SingleStore world;
+  ASSERT_TRUE(prewrite(world, {{"a", "1"}}, ts(2000)).errors().empty());
+  ASSERT_FALSE(commit(world, {"a"}, ts(2000), ts(2001)).has_error());
+  auto request = lock_request(world, {"a", "b"}, ts(3000), ts(3000));
+  request.set_return_values(true);
+  const auto locked = world.ask(&Node::kv_pessimistic_lock, request).value();
+  ASSERT_TRUE(locked.errors().empty()) << locked.ShortDebugString();
+  ASSERT_EQ(locked.values_size(), 2);
+  ASSERT_EQ(locked.not_founds_size(), 2) << "one for each key";
+  EXPECT_EQ(locked.values(0), "1");
+  EXPECT_FALSE(locked.not_founds(0));
+  EXPECT_TRUE(locked.not_founds(1));
+  EXPECT_EQ(get(world, "a", ts(4000)).value(), "1") << "readers pass over the lock";
+
+  kvrpcpb::PrewriteRequest write;
+  *write.mutable_context() = world.context();
+  write.set_primary_lock("a");
+  write.set_start_version(ts(3000));
+  write.set_for_update_ts(ts(3000));
+  for (const char* key : {"a", "b"}) {
+    auto& mutation = *write.add_mutations();
+    mutation.set_op(kvrpcpb::Op::Put);
+    mutation.set_key(key);
+    mutation.set_value("2");
+    write.add_pessimistic_actions(kvrpcpb::PrewriteRequest::DO_PESSIMISTIC_CHECK);
+  }
+  auto& constraint = *write.add_for_update_ts_constraints();
+  constraint.set_index(1);
+  constraint.set_expected_for_update_ts(ts(2999));
+  EXPECT_NE(world.ask(&Node::kv_prewrite, write).value().errors(0).abort().find("PessimisticLockNotFound"),
+            std::string::npos);
+  constraint.set_expected_for_update_ts(ts(3000));
+  const auto written = world.ask(&Node::kv_prewrite, write).value();
+  ASSERT_TRUE(written.errors().empty()) << written.ShortDebugString();
+  ASSERT_FALSE(commit(world, {"a", "b"}, ts(3000), ts(5000)).has_error());
+  EXPECT_EQ(get(world, "b", ts(5000)).value(), "2");
+
+  // A statement that did not see the commit is told of it, or locks over it by force.
+  auto late = lock_request(world, {"a"}, ts(3500), ts(3500));
+  const auto refused = world.ask(&Node::kv_pessimistic_lock, late).value();
+  ASSERT_EQ(refused.errors_size(), 1);
+  EXPECT_EQ(refused.errors(0).conflict().conflict_commit_ts(), ts(5000));
+  EXPECT_EQ(refused.errors(0).conflict().reason(), kvrpcpb::WriteConflict::PessimisticRetry);
+  late.set_wake_up_mode(kvrpcpb::PessimisticLockWakeUpMode::WakeUpModeForceLock);
+  const auto forced = world.ask(&Node::kv_pessimistic_lock, late).value();
+  ASSERT_EQ(forced.results_size(), 1) << forced.ShortDebugString();
+  EXPECT_EQ(forced.results(0).type(), kvrpcpb::PessimisticLockKeyResultType::LockResultLockedWithConflict);
+  EXPECT_EQ(forced.results(0).locked_with_conflict_ts(), ts(5000));
+  EXPECT_EQ(forced.results(0).value(), "2");
+  EXPECT_TRUE(forced.results(0).existence());
+}
+
+TEST(Node, APessimisticLockWaitsUntilTheOtherIsGivenBackOrItsTimeIsOver) {
+  SingleStore world;
+  auto first = lock_request(world, {"a"}, ts(3000), ts(3000));
+  ASSERT_TRUE(world.ask(&Node::kv_pessimistic_lock, first).value().errors().empty());
+  auto second = lock_request(world, {"a"}, ts(3001), ts(3001));
+  second.set_wake_up_mode(kvrpcpb::PessimisticLockWakeUpMode::WakeUpModeForceLock);
+  const auto timed_out = world.ask(&Node::kv_pessimistic_lock, second).value();
+  ASSERT_EQ(timed_out.errors_size(), 1) << timed_out.ShortDebugString();
+  EXPECT_EQ(timed_out.errors(0).locked().lock_version(), ts(3000));
+  EXPECT_GE(timed_out.errors(0).locked().duration_to_last_update_ms(), 1000u);
+  EXPECT_EQ(timed_out.results(0).type(), kvrpcpb::PessimisticLockKeyResultType::LockResultFailed);
+
+  std::optional<api::Reply<kvrpcpb::PessimisticLockResponse>> waiting;
+  world.node->kv_pessimistic_lock(api::make_call<kvrpcpb::PessimisticLockRequest, kvrpcpb::PessimisticLockResponse>(
+      second, [&waiting](api::Reply<kvrpcpb::PessimisticLockResponse> r) { waiting.emplace(std::move(r)); }));
+  world.loop.run_for(300ms);
+  EXPECT_FALSE(waiting);
+  kvrpcpb::PessimisticRollbackRequest give_back;
+  *give_back.mutable_context() = world.context();
+  give_back.set_start_version(ts(3000));
+  give_back.set_for_update_ts(ts(3000));
+  give_back.add_keys("a");
+  EXPECT_TRUE(world.ask(&Node::kv_pessimistic_rollback, give_back).value().errors().empty());
+  world.loop.run_for(300ms);
+  ASSERT_TRUE(waiting && waiting->ok());
+  EXPECT_TRUE(waiting->value().errors().empty()) << waiting->value().ShortDebugString();
+  EXPECT_EQ(waiting->value().results(0).type(), kvrpcpb::PessimisticLockKeyResultType::LockResultNormal);
+}
+
+TEST(Node, ADeadlockIsToldWithItsCycle) {
+  SingleStore world;
+  ASSERT_TRUE(
+      world.ask(&Node::kv_pessimistic_lock, lock_request(world, {"a"}, ts(3000), ts(3000))).value().errors().empty());
+  ASSERT_TRUE(
+      world.ask(&Node::kv_pessimistic_lock, lock_request(world, {"b"}, ts(3001), ts(3001))).value().errors().empty());
+  std::optional<api::Reply<kvrpcpb::PessimisticLockResponse>> waiting;
+  world.node->kv_pessimistic_lock(api::make_call<kvrpcpb::PessimisticLockRequest, kvrpcpb::PessimisticLockResponse>(
+      lock_request(world, {"b"}, ts(3000), ts(3002)),
+      [&waiting](api::Reply<kvrpcpb::PessimisticLockResponse> r) { waiting.emplace(std::move(r)); }));
+  world.loop.run_for(100ms);
+  const auto closing = world.ask(&Node::kv_pessimistic_lock, lock_request(world, {"a"}, ts(3001), ts(3003))).value();
+  ASSERT_EQ(closing.errors_size(), 1) << closing.ShortDebugString();
+  const auto& deadlock = closing.errors(0).deadlock();
+  EXPECT_EQ(deadlock.lock_ts(), ts(3000));
+  EXPECT_EQ(deadlock.lock_key(), "a");
+  EXPECT_EQ(deadlock.deadlock_key(), "b");
+  ASSERT_EQ(deadlock.wait_chain_size(), 2);
+  EXPECT_EQ(deadlock.wait_chain(0).txn(), ts(3000));
+  EXPECT_EQ(deadlock.wait_chain(1).txn(), ts(3001));
+  EXPECT_NE(deadlock.wait_chain(1).key_hash(), 0u);
+  world.loop.run_for(2s);
+  EXPECT_TRUE(waiting.has_value());
+}
+
 TEST(Node, RawValuesIncludingEmptyOnesComeBack) {
   SingleStore world;
   EXPECT_TRUE(raw_put(world, "k", "v").error().empty());

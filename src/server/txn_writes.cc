@@ -2,6 +2,8 @@
 // What a request gets wrong in itself is refused before: it changes nothing. Tests: node_test.cc.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "server/node.h"
 #include "server/parts.h"
 #include "txn/commands.h"
@@ -51,12 +53,6 @@ std::optional<txn::Mutation> mutation_of(const kvrpcpb::Mutation& in) {
 }
 
 std::optional<std::string> check_prewrite(const Parts& parts, const kvrpcpb::PrewriteRequest& request) {
-  if (request.for_update_ts() != 0) return "pessimistic transactions are not served by this version";
-  for (const auto action : request.pessimistic_actions()) {
-    if (action != kvrpcpb::PrewriteRequest::SKIP_PESSIMISTIC_CHECK) {
-      return "pessimistic transactions are not served by this version";
-    }
-  }
   if (request.start_version() == 0) return "a transaction needs a start timestamp";
   if (auto bad = check_key(parts, request.primary_lock())) return "primary: " + *bad;
   for (const auto& mutation : request.mutations()) {
@@ -65,7 +61,96 @@ std::optional<std::string> check_prewrite(const Parts& parts, const kvrpcpb::Pre
       return fmt::format("a prewrite cannot hold a mutation of kind {}", kvrpcpb::Op_Name(mutation.op()));
     }
   }
+  for (const auto& constraint : request.for_update_ts_constraints()) {
+    if (constraint.index() >= static_cast<uint32_t>(request.mutations_size())) {
+      return fmt::format("a constraint of for_update_ts names mutation {} of {}", constraint.index(),
+                         request.mutations_size());
+    }
+  }
+  for (const int action : request.pessimistic_actions()) {
+    if (!kvrpcpb::PrewriteRequest::PessimisticAction_IsValid(action)) {
+      return fmt::format("a prewrite cannot hold a pessimistic action of kind {}", action);
+    }
+  }
   return std::nullopt;
+}
+
+// A mutation without an action of its own needs no check.
+void add_pessimistic(txn::Prewrite& command, const kvrpcpb::PrewriteRequest& request) {
+  command.for_update_ts = Timestamp(request.for_update_ts());
+  const auto actions = std::min(static_cast<size_t>(request.pessimistic_actions_size()), command.mutations.size());
+  for (size_t i = 0; i < actions; ++i) {
+    command.mutations[i].pessimistic_action =
+        static_cast<txn::Mutation::PessimisticAction>(request.pessimistic_actions(static_cast<int>(i)));
+  }
+  for (const auto& constraint : request.for_update_ts_constraints()) {
+    command.mutations[constraint.index()].expected_for_update_ts = Timestamp(constraint.expected_for_update_ts());
+  }
+}
+
+std::optional<std::string> check_lock(const Parts& parts, const kvrpcpb::PessimisticLockRequest& request) {
+  if (request.start_version() == 0) return "a transaction needs a start timestamp";
+  if (request.mutations().empty()) return "there is nothing to lock";
+  if (request.wake_up_mode() == kvrpcpb::PessimisticLockWakeUpMode::WakeUpModeForceLock &&
+      request.mutations_size() != 1) {
+    return fmt::format("the force-lock mode takes one key, and {} were given", request.mutations_size());
+  }
+  if (auto bad = check_key(parts, request.primary_lock())) return "primary: " + *bad;
+  for (const auto& mutation : request.mutations()) {
+    if (auto bad = check_key(parts, mutation.key())) return bad;
+    if (mutation.op() != kvrpcpb::Op::PessimisticLock) {
+      return fmt::format("a pessimistic lock cannot be a mutation of kind {}", kvrpcpb::Op_Name(mutation.op()));
+    }
+  }
+  return std::nullopt;
+}
+
+txn::PessimisticLock lock_of(const kvrpcpb::PessimisticLockRequest& request) {
+  txn::PessimisticLock command;
+  command.keys.reserve(static_cast<size_t>(request.mutations_size()));
+  for (const auto& mutation : request.mutations()) {
+    command.keys.push_back({mutation.key(), mutation.assertion() == kvrpcpb::Assertion::NotExist});
+  }
+  command.primary = request.primary_lock();
+  command.start_ts = Timestamp(request.start_version());
+  command.for_update_ts = Timestamp(request.for_update_ts());
+  command.min_commit_ts = Timestamp(request.min_commit_ts());
+  command.lock_ttl_ms = request.lock_ttl();
+  command.is_first_lock = request.is_first_lock();
+  command.wait_timeout_ms = request.wait_timeout();
+  command.return_values = request.return_values();
+  command.check_existence = request.check_existence();
+  command.lock_only_if_exists = request.lock_only_if_exists();
+  if (request.wake_up_mode() == kvrpcpb::PessimisticLockWakeUpMode::WakeUpModeForceLock) {
+    command.wake_up_mode = txn::WakeUpMode::kForceLock;
+  }
+  command.resource_group_tag = request.context().resource_group_tag();
+  return command;
+}
+
+// One result, whatever happened.
+void put_force_locked(kvrpcpb::PessimisticLockResponse& response, const txn::PessimisticLockResult& result) {
+  auto& out = *response.add_results();
+  if (result.error) {
+    out.set_type(kvrpcpb::PessimisticLockKeyResultType::LockResultFailed);
+    return;
+  }
+  const txn::LockedKey& key = result.keys.front();
+  out.set_type(key.conflict_ts.is_set() ? kvrpcpb::PessimisticLockKeyResultType::LockResultLockedWithConflict
+                                        : kvrpcpb::PessimisticLockKeyResultType::LockResultNormal);
+  out.set_value(key.value.value_or(Bytes()));
+  out.set_existence(key.exists);
+  out.set_locked_with_conflict_ts(key.conflict_ts.value);
+}
+
+// Clients rely on one entry for each key, in both lists.
+void put_locked(const kvrpcpb::PessimisticLockRequest& request, kvrpcpb::PessimisticLockResponse& response,
+                const txn::PessimisticLockResult& result) {
+  if (!request.return_values() && !request.check_existence()) return;
+  for (const auto& key : result.keys) {
+    if (request.return_values()) response.add_values(key.value.value_or(Bytes()));
+    response.add_not_founds(!key.exists);
+  }
 }
 
 txn::Prewrite prewrite_of(const kvrpcpb::PrewriteRequest& request) {
@@ -85,6 +170,7 @@ txn::Prewrite prewrite_of(const kvrpcpb::PrewriteRequest& request) {
   command.skip_constraint_check = request.skip_constraint_check();
   command.is_retry_request = request.context().is_retry_request();
   command.txn_source = request.context().txn_source();
+  add_pessimistic(command, request);
   return command;
 }
 
@@ -244,14 +330,34 @@ void Node::kv_delete_range(api::Call<kvrpcpb::DeleteRangeRequest, kvrpcpb::Delet
 }
 
 void Node::kv_pessimistic_lock(api::Call<kvrpcpb::PessimisticLockRequest, kvrpcpb::PessimisticLockResponse> call) {
-  if (!admit(*parts_, call, Family::kTransaction)) return;
-  refuse(std::move(call), "pessimistic transactions are not served by this version");
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  if (auto bad = check_lock(*parts_, call.request())) return refuse(std::move(call), *bad);
+  auto command = lock_of(call.request());
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::PessimisticLockRequest& request, kvrpcpb::PessimisticLockResponse& response,
+           txn::PessimisticLockResult result) {
+          if (result.error) *response.add_errors() = to_proto(*result.error);
+          if (request.wake_up_mode() == kvrpcpb::PessimisticLockWakeUpMode::WakeUpModeForceLock) {
+            put_force_locked(response, result);
+          } else {
+            put_locked(request, response, result);
+          }
+        });
 }
 
 void Node::kv_pessimistic_rollback(
     api::Call<kvrpcpb::PessimisticRollbackRequest, kvrpcpb::PessimisticRollbackResponse> call) {
-  if (!admit(*parts_, call, Family::kTransaction)) return;
-  refuse(std::move(call), "pessimistic transactions are not served by this version");
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  const auto& request = call.request();
+  txn::PessimisticRollback command{keys_of(request.keys()), Timestamp(request.start_version()),
+                                   Timestamp(request.for_update_ts())};
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::PessimisticRollbackRequest&, kvrpcpb::PessimisticRollbackResponse& response,
+           txn::PessimisticRollbackResult result) {
+          if (result.error) *response.add_errors() = to_proto(*result.error);
+        });
 }
 
 }  // namespace cairn::server
