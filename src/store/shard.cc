@@ -124,6 +124,7 @@ void Shard::handle_events(replica::Replica& replica) {
     LOG_INFO("region {}: installed a snapshot at {}", replica.id(), replica.applied());
   }
   for (const auto& split : events.splits) on_split(split, replica.is_leader());
+  if (!events.splits.empty()) scheduler_->wake_waiters(replica.id());  // their keys may be the child's now
   if (events.removed) {
     destroy(replica);
     return;
