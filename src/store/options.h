@@ -53,9 +53,9 @@ struct StoreOptions {
   Duration store_heartbeat_interval = 10s;
   Duration region_heartbeat_interval = 60s;
   Duration region_heartbeat_interval_unhealthy = 10s;  // while peers are down or pending
-  Duration peer_down_after = 600s;                     // reported to PD as down
-  Duration leader_missing_after = 7200s;               // asks PD whether this peer still exists
-  Duration pd_timeout = 3s;                            // one call
+  Duration peer_down_after = 10s;         // reported to PD as down; how long PD then waits is PD's max-store-down-time
+  Duration leader_missing_after = 7200s;  // asks PD whether this peer still exists
+  Duration pd_timeout = 3s;               // one call
   Duration pd_retry_delay = 1s;
 
   // Snapshots.
