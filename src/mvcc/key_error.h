@@ -116,7 +116,7 @@ struct Deadlock {
   Timestamp lock_ts;  // start_ts of the holder of the lock on `lock_key`
   Bytes lock_key;     // that this transaction would wait for
   uint64_t deadlock_key_hash = 0;
-  Bytes deadlock_key;  // held by this transaction, waited for by the last but one of the cycle
+  Bytes deadlock_key;                   // held by this transaction, waited for by the last but one of the cycle
   std::vector<WaitForEdge> wait_chain;  // the cycle; this transaction's own wait is the last
 };
 // Everything else: the client fails the transaction with this text.
