@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	tikverr "github.com/tikv/client-go/v2/error"
+	"github.com/tikv/client-go/v2/kv"
 	"github.com/tikv/client-go/v2/txnkv"
 	"github.com/tikv/client-go/v2/txnkv/transaction"
 )
@@ -152,14 +153,28 @@ func prewritten(t *testing.T, c *txnkv.Client, prefix string, n int) transaction
 	return committer
 }
 
-func TestAReaderRollsBackAnAbandonedTransaction(t *testing.T) {
+func TestAnAbandonedTransactionIsReadPastAndRolledBack(t *testing.T) {
+	ctx := context.Background()
 	c := txnClient(t)
-	prewritten(t, c, "abandoned", 10)
-	began := time.Now()
+	committer := prewritten(t, c, "abandoned", 10)
+	// A reader does not wait: it pushes the locks' least commit timestamp beyond its own.
 	for i := 0; i < 10; i++ {
-		requireAbsent(t, c, key("abandoned", i)) // waits until the lock's time to live has passed
+		requireAbsent(t, c, key("abandoned", i))
 	}
+	// A writer has to wait until the locks' time to live has passed, and then rolls the transaction back.
+	began := time.Now()
+	writer := begin(t, c)
+	require.NoError(t, writer.Set(key("abandoned", 0), []byte("w")))
+	require.NoError(t, writer.Commit(ctx))
 	require.Less(t, time.Since(began), 30*time.Second)
+	for i := 1; i < 10; i++ {
+		requireAbsent(t, c, key("abandoned", i))
+	}
+	ts, err := c.CurrentTimestamp("global")
+	require.NoError(t, err)
+	committer.SetCommitTS(ts)
+	require.Error(t, committer.CommitMutations(ctx), "it was rolled back")
+	requireValue(t, c, key("abandoned", 0), "w")
 }
 
 func TestAReaderCommitsASecondaryOfACommittedTransaction(t *testing.T) {
@@ -212,4 +227,57 @@ func TestTxnConcurrentIncrementsLoseNothing(t *testing.T) {
 		require.NoError(t, <-errs)
 	}
 	requireValue(t, c, []byte("inc/a"), fmt.Sprint(workers*each))
+}
+
+func TestPessimisticTransactionsTakeTurns(t *testing.T) {
+	ctx := context.Background()
+	c := txnClient(t)
+	const workers, each = 4, 15
+	errs := make(chan error, workers)
+	for w := 0; w < workers; w++ {
+		go func() {
+			for i := 0; i < each; i++ {
+				if err := pessimisticIncrement(ctx, c, []byte("pess/a")); err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for w := 0; w < workers; w++ {
+		require.NoError(t, <-errs)
+	}
+	requireValue(t, c, []byte("pess/a"), fmt.Sprint(workers*each))
+}
+
+// pessimisticIncrement locks the key, reads it under the lock and writes one more.
+func pessimisticIncrement(ctx context.Context, c *txnkv.Client, k []byte) error {
+	txn, err := c.Begin()
+	if err != nil {
+		return err
+	}
+	txn.SetPessimistic(true)
+	for {
+		ts, err := c.CurrentTimestamp("global")
+		if err != nil {
+			return err
+		}
+		lock := kv.NewLockCtx(ts, kv.LockAlwaysWait, time.Now())
+		lock.InitReturnValues(1)
+		if err = txn.LockKeys(ctx, lock, k); err == nil {
+			n := 0
+			if v, ok := lock.Values[string(k)]; ok {
+				fmt.Sscan(string(v.Value), &n)
+			}
+			if err := txn.Set(k, []byte(fmt.Sprint(n+1))); err != nil {
+				return err
+			}
+			return txn.Commit(ctx)
+		}
+		if !tikverr.IsErrWriteConflict(err) {
+			txn.Rollback()
+			return err
+		}
+	}
 }
