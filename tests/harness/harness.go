@@ -37,7 +37,12 @@ func Binary(t testing.TB) string {
 }
 
 var portLock sync.Mutex
-var nextPort = 21000 + os.Getpid()%2000*16
+
+// Below the range from which the kernel takes ports for outgoing connections: a store that is started again must find
+// its port free.
+const firstPort, lastPort = 15000, 32000
+
+var nextPort = firstPort + os.Getpid()%1000*16
 
 // FreePorts finds n consecutive free loopback ports.
 func FreePorts(t testing.TB, n int) int {
@@ -47,8 +52,8 @@ func FreePorts(t testing.TB, n int) int {
 	for try := 0; try < 2000; try++ {
 		base := nextPort
 		nextPort += n
-		if nextPort > 60000 {
-			nextPort = 21000
+		if nextPort+n > lastPort {
+			nextPort = firstPort
 		}
 		free := true
 		for port := base; port < base+n && free; port++ {
