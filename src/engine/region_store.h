@@ -1,6 +1,6 @@
 // The contract of the replicated store, on which transactions (txn/) and the raw API (rawkv/) rest: a consistent view
 // of one region to read from, and a list of changes to replicate. store/ implements it over Raft; tests implement it
-// over a plain engine (testing/local_region_store.h).
+// over a plain engine (memory/local_region_store.h).
 //
 // Keys here are engine keys: without the store's 'z', as they are proposed in Raft.
 #pragma once
