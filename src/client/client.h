@@ -77,8 +77,8 @@ class Client {
   runtime::Task<Outcome<Transaction>> begin();
   Transaction begin_at(Timestamp start_ts);
 
-  // The raw API: single keys are linearizable, except that a swap is atomic only against other swaps (TiKV's rule: plain
-  // writes take no latch). Batches are atomic per region only. `ttl_seconds` 0: for ever.
+  // The raw API: single keys are linearizable, except that a swap is atomic only against other swaps (TiKV's rule:
+  // plain writes take no latch). Batches are atomic per region only. `ttl_seconds` 0: for ever.
   runtime::Task<Outcome<std::optional<Bytes>>> raw_get(Bytes key);
   runtime::Task<Outcome<std::map<Bytes, Bytes>>> raw_batch_get(std::vector<Bytes> keys);
   runtime::Task<Outcome<void>> raw_put(Bytes key, Bytes value, uint64_t ttl_seconds = 0);
