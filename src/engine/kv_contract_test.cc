@@ -1,8 +1,10 @@
 // The contract of the ordered store, on both twins.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <map>
 #include <thread>
 
@@ -308,6 +310,110 @@ TEST_P(KvContract, dropping_files_touches_nothing_outside_the_range) {
 }
 
 // Random batches against a plain map, with snapshots held over them, flushes and orderly closings between.
+// Drops the pairs whose value says so, and remembers what it saw.
+class DropMarked final : public CompactionFilterFactory {
+ public:
+  std::unique_ptr<CompactionFilter> begin(Cf cf) override {
+    struct Filter final : CompactionFilter {
+      explicit Filter(DropMarked* owner) : owner(owner) {}
+      Verdict judge(ByteView key, ByteView value) override {
+        EXPECT_TRUE(last.empty() || ByteView(last) < key) << "keys come in order, each once";
+        last = key;
+        ++owner->seen;
+        return value.starts_with("drop") ? Verdict::kDrop : Verdict::kKeep;
+      }
+      DropMarked* owner;
+      Bytes last;
+    };
+    return cf == Cf::kWrite ? std::make_unique<Filter>(this) : nullptr;
+  }
+  std::atomic<int> seen{0};
+};
+
+TEST_P(KvContract, compactions_drop_what_the_filter_says_and_a_crash_brings_nothing_of_it_back) {
+  std::atomic<bool> canceled{false};
+  auto batch = kv().new_batch();
+  for (int i = 0; i < 100; ++i) {
+    Bytes key = fmt::format("key{:03}", i);
+    batch->put(Cf::kDefault, key, "drop");
+    batch->put(Cf::kLock, key, "drop");
+    batch->put(Cf::kWrite, key, i % 2 == 0 ? "drop" : "keep");
+  }
+  must(kv().write(*batch));
+  must(kv().flush());
+  auto compact_all = [&](ByteView begin, ByteView end) {
+    for (Cf cf : kEveryCf) {
+      for (int pass = 0; pass < 4; ++pass) must(kv().compact(cf, begin, end, canceled));
+    }
+  };
+  compact_all("", "");
+  EXPECT_EQ(keys(Cf::kWrite).size(), 100u) << "without a filter nothing goes";
+  auto filters = std::make_shared<DropMarked>();
+  kv().set_compaction_filters(filters);
+  compact_all("key000", "key050");
+  EXPECT_GT(filters->seen.load(), 0);
+  EXPECT_GE(keys(Cf::kWrite).size(), 50u);
+  EXPECT_EQ(get(Cf::kWrite, "key010"), std::nullopt);
+  EXPECT_EQ(get(Cf::kWrite, "key011"), "keep");
+  compact_all("", "");
+  EXPECT_EQ(keys(Cf::kWrite).size(), 50u);
+  EXPECT_EQ(keys(Cf::kDefault).size(), 100u);
+  EXPECT_EQ(keys(Cf::kLock).size(), 100u);
+  kv().set_compaction_filters(nullptr);
+  filters.reset();
+  world_.crash();
+  world_.open_kv();
+  EXPECT_EQ(keys(Cf::kWrite).size(), 50u);
+}
+
+TEST_P(KvContract, what_is_dropped_does_not_show_what_it_stood_over) {
+  std::atomic<bool> canceled{false};
+  auto batch = kv().new_batch();
+  batch->put(Cf::kWrite, "a", "old");
+  batch->put(Cf::kWrite, "b", "old");
+  must(kv().write(*batch));
+  must(kv().flush());
+  must(kv().compact(Cf::kWrite, "", "", canceled));  // down to the lowest level
+  put(Cf::kWrite, "a", "drop");
+  must(kv().flush());
+  put(Cf::kWrite, "b", "drop");  // unflushed, or flushed by the compaction
+  kv().set_compaction_filters(std::make_shared<DropMarked>());
+  for (int pass = 0; pass < 4; ++pass) must(kv().compact(Cf::kWrite, "", "", canceled));
+  EXPECT_EQ(get(Cf::kWrite, "a"), std::nullopt);
+  EXPECT_NE(get(Cf::kWrite, "b"), "old");
+}
+
+TEST_P(KvContract, a_canceled_compaction_ends_without_an_error) {
+  std::atomic<bool> canceled{true};
+  put(Cf::kWrite, "a", "drop");
+  must(kv().flush());
+  kv().set_compaction_filters(std::make_shared<DropMarked>());
+  EXPECT_TRUE(kv().compact(Cf::kWrite, "", "", canceled).ok());
+}
+
+TEST_P(KvContract, tables_count_versions_rows_and_deletions) {
+  EXPECT_TRUE(must(kv().tables(Cf::kWrite)).empty());
+  auto batch = kv().new_batch();
+  for (int key = 0; key < 10; ++key) {
+    for (int version = 0; version < 5; ++version) {
+      batch->put(Cf::kWrite, fmt::format("key{}-{:08}", key, version), version == 0 ? "D" : "P");
+      batch->put(Cf::kDefault, fmt::format("key{}-{:08}", key, version), "value");
+    }
+  }
+  must(kv().write(*batch));
+  must(kv().flush());
+  auto tables = must(kv().tables(Cf::kWrite));
+  ASSERT_EQ(tables.size(), 1u);
+  EXPECT_EQ(tables[0].smallest, "key0-00000000");
+  EXPECT_EQ(tables[0].largest, "key9-00000004");
+  EXPECT_EQ(tables[0].entries, 50u);
+  EXPECT_EQ(tables[0].versions, 50u);
+  EXPECT_EQ(tables[0].rows, 10u);
+  EXPECT_EQ(tables[0].deletes, 10u);
+  EXPECT_GT(tables[0].bytes, 0u);
+  EXPECT_EQ(must(kv().tables(Cf::kDefault)).at(0).entries, 50u);
+}
+
 TEST_P(KvContract, random_histories_agree_with_a_plain_map) {
   using Model = std::array<std::map<Bytes, Bytes>, kCfCount>;
   runtime::Random dice(7);

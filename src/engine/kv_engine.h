@@ -13,6 +13,7 @@
 // Threads: all methods of KvEngine are thread-safe. Batches, iterators and writers belong to one thread at a time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -122,6 +123,38 @@ class FileStore {
   virtual Result<std::vector<std::string>> list(const std::string& folder) const = 0;  // names; absent is empty
 };
 
+// Looks at the pairs of one column family as a compaction passes them, in key order, and says which may go. A pass sees
+// what the files that it merges hold, and no more: neither what lies in memory or in files of other levels, nor whether
+// something newer stands over a pair. What it drops stays shadowed or goes as if deleted at that moment, but snapshots
+// taken before do not keep it. One thread at a time; its end is the end of the pass.
+class CompactionFilter {
+ public:
+  virtual ~CompactionFilter() = default;
+  enum class Verdict : uint8_t { kKeep, kDrop };
+  virtual Verdict judge(ByteView key, ByteView value) = 0;
+};
+
+// Makes the filter of each pass. Called on the engine's threads.
+class CompactionFilterFactory {
+ public:
+  virtual ~CompactionFilterFactory() = default;
+  virtual std::unique_ptr<CompactionFilter> begin(Cf cf) = 0;  // null: this pass drops nothing
+};
+
+// What one file of a column family holds. The last three are counted in the write column family only.
+struct TableStats {
+  Bytes smallest, largest;  // keys, both included
+  uint64_t bytes = 0;
+  uint64_t entries = 0;     // deletions included
+  uint64_t tombstones = 0;  // of single keys
+  uint64_t versions = 0;    // pairs
+  uint64_t rows = 0;        // keys that differ in more than their timestamp
+  uint64_t deletes = 0;     // pairs that are write records of deletions
+};
+
+// Whether the value of a pair of the write column family is the record of a deletion (mvcc/write.h has its form).
+inline bool is_deletion_record(ByteView value) { return value.starts_with('D'); }
+
 class KvEngine {
  public:
   virtual ~KvEngine() = default;
@@ -149,6 +182,16 @@ class KvEngine {
   // Frees the space of [begin, end) in the data column families without leaving tombstones where whole files fall
   // inside; what is left of it must still be deleted by delete_range. Durable on return.
   virtual Result<void> drop_files_in_range(ByteView begin, ByteView end) = 0;
+
+  // From now on compactions of the default and write column families pass these filters; null: none. Passes that have
+  // begun keep the filter that they have.
+  virtual void set_compaction_filters(std::shared_ptr<CompactionFilterFactory> factory) = 0;
+  // Merges what files hold of [begin, end) (empty: no bound) down to one level, through the filter; may flush first.
+  // Returns when it is done, or soon after `canceled` became true. Several passes may be needed until the filter has
+  // seen all there is of a key together.
+  virtual Result<void> compact(Cf cf, ByteView begin, ByteView end, std::atomic<bool>& canceled) = 0;
+  // The files that hold data now, in no order. Looks at each of them: for a look every minute or so.
+  virtual Result<std::vector<TableStats>> tables(Cf cf) const = 0;
 
   // Bytes on disk and in memory of [begin, end) over the data column families, about.
   virtual uint64_t approximate_size(ByteView begin, ByteView end) const = 0;

@@ -42,7 +42,17 @@ enum class CrashKind {
 };
 
 // A kind of access to the disk, for the hook.
-enum class DiskAccess { kKvWrite, kKvFlush, kKvIngest, kLogWrite, kLogSync, kFileWrite, kFileSync, kFileRead };
+enum class DiskAccess {
+  kKvWrite,
+  kKvFlush,
+  kKvIngest,
+  kKvCompact,
+  kLogWrite,
+  kLogSync,
+  kFileWrite,
+  kFileSync,
+  kFileRead
+};
 
 // The disk of one node. Thread-safe. Made by make_shared; engines hold a reference to it.
 class MemoryDisk {

@@ -209,6 +209,12 @@ class MemoryKvEngine final : public KvEngine {
   }
   Result<void> ingest(Cf cf, const std::vector<std::string>& paths) override;
   Result<void> drop_files_in_range(ByteView begin, ByteView end) override;
+  void set_compaction_filters(std::shared_ptr<CompactionFilterFactory> factory) override {
+    std::lock_guard lock(state_.mutex);
+    filters_ = std::move(factory);
+  }
+  Result<void> compact(Cf cf, ByteView begin, ByteView end, std::atomic<bool>& canceled) override;
+  Result<std::vector<TableStats>> tables(Cf cf) const override;
 
   uint64_t approximate_size(ByteView begin, ByteView end) const override {
     std::lock_guard lock(state_.mutex);
@@ -251,6 +257,8 @@ class MemoryKvEngine final : public KvEngine {
   DiskState& state_;
   std::shared_ptr<KvState> kv_;
   MemoryFiles files_;
+  std::shared_ptr<CompactionFilterFactory> filters_;  // guarded by state_.mutex
+  uint64_t passes_ = 0;                               // of compactions; guarded by state_.mutex
 };
 
 // Ingested entries are durable at once, so they overtake what is unflushed. That is harmless only where the two do not
@@ -314,6 +322,70 @@ Result<void> MemoryKvEngine::drop_files_in_range(ByteView begin, ByteView end) {
     }
   }
   return {};
+}
+
+// What is durable passes the filter, also where something newer and unflushed stands over it, as memtables are no part
+// of a compaction. A quarter of the keys lies in a level that the pass does not reach: another quarter each time, by a
+// coin of the key.
+Result<void> MemoryKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::atomic<bool>& canceled) {
+  std::shared_ptr<CompactionFilterFactory> filters;
+  PersistentMap durable;
+  uint64_t pass = 0;
+  {
+    std::lock_guard lock(state_.mutex);
+    TRY(check_alive());
+    TRY(state_.access(DiskAccess::kKvCompact, 0));
+    if (cf == Cf::kDefault || cf == Cf::kWrite) filters = filters_;
+    durable = kv_->durable.of(cf);
+    pass = ++passes_;
+  }
+  auto filter = filters ? filters->begin(cf) : nullptr;
+  if (!filter) return {};
+  std::vector<const Entry*> dropped;
+  PersistentMap::Cursor cursor(durable);
+  for (cursor.seek(begin); cursor.valid() && (end.empty() || ByteView(cursor.entry().key) < end); cursor.next()) {
+    if (canceled) return {};  // a compaction that does not end changes nothing
+    const Entry& entry = cursor.entry();
+    if (((PersistentMap::priority_of(entry.key) >> 8) + pass) % 4 == 0) continue;
+    if (filter->judge(entry.key, entry.value) == CompactionFilter::Verdict::kDrop) dropped.push_back(&entry);
+  }
+  std::lock_guard lock(state_.mutex);
+  TRY(check_alive());
+  auto drop_from = [cf](KvImage& image, const Entry* entry) {
+    if (image.of(cf).find(entry->key) == entry) image.of(cf).erase(entry->key);
+  };
+  for (const Entry* entry : dropped) {
+    drop_from(kv_->durable, entry);
+    drop_from(kv_->current, entry);
+    if (kv_->flush) drop_from(kv_->flush->image, entry);
+  }
+  return {};
+}
+
+// One table holds all that is durable of the column family.
+Result<std::vector<TableStats>> MemoryKvEngine::tables(Cf cf) const {
+  PersistentMap durable;
+  {
+    std::lock_guard lock(state_.mutex);
+    TRY(check_alive());
+    durable = kv_->durable.of(cf);
+  }
+  std::vector<TableStats> out;
+  PersistentMap::Cursor cursor(durable);
+  ByteView row;
+  for (cursor.seek_to_first(); cursor.valid(); cursor.next()) {
+    const Entry& entry = cursor.entry();
+    if (out.empty()) out.push_back({.smallest = entry.key, .largest = {}});
+    TableStats& table = out.back();
+    table.largest = entry.key;
+    table.bytes += entry.key.size() + entry.value.size();
+    ++table.entries;
+    if (cf != Cf::kWrite) continue;
+    if (table.versions++ == 0 || prefix_of(entry.key) != row) ++table.rows;
+    row = prefix_of(entry.key);
+    if (is_deletion_record(entry.value)) ++table.deletes;
+  }
+  return out;
 }
 
 }  // namespace

@@ -20,10 +20,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <map>
 #include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "engine/rocks/compaction_filters.h"
 #include "engine/rocks/posix_files.h"
 #include "engine/rocks/rocks_engine.h"
 #include "engine/rocks/rocks_options.h"
@@ -60,6 +62,7 @@ class KvListener final : public rocksdb::EventListener {
 struct Database {
   std::shared_ptr<KvListener> listener = std::make_shared<KvListener>();
   std::shared_ptr<BackgroundError> background_error;
+  std::shared_ptr<FilterSlot> filters = std::make_shared<FilterSlot>();
   std::array<rocksdb::ColumnFamilyHandle*, kCfCount> handles{};
   std::unique_ptr<rocksdb::DB> db;
 
@@ -239,6 +242,11 @@ class RocksKvEngine final : public KvEngine {
   }
   Result<void> ingest(Cf cf, const std::vector<std::string>& paths) override;
   Result<void> drop_files_in_range(ByteView begin, ByteView end) override;
+  void set_compaction_filters(std::shared_ptr<CompactionFilterFactory> factory) override {
+    database_->filters->set(std::move(factory));
+  }
+  Result<void> compact(Cf cf, ByteView begin, ByteView end, std::atomic<bool>& canceled) override;
+  Result<std::vector<TableStats>> tables(Cf cf) const override;
 
   uint64_t approximate_size(ByteView begin, ByteView end) const override;
   Space space() const override;
@@ -300,6 +308,42 @@ Result<void> RocksKvEngine::drop_files_in_range(ByteView begin, ByteView end) {
   return {};
 }
 
+Result<void> RocksKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::atomic<bool>& canceled) {
+  TRY(database_->background_error->check());
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;  // those that RocksDB chooses go on beside it
+  options.canceled = &canceled;
+  // By default the lowest level, too, is rewritten if the column family has a filter: most old versions lie there.
+  rocksdb::Slice first = slice(begin), last = slice(end);
+  auto status =
+      db().CompactRange(options, database_->of(cf), begin.empty() ? nullptr : &first, end.empty() ? nullptr : &last);
+  if (status.IsIncomplete() && canceled) return {};
+  return to_result(status, "compacting");
+}
+
+Result<std::vector<TableStats>> RocksKvEngine::tables(Cf cf) const {
+  rocksdb::TablePropertiesCollection properties;
+  TRY(to_result(db().GetPropertiesOfAllTables(database_->of(cf), &properties), "looking at the tables"));
+  // The two lists name a file in different ways: they are joined by what comes behind the last slash.
+  const auto file_name = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
+  std::map<std::string, const rocksdb::TableProperties*> by_file;
+  for (const auto& [path, one] : properties) by_file[file_name(path)] = one.get();
+  std::vector<rocksdb::LiveFileMetaData> files;
+  db().GetLiveFilesMetaData(&files);
+  std::vector<TableStats> out;
+  for (const auto& file : files) {
+    if (file.column_family_name != cf_name(cf)) continue;
+    const auto found = by_file.find(file_name(file.name));
+    if (found == by_file.end()) continue;  // it came between the two looks
+    TableStats stats = stats_of(*found->second);
+    stats.smallest = file.smallestkey;
+    stats.largest = file.largestkey;
+    stats.bytes = file.size;
+    out.push_back(std::move(stats));
+  }
+  return out;
+}
+
 uint64_t RocksKvEngine::approximate_size(ByteView begin, ByteView end) const {
   static const Bytes kLastKey(64, '\xff');
   rocksdb::SizeApproximationOptions options;
@@ -357,7 +401,14 @@ Result<std::unique_ptr<KvEngine>> open_rocks_kv(const std::string& path, RocksKv
   database->background_error = std::make_shared<BackgroundError>(options.on_background_error);
   auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, -1, false, 0.5);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (Cf cf : kAllCfs) families.emplace_back(cf_name(cf), column_family_options(cf, options, cache));
+  for (Cf cf : kAllCfs) {
+    auto family = column_family_options(cf, options, cache);
+    if (cf == Cf::kDefault || cf == Cf::kWrite) {
+      family.compaction_filter_factory = filter_factory(cf, database->filters);
+    }
+    if (cf == Cf::kWrite) family.table_properties_collector_factories = {version_counter()};
+    families.emplace_back(cf_name(cf), std::move(family));
+  }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   TRY(to_result(rocksdb::DB::Open(database_options(options, *database), path, families, &handles, &db),
