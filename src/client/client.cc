@@ -6,9 +6,9 @@
 namespace cairn::client {
 namespace {
 
-runtime::Task<Outcome<Transaction>> begin_fresh(CorePtr core) {
+runtime::Task<Outcome<Transaction>> begin_fresh(CorePtr core, TransactionOptions options) {
   CO_TRY_ASSIGN(const Timestamp start_ts, co_await fresh_timestamp(core));
-  co_return Transaction(std::move(core), start_ts);
+  co_return Transaction(std::move(core), start_ts, options);
 }
 
 }  // namespace
@@ -16,8 +16,8 @@ runtime::Task<Outcome<Transaction>> begin_fresh(CorePtr core) {
 Client::Client(Deps deps, Options options) : core_(std::make_shared<Core>(std::move(deps), options)) {}
 
 runtime::Task<Outcome<Timestamp>> Client::timestamp() { return fresh_timestamp(core_); }
-runtime::Task<Outcome<Transaction>> Client::begin() { return begin_fresh(core_); }
-Transaction Client::begin_at(Timestamp start_ts) { return Transaction(core_, start_ts); }
+runtime::Task<Outcome<Transaction>> Client::begin(TransactionOptions options) { return begin_fresh(core_, options); }
+Transaction Client::begin_at(Timestamp start_ts) { return Transaction(core_, start_ts, {}); }
 
 runtime::Task<Outcome<std::optional<Bytes>>> Client::raw_get(Bytes key) { return raw::get(core_, std::move(key)); }
 runtime::Task<Outcome<std::map<Bytes, Bytes>>> Client::raw_batch_get(std::vector<Bytes> keys) {

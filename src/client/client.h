@@ -1,14 +1,14 @@
-// The native client: raw keys and optimistic transactions over api/ alone, for applications, the simulator's workloads
+// The native client: raw keys and transactions over api/ alone, for applications, the simulator's workloads
 // and benchmarks. One client lives on one executor: call its methods there, or spawn tasks that use it there. Handles
 // share what is below; it lives until the last task that uses it has ended.
 //
 //   Client, Transaction      what applications call
-//   two_phase, snapshot, locks, raw     the stories, as tasks
+//   two_phase, pessimistic, snapshot, locks, raw     the stories, as tasks
 //   send                     one request to the region of a key: locate, try, react, wait, until the budget is spent
 //   RegionCache, region_reaction, Backoff    decisions, pure
 //   Oracle                   timestamps, many callers per request to PD
 //
-// Tests: client_test.cc, transaction_test.cc, region_cache_test.cc.
+// Tests: client_test.cc, transaction_test.cc, pessimistic_test.cc, region_cache_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,9 @@ struct Options {
   Duration budget = 20s;         // of one operation with all its attempts
   Duration backoff_first = 2ms;  // between attempts; doubles, with jitter
   Duration backoff_max = 500ms;
-  Duration lock_ttl = 3s;          // of a transaction's locks, counted from its commit()
-  bool await_secondaries = false;  // commit() returns only once all keys are committed, not just the primary
+  Duration lock_ttl = 3s;           // of a transaction's locks, counted from its commit()
+  Duration managed_lock_ttl = 20s;  // of a pessimistic transaction's locks; a heartbeat renews it at half time
+  bool await_secondaries = false;   // commit() returns only once all keys are committed, not just the primary
   // Whether a raw write whose answer was lost is sent again. The first one may then still take effect after a later
   // write, so the raw API would no longer be linearizable; else such a write ends as Undetermined.
   bool repeat_lost_raw_writes = false;
@@ -74,7 +75,7 @@ class Client {
   runtime::Task<Outcome<Timestamp>> timestamp();
 
   // A transaction at a fresh timestamp, or at one in the past: then for reading.
-  runtime::Task<Outcome<Transaction>> begin();
+  runtime::Task<Outcome<Transaction>> begin(TransactionOptions options = {});
   Transaction begin_at(Timestamp start_ts);
 
   // The raw API: single keys are linearizable, except that a swap is atomic only against other swaps (TiKV's rule:

@@ -14,6 +14,12 @@ struct Describe {
   }
   std::string operator()(const AlreadyExists& e) const { return fmt::format("key {} exists already", to_hex(e.key)); }
   std::string operator()(const RolledBack& e) const { return "rolled back by another client: " + e.reason; }
+  std::string operator()(const LockWaitTimeout& e) const {
+    return fmt::format("key {} stays locked by transaction {}", to_hex(e.key), e.holder_start_ts);
+  }
+  std::string operator()(const Deadlock& e) const {
+    return fmt::format("deadlock at key {}, locked by transaction {}", to_hex(e.key), e.holder_start_ts);
+  }
   std::string operator()(const Refused& e) const { return "refused: " + e.message; }
 };
 

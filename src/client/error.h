@@ -35,12 +35,24 @@ struct AlreadyExists {
 struct RolledBack {
   std::string reason;
 };
+// The lock that a pessimistic transaction asked for was not had within the time it would wait. The transaction lives;
+// the keys of the call are not locked.
+struct LockWaitTimeout {
+  Bytes key;
+  Timestamp holder_start_ts;  // of the transaction that holds it
+};
+// Transactions wait for each other in a circle, and this one is to give way: roll it back and begin anew.
+struct Deadlock {
+  Bytes key;                  // whose lock was asked for
+  Timestamp holder_start_ts;  // of the transaction that holds it
+};
 // The store or PD refuses the request as it is, whoever asks how often: a key too large, a wrong cluster, a bug.
 struct Refused {
   std::string message;
 };
 
-using Error = std::variant<GaveUp, Undetermined, Conflict, AlreadyExists, RolledBack, Refused>;
+using Error =
+    std::variant<GaveUp, Undetermined, Conflict, AlreadyExists, RolledBack, LockWaitTimeout, Deadlock, Refused>;
 
 template <class T>
 using Outcome = cairn::Result<T, Error>;

@@ -98,8 +98,23 @@ runtime::Task<Outcome<Fate>> find_fate(CorePtr core, EffortPtr effort, kvrpcpb::
   co_return fate_of(reply);
 }
 
+// Removes one pessimistic lock, which decides nothing: its transaction may live on without it.
+runtime::Task<Outcome<void>> remove_pessimistic(CorePtr core, EffortPtr effort, kvrpcpb::LockInfo lock) {
+  kvrpcpb::PessimisticRollbackRequest request;
+  request.set_start_version(lock.lock_version());
+  request.set_for_update_ts(lock.lock_for_update_ts() != 0 ? lock.lock_for_update_ts() : Timestamp::max().value);
+  request.add_keys(lock.key());
+  CO_TRY_ASSIGN(
+      const auto reply,
+      co_await send<kvrpcpb::PessimisticRollbackRequest, kvrpcpb::PessimisticRollbackResponse>(
+          core, effort, codec::encode_bytes(lock.key()), std::move(request), &api::Tikv::kv_pessimistic_rollback));
+  if (!reply.errors().empty()) co_return Err(Error(Refused{reply.errors(0).ShortDebugString()}));
+  co_return Outcome<void>();
+}
+
 // Gives one key's lock the fate of its transaction.
 runtime::Task<Outcome<void>> finish_lock(CorePtr core, EffortPtr effort, kvrpcpb::LockInfo lock, Timestamp commit_ts) {
+  if (lock.lock_type() == kvrpcpb::Op::PessimisticLock) co_return co_await remove_pessimistic(core, effort, lock);
   kvrpcpb::ResolveLockRequest request;
   request.set_start_version(lock.lock_version());
   request.set_commit_version(commit_ts.value);

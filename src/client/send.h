@@ -83,17 +83,19 @@ struct Batch {
 };
 
 // Divides items by region, and by the limits of one request. `engine_key(item)` and `bytes(item)` describe one; items
-// must be sorted by engine key.
+// must be sorted by engine key. `items_max`: of one batch, if that is less than the client's own limit.
 template <class Item, class EngineKey, class BytesOf>
 runtime::Task<Outcome<std::vector<Batch<Item>>>> divide(CorePtr core, EffortPtr effort, std::vector<Item> items,
-                                                        EngineKey engine_key, BytesOf bytes) {
+                                                        EngineKey engine_key, BytesOf bytes,
+                                                        size_t items_max = SIZE_MAX) {
+  items_max = std::min(items_max, core->options.batch_keys_max);
   std::vector<Batch<Item>> batches;
   size_t batch_bytes = 0;
   for (auto& item : items) {
     const Bytes key = engine_key(item);
     const bool fits = !batches.empty() && batches.back().route.contains(key);
-    const bool is_full = fits && (batches.back().items.size() >= core->options.batch_keys_max ||
-                                  batch_bytes >= core->options.batch_bytes_max);
+    const bool is_full =
+        fits && (batches.back().items.size() >= items_max || batch_bytes >= core->options.batch_bytes_max);
     if (!fits) {
       CO_TRY_ASSIGN(auto route, co_await locate(core, effort, key));
       batches.push_back({std::move(route), {}});

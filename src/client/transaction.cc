@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "client/pessimistic.h"
 #include "client/snapshot.h"
 #include "client/transaction_state.h"
 #include "client/two_phase.h"
@@ -85,13 +86,21 @@ runtime::Task<Outcome<Timestamp>> commit_once(TransactionState txn) {
   if (std::exchange(txn->is_over, true)) co_return Err(Error(Refused{"the transaction is over"}));
   if (txn->writes.empty()) co_return Timestamp();
   if (txn->start_ts.is_max()) co_return Err(Error(Refused{"a transaction at the maximum timestamp only reads"}));
-  co_return co_await commit_two_phase(std::move(txn));
+  for (const auto& [key, lock] : txn->held) {
+    // The key was seen under its lock, so the store need not look again.
+    if (!lock.exists || txn->writes.at(key).op != Buffered::Op::kInsert) continue;
+    release_all(txn);
+    co_return Err(Error(AlreadyExists{key}));
+  }
+  auto outcome = co_await commit_two_phase(txn);
+  txn->held.clear();  // the heartbeat ends
+  co_return outcome;
 }
 
 }  // namespace
 
-Transaction::Transaction(std::shared_ptr<Core> core, Timestamp start_ts)
-    : state_(std::make_shared<State>(std::move(core), start_ts)) {}
+Transaction::Transaction(std::shared_ptr<Core> core, Timestamp start_ts, TransactionOptions options)
+    : state_(std::make_shared<State>(std::move(core), start_ts, options)) {}
 
 Timestamp Transaction::start_ts() const { return state_->start_ts; }
 
@@ -130,10 +139,15 @@ void Transaction::del(Bytes key) {
 
 void Transaction::lock(Bytes key) { state_->writes.try_emplace(std::move(key), Buffered{Buffered::Op::kLock, {}}); }
 
+runtime::Task<Outcome<std::map<Bytes, LockedKey>>> Transaction::lock_keys(std::vector<Bytes> keys,
+                                                                          LockOptions options) {
+  return lock_pessimistic(state_, std::move(keys), options);
+}
+
 runtime::Task<Outcome<Timestamp>> Transaction::commit() { return commit_once(state_); }
 
 void Transaction::rollback() {
-  state_->is_over = true;
+  if (!std::exchange(state_->is_over, true)) release_all(state_);
   state_->writes.clear();
 }
 

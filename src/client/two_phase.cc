@@ -18,6 +18,15 @@ struct Plan {
   EffortPtr effort;  // of the phase under way
   Bytes primary;
   uint64_t lock_ttl_ms = 0;
+  Timestamp min_commit_ts;  // the transaction commits at this or later
+  // How it hopes to commit. A store that says no, or a request too many, puts it right.
+  bool is_async = false;
+  bool is_one_pc = false;
+  bool is_one_pc_only = false;  // it hoped for one phase and never for async commit
+  // The greatest timestamp that the stores named for an async commit.
+  Timestamp async_commit_ts;
+  // Set: a prewrite found, or made, the transaction committed.
+  Timestamp committed_at;
 };
 using PlanPtr = std::shared_ptr<Plan>;
 
@@ -38,6 +47,10 @@ kvrpcpb::Op op_of(Buffered::Op op) {
   __builtin_unreachable();
 }
 
+// Limits of async commit, whose primary lock lists all other keys.
+constexpr size_t kAsyncKeysMax = 256;
+constexpr size_t kAsyncKeyBytesMax = 4096;
+
 // What the error of a key means for the transaction; locks are dealt with before.
 Error error_of(const kvrpcpb::KeyError& error) {
   if (error.has_conflict()) {
@@ -47,12 +60,39 @@ Error error_of(const kvrpcpb::KeyError& error) {
   }
   if (error.has_already_exist()) return AlreadyExists{error.already_exist().key()};
   if (error.has_txn_lock_not_found()) return RolledBack{"its locks are gone"};
+  if (error.abort().find("PessimisticLockNotFound") != std::string::npos) return RolledBack{error.abort()};
   return Refused{error.ShortDebugString()};
+}
+
+// What only a pessimistic transaction says of its keys.
+void put_pessimistic(const Transaction::State& txn, const std::vector<Bytes>& keys, kvrpcpb::PrewriteRequest& request) {
+  request.set_for_update_ts(txn.for_update_ts.value);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const auto it = txn.held.find(keys[i]);
+    // A key that it never locked is checked as in an optimistic transaction.
+    request.add_pessimistic_actions(it == txn.held.end() ? kvrpcpb::PrewriteRequest::DO_CONSTRAINT_CHECK
+                                                         : kvrpcpb::PrewriteRequest::DO_PESSIMISTIC_CHECK);
+    if (it == txn.held.end() || !it->second.is_over_conflict) continue;
+    auto& constraint = *request.add_for_update_ts_constraints();
+    constraint.set_index(static_cast<uint32_t>(i));
+    constraint.set_expected_for_update_ts(it->second.for_update_ts.value);
+  }
+}
+
+void put_async(const Plan& plan, const std::vector<Bytes>& keys, kvrpcpb::PrewriteRequest& request) {
+  request.set_use_async_commit(true);
+  if (std::find(keys.begin(), keys.end(), plan.primary) == keys.end()) return;
+  for (const auto& [key, write] : plan.txn->writes) {
+    if (key != plan.primary) request.add_secondaries(key);
+  }
 }
 
 kvrpcpb::PrewriteRequest prewrite_of(const Plan& plan, const std::vector<Bytes>& keys) {
   const auto& txn = *plan.txn;
   kvrpcpb::PrewriteRequest request;
+  if (txn.options.is_pessimistic) put_pessimistic(txn, keys, request);
+  if (plan.is_async) put_async(plan, keys, request);
+  request.set_try_one_pc(plan.is_one_pc);
   for (const auto& key : keys) {
     const auto& write = txn.writes.at(key);
     auto& mutation = *request.add_mutations();
@@ -64,21 +104,42 @@ kvrpcpb::PrewriteRequest prewrite_of(const Plan& plan, const std::vector<Bytes>&
   request.set_start_version(txn.start_ts.value);
   request.set_lock_ttl(plan.lock_ttl_ms);
   request.set_txn_size(txn.writes.size());
-  request.set_min_commit_ts(txn.start_ts.value + 1);  // a reader that meets the lock may push it
+  request.set_min_commit_ts(plan.min_commit_ts.value);  // a reader that meets the lock may push it
   return request;
 }
 
 runtime::Task<Outcome<void>> prewrite_all(PlanPtr plan, std::vector<Bytes> keys);
 
+// Takes what a prewrite that locked its keys says of the commit. The arguments: how it was asked.
+void note_prewritten(Plan& plan, const kvrpcpb::PrewriteResponse& reply, bool was_async, bool was_one_pc) {
+  const Timestamp named(reply.min_commit_ts());
+  if (was_one_pc && reply.one_pc_commit_ts() != 0) {
+    plan.committed_at = Timestamp(reply.one_pc_commit_ts());
+  } else if (was_async) {
+    if (named.is_set()) {
+      plan.async_commit_ts = std::max(plan.async_commit_ts, named);
+    } else {
+      plan.is_async = false;
+    }
+  } else if (named.is_set() && plan.is_one_pc_only) {
+    plan.committed_at = named;  // an earlier attempt had committed it in one phase
+  }
+}
+
 runtime::Task<Outcome<void>> prewrite_batch(PlanPtr plan, Batch<Bytes> batch) {
   const auto core = plan->txn->core;
   for (bool is_retry = false;; is_retry = true) {
     auto request = prewrite_of(*plan, batch.items);
+    const bool is_async = request.use_async_commit();
+    const bool is_one_pc = request.try_one_pc();
     request.mutable_context()->set_is_retry_request(is_retry);
     CO_TRY_ASSIGN(auto reply, co_await attempt<kvrpcpb::PrewriteRequest, kvrpcpb::PrewriteResponse>(
                                   core, plan->effort, batch.route, std::move(request), &api::Tikv::kv_prewrite));
     if (!reply) co_return co_await prewrite_all(plan, std::move(batch.items));
-    if (reply->errors().empty()) co_return Outcome<void>();
+    if (reply->errors().empty()) {
+      note_prewritten(*plan, *reply, is_async, is_one_pc);
+      co_return Outcome<void>();
+    }
     std::vector<kvrpcpb::LockInfo> locks;
     for (const auto& error : reply->errors()) {
       if (!error.has_locked()) co_return Err(error_of(error));
@@ -96,17 +157,28 @@ runtime::Task<Outcome<std::vector<Batch<Bytes>>>> divide_keys(PlanPtr plan, std:
                        [plan](const Bytes& key) { return key.size() + plan->txn->writes.at(key).value.size(); });
 }
 
-// Waits for all batches even if one fails: what is still under way must not lock keys behind the rollback's back.
+// An error that says for sure that the transaction does not commit, however its other requests end.
+bool is_definite(const Error& error) {
+  return std::holds_alternative<Conflict>(error) || std::holds_alternative<AlreadyExists>(error) ||
+         std::holds_alternative<RolledBack>(error);
+}
+
+// Waits for all batches even if one fails: what is still under way must not lock keys behind the rollback's back. Of
+// several errors a definite one counts.
 runtime::Task<Outcome<void>> for_all(PlanPtr plan, std::vector<runtime::Task<Outcome<void>>> tasks) {
   if (tasks.empty()) co_return Outcome<void>();
+  std::optional<Error> trouble;
   for (auto& outcome : co_await gather(plan->txn->core->deps.executor, std::move(tasks))) {
-    if (!outcome.ok()) co_return Err(std::move(outcome).error());
+    if (outcome.ok() || (trouble && is_definite(*trouble))) continue;
+    trouble = std::move(outcome).error();
   }
+  if (trouble) co_return Err(std::move(*trouble));
   co_return Outcome<void>();
 }
 
 runtime::Task<Outcome<void>> prewrite_all(PlanPtr plan, std::vector<Bytes> keys) {
   CO_TRY_ASSIGN(auto batches, co_await divide_keys(plan, std::move(keys)));
+  if (batches.size() > 1) plan->is_one_pc = false;
   std::vector<runtime::Task<Outcome<void>>> tasks;
   for (auto& batch : batches) tasks.push_back(prewrite_batch(plan, std::move(batch)));
   co_return co_await for_all(plan, std::move(tasks));
@@ -202,6 +274,33 @@ runtime::Task<void> remove_locks(PlanPtr plan, std::vector<Bytes> keys) {
   }
 }
 
+// How the transaction may commit, from what it wishes and how large it is.
+runtime::Task<Outcome<void>> choose_mode(PlanPtr plan) {
+  const auto& txn = *plan->txn;
+  plan->min_commit_ts = Timestamp(std::max(txn.start_ts, txn.for_update_ts).value + 1);
+  size_t key_bytes = 0;
+  for (const auto& [key, write] : txn.writes) key_bytes += key.size();
+  plan->is_async = txn.options.use_async_commit && txn.writes.size() <= kAsyncKeysMax && key_bytes <= kAsyncKeyBytesMax;
+  plan->is_one_pc = txn.options.try_one_pc;
+  plan->is_one_pc_only = plan->is_one_pc && !plan->is_async;
+  if (!plan->is_async && !plan->is_one_pc) co_return Outcome<void>();
+  // Whoever began before now must not find the transaction in its snapshot later: the stores know only those readers
+  // that came to them.
+  CO_TRY_ASSIGN(const Timestamp now, co_await fresh_timestamp(txn.core));
+  plan->min_commit_ts = Timestamp(now.value + 1);
+  co_return Outcome<void>();
+}
+
+// Commits the keys whose fate is decided, in the background unless the client is to wait.
+runtime::Task<void> finish(PlanPtr plan, std::vector<Bytes> keys, Timestamp commit_ts) {
+  if (keys.empty()) co_return;
+  if (plan->txn->core->options.await_secondaries) {
+    co_await commit_secondaries(plan, std::move(keys), commit_ts);
+  } else {
+    runtime::spawn_inline(commit_secondaries(plan, std::move(keys), commit_ts));
+  }
+}
+
 }  // namespace
 
 runtime::Task<Outcome<Timestamp>> commit_two_phase(TransactionState txn) {
@@ -210,16 +309,30 @@ runtime::Task<Outcome<Timestamp>> commit_two_phase(TransactionState txn) {
   auto plan = std::make_shared<Plan>();
   plan->txn = txn;
   plan->effort = std::make_shared<Effort>(*core, Effect::kRead);  // until the commit nothing can be undetermined
-  plan->primary = txn->writes.begin()->first;
+  plan->primary = txn->primary.empty() ? txn->writes.begin()->first : txn->primary;
   // Counted from the start timestamp, so the time since then comes on top.
-  const Duration ttl = core->options.lock_ttl + (core->deps.clock.now() - txn->began);
+  const Duration ttl = (txn->heart_beats ? core->options.managed_lock_ttl : core->options.lock_ttl) +
+                       (core->deps.clock.now() - txn->began);
   plan->lock_ttl_ms = static_cast<uint64_t>(ttl / std::chrono::milliseconds(1));
   std::vector<Bytes> keys;
   for (const auto& [key, write] : txn->writes) keys.push_back(key);
 
-  if (auto locked = co_await prewrite_all(plan, keys); !locked.ok()) {
+  auto locked = co_await choose_mode(plan);
+  const bool may_commit_at_once = plan->is_async || plan->is_one_pc;
+  if (locked.ok()) locked = co_await prewrite_all(plan, keys);
+  if (!locked.ok()) {
+    auto error = std::move(locked).error();
+    // A prewrite without an answer may have committed the transaction, or may do so yet.
+    if (may_commit_at_once && plan->effort->has_lost() && !is_definite(error)) {
+      co_return Err(Error(Undetermined{to_string(error)}));
+    }
     runtime::spawn_inline(remove_locks(plan, std::move(keys)));
-    co_return Err(std::move(locked).error());
+    co_return Err(std::move(error));
+  }
+  if (plan->committed_at.is_set()) co_return plan->committed_at;
+  if (plan->is_async) {
+    co_await finish(plan, std::move(keys), plan->async_commit_ts);
+    co_return plan->async_commit_ts;
   }
   plan->effort = std::make_shared<Effort>(*core, Effect::kRepeatable);
   auto committed = co_await commit_primary(plan, keys);
@@ -233,11 +346,7 @@ runtime::Task<Outcome<Timestamp>> commit_two_phase(TransactionState txn) {
   const std::set<Bytes> done(committed->keys.begin(), committed->keys.end());
   std::erase_if(keys, [&done](const Bytes& key) { return done.contains(key); });
   const Timestamp commit_ts = committed->commit_ts;
-  if (core->options.await_secondaries) {
-    co_await commit_secondaries(plan, std::move(keys), commit_ts);
-  } else if (!keys.empty()) {
-    runtime::spawn_inline(commit_secondaries(plan, std::move(keys), commit_ts));
-  }
+  co_await finish(plan, std::move(keys), commit_ts);
   co_return commit_ts;
 }
 

@@ -166,6 +166,11 @@ void put_locked(kvrpcpb::KeyError& error, const Bytes& key, const FakeLock& lock
   out.set_primary_lock(lock.primary);
   out.set_lock_version(lock.start_ts);
   out.set_lock_ttl(lock.ttl_ms);
+  out.set_min_commit_ts(lock.min_commit_ts);
+  if (lock.is_pessimistic) out.set_lock_type(kvrpcpb::Op::PessimisticLock);
+  out.set_lock_for_update_ts(lock.for_update_ts);
+  out.set_use_async_commit(lock.is_async);
+  for (const auto& secondary : lock.secondaries) out.add_secondaries(secondary);
 }
 
 bool is_passed(const kvrpcpb::Context& context, uint64_t start_ts) {
@@ -178,8 +183,8 @@ bool is_passed(const kvrpcpb::Context& context, uint64_t start_ts) {
 // The value at `ts`, or the error.
 std::optional<Bytes> read_row(const kvrpcpb::Context& context, const Bytes& key, const FakeRow& row, uint64_t ts,
                               kvrpcpb::KeyError& error) {
-  if (row.lock && row.lock->start_ts <= ts && !row.lock->is_lock_only && row.lock->min_commit_ts <= ts &&
-      !is_passed(context, row.lock->start_ts)) {
+  if (row.lock && row.lock->start_ts <= ts && !row.lock->is_lock_only && !row.lock->is_pessimistic &&
+      row.lock->min_commit_ts <= ts && !is_passed(context, row.lock->start_ts)) {
     put_locked(error, key, *row.lock);
     return std::nullopt;
   }
@@ -199,6 +204,18 @@ std::optional<uint64_t> committed_at(const FakeRow& row, uint64_t start_ts) {
 void roll_back(FakeRow& row, uint64_t start_ts) {
   if (row.lock && row.lock->start_ts == start_ts) row.lock.reset();
   row.rolled_back.insert(start_ts);
+}
+
+// The newest version that changes the value.
+std::optional<Bytes> newest_value(const FakeRow& row) {
+  for (auto it = row.versions.rbegin(); it != row.versions.rend(); ++it) {
+    if (it->second.changes_value) return it->second.value;
+  }
+  return std::nullopt;
+}
+
+bool holds_pessimistic(const FakeRow& row, uint64_t start_ts) {
+  return row.lock && row.lock->start_ts == start_ts && row.lock->is_pessimistic;
 }
 
 void commit_row(FakeRow& row, uint64_t commit_ts) {
@@ -247,9 +264,23 @@ CAIRN_SERVE(kv_scan, ScanRequest, ScanResponse)
 CAIRN_END
 
 CAIRN_SERVE(kv_prewrite, PrewriteRequest, PrewriteResponse)
-  for (const auto& mutation : in.mutations()) {
+  std::optional<uint64_t> committed;
+  for (int i = 0; i < in.mutations_size(); ++i) {
+    const auto& mutation = in.mutations(i);
     auto& row = w.rows[mutation.key()];
-    if (row.lock && row.lock->start_ts != in.start_version()) {
+    if (const auto commit_ts = committed_at(row, in.start_version())) committed = commit_ts;
+    const bool must_be_held = i < in.pessimistic_actions_size() &&
+                              in.pessimistic_actions(i) == kvrpcpb::PrewriteRequest::DO_PESSIMISTIC_CHECK;
+    if (must_be_held) {
+      const bool is_prewritten = row.lock && row.lock->start_ts == in.start_version() && !row.lock->is_pessimistic;
+      if (!holds_pessimistic(row, in.start_version()) && !is_prewritten && !committed_at(row, in.start_version())) {
+        out.add_errors()->set_abort("PessimisticLockNotFound");
+      }
+      for (const auto& constraint : in.for_update_ts_constraints()) {
+        if (static_cast<int>(constraint.index()) != i || !holds_pessimistic(row, in.start_version())) continue;
+        if (row.lock->for_update_ts != constraint.expected_for_update_ts()) out.add_errors()->set_abort("PessimisticLockNotFound");
+      }
+    } else if (row.lock && row.lock->start_ts != in.start_version()) {
       put_locked(*out.add_errors(), mutation.key(), *row.lock);
     } else if (row.rolled_back.contains(in.start_version())) {
       out.add_errors()->mutable_conflict()->set_reason(kvrpcpb::WriteConflict::SelfRolledBack);
@@ -264,14 +295,26 @@ CAIRN_SERVE(kv_prewrite, PrewriteRequest, PrewriteResponse)
     }
   }
   if (!out.errors().empty()) return;
+  if (committed) {
+    out.set_min_commit_ts(*committed);
+    if (in.try_one_pc()) out.set_one_pc_commit_ts(*committed);
+    return;
+  }
+  const bool is_async = in.use_async_commit() && !refuses_async;
+  const bool is_one_pc = in.try_one_pc() && !refuses_one_pc;
   for (const auto& mutation : in.mutations()) {
     auto& row = w.rows[mutation.key()];
-    if (committed_at(row, in.start_version())) continue;
-    FakeLock lock{in.start_version(), in.primary_lock(), in.lock_ttl(), in.min_commit_ts(), std::nullopt,
-                  mutation.op() == kvrpcpb::Op::Lock};
+    FakeLock lock{.start_ts = in.start_version(), .primary = in.primary_lock(), .ttl_ms = in.lock_ttl(),
+                  .min_commit_ts = in.min_commit_ts(), .value = std::nullopt,
+                  .is_lock_only = mutation.op() == kvrpcpb::Op::Lock, .is_pessimistic = false,
+                  .for_update_ts = in.for_update_ts(), .is_async = is_async, .secondaries = {}};
+    if (mutation.key() == in.primary_lock()) lock.secondaries.assign(in.secondaries().begin(), in.secondaries().end());
     if (mutation.op() == kvrpcpb::Op::Put || mutation.op() == kvrpcpb::Op::Insert) lock.value = mutation.value();
-    if (!row.lock) row.lock = lock;
+    if (!row.lock || row.lock->is_pessimistic) row.lock = lock;
+    if (is_one_pc) commit_row(row, in.min_commit_ts());
   }
+  if (is_one_pc) out.set_one_pc_commit_ts(in.min_commit_ts());
+  if (is_async) out.set_min_commit_ts(in.min_commit_ts());
 CAIRN_END
 
 CAIRN_SERVE(kv_commit, CommitRequest, CommitResponse)
@@ -301,12 +344,21 @@ CAIRN_END
 CAIRN_SERVE(kv_check_txn_status, CheckTxnStatusRequest, CheckTxnStatusResponse)
   auto& row = w.rows[in.primary_key()];
   if (row.lock && row.lock->start_ts == in.lock_ts()) {
-    if ((in.lock_ts() >> 18) + row.lock->ttl_ms < (in.current_ts() >> 18)) {
+    const bool is_kept = row.lock->is_async && !in.force_sync_commit();
+    if (!is_kept && (in.lock_ts() >> 18) + row.lock->ttl_ms < (in.current_ts() >> 18)) {
+      if (row.lock->is_pessimistic && in.resolving_pessimistic_lock()) {
+        row.lock.reset();
+        out.set_action(kvrpcpb::Action::TTLExpirePessimisticRollback);
+        return;
+      }
       roll_back(row, in.lock_ts());
       out.set_action(kvrpcpb::Action::TTLExpireRollback);
       return;
     }
-    if (row.lock->min_commit_ts != 0 && in.caller_start_ts() >= row.lock->min_commit_ts) {
+    kvrpcpb::KeyError shown;
+    put_locked(shown, in.primary_key(), *row.lock);
+    *out.mutable_lock_info() = shown.locked();
+    if (!is_kept && row.lock->min_commit_ts != 0 && in.caller_start_ts() >= row.lock->min_commit_ts) {
       row.lock->min_commit_ts = in.caller_start_ts() + 1;
       out.set_action(kvrpcpb::Action::MinCommitTSPushed);
     }
@@ -321,6 +373,84 @@ CAIRN_SERVE(kv_check_txn_status, CheckTxnStatusRequest, CheckTxnStatusResponse)
     roll_back(row, in.lock_ts());
     out.set_action(kvrpcpb::Action::LockNotExistRollback);
   }
+CAIRN_END
+
+CAIRN_SERVE(kv_check_secondary_locks, CheckSecondaryLocksRequest, CheckSecondaryLocksResponse)
+  for (const auto& key : in.keys()) {
+    auto& row = w.rows[key];
+    if (const auto commit_ts = committed_at(row, in.start_version())) return out.set_commit_ts(*commit_ts);
+    if (!row.lock || row.lock->start_ts != in.start_version() || row.lock->is_pessimistic) {
+      roll_back(row, in.start_version());
+      return out.clear_locks();
+    }
+    kvrpcpb::KeyError shown;
+    put_locked(shown, key, *row.lock);
+    *out.add_locks() = shown.locked();
+  }
+CAIRN_END
+
+CAIRN_SERVE(kv_pessimistic_lock, PessimisticLockRequest, PessimisticLockResponse)
+  const bool is_forced = in.wake_up_mode() == kvrpcpb::PessimisticLockWakeUpMode::WakeUpModeForceLock;
+  for (const auto& mutation : in.mutations()) {
+    auto& row = w.rows[mutation.key()];
+    const uint64_t newest = row.versions.empty() ? 0 : row.versions.rbegin()->first;
+    if (row.lock && row.lock->start_ts != in.start_version() && mutation.key() == deadlock_at) {
+      auto& deadlock = *out.add_errors()->mutable_deadlock();
+      deadlock.set_lock_ts(row.lock->start_ts);
+      deadlock.set_lock_key(mutation.key());
+    } else if (row.lock && row.lock->start_ts != in.start_version()) {
+      put_locked(*out.add_errors(), mutation.key(), *row.lock);
+    } else if (row.rolled_back.contains(in.start_version())) {
+      out.add_errors()->set_abort("PessimisticLockRolledBack");
+    } else if (newest > in.for_update_ts() && !is_forced) {
+      auto& conflict = *out.add_errors()->mutable_conflict();
+      conflict.set_key(mutation.key());
+      conflict.set_conflict_commit_ts(newest);
+      conflict.set_reason(kvrpcpb::WriteConflict::PessimisticRetry);
+    }
+    if (!out.errors().empty()) return;
+  }
+  for (const auto& mutation : in.mutations()) {
+    auto& row = w.rows[mutation.key()];
+    const uint64_t newest = row.versions.empty() ? 0 : row.versions.rbegin()->first;
+    const auto value = newest_value(row);
+    if (value || !in.lock_only_if_exists()) {
+      row.lock = FakeLock{.start_ts = in.start_version(), .primary = in.primary_lock(), .ttl_ms = in.lock_ttl(),
+                          .min_commit_ts = in.min_commit_ts(), .value = std::nullopt, .is_lock_only = false,
+                          .is_pessimistic = true, .for_update_ts = std::max(newest, in.for_update_ts()),
+                          .is_async = false, .secondaries = {}};
+    }
+    if (is_forced) {
+      auto& result = *out.add_results();
+      result.set_existence(value.has_value());
+      if (newest > in.for_update_ts()) {
+        result.set_type(kvrpcpb::PessimisticLockKeyResultType::LockResultLockedWithConflict);
+        result.set_locked_with_conflict_ts(newest);
+      }
+      if (value && (in.return_values() || newest > in.for_update_ts())) result.set_value(*value);
+    } else {
+      out.add_not_founds(!value);
+      if (in.return_values()) out.add_values(value.value_or(""));
+    }
+  }
+CAIRN_END
+
+CAIRN_SERVE(kv_pessimistic_rollback, PessimisticRollbackRequest, PessimisticRollbackResponse)
+  (void)out;
+  for (const auto& key : in.keys()) {
+    auto& row = w.rows[key];
+    if (holds_pessimistic(row, in.start_version()) && row.lock->for_update_ts <= in.for_update_ts()) row.lock.reset();
+  }
+CAIRN_END
+
+CAIRN_SERVE(kv_txn_heart_beat, TxnHeartBeatRequest, TxnHeartBeatResponse)
+  auto& row = w.rows[in.primary_lock()];
+  if (!row.lock || row.lock->start_ts != in.start_version()) {
+    out.mutable_error()->mutable_txn_not_found()->set_start_ts(in.start_version());
+    return;
+  }
+  row.lock->ttl_ms = std::max(row.lock->ttl_ms, in.advise_lock_ttl());
+  out.set_lock_ttl(row.lock->ttl_ms);
 CAIRN_END
 
 CAIRN_SERVE(kv_resolve_lock, ResolveLockRequest, ResolveLockResponse)

@@ -35,6 +35,10 @@ struct FakeLock {
   uint64_t min_commit_ts = 0;
   std::optional<Bytes> value;  // none: a delete
   bool is_lock_only = false;
+  bool is_pessimistic = false;
+  uint64_t for_update_ts = 0;
+  bool is_async = false;
+  std::vector<Bytes> secondaries;
 };
 struct FakeVersion {
   uint64_t start_ts = 0;
@@ -90,6 +94,11 @@ class FakeStore : public api::Tikv {
 
   std::deque<Trouble> troubles;
   std::map<std::string, int> calls;
+  // A store that never commits in one phase, or asynchronously.
+  bool refuses_one_pc = false;
+  bool refuses_async = false;
+  // Asking for a lock of this key would close a circle.
+  Bytes deadlock_at;
   // Runs before a request of that name is executed.
   std::map<std::string, std::function<void()>> before;
 
@@ -106,7 +115,11 @@ class FakeStore : public api::Tikv {
   CAIRN_DECLARE(kv_commit, CommitRequest, CommitResponse);
   CAIRN_DECLARE(kv_batch_rollback, BatchRollbackRequest, BatchRollbackResponse);
   CAIRN_DECLARE(kv_check_txn_status, CheckTxnStatusRequest, CheckTxnStatusResponse);
+  CAIRN_DECLARE(kv_check_secondary_locks, CheckSecondaryLocksRequest, CheckSecondaryLocksResponse);
   CAIRN_DECLARE(kv_resolve_lock, ResolveLockRequest, ResolveLockResponse);
+  CAIRN_DECLARE(kv_pessimistic_lock, PessimisticLockRequest, PessimisticLockResponse);
+  CAIRN_DECLARE(kv_pessimistic_rollback, PessimisticRollbackRequest, PessimisticRollbackResponse);
+  CAIRN_DECLARE(kv_txn_heart_beat, TxnHeartBeatRequest, TxnHeartBeatResponse);
 #undef CAIRN_DECLARE
 
  private:
