@@ -85,6 +85,7 @@ int run(ServerConfig config) {
            [&](raft_serverpb::RaftMessage message) {
              if (is_started) store.on_raft_message(std::move(message));
            },
+       .on_stream = [&](StoreId from) { transport.on_heard(from); },
        .begin_snapshot =
            [&](raft_serverpb::RaftMessage message) -> Result<std::unique_ptr<store::SnapshotReceiver>, std::string> {
          if (!is_started) return Err(std::string("the store is starting"));

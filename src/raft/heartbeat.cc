@@ -87,6 +87,13 @@ void Raft::reset_election_timer() {
   election_timeout_ = config_.election_ticks + random_ticks(config_.election_ticks_max - config_.election_ticks);
 }
 
+// A candidate has waited for its leader already, and no lease rests on its patience (those who vote look at their own):
+// if its votes are refused or split, it tries again sooner, out of step with others.
+void Raft::set_candidate_timeout() {
+  int half = config_.election_ticks / 2;
+  election_timeout_ = std::max(1, half + random_ticks(config_.election_ticks));
+}
+
 // The leader's machine refuses connections: it is probably dead. Waiting less than election_ticks would break the
 // leader's lease if it is not (6.4.1), waiting longer only serves to keep elections out of step, for which a little
 // does.

@@ -166,7 +166,7 @@ std::string Replica::propose_conf_change(raft_cmdpb::AdminRequest admin, Instant
   if (!node_.is_leader()) return "not the leader";
   PeerChanges changes = changes_of(admin);
   // A replica that applied nothing of its own term does not know yet what its predecessor changed.
-  ConfChangeFacts facts{region_, PeerId(self_.id()), applied_term_ != node_.term(), storage_.first_index(),
+  ConfChangeFacts facts{region_, PeerId(self_.id()), !has_applied_in_its_term(), storage_.first_index(),
                         node_.status().progress};
   if (std::string reason = why_not_propose(changes, facts); !reason.empty()) return reason;
   raft::ConfChange change = to_raft(changes);

@@ -107,6 +107,8 @@ class Replica {
   // The region as it may be read here after a read index, leader or not.
   ReadViewPtr follower_view() const;
   bool is_leader() const { return node_.is_leader(); }
+  // Before that a leader does not know what its predecessor changed, and takes no change of membership.
+  bool has_applied_in_its_term() const { return applied_term_ == node_.term(); }
   bool is_initialized() const { return !region_.peers().empty(); }
   bool is_busy() const;
   bool is_installing() const { return installing_; }

@@ -1,5 +1,6 @@
 #include "rpc/client.h"
 
+#include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 
@@ -244,16 +245,16 @@ class GrpcChannel final : public Channel {
     grpc::ChannelArguments args;
     args.SetMaxReceiveMessageSize(-1);
     args.SetMaxSendMessageSize(-1);
-    args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-    args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 3000);  // also the time a connection may take to come about
-    args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 3000);
+    args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+    args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 3000);  // the time a connection may take to come about
+    args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
     args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10000);
     args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3000);
     args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     args.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 2 << 20);
     args.SetInt("cairn.connection", index);  // channels that differ here do not share a connection
-    stub_ = std::make_unique<grpc::GenericStub>(
-        grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), args));
+    channel_ = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), args);
+    stub_ = std::make_unique<grpc::GenericStub>(channel_);
   }
 
   void call(const std::string& method, Payload request, Duration timeout,
@@ -269,11 +270,14 @@ class GrpcChannel final : public Channel {
     return std::make_shared<DeadStream>();
   }
 
+  void reconnect_now() override { grpc::experimental::ChannelResetConnectionBackoff(channel_.get()); }
+
   const std::string& address() const override { return address_; }
 
  private:
   const std::shared_ptr<Loop> loop_;
   const std::string address_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<grpc::GenericStub> stub_;
 };
 

@@ -42,7 +42,7 @@ class ClientStream {
   virtual void cancel() = 0;
 };
 
-// One server's address; connects when first used and reconnects by itself (100 ms to 3 s of back-off).
+// One server's address; connects when first used and reconnects by itself (50 ms to 1 s of back-off).
 class Channel {
  public:
   virtual ~Channel() = default;
@@ -51,6 +51,8 @@ class Channel {
                     absl::AnyInvocable<void(api::Status, Payload)> done, const Metadata& metadata = {}) = 0;
   virtual std::shared_ptr<ClientStream> open(const std::string& method, std::shared_ptr<ClientStreamEvents> events,
                                              const Metadata& metadata = {}) = 0;
+  // The server is known to be there: a back-off that is under way ends now.
+  virtual void reconnect_now() = 0;
   virtual const std::string& address() const = 0;
 };
 

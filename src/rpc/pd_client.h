@@ -24,7 +24,7 @@ struct PdClientOptions {
   std::vector<std::string> endpoints;               // "host:port" or URLs
   Duration call_timeout = std::chrono::seconds(3);  // of one attempt
   Duration call_budget = std::chrono::seconds(10);  // of all attempts of a call
-  Duration backoff_min = std::chrono::milliseconds(100);
+  Duration backoff_min = std::chrono::milliseconds(50);
   Duration backoff_max = std::chrono::seconds(1);
 };
 

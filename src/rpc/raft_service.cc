@@ -50,12 +50,16 @@ class MessageStream final : public StreamEvents {
       stream_->finish(store_not_match(message));
       return false;
     }
+    if (!std::exchange(is_known_, true) && receiver_->on_stream) {
+      receiver_->on_stream(StoreId(message.from_peer().store_id()));
+    }
     receiver_->on_message(std::move(message));
     return true;
   }
 
   std::shared_ptr<ServerStream> stream_;
   std::shared_ptr<const RaftReceiver> receiver_;
+  bool is_known_ = false;  // a message has come
 };
 
 // One snapshot that comes in. What touches the disk runs on the file executor, one chunk at a time.

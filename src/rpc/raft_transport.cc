@@ -102,6 +102,14 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
     core->unreachable(store);
   }
 
+  void retry_now() {
+    std::lock_guard lock(mutex);
+    if (state != State::kBackingOff || core->is_stopped) return;
+    if (channel) channel->reconnect_now();
+    backoff = {};
+    end_back_off();
+  }
+
   void stop() {
     std::lock_guard lock(mutex);
     queue.clear();
@@ -128,8 +136,10 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
       return;
     }
     // Without the lock: a loop that has stopped closes the stream at once.
-    auto opened = core->loop.channel(*address)->open("/tikvpb.Tikv/BatchRaft", shared_from_this(), core->metadata());
+    auto found = core->loop.channel(*address);
+    auto opened = found->open("/tikvpb.Tikv/BatchRaft", shared_from_this(), core->metadata());
     std::lock_guard lock(mutex);
+    channel = std::move(found);
     if (state != State::kConnecting) return opened->cancel();
     state = State::kOpen;
     stream = std::move(opened);
@@ -143,11 +153,15 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
     backoff = std::clamp(backoff * 2, core->options.backoff_min, core->options.backoff_max);
     core->timers->after(backoff, [self = shared_from_this()] {
       std::lock_guard lock(self->mutex);
-      if (self->state == State::kBackingOff) self->state = State::kIdle;
-      if (self->queue.empty() || self->core->is_stopped) return;
-      self->state = State::kConnecting;
-      self->connect();
+      if (self->state == State::kBackingOff) self->end_back_off();
     });
+  }
+  // The caller holds the mutex.
+  void end_back_off() {
+    state = State::kIdle;
+    if (queue.empty() || core->is_stopped) return;
+    state = State::kConnecting;
+    connect();
   }
   // Sends what waits, if nothing is being sent. The caller holds the mutex.
   void advance() {
@@ -169,6 +183,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
   std::mutex mutex;
   State state = State::kIdle;  // guarded by mutex, as all that follows
   std::deque<raft_serverpb::RaftMessage> queue;
+  std::shared_ptr<Channel> channel;  // the last that was used
   std::shared_ptr<ClientStream> stream;
   bool is_writable = false;
   Duration backoff{};
@@ -296,6 +311,16 @@ void RaftTransport::on_unreachable(std::function<void(StoreId)> callback) {
 }
 
 void RaftTransport::set_source(StoreId id) { core_->source = id.value; }
+
+void RaftTransport::on_heard(StoreId store) {
+  std::shared_ptr<Link> link;
+  {
+    std::lock_guard lock(core_->mutex);
+    auto found = core_->links.find(store);
+    if (found != core_->links.end()) link = found->second;
+  }
+  if (link) link->retry_now();
+}
 
 void RaftTransport::stop() {
   if (core_->is_stopped.exchange(true)) return;

@@ -4,9 +4,9 @@
 //   peer
 //
 // Order is kept per peer; Raft tolerates loss, so a full queue or a broken stream drops messages and reports the store
-// unreachable. A broken stream is opened again after a back-off (100 ms to 3 s), its address asked of PD anew
-// (peer_address, else address; a tombstone is not dialled). Thread-safe: each peer has a mutex, held for moments.
-// The receiving end is serve_raft(). Tests: raft_transport_test.cc.
+// unreachable. A broken stream is opened again after a back-off (100 ms to 1 s, or as soon as that store is heard of),
+// its address asked of PD anew (peer_address, else address; a tombstone is not dialled). Thread-safe: each peer has a
+// mutex, held for moments. The receiving end is serve_raft(). Tests: raft_transport_test.cc.
 #pragma once
 
 #include <functional>
@@ -30,7 +30,7 @@ struct RaftTransportOptions {
   size_t batch_bytes_max = size_t{10} << 20;
   size_t snapshot_chunk_bytes = size_t{1} << 20;
   Duration backoff_min = std::chrono::milliseconds(100);
-  Duration backoff_max = std::chrono::seconds(3);
+  Duration backoff_max = std::chrono::seconds(1);
   Duration resolve_timeout = std::chrono::seconds(3);
   Duration snapshot_timeout = std::chrono::minutes(10);
 };
@@ -48,6 +48,9 @@ class RaftTransport : public store::Transport {
   void on_unreachable(std::function<void(StoreId)> callback);
   // The id that goes into the streams' metadata (`source_store_id`); once it is known.
   void set_source(StoreId id);
+  // The store has opened a stream to this one: if the way to it is broken, it is tried again now. A store that was
+  // started again would otherwise ask for votes and hear no answer. Any thread.
+  void on_heard(StoreId store);
   // Closes the streams; snapshots under way fail; nothing is reported any more. Idempotent.
   void stop();
 
@@ -65,6 +68,7 @@ class RaftTransport : public store::Transport {
 struct RaftReceiver {
   std::function<StoreId()> store_id;  // messages for another store end the stream; unset id: not checked
   std::function<void(raft_serverpb::RaftMessage)> on_message;
+  std::function<void(StoreId)> on_stream;  // the first message of a new stream came, from that store; may be empty
   std::function<Result<std::unique_ptr<store::SnapshotReceiver>, std::string>(raft_serverpb::RaftMessage)>
       begin_snapshot;
 };

@@ -31,6 +31,7 @@ struct RaftTransportTest : ::testing::Test {
   std::mutex mutex;
   std::condition_variable came;
   std::vector<raft_serverpb::RaftMessage> received;  // guarded by mutex
+  std::vector<StoreId> streams_from;                 // guarded by mutex
   int unreachable = 0;                               // guarded by mutex
   std::shared_ptr<std::string> snapshot = std::make_shared<std::string>();
   std::unique_ptr<Server> server;
@@ -45,6 +46,11 @@ struct RaftTransportTest : ::testing::Test {
                       std::lock_guard lock(mutex);
                       received.push_back(std::move(message));
                       came.notify_all();
+                    },
+                .on_stream =
+                    [this](StoreId from) {
+                      std::lock_guard lock(mutex);
+                      streams_from.push_back(from);
                     },
                 .begin_snapshot = [this](raft_serverpb::RaftMessage message)
                     -> Result<std::unique_ptr<store::SnapshotReceiver>, std::string> {
@@ -61,9 +67,11 @@ struct RaftTransportTest : ::testing::Test {
   }
   void SetUp() override {
     start_server();
-    transport = std::make_unique<RaftTransport>(
-        RaftTransportOptions{.backoff_min = std::chrono::milliseconds(5), .backoff_max = std::chrono::milliseconds(20)},
-        loop, pd, executors.make("timers"), files);
+    make_transport({.backoff_min = std::chrono::milliseconds(5), .backoff_max = std::chrono::milliseconds(20)});
+  }
+  void make_transport(const RaftTransportOptions& options) {
+    if (transport) transport->stop();
+    transport = std::make_unique<RaftTransport>(options, loop, pd, executors.make("timers"), files);
     transport->on_unreachable([this](StoreId) {
       std::lock_guard lock(mutex);
       ++unreachable;
@@ -81,6 +89,7 @@ struct RaftTransportTest : ::testing::Test {
     raft_serverpb::RaftMessage out;
     out.set_region_id(region);
     out.mutable_to_peer()->set_store_id(to_store);
+    out.mutable_from_peer()->set_store_id(1);
     return out;
   }
 };
@@ -115,6 +124,29 @@ TEST_F(RaftTransportTest, APeerThatComesBackIsReachedAgainAndItsAbsenceIsReporte
     came.wait_for(lock, std::chrono::milliseconds(10));
   }
   EXPECT_EQ(received[1].region_id(), 2u);
+}
+
+TEST_F(RaftTransportTest, AStoreThatIsHeardOfAgainIsTriedAtOnce) {
+  make_transport({.backoff_min = std::chrono::hours(1), .backoff_max = std::chrono::hours(1)});
+  transport->send(message(1));
+  {
+    std::unique_lock lock(mutex);
+    came.wait(lock, [&] { return received.size() == 1; });
+    EXPECT_EQ(streams_from, std::vector{StoreId(1)});
+  }
+  const int port = server->port();
+  server->stop(Duration(0));
+  {
+    std::unique_lock lock(mutex);
+    came.wait(lock, [&] { return unreachable > 0; });
+  }
+  server.reset();
+  start_server(port);
+  transport->on_heard(StoreId(7));  // whom nobody knows
+  transport->on_heard(StoreId(2));
+  transport->send(message(2));
+  std::unique_lock lock(mutex);
+  EXPECT_TRUE(came.wait_for(lock, std::chrono::seconds(20), [&] { return received.size() == 2; }));
 }
 
 TEST_F(RaftTransportTest, AMessageForAnotherStoreEndsTheStream) {

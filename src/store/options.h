@@ -29,9 +29,9 @@ struct StoreOptions {
   int snapshot_threads = 1;  // making snapshots
 
   // Raft.
-  Duration tick = 100ms;
-  int election_ticks = 10;  // random 10 to 20
-  int heartbeat_ticks = 2;
+  Duration tick = 50ms;
+  int election_ticks = 12;  // 600 ms without a word from the leader, random to twice that if it may live
+  int heartbeat_ticks = 4;
   uint64_t raft_entry_bytes_max = 8 << 20;   // a larger write is RaftEntryTooLarge
   uint64_t entry_cache_bytes_max = 1 << 20;  // a region; recent applied entries kept for slow followers
   uint64_t proposals_max = 4096;             // a region, unapplied; beyond: ServerIsBusy

@@ -112,6 +112,7 @@ void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
       shared_.log_writer->submit(std::move(batch), engine::Sync::kNo, nullptr);
     }
     handle_events(*replica);
+    if (auto early = early_commands_.extract(region)) on_pd_command(early.mapped());
     touch(region);
   }
 }

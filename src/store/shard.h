@@ -148,7 +148,9 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   std::vector<RegionStatus> status_;                   // guarded by status_mutex_
   std::set<RegionId> split_checks_;                    // whose split keys are being sought
   std::vector<raft_serverpb::RaftMessage> held_back_;  // followers' reads that wait for a lock in memory to go
-  std::set<RegionId> reserved_;                        // ranges kept for snapshots that Raft has not taken yet
+  // PD's changes of membership that came before the new leader could take them: it is told of a leader at once.
+  std::map<RegionId, pdpb::RegionHeartbeatResponse> early_commands_;
+  std::set<RegionId> reserved_;  // ranges kept for snapshots that Raft has not taken yet
 };
 
 }  // namespace cairn::store

@@ -135,6 +135,7 @@ void Shard::on_destroyed(RegionId region, replica::Incarnation incarnation) {
       replicas_.erase(region);
       reported_.erase(region);
       leaders_asked_.erase(region);
+      early_commands_.erase(region);
       shared_.directory.erase(region);
     });
   });

@@ -193,6 +193,11 @@ void Shard::on_pd_command(const pdpb::RegionHeartbeatResponse& command) {
       command.region_epoch().version() != epoch.version()) {
     return;
   }
+  bool changes_peers = command.has_change_peer() || command.has_change_peer_v2();
+  if (changes_peers && !replica->has_applied_in_its_term()) {
+    early_commands_[replica->id()] = command;
+    return;
+  }
   std::string refused;
   raft_cmdpb::AdminRequest admin;
   auto add = [](raft_cmdpb::ChangePeerRequest& out, const pdpb::ChangePeer& in) {

@@ -81,6 +81,26 @@ TEST(Store, AConfChangeAddsPeersThatGetTheDataBySnapshotAndThenByLog) {
   EXPECT_EQ(cluster.pd.regions[first_region(cluster)].region_epoch().conf_ver(), 5u);
 }
 
+TEST(Store, AChangeOfMembersThatComesBeforeTheNewLeaderCanTakeItIsKeptForIt) {
+  TestCluster cluster;
+  auto& first = cluster.add();
+  auto& second = cluster.add();
+  uint64_t region = first_region(cluster);
+  metapb::Peer learner;
+  learner.set_id(cluster.pd.next_id++);
+  learner.set_store_id(second.store->id().value);
+  learner.set_role(metapb::Learner);
+  cluster.stop(first);
+  // PD answers the first word of the new leader, which has applied nothing yet, and does not repeat itself.
+  bool commanded = false;
+  cluster.pd.on_heartbeat = [&](const pdpb::RegionHeartbeatRequest&) {
+    if (std::exchange(commanded, true)) return;
+    cluster.pd.change_peer(region, eraftpb::AddLearnerNode, learner);
+  };
+  cluster.boot(first);
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.pd.regions[region].peers_size() == 2; }, 5s));
+}
+
 TEST(Store, WhenTheLeaderDiesAnotherOneServesAllThatWasAcknowledged) {
   TestCluster cluster;
   for (int i = 0; i < 3; ++i) cluster.add();

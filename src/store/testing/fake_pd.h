@@ -1,6 +1,7 @@
 // A PD for the tests of the store: ids, bootstrap, timestamps, heartbeats; commands are given by the test.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -71,6 +72,7 @@ class FakePd final : public api::Pd {
         pd->regions[request.region().id()] = request.region();
         pd->leaders[request.region().id()] = request.leader();
         pd->pending[request.region().id()] = request.pending_peers_size();
+        if (pd->on_heartbeat) pd->on_heartbeat(request);
       }
     };
     sinks.push_back(std::move(sink));
@@ -100,6 +102,7 @@ class FakePd final : public api::Pd {
   std::map<uint64_t, int> pending;
   std::map<uint64_t, metapb::Store> stores;
   std::vector<api::RegionHeartbeatSink> sinks;
+  std::function<void(const pdpb::RegionHeartbeatRequest&)> on_heartbeat;  // may give commands
 
  private:
   template <class Call>
