@@ -2,12 +2,15 @@
 
 #include <utility>
 
+#include "base/log.h"
+#include "mvcc/gc_collect.h"
 #include "replica/keys.h"
 
 namespace cairn::store {
 namespace {
 
 constexpr size_t kBatchBytesMax = 4 << 20;
+constexpr size_t kCollectedOfAKeyMax = 4096;  // records and values at a time, so that entries do not wait long
 
 }  // namespace
 
@@ -112,6 +115,49 @@ engine::Result<void> Applier::install(Machine& machine, const replica::ApplyTask
   report.installed_region = snapshot.data.region();
   finished_.push_back(std::move(report));
   return {};
+}
+
+void Applier::collect_garbage(std::shared_ptr<const std::vector<Bytes>> keys, Timestamp safe_point,
+                              std::function<void(GcBatchReport)> done) {
+  executor_->post([this, keys = std::move(keys), safe_point, done = std::move(done)] {
+    if (failed_) return done({});
+    auto collected = collect(*keys, safe_point);
+    if (collected.ok()) return done(std::move(*collected));
+    failed_ = true;
+    on_failed_(collected.error());
+  });
+}
+
+// Between two batches of entries: nothing changes the regions' data but what is done here.
+engine::Result<GcBatchReport> Applier::collect(const std::vector<Bytes>& keys, Timestamp safe_point) {
+  CHECK(reports_.empty(), "{} regions' entries are not written", reports_.size());
+  std::map<Bytes, Bytes> regions;  // bounds of those that live here, as data keys
+  for (const auto& [id, machine] : machines_) {
+    const auto& region = machine.machine.region();
+    if (machine.machine.is_removed() || region.region_epoch().version() == 0) continue;
+    regions.emplace(replica::data_key(region.start_key()), replica::data_end_key(region.end_key()));
+  }
+  GcBatchReport report;
+  auto snapshot = kv_.snapshot();
+  auto batch = kv_.new_batch();
+  for (const auto& key : keys) {
+    auto region = regions.upper_bound(key);
+    if (region == regions.begin() || key >= std::prev(region)->second) continue;
+    auto done = mvcc::collect_garbage(*snapshot, key, safe_point, kCollectedOfAKeyMax, *batch);
+    if (!done.ok()) {
+      if (done.error().kind != engine::Error::Kind::kCorruption) return Err(done.error());
+      LOG_WARN("no old versions of key {} are collected: {}", to_hex(key), done.error().message);
+      continue;
+    }
+    report.records += done->records;
+    report.values += done->values;
+    if (!done->is_done) report.unfinished.push_back(key);
+    if (batch->bytes() < kBatchBytesMax) continue;
+    TRY(kv_.write(*batch));
+    batch->clear();
+  }
+  if (!batch->empty()) TRY(kv_.write(*batch));
+  return report;
 }
 
 engine::Result<void> Applier::destroy(const replica::ApplyTask& task, const replica::DestroyPeer& work) {

@@ -12,6 +12,7 @@
 #include "engine/kv_engine.h"
 #include "replica/outbox.h"
 #include "runtime/executor.h"
+#include "store/gc_report.h"
 
 namespace cairn::store {
 
@@ -32,6 +33,10 @@ class Applier {
   };
   void begin(Begin begin);
   void submit(std::vector<replica::ApplyTask> tasks);
+  // Collects old versions of those of the keys (data keys without timestamp) that lie in a region of this applier.
+  // `done` runs on the applier's executor.
+  void collect_garbage(std::shared_ptr<const std::vector<Bytes>> keys, Timestamp safe_point,
+                       std::function<void(GcBatchReport)> done);
   // Runs `job` on the applier's executor behind all that was submitted.
   void drain(runtime::Job job) { executor_->post(std::move(job)); }
 
@@ -47,6 +52,7 @@ class Applier {
   engine::Result<void> destroy(const replica::ApplyTask& task, const replica::DestroyPeer& work);
   engine::Result<void> write_batch();
   bool may_create(const metapb::Region& child) const;
+  engine::Result<GcBatchReport> collect(const std::vector<Bytes>& keys, Timestamp safe_point);
 
   std::shared_ptr<runtime::Executor> executor_;
   engine::KvEngine& kv_;

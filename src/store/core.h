@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "store/gc_worker.h"
 #include "store/pd_session.h"
 #include "store/shard.h"
 #include "store/shared.h"
@@ -22,6 +23,7 @@ class Store::Core {
 
   runtime::Task<void> start(absl::AnyInvocable<void(Result<void, StoreError>)> on_started);
   void stop(absl::AnyInvocable<void()> on_stopped);
+  void stop_shards(absl::AnyInvocable<void()> on_stopped);
   void make_shards();
   void load(std::vector<Shard::LoadedRegion> regions);
   runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> split(engine::RegionRequest request,
@@ -29,12 +31,15 @@ class Store::Core {
   // A split that nobody waits for. Any thread.
   void start_split(engine::RegionRequest request, std::vector<Bytes> keys);
   void on_pd_command(pdpb::RegionHeartbeatResponse command);
+  // Hands leftovers of garbage collection to all appliers.
+  void collect_leftovers(std::vector<Bytes> keys, Timestamp safe_point, std::function<void(GcBatchReport)> done);
 
   Shared shared;
   std::shared_ptr<runtime::Executor> control;
   std::shared_ptr<runtime::Executor> read_pool;
   std::vector<std::unique_ptr<Shard>> shards;  // set before `started`, then never changed
   std::shared_ptr<PdSession> pd;
+  std::unique_ptr<GcWorker> gc;
   std::unique_ptr<runtime::TaskScope> tasks = std::make_unique<runtime::TaskScope>();  // of the control executor
   std::atomic<bool> started{false};
 };

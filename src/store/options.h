@@ -11,6 +11,21 @@
 
 namespace cairn::store {
 
+// Garbage collection (gc_worker.h); names and defaults are TiKV's gc.*.
+struct GcOptions {
+  bool enable_compaction_filter = true;  // else old versions stay
+  size_t batch_keys = 512;               // collected by hand in one batch
+  Duration poll_interval = 10s;          // of PD's safe point
+  // Looks for ranges to compact. Of a table, the part of tombstones or of redundant records that makes it worth while;
+  // both the number and the percentage must be reached, and versions a row above the ratio.
+  Duration check_interval = 300s;
+  uint64_t tombstones_threshold = 10'000;
+  uint64_t tombstones_percent_threshold = 30;
+  uint64_t redundant_rows_threshold = 50'000;
+  uint64_t redundant_rows_percent_threshold = 20;
+  double ratio_threshold = 1.1;
+};
+
 struct StoreOptions {
   // What PD and clients are told.
   ClusterId cluster;              // as PD named it; unset: asked of PD by GetMembers at start
@@ -48,6 +63,8 @@ struct StoreOptions {
   // Splitting by size.
   Duration split_check_interval = 10s;
   uint64_t region_split_bytes = 256 << 20;  // a region larger than 1.5 times this is halved; 0: never
+
+  GcOptions gc;
 
   // Heartbeats.
   Duration store_heartbeat_interval = 10s;

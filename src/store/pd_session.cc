@@ -47,6 +47,7 @@ void PdSession::begin() {
   last_heartbeat_s_ = started_at_s_;
   open_stream();
   send_store_heartbeat();
+  poll_safe_point();
 }
 
 void PdSession::stop() {
@@ -54,6 +55,7 @@ void PdSession::stop() {
   executor_->cancel(stream_timer_);
   executor_->cancel(store_timer_);
   executor_->cancel(tso_timer_);
+  executor_->cancel(safe_point_timer_);
   waiting_for_ts_.clear();
   stream_.reset();
 }
@@ -170,6 +172,26 @@ void PdSession::fetch_timestamp() {
           self->fetching_ts_ = true;
           auto again = [session = self.get()] { session->fetch_timestamp(); };
           self->tso_timer_ = self->executor_->after(self->shared_.options.pd_retry_delay / 4, again);
+        });
+      }));
+}
+
+void PdSession::poll_safe_point() {
+  if (stopped_) return;
+  safe_point_timer_ = executor_->after(shared_.options.gc.poll_interval, [this] { poll_safe_point(); });
+  pdpb::GetGCSafePointRequest request;
+  *request.mutable_header() = header();
+  auto weak = weak_from_this();
+  shared_.deps.pd.get_gc_safe_point(api::make_call<pdpb::GetGCSafePointRequest, pdpb::GetGCSafePointResponse>(
+      std::move(request), [weak](api::Reply<pdpb::GetGCSafePointResponse> reply) {
+        auto self = weak.lock();
+        if (!self) return;
+        if (!reply.ok() || reply->header().error().type() != pdpb::OK) {
+          return log_failure("GetGCSafePoint", reply.ok() ? reply->header().error().message() : reply.error().message);
+        }
+        auto* session = self.get();
+        session->executor_->post([self = std::move(self), safe_point = Timestamp(reply->safe_point())] {
+          if (!self->stopped_) self->hooks_.on_safe_point(safe_point);
         });
       }));
 }

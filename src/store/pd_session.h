@@ -22,6 +22,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
     OnCommand on_command;           // any thread
     OnRegionFound on_region_found;  // the session's executor
     std::function<uint64_t()> region_count;
+    std::function<void(Timestamp)> on_safe_point;  // of garbage collection, as often as PD is asked; the executor
   };
   PdSession(Shared& shared, std::shared_ptr<runtime::Executor> executor, Hooks hooks);
   ~PdSession();
@@ -67,6 +68,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   void on_stream_closed(uint64_t number, const api::Status& status);
   void send_store_heartbeat();
   void fetch_timestamp();
+  void poll_safe_point();
 
   Shared& shared_;
   std::shared_ptr<runtime::Executor> executor_;
@@ -75,7 +77,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   bool stopped_ = false;
   std::unique_ptr<api::RegionHeartbeatStream> stream_;
   uint64_t stream_number_ = 0;
-  runtime::TimerId stream_timer_, store_timer_, tso_timer_;
+  runtime::TimerId stream_timer_, store_timer_, tso_timer_, safe_point_timer_;
   std::vector<runtime::Job> waiting_for_ts_;
   bool fetching_ts_ = false;
   uint64_t started_at_s_ = 0;

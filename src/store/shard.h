@@ -71,6 +71,12 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   // PD does not list this peer any more.
   void on_region_gone(const metapb::Region& newer);
 
+  // Any thread: see applier.h.
+  void collect_garbage(std::shared_ptr<const std::vector<Bytes>> keys, Timestamp safe_point,
+                       std::function<void(GcBatchReport)> done) {
+    applier_->collect_garbage(std::move(keys), safe_point, std::move(done));
+  }
+
   // Copies for the status page, a second old at most. Any thread.
   std::vector<RegionStatus> status() const {
     std::lock_guard lock(status_mutex_);

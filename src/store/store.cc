@@ -30,6 +30,10 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
     shard.executor().post([&shard, region = std::move(region)] { shard.on_region_gone(region); });
   };
   hooks.region_count = [this] { return shared.directory.regions().size(); };
+  hooks.on_safe_point = [this](Timestamp safe_point) { gc->on_safe_point(safe_point); };
+  gc = std::make_unique<GcWorker>(shared, control, [this](auto keys, Timestamp safe_point, auto done) {
+    collect_leftovers(std::move(keys), safe_point, std::move(done));
+  });
   pd = std::make_shared<PdSession>(shared, control, std::move(hooks));
   shared.heartbeat = [this](pdpb::RegionHeartbeatRequest request) { pd->heartbeat(std::move(request)); };
   shared.sync_max_ts = [this](runtime::Job done) { pd->sync_max_ts(std::move(done)); };
@@ -87,6 +91,7 @@ runtime::Task<void> Store::Core::start(absl::AnyInvocable<void(Result<void, Stor
   LOG_INFO("store {} of cluster {} starts with {} regions", shared.store, shared.cluster, regions->size());
   make_shards();
   load(std::move(*regions));
+  gc->begin();
   pd->begin();
   for (auto& shard : shards) shard->executor().post([s = shard.get()] { s->begin(); });
   started.store(true, std::memory_order_release);
@@ -97,33 +102,61 @@ void Store::Core::stop(absl::AnyInvocable<void()> on_stopped) {
   shared.stopping = true;
   control->post([this, done = std::move(on_stopped)]() mutable {
     pd->stop();
-    tasks->close([this, done = std::move(done)]() mutable {
-      struct Barrier {
-        std::mutex mutex;
-        size_t left;
-        absl::AnyInvocable<void()> done;
-      };
-      if (shards.empty()) {
-        done();
-        return;
-      }
-      auto barrier = std::make_shared<Barrier>();
-      barrier->left = shards.size();
-      barrier->done = std::move(done);
-      for (auto& shard : shards) {
-        shard->executor().post([this, s = shard.get(), barrier] {
-          s->stop([this, barrier] {
-            bool last = false;
-            {
-              std::lock_guard lock(barrier->mutex);
-              last = --barrier->left == 0;
-            }
-            if (last) shared.log_writer->drain([this, barrier] { control->post([barrier] { barrier->done(); }); });
-          });
-        });
-      }
-    });
+    gc->stop([this, done = std::move(done)]() mutable { stop_shards(std::move(done)); });
   });
+}
+
+void Store::Core::stop_shards(absl::AnyInvocable<void()> on_stopped) {
+  tasks->close([this, done = std::move(on_stopped)]() mutable {
+    struct Barrier {
+      std::mutex mutex;
+      size_t left;
+      absl::AnyInvocable<void()> done;
+    };
+    if (shards.empty()) {
+      done();
+      return;
+    }
+    auto barrier = std::make_shared<Barrier>();
+    barrier->left = shards.size();
+    barrier->done = std::move(done);
+    for (auto& shard : shards) {
+      shard->executor().post([this, s = shard.get(), barrier] {
+        s->stop([this, barrier] {
+          bool last = false;
+          {
+            std::lock_guard lock(barrier->mutex);
+            last = --barrier->left == 0;
+          }
+          if (last) shared.log_writer->drain([this, barrier] { control->post([barrier] { barrier->done(); }); });
+        });
+      });
+    }
+  });
+}
+
+void Store::Core::collect_leftovers(std::vector<Bytes> keys, Timestamp safe_point,
+                                    std::function<void(GcBatchReport)> done) {
+  struct Gathered {
+    std::mutex mutex;
+    size_t left;
+    GcBatchReport report;
+    std::function<void(GcBatchReport)> done;
+  };
+  auto gathered = std::make_shared<Gathered>();
+  gathered->left = shards.size();
+  gathered->done = std::move(done);
+  auto all = std::make_shared<const std::vector<Bytes>>(std::move(keys));
+  for (auto& shard : shards) {
+    shard->collect_garbage(all, safe_point, [gathered](GcBatchReport part) {
+      std::lock_guard lock(gathered->mutex);
+      auto& sum = gathered->report;
+      sum.records += part.records;
+      sum.values += part.values;
+      std::move(part.unfinished.begin(), part.unfinished.end(), std::back_inserter(sum.unfinished));
+      if (--gathered->left == 0) gathered->done(std::move(sum));
+    });
+  }
 }
 
 void Store::Core::on_pd_command(pdpb::RegionHeartbeatResponse command) {
@@ -266,6 +299,10 @@ runtime::Task<Result<LogIndex, RegionError>> Store::read_index(engine::RegionReq
   auto result = co_await shard->read_index(std::move(request));
   co_await runtime::switch_to(resume_on);
   co_return std::move(result);
+}
+
+runtime::Task<engine::Result<void>> Store::destroy_range(Bytes begin, Bytes end, runtime::Executor& resume_on) {
+  co_return co_await core_->gc->destroy_range(replica::data_key(begin), replica::data_key(end), resume_on);
 }
 
 void Store::transfer_leader(RegionId region, PeerId to) {

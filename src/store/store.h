@@ -150,6 +150,9 @@ class Store {
   // The index up to which a replica must have applied for a linearizable read, as the leader knows it.
   runtime::Task<Result<LogIndex, engine::RegionError>> read_index(engine::RegionRequest request,
                                                                   runtime::Executor& resume_on);
+  // Removes all data of [begin, end) (engine keys, neither empty) from this store alone, below Raft: for ranges that
+  // nobody uses any more. Durable on return.
+  runtime::Task<engine::Result<void>> destroy_range(Bytes begin, Bytes end, runtime::Executor& resume_on);
   // Hands leadership of the region to the peer; best effort. Any thread.
   void transfer_leader(RegionId region, PeerId to);
 

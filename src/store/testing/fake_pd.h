@@ -56,6 +56,10 @@ class FakePd final : public api::Pd {
     call.response().set_count(1);
     finish(call);
   }
+  void get_gc_safe_point(api::Call<pdpb::GetGCSafePointRequest, pdpb::GetGCSafePointResponse> call) override {
+    call.response().set_safe_point(safe_point);
+    finish(call);
+  }
   void ask_batch_split(api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse> call) override {
     for (uint32_t i = 0; i < call.request().split_count(); ++i) {
       auto& ids = *call.response().add_ids();
@@ -96,6 +100,7 @@ class FakePd final : public api::Pd {
   bool bootstrapped = false;
   uint64_t next_id = 1;
   uint64_t next_ts = 1000;
+  uint64_t safe_point = 0;
   int store_heartbeats = 0;
   std::map<uint64_t, metapb::Region> regions;
   std::map<uint64_t, metapb::Peer> leaders;

@@ -1,0 +1,52 @@
+// GcFilters: what the engine's compactions ask for their filters, and where they leave what is to be collected by hand.
+// The place where the engine's threads meet the store: knows the safe point, and keeps a bounded set of keys.
+//
+// Shared on purpose, thread-safe. A filter may outlive the store: after close() it is told nothing and passes nothing
+// on. Tests: gc_worker_test.cc.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "engine/kv_engine.h"
+#include "mvcc/gc_filter.h"
+
+namespace cairn::store {
+
+class GcFilters final : public engine::CompactionFilterFactory,
+                        public mvcc::GcSink,
+                        public std::enable_shared_from_this<GcFilters> {
+ public:
+  // `on_leftovers` is called, on any thread, when there are keys again after there were none.
+  explicit GcFilters(std::function<void()> on_leftovers) : on_leftovers_(std::move(on_leftovers)) {}
+
+  // No filter drops anything before the first. Only ever grows; false if it did not.
+  bool set_safe_point(Timestamp safe_point);
+  Timestamp safe_point() const { return Timestamp(safe_point_.load()); }
+
+  std::vector<Bytes> take_leftovers(size_t keys_max);
+  // What could not be finished. The caller goes on with it: nobody is called.
+  void put_back(std::vector<Bytes> keys);
+  void close();
+
+  std::unique_ptr<engine::CompactionFilter> begin(engine::Cf cf) override;
+  void on_leftover(ByteView key) override;
+  void on_pass(const mvcc::GcPass& pass) override;
+
+ private:
+  bool add_locked(Bytes key);
+
+  std::atomic<uint64_t> safe_point_{0};
+  std::atomic<bool> is_closed_{false};
+  std::mutex mutex_;
+  std::function<void()> on_leftovers_;  // guarded by mutex_, like all below
+  std::set<Bytes> leftovers_;
+  size_t leftover_bytes_ = 0;
+};
+
+}  // namespace cairn::store
