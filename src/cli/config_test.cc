@@ -37,6 +37,43 @@ TEST(Values, LabelsAreKeysWithValues) {
   EXPECT_FALSE(parse_labels("zone=a,zone=b").ok());
 }
 
+TEST(ServerConfig, GarbageCollectionIsSetUnderTikvsNames) {
+  ServerConfig config;
+  const auto read = settings_of(config).read_toml(R"(
+    [gc]
+    enable-compaction-filter = false
+    ratio-threshold = 1.5
+    batch-keys = 64
+    [gc.auto-compaction]
+    check-interval = "1m"
+    tombstone-num-threshold = 7
+    tombstones-percent-threshold = 8
+    redundant-rows-threshold = 9
+    redundant-rows-percent-threshold = 10
+  )");
+  ASSERT_TRUE(read.ok()) << read.error();
+  ASSERT_TRUE(complete(config).ok());
+  const auto& gc = config.store.gc;
+  EXPECT_FALSE(gc.enable_compaction_filter);
+  EXPECT_EQ(gc.ratio_threshold, 1.5);
+  EXPECT_EQ(gc.batch_keys, 64u);
+  EXPECT_EQ(gc.check_interval, std::chrono::minutes(1));
+  EXPECT_EQ(gc.tombstones_threshold, 7u);
+  EXPECT_EQ(gc.tombstones_percent_threshold, 8u);
+  EXPECT_EQ(gc.redundant_rows_threshold, 9u);
+  EXPECT_EQ(gc.redundant_rows_percent_threshold, 10u);
+  for (const char* bad :
+       {"gc.enable-compaction-filter = \"maybe\"", "gc.ratio-threshold = \"much\"", "gc.ratio-threshold = nan"}) {
+    EXPECT_FALSE(settings_of(config).read_toml(bad).ok()) << bad;
+  }
+  for (const char* bad : {"gc.batch-keys = 0", "gc.auto-compaction.check-interval = \"0s\"",
+                          "gc.auto-compaction.tombstone-percent-threshold = 101"}) {
+    ServerConfig wrong;
+    ASSERT_TRUE(settings_of(wrong).read_toml(bad).ok()) << bad;
+    EXPECT_FALSE(complete(wrong).ok()) << bad;
+  }
+}
+
 TEST(ServerConfig, AFileFillsTheSettingsUnderTikvsNames) {
   ServerConfig config;
   const auto read = settings_of(config).read_toml(R"(

@@ -1,5 +1,7 @@
 #include "cli/server_config.h"
 
+#include <charconv>
+
 namespace cairn::cli {
 
 Settings settings_of(ServerConfig& config) {
@@ -33,6 +35,29 @@ Settings settings_of(ServerConfig& config) {
   settings.size("coprocessor.region-split-size", store.region_split_bytes);
   settings.number("server.concurrent-send-snap-limit", store.snapshots_sending_max);
   settings.number("server.concurrent-recv-snap-limit", store.snapshots_receiving_max);
+
+  auto& gc = store.gc;
+  settings.add("gc.enable-compaction-filter", [&gc](const std::string& value) -> Parsed<void> {
+    if (value != "true" && value != "false") return Err("\"" + value + "\" is neither true nor false");
+    gc.enable_compaction_filter = value == "true";
+    return {};
+  });
+  settings.add("gc.ratio-threshold", [&gc](const std::string& value) -> Parsed<void> {
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), gc.ratio_threshold);
+    if (error != std::errc() || end != value.data() + value.size() || !(gc.ratio_threshold >= 0)) {
+      return Err("\"" + value + "\" is not a ratio");
+    }
+    return {};
+  });
+  settings.number("gc.batch-keys", gc.batch_keys);
+  settings.duration("gc.auto-compaction.check-interval", gc.check_interval);
+  // TiKV reads the first form of the name, its manual has the second.
+  for (const std::string name : {"tombstones", "tombstone"}) {
+    settings.number("gc.auto-compaction." + name + "-num-threshold", gc.tombstones_threshold);
+    settings.number("gc.auto-compaction." + name + "-percent-threshold", gc.tombstones_percent_threshold);
+  }
+  settings.number("gc.auto-compaction.redundant-rows-threshold", gc.redundant_rows_threshold);
+  settings.number("gc.auto-compaction.redundant-rows-percent-threshold", gc.redundant_rows_percent_threshold);
   return settings;
 }
 
@@ -58,6 +83,12 @@ Parsed<void> complete(ServerConfig& config) {
     return Err(std::string("raftstore.store-pool-size must be from 1 to 256"));
   }
   if (config.store.read_threads < 1) return Err(std::string("readpool.unified.max-thread-count must be positive"));
+  const auto& gc = config.store.gc;
+  if (gc.batch_keys == 0) return Err(std::string("gc.batch-keys must be positive"));
+  if (gc.check_interval < 1s) return Err(std::string("gc.auto-compaction.check-interval must be at least 1s"));
+  if (gc.tombstones_percent_threshold > 100 || gc.redundant_rows_percent_threshold > 100) {
+    return Err(std::string("percentages of gc.auto-compaction are at most 100"));
+  }
   config.store.address = config.advertise_address;
   config.store.status_address = config.advertise_status_address;
   config.store.deploy_path = config.data_dir;

@@ -15,6 +15,7 @@ namespace cairn::server {
 namespace {
 
 using SplitCall = api::Call<kvrpcpb::SplitRegionRequest, kvrpcpb::SplitRegionResponse>;
+using DestroyCall = api::Call<kvrpcpb::UnsafeDestroyRangeRequest, kvrpcpb::UnsafeDestroyRangeResponse>;
 using ReadIndexCall = api::Call<kvrpcpb::ReadIndexRequest, kvrpcpb::ReadIndexResponse>;
 
 // Versions of one key that a look at it shows at most.
@@ -32,6 +33,12 @@ runtime::Task<void> split(const Parts* parts, SplitCall call, Admitted admitted,
       *response.mutable_right() = to_proto(regions->back());
     }
   }
+  call.finish();
+}
+
+runtime::Task<void> destroy_range(const Parts* parts, DestroyCall call, Bytes begin, Bytes end) {
+  auto done = co_await parts->store.destroy_range(std::move(begin), std::move(end), parts->store.read_pool());
+  if (!done.ok()) call.response().set_error(done.error().message);
   call.finish();
 }
 
@@ -216,11 +223,19 @@ void Node::mvcc_get_by_start_ts(api::Call<kvrpcpb::MvccGetByStartTsRequest, kvrp
   read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_by_start_ts);
 }
 
-void Node::unsafe_destroy_range(
-    api::Call<kvrpcpb::UnsafeDestroyRangeRequest, kvrpcpb::UnsafeDestroyRangeResponse> call) {
+// The keys are user keys and are encoded, whatever data there is: as TiKV, which only destroys what TiDB has dropped.
+void Node::unsafe_destroy_range(DestroyCall call) {
   if (!admit(*parts_, call, Family::kAdmin)) return;
-  // Space comes back by deleting ranges through Raft, which keeps replicas alike.
-  refuse(std::move(call), "ranges are not destroyed below Raft by this version; use a range deletion");
+  const auto& request = call.request();
+  if (request.start_key().empty() || request.end_key().empty()) {
+    return refuse(std::move(call), "a range to be destroyed has a start and an end");
+  }
+  if (request.end_key() < request.start_key()) {
+    return refuse(std::move(call), "a range to be destroyed does not end before it starts");
+  }
+  Bytes begin = codec::encode_bytes(request.start_key()), end = codec::encode_bytes(request.end_key());
+  runtime::spawn(parts_->store.read_pool(),
+                 destroy_range(parts_.get(), std::move(call), std::move(begin), std::move(end)));
 }
 
 void Node::get_store_safe_ts(api::Call<kvrpcpb::StoreSafeTSRequest, kvrpcpb::StoreSafeTSResponse> call) {

@@ -343,5 +343,38 @@ TEST(Node, APastDeadlineIsABusyServer) {
   EXPECT_EQ(reply->value().region_error().server_is_busy().reason(), "deadline is exceeded");
 }
 
+kvrpcpb::UnsafeDestroyRangeResponse destroy(SingleStore& world, const Bytes& start, const Bytes& end) {
+  kvrpcpb::UnsafeDestroyRangeRequest request;  // without a context: it is the store that is meant, not a region
+  request.set_start_key(start);
+  request.set_end_key(end);
+  return world.ask(&Node::unsafe_destroy_range, request).value();
+}
+
+TEST(Node, ADestroyedRangeIsGoneWithItsLocksAndStaysGoneAfterACrash) {
+  SingleStore world;
+  for (const char* key : {"a", "b", "c"}) {
+    ASSERT_EQ(prewrite(world, {{key, Bytes(300, 'v')}}, ts(5)).errors_size(), 0);
+    ASSERT_FALSE(commit(world, {key}, ts(5), ts(6)).has_error());
+  }
+  ASSERT_EQ(prewrite(world, {{"bb", Bytes(300, 'v')}}, ts(7)).errors_size(), 0);
+  ASSERT_TRUE(world.kv->flush().ok());
+  EXPECT_EQ(destroy(world, "b", "c").error(), "");
+  EXPECT_FALSE(get(world, "a", ts(9)).not_found());
+  EXPECT_TRUE(get(world, "b", ts(9)).not_found());
+  EXPECT_TRUE(get(world, "bb", ts(9)).not_found());
+  EXPECT_FALSE(get(world, "c", ts(9)).not_found());
+  EXPECT_EQ(world.disk->stats().kv_unflushed_batches, 0u) << "whoever was told so does not ask again";
+}
+
+TEST(Node, ARangeToBeDestroyedHasTwoEndsInOrder) {
+  SingleStore world;
+  ASSERT_EQ(prewrite(world, {{"a", "v"}}, ts(5)).errors_size(), 0);
+  EXPECT_NE(destroy(world, "", "z").error(), "");
+  EXPECT_NE(destroy(world, "a", "").error(), "");
+  EXPECT_NE(destroy(world, "b", "a").error(), "");
+  EXPECT_EQ(destroy(world, "a", "a").error(), "");
+  EXPECT_TRUE(get(world, "a", ts(9)).has_error()) << "the lock is still there";
+}
+
 }  // namespace
 }  // namespace cairn::server
