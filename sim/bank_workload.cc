@@ -82,7 +82,9 @@ runtime::Task<void> BankWorkload::run(client::Client* client, runtime::Executor*
 
 runtime::Task<void> BankWorkload::transfer(client::Client* client, int id, runtime::Random* dice) {
   const Timestamp newest_before = newest_;
-  auto txn = co_await client->begin();
+  const client::TransactionOptions mode{
+      .is_pessimistic = dice->chance(0.4), .use_async_commit = dice->chance(0.3), .try_one_pc = dice->chance(0.3)};
+  auto txn = co_await client->begin(mode);
   if (!txn.ok()) co_return;
   note_timestamp(txn->start_ts(), newest_before);
   const auto accounts = static_cast<uint64_t>(options_.accounts);
@@ -90,22 +92,20 @@ runtime::Task<void> BankWorkload::transfer(client::Client* client, int id, runti
   record.from = static_cast<int>(dice->below(accounts));
   record.to = static_cast<int>((static_cast<uint64_t>(record.from) + 1 + dice->below(accounts - 1)) % accounts);
   record.amount = static_cast<int64_t>(dice->between(1, 10));
-  auto from = co_await txn->get(account_key(record.from));
-  if (!from.ok()) co_return;
-  auto to = co_await txn->get(account_key(record.to));
-  if (!to.ok()) co_return;
-  if (!*from || !*to) {
-    fail_(fmt::format("bank: an account is missing at timestamp {}", txn->start_ts().value));
+  const auto held = co_await balances(*txn, mode, record.from, record.to);
+  if (!held) {
+    txn->rollback();
     co_return;
   }
   const Bytes key = fmt::format("{}{}-{:06}", kRecords, id, next_record_++);
-  txn->put(account_key(record.from), std::to_string(number(**from) - record.amount));
-  txn->put(account_key(record.to), std::to_string(number(**to) + record.amount));
+  txn->put(account_key(record.from), std::to_string(held->first - record.amount));
+  txn->put(account_key(record.to), std::to_string(held->second + record.amount));
   txn->insert(key, record.encode());
   const Timestamp newest_at_commit = newest_;
   auto committed = co_await txn->commit();
   if (committed.ok()) {
-    note_timestamp(*committed, newest_at_commit);
+    // Those that the stores chose need not be PD's newest.
+    if (!mode.use_async_commit && !mode.try_one_pc) note_timestamp(*committed, newest_at_commit);
     acknowledged_.insert(key);
   } else if (!std::holds_alternative<client::Undetermined>(committed.error())) {
     failed_.insert(key);
@@ -114,6 +114,42 @@ runtime::Task<void> BankWorkload::transfer(client::Client* client, int id, runti
       fail_(fmt::format("bank: a transfer ended as {}", client::to_string(committed.error())));
     }
   }
+}
+
+runtime::Task<std::optional<std::pair<int64_t, int64_t>>> BankWorkload::balances(client::Transaction txn,
+                                                                                 client::TransactionOptions mode,
+                                                                                 int from, int to) {
+  std::map<int, int64_t> held;
+  if (mode.is_pessimistic) {
+    // In the order of the keys, whichever way the money goes: no circles.
+    auto locked = co_await txn.lock_keys({account_key(from), account_key(to)}, {.wait_max = 2s, .return_values = true});
+    if (!locked.ok()) co_return std::nullopt;
+    for (const int account : {from, to}) {
+      const auto& told = locked->at(account_key(account));
+      if (told.exists) held[account] = number(*told.value);
+    }
+  } else {
+    for (const int account : {from, to}) {
+      auto value = co_await txn.get(account_key(account));
+      if (!value.ok()) co_return std::nullopt;
+      if (*value) held[account] = number(**value);
+    }
+  }
+  if (held.size() != 2) {
+    fail_(fmt::format("bank: an account is missing at timestamp {}", txn.start_ts().value));
+    co_return std::nullopt;
+  }
+  co_return std::pair(held[from], held[to]);
+}
+
+runtime::Task<bool> BankWorkload::lock_all(client::Client* client) {
+  auto txn = co_await client->begin({.is_pessimistic = true});
+  if (!txn.ok()) co_return false;
+  std::vector<Bytes> keys;
+  for (int i = 0; i < options_.accounts; ++i) keys.push_back(account_key(i));
+  const auto locked = co_await txn->lock_keys(std::move(keys));
+  txn->rollback();
+  co_return locked.ok();
 }
 
 runtime::Task<void> BankWorkload::audit(client::Client* client) {
@@ -139,7 +175,7 @@ runtime::Task<void> BankWorkload::final_audit(client::Client* client, runtime::E
   constexpr int kTriesMax = 20;
   for (int tries = 0; tries < kTriesMax && !is_audited_; ++tries) {
     auto txn = co_await client->begin();
-    if (txn.ok()) {
+    if (txn.ok() && co_await lock_all(client)) {
       auto accounts = co_await txn->scan(kAccounts, prefix_end(kAccounts), kEnough);
       auto records = co_await txn->scan(kRecords, prefix_end(kRecords), kEnough);
       if (accounts.ok() && records.ok()) {
@@ -150,7 +186,7 @@ runtime::Task<void> BankWorkload::final_audit(client::Client* client, runtime::E
     }
     co_await runtime::sleep(*executor, 200ms);
   }
-  fail_("bank: the accounts cannot be read after the faults are over");
+  fail_("bank: the accounts cannot be locked and read after the faults are over");
   is_audited_ = true;
 }
 

@@ -1,13 +1,15 @@
-// Accounts in transactions: transfers move money between two of them and leave a record with it, auditors read all of
-// them in one snapshot. The total never changes in any snapshot; in the end every account is what the records say,
-// every acknowledged transfer has its record, and none that failed has one.
-// Tests: world_test.cc.
+// Accounts in transactions: transfers move money between two of them and leave a record with it, in a mode drawn by
+// dice (optimistic or pessimistic; in two phases, asynchronously, in one phase); auditors read all of them in one
+// snapshot. The total never changes in any snapshot; in the end every account is what the records say, every
+// acknowledged transfer has its record, and none that failed has one. Tests: world_test.cc.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/client.h"
@@ -42,6 +44,11 @@ class BankWorkload {
  private:
   Bytes account_key(int account) const;
   runtime::Task<void> transfer(client::Client* client, int id, runtime::Random* dice);
+  // The balances, locked if the transaction is pessimistic; nothing: the transfer cannot go on.
+  runtime::Task<std::optional<std::pair<int64_t, int64_t>>> balances(client::Transaction txn,
+                                                                     client::TransactionOptions mode, int from, int to);
+  // Takes and releases all the locks: what others left locked must go.
+  runtime::Task<bool> lock_all(client::Client* client);
   runtime::Task<void> audit(client::Client* client);
   void compare(const std::vector<client::KeyValue>& accounts, const std::vector<client::KeyValue>& records);
   // A timestamp that was just got, whose request began when `newest_before` was the newest one seen.

@@ -49,8 +49,12 @@ void split(World& world, runtime::Random& dice) {
   context->mutable_peer()->set_store_id(host->store()->id().value);
   const bool is_raw = dice.chance(0.5);
   request.set_is_raw_kv(is_raw);
-  request.add_split_keys(is_raw ? fmt::format("reg/{}", dice.below(4))
-                                : fmt::format("bank/account/{:02}", dice.below(6)));
+  // One key or two; those outside the region are refused.
+  for (uint64_t keys = dice.between(1, 2); keys > 0; --keys) {
+    request.add_split_keys(is_raw             ? fmt::format("reg/{}", dice.below(4))
+                           : dice.chance(0.5) ? fmt::format("bank/account/{:02}", dice.below(6))
+                                              : ListWorkload::key_of(static_cast<int>(dice.below(5))));
+  }
   world.client(0)
       .tikv(host->node())
       .split_region(api::make_call<kvrpcpb::SplitRegionRequest, kvrpcpb::SplitRegionResponse>(

@@ -53,6 +53,7 @@ client::Options client_options() {
   options.try_timeout = 1s;
   options.budget = 5s;
   options.lock_ttl = 1s;
+  options.managed_lock_ttl = 3s;
   return options;
 }
 
@@ -60,10 +61,10 @@ client::Options client_options() {
 
 std::string Report::to_string() const {
   std::string out = fmt::format(
-      "seed {}: {}; {:.1f} s of virtual time, {} events, {} register operations, {} transfers, {} audits, {} crashes, "
-      "{} splits, trace {:016x}",
+      "seed {}: {}; {:.1f} s of virtual time, {} events, {} register operations, {} transfers, {} audits, "
+      "{} list transactions, {} crashes, {} splits, trace {:016x}",
       seed, failures.empty() ? "good" : "FAILED", to_seconds(virtual_time), events, register_operations, transfers,
-      audits, crashes, splits, trace_hash);
+      audits, list_transactions, crashes, splits, trace_hash);
   for (const auto& failure : failures) out += "\n" + failure;
   return out;
 }
@@ -127,6 +128,7 @@ World::World(uint64_t seed, WorldOptions options)
   watch_ = std::make_unique<ClusterWatch>(std::move(all), report);
   registers_ = std::make_unique<RegisterWorkload>(loop_, report, RegisterWorkload::Options{});
   bank_ = std::make_unique<BankWorkload>(loop_, report, BankWorkload::Options{});
+  lists_ = std::make_unique<ListWorkload>(report, ListWorkload::Options{});
 }
 
 World::~World() = default;
@@ -196,10 +198,11 @@ void World::start_workloads() {
   for (size_t i = 0; i < clients_.size(); ++i) {
     auto& host = *clients_[i];
     const int id = static_cast<int>(i) + 1;
-    tasks_ += 2;
+    tasks_ += 3;
     runtime::spawn(host.executor(),
                    counted(registers_->run(&host.client(), &host.executor(), id, loop_.random().next())));
     runtime::spawn(host.executor(), counted(bank_->run(&host.client(), &host.executor(), id, loop_.random().next())));
+    runtime::spawn(host.executor(), counted(lists_->run(&host.client(), &host.executor(), loop_.random().next())));
   }
 }
 
@@ -219,17 +222,21 @@ bool World::check_liveness() {
   const uint64_t operations = registers_->successes();
   const uint64_t transfers = bank_->transfers();
   const uint64_t audits = bank_->audits();
+  const uint64_t lists = lists_->successes();
   constexpr uint64_t kProgress = 5;
   const bool is_alive = loop_.run_until(
       [&] {
-        return is_failed() || (registers_->successes() >= operations + kProgress &&
-                               bank_->transfers() >= transfers + kProgress && bank_->audits() > audits);
+        return is_failed() ||
+               (registers_->successes() >= operations + kProgress && bank_->transfers() >= transfers + kProgress &&
+                bank_->audits() > audits && lists_->successes() >= lists + kProgress);
       },
       kLivenessLimit);
   if (!is_alive) {
-    fail(fmt::format("no progress after the faults are over: {} register operations, {} transfers, {} audits\n{}",
-                     registers_->successes() - operations, bank_->transfers() - transfers, bank_->audits() - audits,
-                     watch_->describe()));
+    fail(
+        fmt::format("no progress after the faults are over: {} register operations, {} transfers, {} audits, {} list "
+                    "transactions\n{}",
+                    registers_->successes() - operations, bank_->transfers() - transfers, bank_->audits() - audits,
+                    lists_->successes() - lists, watch_->describe()));
   }
   return !is_failed();
 }
@@ -237,16 +244,21 @@ bool World::check_liveness() {
 void World::stop_workloads() {
   registers_->stop();
   bank_->stop();
+  lists_->stop();
   if (!loop_.run_until([this] { return tasks_ == 0; }, kLivenessLimit)) fail("the workloads do not end");
 }
 
 void World::check_end() {
   auto& host = client(0);
-  tasks_ += 2;
+  tasks_ += 3;
+  runtime::spawn(host.executor(), counted(lists_->read_back(&host.client(), &host.executor())));
   runtime::spawn(host.executor(), counted(registers_->read_back(&host.client(), &host.executor())));
   runtime::spawn(host.executor(), counted(bank_->final_audit(&host.client(), &host.executor())));
   if (!loop_.run_until([this] { return tasks_ == 0; }, 4 * kLivenessLimit)) fail("reading back does not end");
   registers_->check();
+  lists_->check();
+  // What the clients finish in the background: an engine may be ahead of what its store shows.
+  loop_.run_for(2s);
   if (wait_for_replicas()) watch_->check_end();
 }
 
@@ -266,6 +278,7 @@ Report World::report() const {
           .register_operations = registers_->successes(),
           .transfers = bank_->transfers(),
           .audits = bank_->audits(),
+          .list_transactions = lists_->successes(),
           .crashes = crashes,
           .splits = splits};
 }

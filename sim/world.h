@@ -14,6 +14,7 @@
 #include "sim/bank_workload.h"
 #include "sim/checkers.h"
 #include "sim/hosts.h"
+#include "sim/list_workload.h"
 #include "sim/network.h"
 #include "sim/proxies.h"
 #include "sim/register_workload.h"
@@ -37,6 +38,7 @@ struct Report {
   uint64_t register_operations = 0;
   uint64_t transfers = 0;
   uint64_t audits = 0;
+  uint64_t list_transactions = 0;
   uint64_t crashes = 0;
   uint64_t splits = 0;
   std::string to_string() const;
@@ -93,6 +95,7 @@ class World {
   ClusterWatch& watch() { return *watch_; }
   RegisterWorkload& registers() { return *registers_; }
   BankWorkload& bank() { return *bank_; }
+  ListWorkload& lists() { return *lists_; }
   void fail(std::string what);
   bool is_failed() const { return !failures_.empty(); }
   // Counters for the report.
@@ -119,6 +122,7 @@ class World {
   std::unique_ptr<ClusterWatch> watch_;
   std::unique_ptr<RegisterWorkload> registers_;
   std::unique_ptr<BankWorkload> bank_;
+  std::unique_ptr<ListWorkload> lists_;
   int tasks_ = 0;  // of the workloads, that have not ended
 };
 

@@ -41,6 +41,7 @@ TEST_F(WorldTest, AWorldWithoutFaultsWorks) {
   EXPECT_GT(report.register_operations, 50U) << report.to_string();
   EXPECT_GT(report.transfers, 10U) << report.to_string();
   EXPECT_GT(report.audits, 5U) << report.to_string();
+  EXPECT_GT(report.list_transactions, 10U) << report.to_string();
 }
 
 TEST_F(WorldTest, FiftySeedsOfFaultsBreakNoPromise) {
