@@ -43,6 +43,12 @@
   X(AdvanceTxnSafePoint, advance_txn_safe_point, pdpb::AdvanceTxnSafePointRequest, pdpb::AdvanceTxnSafePointResponse) \
   X(SetGCBarrier, set_gc_barrier, pdpb::SetGCBarrierRequest, pdpb::SetGCBarrierResponse)                        \
   X(DeleteGCBarrier, delete_gc_barrier, pdpb::DeleteGCBarrierRequest, pdpb::DeleteGCBarrierResponse)            \
+  X(SetGlobalGCBarrier, set_global_gc_barrier, pdpb::SetGlobalGCBarrierRequest, pdpb::SetGlobalGCBarrierResponse) \
+  X(DeleteGlobalGCBarrier, delete_global_gc_barrier, pdpb::DeleteGlobalGCBarrierRequest, pdpb::DeleteGlobalGCBarrierResponse) \
+  X(GetGCSafePointV2, get_gc_safe_point_v2, pdpb::GetGCSafePointV2Request, pdpb::GetGCSafePointV2Response)      \
+  X(GetAllGCSafePointV2, get_all_gc_safe_point_v2, pdpb::GetAllGCSafePointV2Request, pdpb::GetAllGCSafePointV2Response) \
+  X(UpdateGCSafePointV2, update_gc_safe_point_v2, pdpb::UpdateGCSafePointV2Request, pdpb::UpdateGCSafePointV2Response) \
+  X(UpdateServiceSafePointV2, update_service_safe_point_v2, pdpb::UpdateServiceSafePointV2Request, pdpb::UpdateServiceSafePointV2Response) \
   X(GetOperator, get_operator, pdpb::GetOperatorRequest, pdpb::GetOperatorResponse)                             \
   X(GetMinTS, get_min_ts, pdpb::GetMinTSRequest, pdpb::GetMinTSResponse)                                        \
   X(ReportMinResolvedTS, report_min_resolved_ts, pdpb::ReportMinResolvedTsRequest, pdpb::ReportMinResolvedTsResponse)

@@ -9,12 +9,6 @@
 namespace cairn::client {
 namespace {
 
-// What became of a transaction.
-struct Fate {
-  enum class Kind { kRunning, kPushed, kCommitted, kRolledBack } kind = Kind::kRunning;
-  Timestamp commit_ts;  // of kCommitted
-};
-
 // What is to happen beside the plain question.
 enum class Question {
   kPlain,
@@ -43,9 +37,9 @@ runtime::Task<Outcome<kvrpcpb::CheckTxnStatusResponse>> ask_primary(CorePtr core
       core, effort, codec::encode_bytes(lock.primary_lock()), std::move(request), &api::Tikv::kv_check_txn_status);
 }
 
-// Whether a lock of that age would be over by `now`.
+// Whether a lock of that age would be over by `now`; one without a time to live is.
 bool is_expired(const kvrpcpb::LockInfo& lock, Timestamp now) {
-  return Timestamp(lock.lock_version()).physical_ms() + lock.lock_ttl() < now.physical_ms();
+  return lock.lock_ttl() == 0 || Timestamp(lock.lock_version()).physical_ms() + lock.lock_ttl() < now.physical_ms();
 }
 
 // The fate of an async commit whose locks are over: committed if all its locks are there, or one is committed already.
@@ -61,18 +55,22 @@ runtime::Task<Outcome<std::optional<Fate>>> decide_async_commit(CorePtr core, Ef
         core, effort, codec::encode_bytes(key), std::move(request), &api::Tikv::kv_check_secondary_locks);
     if (!reply.ok()) co_return Err(std::move(reply).error());
     if (reply->has_error()) co_return Err(Error(Refused{reply->error().ShortDebugString()}));
-    if (reply->commit_ts() != 0) co_return Fate{Fate::Kind::kCommitted, Timestamp(reply->commit_ts())};
-    if (reply->locks().empty()) co_return Fate{Fate::Kind::kRolledBack, {}};
+    if (reply->commit_ts() != 0) co_return Fate{Fate::Kind::kCommitted, Timestamp(reply->commit_ts()), false};
+    if (reply->locks().empty()) co_return Fate{Fate::Kind::kRolledBack, {}, false};
     if (!reply->locks(0).use_async_commit()) co_return std::optional<Fate>();
     commit_ts = std::max(commit_ts, Timestamp(reply->locks(0).min_commit_ts()));
   }
-  co_return Fate{Fate::Kind::kCommitted, commit_ts};
+  co_return Fate{Fate::Kind::kCommitted, commit_ts, false};
 }
 
 Fate fate_of(const kvrpcpb::CheckTxnStatusResponse& reply) {
-  if (reply.commit_version() != 0) return {Fate::Kind::kCommitted, Timestamp(reply.commit_version())};
-  if (reply.lock_ttl() == 0) return {Fate::Kind::kRolledBack, {}};
-  return {reply.action() == kvrpcpb::Action::MinCommitTSPushed ? Fate::Kind::kPushed : Fate::Kind::kRunning, {}};
+  if (reply.commit_version() != 0) return {Fate::Kind::kCommitted, Timestamp(reply.commit_version()), false};
+  if (reply.lock_ttl() == 0) {
+    const bool is_of_lock_only = reply.action() == kvrpcpb::Action::TTLExpirePessimisticRollback ||
+                                 reply.action() == kvrpcpb::Action::LockNotExistDoNothing;
+    return {Fate::Kind::kRolledBack, {}, is_of_lock_only};
+  }
+  return {reply.action() == kvrpcpb::Action::MinCommitTSPushed ? Fate::Kind::kPushed : Fate::Kind::kRunning, {}, false};
 }
 
 runtime::Task<Outcome<Fate>> find_fate(CorePtr core, EffortPtr effort, kvrpcpb::LockInfo lock,
@@ -81,14 +79,14 @@ runtime::Task<Outcome<Fate>> find_fate(CorePtr core, EffortPtr effort, kvrpcpb::
   if (reply.has_error() && reply.error().has_txn_not_found()) {
     // The primary is not locked yet, or never will be: only an expired lock gives the right to decide that.
     CO_TRY_ASSIGN(const Timestamp now, co_await fresh_timestamp(core));
-    if (lock.lock_ttl() != 0 && !is_expired(lock, now)) co_return Fate{};
+    if (!is_expired(lock, now)) co_return Fate{};
     CO_TRY_ASSIGN(reply, co_await ask_primary(core, effort, lock, caller_start_ts, Question::kRollbackIfNotExist));
   }
-  if (reply.has_error() && reply.error().has_primary_mismatch()) co_return Fate{};  // the lock has changed: look again
+  if (reply.has_error() && reply.error().has_primary_mismatch()) co_return Fate{Fate::Kind::kMisled, {}, false};
   if (reply.has_error()) co_return Err(Error(Refused{reply.error().ShortDebugString()}));
   if (reply.lock_ttl() != 0 && reply.lock_info().use_async_commit()) {
     CO_TRY_ASSIGN(const Timestamp now, co_await fresh_timestamp(core));
-    if (is_expired(reply.lock_info(), now)) {
+    if (lock.lock_ttl() == 0 || is_expired(reply.lock_info(), now)) {
       CO_TRY_ASSIGN(const auto decided, co_await decide_async_commit(core, effort, reply.lock_info()));
       if (decided) co_return *decided;
       CO_TRY_ASSIGN(reply, co_await ask_primary(core, effort, lock, caller_start_ts, Question::kForceSyncCommit));
@@ -134,12 +132,14 @@ runtime::Task<Outcome<LocksResolved>> resolve_locks(CorePtr core, EffortPtr effo
   std::map<uint64_t, Fate> known;  // by start timestamp
   for (const auto& lock : locks) {
     auto it = known.find(lock.lock_version());
-    if (it == known.end()) {
+    // What holds for a pessimistic lock only says nothing of the transaction's other locks.
+    if (it == known.end() || it->second.is_of_lock_only) {
       CO_TRY_ASSIGN(const Fate fate, co_await find_fate(core, effort, lock, caller_start_ts));
-      it = known.emplace(lock.lock_version(), fate).first;
+      it = known.insert_or_assign(lock.lock_version(), fate).first;
     }
     switch (const Fate& fate = it->second; fate.kind) {
       case Fate::Kind::kRunning:
+      case Fate::Kind::kMisled:  // the lock has changed: look again
         out.must_wait = true;
         break;
       case Fate::Kind::kPushed:
@@ -156,6 +156,11 @@ runtime::Task<Outcome<LocksResolved>> resolve_locks(CorePtr core, EffortPtr effo
     }
   }
   co_return out;
+}
+
+runtime::Task<Outcome<Fate>> judge(CorePtr core, EffortPtr effort, kvrpcpb::LockInfo lock, Mercy mercy) {
+  if (mercy == Mercy::kNone) lock.set_lock_ttl(0);
+  return find_fate(std::move(core), std::move(effort), std::move(lock), Timestamp());
 }
 
 }  // namespace cairn::client

@@ -41,6 +41,8 @@ struct Options {
 
   Duration tso_save_interval = std::chrono::seconds(5);  // how far ahead the bound of timestamps is saved
   Duration tso_update_interval = std::chrono::milliseconds(50);
+  // How long this node's collector of garbage stands back after the last sign of another (gc_owner.h).
+  Duration gc_takeover_delay = std::chrono::hours(24);
   Duration raft_tick = std::chrono::milliseconds(100);
   int raft_election_ticks = 10;         // of a group of more than one member
   uint64_t raft_log_gc_entries = 4096;  // the log is cut once it holds more that are applied and flushed

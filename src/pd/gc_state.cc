@@ -9,7 +9,6 @@
 namespace cairn::pd {
 namespace {
 
-constexpr const char* kGcWorker = "gc_worker";
 constexpr const char* kNativeBr = "native_br";
 
 uint64_t parse_number(ByteView text, int base) {

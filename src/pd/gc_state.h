@@ -18,6 +18,9 @@ namespace cairn::pd {
 
 inline constexpr int64_t kForever = INT64_MAX;
 
+// The service whose safe point is the txn safe point: whoever moves it owns the garbage.
+inline constexpr const char* kGcWorker = "gc_worker";
+
 struct GcBarrier {
   uint64_t ts = 0;
   int64_t expires_at = kForever;  // Unix seconds

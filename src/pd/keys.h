@@ -29,6 +29,7 @@ class Keys {
   Bytes cluster_version() const { return root_ + "/cluster_version"; }
   Bytes gc_safe_point() const { return root_ + "/gc/safe_point"; }               // hexadecimal
   Bytes barrier_prefix() const { return root_ + "/gc/safe_point/service/"; }     // JSON
+  Bytes gc_other_owner() const { return root_ + "/gc/other_owner"; }             // JSON
   Bytes global_barrier_prefix() const { return root_ + "/gc/global_barrier/"; }  // JSON
 
  private:

@@ -500,4 +500,10 @@ MetaTxn& MetaTxn::del(ByteView key) {
   return *this;
 }
 
+MetaTxn& MetaTxn::append(const MetaTxn& other) {
+  CHECK(other.request_.compare().empty(), "{} guards would be lost", other.request_.compare_size());
+  request_.mutable_success()->MergeFrom(other.request_.success());
+  return *this;
+}
+
 }  // namespace cairn::pd

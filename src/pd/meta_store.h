@@ -121,6 +121,8 @@ class MetaTxn {
   MetaTxn& if_value(ByteView key, ByteView value);
   MetaTxn& put(ByteView key, ByteView value);
   MetaTxn& del(ByteView key);
+  // The other's puts and deletes after these; it has no guards.
+  MetaTxn& append(const MetaTxn& other);
   const etcdserverpb::TxnRequest& request() const { return request_; }
 
  private:

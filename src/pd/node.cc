@@ -77,6 +77,10 @@ void Node::remove_store(StoreId store, std::function<void(api::Status)> done) {
   executor_->post([core = core_, store, done = std::move(done)] { core->remove_store(store, done); });
 }
 
+void Node::ask_gc_turn(std::function<void(api::GcTurn)> done) {
+  executor_->post([core = core_, done = std::move(done)]() mutable { core->ask_gc_turn(std::move(done)); });
+}
+
 EtcdKv& Node::etcd() { return *etcd_; }
 
 void Node::receive(Bytes message) {

@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "api/gc_turn.h"
 #include "api/pd.h"
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -67,6 +68,11 @@ class Node : public api::Pd {
   // Begins to empty a store, so that it can leave the cluster. `done` runs on "pd" with FAILED_PRECONDITION if too few
   // stores would be left.
   void remove_store(StoreId store, std::function<void(api::Status)> done);
+
+  // Whether it is for this node to collect garbage now; `done` runs on "pd". AdvanceTxnSafePoint and AdvanceGCSafePoint
+  // with the member's id as header.sender_id are the collector's own and are refused while another owns the garbage;
+  // such calls of others make them the owner.
+  void ask_gc_turn(std::function<void(api::GcTurn)> done);
 
   // The etcd v3 API over the same store.
   EtcdKv& etcd();

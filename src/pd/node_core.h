@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "pd/gc_owner.h"
 #include "pd/gc_state.h"
 #include "pd/id_allocator.h"
 #include "pd/keys.h"
@@ -55,6 +56,8 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   void close_stream(uint64_t stream);
   // Empties a store, to take it out of the cluster.
   void remove_store(StoreId store, std::function<void(api::Status)> done);
+  // Whether it is for this node to collect garbage.
+  void ask_gc_turn(std::function<void(api::GcTurn)> done);
 
  private:
   template <class T>
@@ -139,9 +142,13 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   // --- garbage collection (node_gc.cc)
   GcRecords gc_records() const;
   uint64_t wall_seconds() const { return dependencies_.clock.wall_now().seconds(); }
-  // Decides on the records as they are when its turn comes, commits, and answers.
+  // Decides on the records as they are when its turn comes, commits, and answers. `act`: the name of what only the
+  // owner of the garbage does; empty for what anybody may do.
   template <class Call, class Decide>
-  Task<void> serve_gc(Call call, Decide decide);
+  Task<void> serve_gc(Call call, Decide decide, std::string act = {});
+  // The own collector's act is refused (the answer says why) while another is the owner; any other's act makes it so.
+  std::optional<std::string> judge_gc_act(const pdpb::RequestHeader& header, const std::string& act, MetaTxn& writes);
+  Task<void> serve_gc_turn(std::function<void(api::GcTurn)> done);
 
   // --- etcd (node_etcd.cc)
   template <class Header>
