@@ -138,6 +138,23 @@ TEST(PdConfig, IsCompletedFromWhatIsGiven) {
   EXPECT_EQ(config.node.raft_election_ticks, 30);
 }
 
+TEST(PdConfig, TheLifeTimeOfGarbageMustLetTransactionsLive) {
+  auto outcome = [](const std::string& toml) {
+    PdConfig config;
+    auto read = settings_of(config).read_toml(toml);
+    if (!read.ok()) return read.error();
+    auto completed = complete(config);
+    return completed.ok() ? std::string() : completed.error();
+  };
+  EXPECT_EQ(outcome("[gc]\nenable = false\nlife-time = \"24h\"\nrun-interval = \"10m\"\ntakeover-delay = \"48h\""), "");
+  EXPECT_EQ(outcome("[gc]\nlife-time = \"30s\"\nrun-interval = \"1s\"\nclient-cache-time = \"1s\""), "");
+  EXPECT_NE(outcome("[gc]\nlife-time = \"29s\"").find("gc.life-time"), std::string::npos);
+  EXPECT_NE(outcome("[gc]\nrun-interval = \"11m\"").find("gc.run-interval"), std::string::npos);
+  EXPECT_NE(outcome("[gc]\nrun-interval = \"10ms\"").find("gc.run-interval"), std::string::npos);
+  EXPECT_NE(outcome("[gc]\ntakeover-delay = \"1s\"").find("gc.takeover-delay"), std::string::npos);
+  EXPECT_EQ(outcome("[gc]\nenable = \"yes\""), "gc.enable: \"yes\" is neither true nor false");
+}
+
 TEST(PdConfig, MoreThanOneMemberIsRefused) {
   PdConfig config;
   config.initial_cluster = "pd=http://a:2380,pd2=http://b:2380";
@@ -149,6 +166,7 @@ TEST(Playground, PortsAreConsecutive) {
   ASSERT_TRUE(plan.ok()) << plan.error();
   ASSERT_EQ(plan->size(), 4u);
   EXPECT_EQ(plan->at(0).address, "127.0.0.1:2379");
+  EXPECT_EQ(plan->at(0).status_address, "127.0.0.1:2381");
   EXPECT_EQ(plan->at(3).address, "127.0.0.1:20162");
   EXPECT_EQ(plan->at(3).status_address, "127.0.0.1:20182");
 }

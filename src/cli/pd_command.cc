@@ -5,12 +5,14 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/pd_collector.h"
 #include "cli/pd_config.h"
 #include "cli/process.h"
 #include "engine/rocks/rocks_engine.h"
 #include "pd/node.h"
 #include "rpc/server.h"
 #include "rpc/services.h"
+#include "rpc/status_server.h"
 #include "runtime/random.h"
 #include "runtime/threaded/real_clock.h"
 #include "runtime/threaded/thread_executor.h"
@@ -52,7 +54,20 @@ int run(PdConfig config) {
     end.wake();
   });
 
+  std::unique_ptr<rpc::StatusServer> status;
+  if (!config.status_address.empty()) {
+    auto started = rpc::StatusServer::start({.address = config.status_address,
+                                             .version = config.node.version,
+                                             .is_serving = [&is_ready] { return is_ready.load(); },
+                                             .pages = {}});
+    if (started.ok()) {
+      status = std::move(*started);
+    } else {
+      end.fatal(started.error());
+    }
+  }
   std::unique_ptr<rpc::Server> server;
+  std::unique_ptr<PdCollector> collector;
   if (!end.wait_until([&] { return is_ready.load(); })) {
     rpc::Router router;
     rpc::serve_pd(router, node);
@@ -60,6 +75,7 @@ int run(PdConfig config) {
     auto started = rpc::Server::start({.addresses = *listen}, std::move(router));
     if (started.ok()) {
       server = std::move(*started);
+      if (config.gc_is_enabled) collector = std::make_unique<PdCollector>(node, clock, executors, config.gc);
       LOG_INFO("PD {} {} serves on {}", config.name, version(), listen->front());
       end.wait();
     } else {
@@ -69,7 +85,9 @@ int run(PdConfig config) {
 
   const auto error = end.error();
   if (error) LOG_ERROR("{}", *error);
+  if (collector) collector->stop();
   if (server) server->stop(std::chrono::seconds(1));
+  status.reset();
   std::promise<void> stopped;
   node.stop([&stopped] { stopped.set_value(); });
   stopped.get_future().wait_for(std::chrono::seconds(5));
@@ -91,6 +109,7 @@ void add_pd_command(CLI::App& program, int& exit_code) {
   flags->add("--peer-urls", "peer-urls", "where to listen for other members (http://127.0.0.1:2380)");
   flags->add("--advertise-peer-urls", "advertise-peer-urls", "how other members are to dial this one");
   flags->add("--initial-cluster", "initial-cluster", "all members, as name=url,...");
+  flags->add("--status-addr", "status-addr", "where /status and /metrics are, as host:port (nowhere)");
   flags->add("--log-level,-L", "log.level", "trace, debug, info, warn, error or fatal");
   flags->add("--log-file", "log.file.filename", "where the log goes (standard error)");
   command->callback([flags, &exit_code] {

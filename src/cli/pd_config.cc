@@ -2,6 +2,25 @@
 
 namespace cairn::cli {
 
+namespace {
+
+// A transaction must be able to live for a while.
+Parsed<void> check_gc(const PdConfig& config) {
+  if (config.gc.life_time < std::chrono::seconds(30)) {
+    return Err(std::string("gc.life-time is below 30s: transactions could hardly read any more"));
+  }
+  if (config.gc.run_interval < std::chrono::seconds(1)) return Err(std::string("gc.run-interval is below 1s"));
+  if (config.gc.run_interval > config.gc.life_time) {
+    return Err(std::string("gc.run-interval is longer than gc.life-time"));
+  }
+  if (config.node.gc_takeover_delay < std::chrono::minutes(1)) {
+    return Err(std::string("gc.takeover-delay is below 1m"));
+  }
+  return {};
+}
+
+}  // namespace
+
 Settings settings_of(PdConfig& config) {
   Settings settings;
   settings.text("name", config.name);
@@ -11,6 +30,7 @@ Settings settings_of(PdConfig& config) {
   settings.list("peer-urls", config.peer_urls);
   settings.list("advertise-peer-urls", config.advertise_peer_urls);
   settings.text("initial-cluster", config.initial_cluster);
+  settings.text("status-addr", config.status_address);
   settings.text("log.level", config.log.level);
   settings.text("log.file.filename", config.log.file);
   settings.duration("tso-save-interval", config.node.tso_save_interval);
@@ -20,6 +40,15 @@ Settings settings_of(PdConfig& config) {
     TRY_ASSIGN(config.lease, parse_duration(value + "s"));
     return {};
   });
+  settings.add("gc.enable", [&config](const std::string& value) -> Parsed<void> {
+    if (value != "true" && value != "false") return Err("\"" + value + "\" is neither true nor false");
+    config.gc_is_enabled = value == "true";
+    return {};
+  });
+  settings.duration("gc.life-time", config.gc.life_time);
+  settings.duration("gc.run-interval", config.gc.run_interval);
+  settings.duration("gc.client-cache-time", config.gc.client_cache_time);
+  settings.duration("gc.takeover-delay", config.node.gc_takeover_delay);
   auto& schedule = config.node.schedule;
   settings.number("replication.max-replicas", schedule.max_replicas);
   settings.duration("schedule.max-store-down-time", schedule.max_store_down_time);
@@ -45,6 +74,8 @@ Parsed<std::vector<std::string>> complete(PdConfig& config) {
   const auto ticks = config.lease / config.node.raft_tick;
   if (ticks < 2) return Err(std::string("lease is too short"));
   config.node.raft_election_ticks = static_cast<int>(ticks);
+
+  TRY(check_gc(config));
 
   std::vector<std::string> listen;
   for (const auto& url : config.client_urls) {

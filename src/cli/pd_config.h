@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "cli/settings.h"
+#include "gc/options.h"
 #include "pd/config.h"
 
 namespace cairn::cli {
@@ -18,9 +19,12 @@ struct PdConfig {
   std::vector<std::string> peer_urls = {"http://127.0.0.1:2380"};
   std::vector<std::string> advertise_peer_urls;  // empty: peer_urls
   std::string initial_cluster;                   // "name=url,..."; empty: this member alone
+  std::string status_address;                    // empty: no status port
   log::Options log;
   Duration lease = std::chrono::seconds(1);
   pd::Options node;
+  bool gc_is_enabled = true;
+  gc::Options gc;
 };
 
 // The keys of PD's configuration file that exist here.

@@ -178,6 +178,7 @@ void add_playground_command(CLI::App& program, int& exit_code) {
   command->add_option("--pds", options->pds, "how many PD members (one for now)")->capture_default_str();
   command->add_option("--host", options->host, "the address of all nodes")->capture_default_str();
   command->add_option("--pd-port", options->pd_port, "PD's port")->capture_default_str();
+  command->add_option("--pd-status-port", options->pd_status_port, "PD's status port (the second behind PD's port)");
   command->add_option("--store-port", options->store_port, "the first store's port")->capture_default_str();
   command->add_option("--status-port", options->status_port, "the first store's status port")->capture_default_str();
   command->add_option("--data-dir", options->data_dir, "where data is kept (a temporary folder, removed at the end)");

@@ -23,7 +23,12 @@ Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& opt
 
   std::vector<PlannedProcess> plan;
   TRY_ASSIGN(const int pd_port, take("--pd-port", options.pd_port));
-  PlannedProcess pd{.role = "pd", .name = "pd-1", .address = address_of(options, pd_port)};
+  const int pd_status_wish = options.pd_status_port != 0 ? options.pd_status_port : options.pd_port + 2;
+  TRY_ASSIGN(const int pd_status_port, take("--pd-status-port", pd_status_wish));
+  PlannedProcess pd{.role = "pd",
+                    .name = "pd-1",
+                    .address = address_of(options, pd_port),
+                    .status_address = address_of(options, pd_status_port)};
   pd.log_file = options.data_dir + "/pd-1.log";
   pd.arguments = {"pd",
                   "--name",
@@ -32,6 +37,8 @@ Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& opt
                   options.data_dir + "/pd-1",
                   "--client-urls",
                   "http://" + pd.address,
+                  "--status-addr",
+                  pd.status_address,
                   "--log-file",
                   pd.log_file};
   plan.push_back(pd);

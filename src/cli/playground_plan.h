@@ -13,6 +13,7 @@ struct PlaygroundOptions {
   int pds = 1;
   std::string host = "127.0.0.1";
   int pd_port = 2379;
+  int pd_status_port = 0;  // 0: the second one behind pd_port
   int store_port = 20160;
   int status_port = 20180;
   std::string data_dir;

@@ -76,7 +76,7 @@ func FreePorts(t testing.TB, n int) int {
 type Process struct {
 	Name    string
 	Address string // host:port that clients dial
-	Status  string // host:port of the status page; empty for PD
+	Status  string // host:port of the status page
 	Log     string // path
 	cmd     *exec.Cmd
 	args    []string
@@ -213,8 +213,10 @@ func New(t testing.TB, options Options) *Cluster {
 	os.WriteFile(c.config, []byte(options.StoreConfig), 0o644)
 	address := fmt.Sprintf("127.0.0.1:%d", c.base)
 	peer := fmt.Sprintf("127.0.0.1:%d", c.base+1)
-	c.PD = &Process{Name: "pd", Address: address, Log: filepath.Join(c.Dir, "pd.log"), args: []string{
+	status := fmt.Sprintf("127.0.0.1:%d", c.base+2)
+	c.PD = &Process{Name: "pd", Address: address, Status: status, Log: filepath.Join(c.Dir, "pd.log"), args: []string{
 		"pd", "--name", "pd1", "--data-dir", filepath.Join(c.Dir, "pd"), "--client-urls", "http://" + address,
+		"--status-addr", status,
 		"--peer-urls", "http://" + peer, "--initial-cluster", "pd1=http://" + peer, "--config", pdConfig}}
 	start(t, c.PD)
 	for i := 0; i < options.Stores; i++ {
@@ -339,7 +341,27 @@ func Eventually(t testing.TB, limit time.Duration, what string, condition func()
 	}
 }
 
-// StatusOK tells whether the store's status page answers: it is serving.
+// Metric reads one number from the process's metrics; false if it is not there. Labels as they are printed:
+// `name{label="value"}`.
+func Metric(p *Process, name string) (float64, bool) {
+	client := http.Client{Timeout: time.Second}
+	response, err := client.Get("http://" + p.Status + "/metrics")
+	if err != nil {
+		return 0, false
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		if value, found := strings.CutPrefix(lines.Text(), name+" "); found {
+			var number float64
+			_, err := fmt.Sscan(value, &number)
+			return number, err == nil
+		}
+	}
+	return 0, false
+}
+
+// StatusOK tells whether the process's status page answers: it is serving.
 func StatusOK(p *Process) bool {
 	client := http.Client{Timeout: time.Second}
 	response, err := client.Get("http://" + p.Status + "/status")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	pd "github.com/tikv/pd/client"
+	"github.com/tikv/pd/client/clients/gc"
 	"github.com/tikv/pd/client/clients/router"
 	"github.com/tikv/pd/client/opt"
 	"github.com/tikv/pd/client/pkg/caller"
@@ -123,5 +124,27 @@ func TestCurrentPdClient(t *testing.T) {
 		require.EqualValues(t, 1500, state.GCSafePoint)
 		_, err = states.SetGCBarrier(ctx, "late", 1999, time.Hour)
 		require.Error(t, err)
+		_, err = states.SetGlobalGCBarrier(ctx, "for all", 2500, time.Hour)
+		require.NoError(t, err)
+		result, err = controller.AdvanceTxnSafePoint(ctx, 3000)
+		require.NoError(t, err)
+		require.EqualValues(t, 2500, result.NewTxnSafePoint)
+		require.Contains(t, result.BlockerDescription, "for all")
+		all, err := states.GetAllKeyspacesGCStates(ctx, gc.ExcludeGlobalGCBarriers(false))
+		require.NoError(t, err)
+		barriers, err := all.GetGlobalGCBarriers()
+		require.NoError(t, err)
+		require.Len(t, barriers, 1)
+		_, err = states.DeleteGlobalGCBarrier(ctx, "for all")
+		require.NoError(t, err)
+		// The calls of old.
+		_, err = client.UpdateServiceGCSafePoint(ctx, "cdc", 3600, 2600) //nolint:staticcheck
+		require.NoError(t, err)
+		reached, err := client.UpdateServiceGCSafePoint(ctx, "gc_worker", math.MaxInt64, 3000) //nolint:staticcheck
+		require.NoError(t, err)
+		require.EqualValues(t, 2600, reached)
+		collected, err := client.UpdateGCSafePoint(ctx, 2600) //nolint:staticcheck
+		require.NoError(t, err)
+		require.EqualValues(t, 2600, collected)
 	})
 }
