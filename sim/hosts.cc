@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "engine/memory/memory_engine.h"
+#include "gc/collector.h"
 #include "pd/node.h"
 #include "server/node.h"
 #include "sim/proxies.h"
@@ -78,14 +79,20 @@ struct PdHost::Life {
   std::unique_ptr<engine::KvEngine> kv;
   std::unique_ptr<engine::RaftLogEngine> raft_log;
   std::unique_ptr<pd::Node> node;
+  std::map<NodeId, std::unique_ptr<SimTikv>> stores;
+  std::unique_ptr<gc::Collector> collector;
 };
 
-PdHost::PdHost(Surroundings world, std::string name, pd::Options options)
-    : Host(std::move(world), std::move(name)), options_(std::move(options)) {}
+PdHost::PdHost(Surroundings world, std::string name, pd::Options options, std::optional<gc::Options> gc,
+               ServiceAt service_at)
+    : Host(std::move(world), std::move(name)),
+      options_(std::move(options)),
+      gc_(gc),
+      service_at_(std::move(service_at)) {}
 PdHost::~PdHost() { crash(engine::CrashKind::kProcess); }
 
 void PdHost::start() {
-  power_on();
+  const Endpoint self = power_on();
   life_ = std::make_shared<Life>();
   life_->executors = executors_;
   life_->kv = engine::open_memory_kv(disk_);
@@ -102,12 +109,41 @@ void PdHost::start() {
   life_->node->start([this](const api::Status& status) {
     if (!status.ok()) world_.fail(name_ + " did not start: " + status.message);
   });
+  if (gc_) start_collector(self);
+}
+
+void PdHost::start_collector(Endpoint self) {
+  Life* life = life_.get();
+  auto executor = executors_->make("gc");
+  auto connect = [this, life, self](StoreId store) -> api::Tikv* {
+    const auto node = world_.directory.find(store);
+    if (!node) return nullptr;
+    auto& tikv = life->stores[*node];
+    if (!tikv) {
+      tikv = std::make_unique<SimTikv>(world_.network, self, *node, [this, node = *node] { return service_at_(node); });
+    }
+    return tikv.get();
+  };
+  gc::Deps deps{
+      .client = {.pd = *life->node,
+                 .connect = connect,
+                 .executor = *executor,
+                 .clock = clock_,
+                 .random = world_.loop.random().fork()},
+      .ask_turn = [life](std::function<void(api::GcTurn)> done) { life->node->ask_gc_turn(std::move(done)); }};
+  life->collector = std::make_unique<gc::Collector>(std::move(deps), *gc_);
+  life->collector->start();
 }
 
 bool PdHost::stop() {
   if (!is_up()) return true;
   resume();
   bool is_done = false;
+  if (life_->collector) {
+    life_->collector->stop([&is_done] { is_done = true; });
+    if (!world_.loop.run_until([&is_done] { return is_done; }, kStopLimit)) return false;
+    is_done = false;
+  }
   life_->node->stop([&is_done] { is_done = true; });
   if (!world_.loop.run_until([&is_done] { return is_done; }, kStopLimit)) return false;
   power_off();

@@ -7,10 +7,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/memory/memory_engine.h"
+#include "gc/options.h"
 #include "pd/config.h"
 #include "runtime/simulated/sim_loop.h"
 #include "sim/network.h"
@@ -83,7 +86,10 @@ class Host {
 
 class PdHost final : public Host {
  public:
-  PdHost(Surroundings world, std::string name, pd::Options options);
+  // With `gc`, the collector of garbage runs beside the node; it reaches the service of a store's node by `service_at`.
+  using ServiceAt = std::function<api::Tikv*(NodeId)>;
+  PdHost(Surroundings world, std::string name, pd::Options options, std::optional<gc::Options> gc,
+         ServiceAt service_at);
   ~PdHost() override;
   void start() override;
   bool stop() override;
@@ -92,8 +98,11 @@ class PdHost final : public Host {
 
  private:
   void bury() override;
+  void start_collector(Endpoint self);
   struct Life;
   pd::Options options_;
+  std::optional<gc::Options> gc_;
+  ServiceAt service_at_;
   std::shared_ptr<Life> life_;
 };
 

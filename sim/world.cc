@@ -78,16 +78,21 @@ ClientHost::ClientHost(Surroundings world, const std::string& name, PdHost& pd,
       self_(world_.network.attach(world_.network.add_node(name), inbox_)),
       service_at_(std::move(service_at)),
       pd_(std::make_unique<SimPd>(world_.network, self_, pd.node(), [&pd] { return pd.service(); })) {
-  client::Deps deps{.pd = *pd_,
-                    .connect = [this](StoreId store) -> api::Tikv* {
-                      auto node = world_.directory.find(store);
-                      return node ? &tikv(*node) : nullptr;
-                    },
-                    .executor = *inbox_,
-                    .clock = clock_,
-                    .random = world_.loop.random().fork()};
-  client_ = std::make_unique<client::Client>(std::move(deps), client_options());
+  client_ = std::make_unique<client::Client>(deps(), client_options());
 }
+
+client::Deps ClientHost::deps() {
+  return {.pd = *pd_,
+          .connect = [this](StoreId store) -> api::Tikv* {
+            auto node = world_.directory.find(store);
+            return node ? &tikv(*node) : nullptr;
+          },
+          .executor = *inbox_,
+          .clock = clock_,
+          .random = world_.loop.random().fork()};
+}
+
+client::CorePtr ClientHost::new_core() { return std::make_shared<client::Core>(deps(), client_options()); }
 
 api::Tikv& ClientHost::tikv(NodeId node) {
   auto& proxy = tikvs_[node];
@@ -110,7 +115,11 @@ World::World(uint64_t seed, WorldOptions options)
     return host == nullptr ? nullptr : host->store();
   };
   const Surroundings surroundings{loop_, network_, directory_, [this](std::string what) { fail(std::move(what)); }};
-  pd_ = std::make_unique<PdHost>(surroundings, "pd", pd_options(options_.stores));
+  auto service_at = [this](NodeId node) -> api::Tikv* {
+    StoreHost* host = store_of(node);
+    return host == nullptr ? nullptr : host->service();
+  };
+  pd_ = std::make_unique<PdHost>(surroundings, "pd", pd_options(options_.stores), options_.gc, service_at);
   std::vector<StoreHost*> all;
   for (int i = 1; i <= options_.stores; ++i) {
     const std::string name = "store" + std::to_string(i);
@@ -118,11 +127,7 @@ World::World(uint64_t seed, WorldOptions options)
     all.push_back(stores_.back().get());
   }
   for (int i = 1; i <= options_.clients; ++i) {
-    clients_.push_back(std::make_unique<ClientHost>(surroundings, "client" + std::to_string(i), *pd_,
-                                                    [this](NodeId node) -> api::Tikv* {
-                                                      StoreHost* host = store_of(node);
-                                                      return host == nullptr ? nullptr : host->service();
-                                                    }));
+    clients_.push_back(std::make_unique<ClientHost>(surroundings, "client" + std::to_string(i), *pd_, service_at));
   }
   auto report = [this](std::string what) { fail(std::move(what)); };
   watch_ = std::make_unique<ClusterWatch>(std::move(all), report);

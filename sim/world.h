@@ -6,10 +6,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "client/client.h"
+#include "client/core.h"
 #include "runtime/simulated/sim_loop.h"
 #include "sim/bank_workload.h"
 #include "sim/checkers.h"
@@ -26,6 +28,7 @@ struct WorldOptions {
   int clients = 4;
   Duration faults = std::chrono::seconds(6);  // length of the safety phase
   bool has_faults = true;
+  std::optional<gc::Options> gc;  // none: nobody collects garbage
 };
 
 // What came of a run.
@@ -50,10 +53,14 @@ class ClientHost {
   ClientHost(Surroundings world, const std::string& name, PdHost& pd, std::function<api::Tikv*(NodeId)> service_at);
   client::Client& client() { return *client_; }
   runtime::Executor& executor() { return *inbox_; }
+  // A client of the same place whose parts can be used one by one.
+  client::CorePtr new_core();
   // The service of a node, as this client reaches it.
   api::Tikv& tikv(NodeId node);
 
  private:
+  client::Deps deps();
+
   Surroundings world_;
   runtime::SimClock clock_;
   runtime::SimExecutors executors_;
