@@ -86,6 +86,9 @@ func (d *dying) requireOutcome(isCommitted bool) {
 	put(t, other, values(d.n, d.prefix, "after"))
 	require.Less(t, time.Since(began), 10*time.Second)
 	for i := 0; i < d.n; i++ {
+		if isCommitted {
+			require.Eventually(t, func() bool { return writeOf(t, other, key(d.prefix, i), d.startTS) != nil }, 10*time.Second, 10*time.Millisecond)
+		}
 		w := writeOf(t, other, key(d.prefix, i), d.startTS)
 		require.Equal(t, isCommitted, w != nil && w.Type == kvrpcpb.Op_Put, "key %d: %v", i, w)
 	}

@@ -86,9 +86,9 @@ func TestCommitModesAreTaken(t *testing.T) {
 				o.Unlock()
 				for _, k := range keys {
 					requireValue(t, c, k, "v")
-					w := writeOf(t, c, k, startTS)
-					require.NotNil(t, w)
-					require.Equal(t, commitTS, w.CommitTs)
+					// A reader may pass over a committed lock and leave it to be resolved in the background.
+					require.Eventually(t, func() bool { return writeOf(t, c, k, startTS) != nil }, 10*time.Second, 10*time.Millisecond)
+					require.Equal(t, commitTS, writeOf(t, c, k, startTS).CommitTs)
 				}
 			})
 		}

@@ -20,13 +20,19 @@ import (
 	"github.com/tikv/client-go/v2/txnkv"
 )
 
-// regionOf is the region of a key as PD knows it.
+// regionOf is the region of a key as PD knows it. Right after a split it may know none for a moment: one part has
+// told it of itself, the other not yet.
 func regionOf(t *testing.T, c *txnkv.Client, k []byte) *metapb.Region {
 	t.Helper()
-	region, err := c.GetPDClient().GetRegion(context.Background(), k)
-	require.NoError(t, err)
-	require.NotNil(t, region)
-	return region.Meta
+	for try := 0; ; try++ {
+		region, err := c.GetPDClient().GetRegion(context.Background(), k)
+		require.NoError(t, err)
+		if region != nil {
+			return region.Meta
+		}
+		require.Less(t, try, 200, "PD knows no region of %q", k)
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // split sends one SplitRegion and returns the regions that it names, in order of their keys.
