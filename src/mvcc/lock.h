@@ -62,4 +62,7 @@ struct Lock {
   friend bool operator==(const Lock&, const Lock&) = default;
 };
 
+// Whether the bytes of a lock record are those of a pessimistic lock, without decoding them.
+inline bool is_pessimistic_record(ByteView bytes) { return bytes.starts_with('S'); }
+
 }  // namespace cairn::mvcc

@@ -27,6 +27,9 @@ TEST(Commands, EveryScriptHolds) {
       std::ofstream(file) << given;
     } else {
       EXPECT_EQ(given, text.str()) << file.filename();
+      SchedulerLimits limits;
+      limits.pessimistic_locks.in_memory = false;
+      EXPECT_EQ(testing::run_script(text.str(), limits), text.str()) << file.filename() << " with all locks in Raft";
     }
   }
 }

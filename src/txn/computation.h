@@ -36,8 +36,13 @@ struct Computation {
     Timestamp commit_ts;  // 0: rolled back
   };
   std::vector<Released> released;
-  // Locks newly taken by PessimisticLock; those who wait for the key wait for these from now on.
-  std::vector<LockInfo> acquired;
+  // Locks newly taken by PessimisticLock, beside the changes of `txn`: they may stay in memory. Those who wait for the
+  // key wait for these from now on.
+  struct Acquired {
+    Key key;
+    Lock lock;
+  };
+  std::vector<Acquired> acquired;
 
   // Removes the key's lock, of transaction `start_ts`. The one way in which commands remove locks.
   void release_lock(const Key& key, Timestamp start_ts, Timestamp commit_ts = {}) {

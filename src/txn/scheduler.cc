@@ -114,7 +114,8 @@ Scheduler::Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency
       clock_(clock),
       limits_(limits),
       latches_(store.executor()),
-      waiting_(store.executor(), clock, deadlocks, limits.lock_waiting) {
+      waiting_(store.executor(), clock, deadlocks, limits.lock_waiting),
+      pessimistic_locks_(limits.pessimistic_locks) {
   CHECK(limits_.resolve_batch_keys > 0, "a step of resolving needs at least one key");
 }
 
@@ -135,8 +136,10 @@ Task<Answer<R>> Scheduler::execute(engine::RegionRequest request, const std::vec
   std::vector<ConcurrencyManager::Guard> guards;  // until the write is applied
   std::vector<Computation::Released> released;
   std::vector<LockInfo> acquired;
+  PessimisticLocks::Kept kept;
   {
-    Computation computation(*snapshot, concurrency_);
+    const PessimisticLocks::View view(*snapshot, pessimistic_locks_);
+    Computation computation(view, concurrency_);
     auto decided = decide(computation);
     if (!decided.ok()) {
       mvcc::Error error = std::move(decided).error();
@@ -147,13 +150,24 @@ Task<Answer<R>> Scheduler::execute(engine::RegionRequest request, const std::vec
     data = {computation.txn.take(), computation.is_one_pc};
     guards = std::move(computation.guards);
     released = std::move(computation.released);
-    acquired = std::move(computation.acquired);
+    std::vector<PessimisticLocks::NewLock> taken;
+    for (auto& [key, lock] : computation.acquired) {
+      acquired.push_back(lock.info(key.user));
+      taken.push_back({std::move(key.encoded), lock.start_ts, lock.encode()});
+    }
+    // From the look at the locks to here, and on to the proposal, nothing else happens on this executor.
+    kept = pessimistic_locks_.keep(*snapshot, std::move(taken), data.changes);
   }
   const Term term = snapshot->term();
   snapshot.reset();  // pins nothing while the write is replicated
   if (!data.changes.empty()) {
-    CO_TRY(co_await store_.write(request, term, std::move(data)));
+    auto written = co_await store_.write(request, term, std::move(data));
+    if (!written.ok()) {
+      pessimistic_locks_.give_up(kept);
+      co_return Err(std::move(written).error());
+    }
   }
+  pessimistic_locks_.settle(kept);
   for (const auto& lock : released) waiting_.on_released(lock.key, {lock.start_ts, lock.commit_ts});
   for (const auto& lock : acquired) waiting_.on_acquired(lock);
   co_return result;
@@ -164,6 +178,8 @@ Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::R
   using R = typename Command::Result;
   CHECK(store_.executor().is_current(), "a command runs on its shard's executor");
   Admission admission(*this, bytes_of(command));
+  // A command may end without a proposal that would find out that this is no leader.
+  request.replica_read = request.stale_read = false;
   if (admission.is_over_limit() || store_.is_busy(request.region)) co_return Err(busy("scheduler is busy"));
   if constexpr (std::is_same_v<Command, ResolveLock> || std::is_same_v<Command, PessimisticRollback>) {
     if (command.keys.empty()) co_return co_await run_over_region(command, request);
@@ -191,7 +207,8 @@ Task<Answer<typename Command::Result>> Scheduler::run_over_region(const Command&
   while (true) {
     if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
     CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
-    CO_TRY_ASSIGN(auto found, locks_concerned(command, *snapshot, from, limits_.resolve_batch_keys));
+    const PessimisticLocks::View view(*snapshot, pessimistic_locks_);
+    CO_TRY_ASSIGN(auto found, locks_concerned(command, view, from, limits_.resolve_batch_keys));
     snapshot.reset();
     if (found.empty()) co_return R{};
 

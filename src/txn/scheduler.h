@@ -1,8 +1,8 @@
 // Runs transaction commands: the frame around each is written once here.
 //
 //   run(command)   latches of its keys, in order of hash  ->  RegionStore::snapshot  ->  compute (commands/, pure)
-//                  ->  RegionStore::write if there is something to write  ->  waiters for locks that went are woken
-//                  ->  latches released  ->  answer
+//                  ->  PessimisticLocks::keep: what stays in memory  ->  RegionStore::write if there is something left
+//                  ->  waiters for locks that went are woken  ->  latches released  ->  answer
 //
 // A PessimisticLock that finds a lock of another transaction waits for it in LockWaiting, without latches.
 //
@@ -24,6 +24,7 @@
 #include "txn/concurrency_manager.h"
 #include "txn/failure.h"
 #include "txn/lock_waiting.h"
+#include "txn/pessimistic_locks.h"
 
 namespace cairn::txn {
 
@@ -32,6 +33,7 @@ struct SchedulerLimits {
   size_t pending_bytes_max = 100u << 20;
   size_t resolve_batch_keys = 256;  // locks that one step of a whole-region command handles
   LockWaitingOptions lock_waiting;
+  PessimisticLocksOptions pessimistic_locks;
 };
 
 class Scheduler {
@@ -51,6 +53,9 @@ class Scheduler {
   // The region may have changed its bounds or its leader: who waits for locks there, is told if it has. Cheap if nobody
   // waits; whoever does not hear of it finds out when the wait times out.
   void wake_waiters(RegionId region) { waiting_.wake_region(region); }
+
+  // The locks of memory: who owns the region tells them of splits and changes of leader.
+  PessimisticLocks& pessimistic_locks() { return pessimistic_locks_; }
 
   // Waiters for locks included.
   size_t pending_commands() const { return pending_commands_; }
@@ -80,6 +85,7 @@ class Scheduler {
   const SchedulerLimits limits_;
   runtime::Latches latches_;
   LockWaiting waiting_;
+  PessimisticLocks pessimistic_locks_;
   size_t pending_commands_ = 0;
   size_t pending_bytes_ = 0;
 };

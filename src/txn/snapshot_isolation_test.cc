@@ -1,5 +1,6 @@
 // Random transactions over one region, command by command in any order, with crashed clients, repeated requests and
-// resolvers: two phases, async commit and 1PC mixed, optimistic and pessimistic, with pessimistic locks that get lost.
+// resolvers: two phases, async commit and 1PC mixed, optimistic and pessimistic, with pessimistic locks in memory and in
+// the column family that get lost, and leaders that change, with and without a hand-over.
 // At the end the history in the write column family is judged:
 //
 //   atomic      all keys of a transaction are committed at one timestamp, or none is
@@ -112,6 +113,7 @@ class Play {
   size_t committed() const { return committed_; }
   size_t committed_pessimistic() const { return committed_pessimistic_; }
   size_t reads() const { return reads_.size(); }
+  size_t lost() const { return lost_; }
 
  private:
   Timestamp tso() { return Timestamp::compose(++clock_, 0); }
@@ -148,6 +150,7 @@ class Play {
       case 5:
         if (chance(2)) resolve_some_lock();
         if (chance(6)) lose_some_lock();
+        if (chance(6)) change_leader();
         break;
       case 6:
         if (Txn* txn = pick(Txn::Stage::kCommitted)) repeat(*txn);
@@ -263,6 +266,27 @@ class Play {
       ASSERT_TRUE(world_.store().write_now(data).ok());
       return;
     }
+  }
+
+  // A crash loses the locks of memory; a transfer of leadership hands them over, and may come to nothing then.
+  void change_leader() {
+    auto& locks = world_.scheduler().pessimistic_locks();
+    const RegionId region = world_.store().region().id;
+    if (chance(2)) {
+      auto handed_over = locks.begin_hand_over(region, term_);
+      if (!handed_over.changes.empty()) {
+        engine::WriteData data;
+        data.changes = std::move(handed_over.changes);
+        ASSERT_TRUE(world_.store().write_now(data).ok());
+      }
+      locks.begin_transfer(handed_over.kept);
+      EXPECT_TRUE(locks.is_transferring(region));
+      if (chance(3)) return locks.end_hand_over(region);
+    }
+    lost_ += locks.size();
+    world_.store().set_term(term_ = Term(term_.value + 1));
+    if (chance(2)) locks.drop(region);
+    world_.concurrency().update_max_ts(tso());
   }
 
   Prewrite prewrite_of(const Txn& txn) const {
@@ -428,7 +452,15 @@ class Play {
     return commit_ts;
   }
 
-  testing::World world_;
+  static SchedulerLimits limits() {
+    SchedulerLimits limits;
+    limits.pessimistic_locks.region_bytes_max = 450;  // three locks or so: there is not always room
+    return limits;
+  }
+
+  testing::World world_{limits()};
+  Term term_{1};
+  size_t lost_ = 0;
   runtime::Random dice_;
   uint64_t clock_ = 10;
   std::vector<Txn> txns_;
@@ -441,6 +473,7 @@ TEST(SnapshotIsolation, HoldsUnderAnyOrderOfCommands) {
   size_t committed = 0;
   size_t committed_pessimistic = 0;
   size_t reads = 0;
+  size_t lost = 0;
   for (uint64_t seed = 1; seed <= 150; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     Play play(seed);
@@ -450,10 +483,12 @@ TEST(SnapshotIsolation, HoldsUnderAnyOrderOfCommands) {
     committed += play.committed();
     committed_pessimistic += play.committed_pessimistic();
     reads += play.reads();
+    lost += play.lost();
   }
   EXPECT_GT(committed, 500u) << "the play is too tame to show anything";
   EXPECT_GT(committed_pessimistic, 150u);
   EXPECT_GT(reads, 2000u);
+  EXPECT_GT(lost, 100u);
 }
 
 }  // namespace

@@ -124,8 +124,7 @@ mvcc::Result<LockedKey> lock_key(Computation& c, const PessimisticLock& command,
   lock.min_commit_ts = command.min_commit_ts;
   lock.last_change = last_change_below(newest);
   lock.locked_with_conflict = is_over_conflict;
-  c.txn.put_lock(key, lock);
-  c.acquired.push_back(lock.info(key.user));
+  c.acquired.push_back({key, std::move(lock)});
   return result;
 }
 

@@ -196,6 +196,8 @@ Bytes bound(const std::string& word) { return word == "-" ? Bytes() : word; }
 
 class Script {
  public:
+  explicit Script(SchedulerLimits limits) : limits_(limits), world_(std::make_unique<World>(limits)) {}
+
   std::string run(const std::string& text) {
     const Line line(text);
     const Bytes before = records();
@@ -237,7 +239,7 @@ class Script {
     if (name == "plant_write") return plant_write(line);
     if (name == "max_ts") return show(world_->concurrency().max_ts()) + "\n";
     if (name == "reset") {
-      world_ = std::make_unique<World>();
+      world_ = std::make_unique<World>(limits_);
       return "ok\n";
     }
     return "unknown command\n";
@@ -530,13 +532,14 @@ class Script {
     return out.empty() ? "  nothing\n" : out;
   }
 
-  std::unique_ptr<World> world_ = std::make_unique<World>();
+  const SchedulerLimits limits_;
+  std::unique_ptr<World> world_;
 };
 
 }  // namespace
 
-std::string run_script(const std::string& script) {
-  Script interpreter;
+std::string run_script(const std::string& script, SchedulerLimits limits) {
+  Script interpreter(limits);
   std::string out;
   std::istringstream in(script);
   bool in_answer = false;

@@ -4,9 +4,12 @@
 
 #include <string>
 
+#include "txn/scheduler.h"
+
 namespace cairn::txn::testing {
 
-// Runs the script and returns it with the answers that were given: equal to the input if it holds.
-std::string run_script(const std::string& script);
+// Runs the script and returns it with the answers that were given: equal to the input if it holds. The records shown are
+// the same, wherever pessimistic locks are kept.
+std::string run_script(const std::string& script, SchedulerLimits limits = {});
 
 }  // namespace cairn::txn::testing

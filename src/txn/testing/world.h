@@ -46,7 +46,8 @@ class World {
     return std::move(*answer);
   }
 
-  engine::RegionSnapshotPtr snapshot() const { return store_.snapshot_now(); }
+  // With the locks of memory in it.
+  engine::RegionSnapshotPtr snapshot() { return scheduler_.pessimistic_locks().frozen(store_.snapshot_now()); }
   engine::LocalRegionStore& store() { return store_; }
   Scheduler& scheduler() { return scheduler_; }
   ConcurrencyManager& concurrency() { return concurrency_; }
