@@ -80,7 +80,100 @@ struct Transfer : std::enable_shared_from_this<Transfer> {
   }
 };
 
+// Both ends of one stream of waits. The sender's end and every letter under way share it.
+struct DetectLink : std::enable_shared_from_this<DetectLink> {
+  Network& network;
+  Directory& directory;
+  Endpoint from;
+  NodeId to;
+  api::DeadlockSink sink;
+  Endpoint to_life;                                 // that accepted the stream
+  std::unique_ptr<api::DeadlockStream> server_end;  // on the receiver's inbox
+  Channel there, back;
+  bool is_over = false;
+
+  DetectLink(Network& n, Directory& d, Endpoint f, NodeId t, api::DeadlockSink s)
+      : network(n), directory(d), from(f), to(t), sink(std::move(s)) {}
+
+  // On the sender's inbox.
+  void break_here(const std::string& why) {
+    if (!std::exchange(is_over, true)) sink.on_closed({api::Code::kUnavailable, why});
+  }
+  void send_there(std::function<void(DetectLink&)> job) {
+    auto self = shared_from_this();
+    network.send({.from = from.node,
+                  .to = to,
+                  .to_incarnation = {},
+                  .deliver = [self, job = std::move(job)] { job(*self); },
+                  .notify = from,
+                  .lost = [self] { self->break_here("a wait was lost"); },
+                  .channel = &there});
+  }
+  void send_back(std::function<void(DetectLink&)> job) {
+    if (!network.is_alive(to_life)) return;
+    auto self = shared_from_this();
+    network.send({.from = to,
+                  .to = from.node,
+                  .to_incarnation = from.incarnation,
+                  .deliver = [self, job = std::move(job)] { job(*self); },
+                  .notify = from,
+                  .lost = [self] { self->break_here("an answer to a wait was lost"); },
+                  .channel = &back});
+  }
+  // On the receiver's inbox.
+  void open() {
+    to_life = network.here(to);
+    store::Store* store = directory.store_at(to);
+    if (store == nullptr) return send_back([](DetectLink& link) { link.break_here("the store starts up"); });
+    std::weak_ptr<DetectLink> weak = weak_from_this();
+    server_end =
+        store->open_detect({.on_response =
+                                [weak](const deadlock::DeadlockResponse& response) {
+                                  auto self = weak.lock();
+                                  if (!self) return;
+                                  self->send_back([response](DetectLink& link) {
+                                    if (!link.is_over) link.sink.on_response(response);
+                                  });
+                                },
+                            .on_closed =
+                                [weak](const api::Status& status) {
+                                  auto self = weak.lock();
+                                  if (!self) return;
+                                  self->send_back([status](DetectLink& link) { link.break_here(status.message); });
+                                }});
+    network.watch(to_life, from, [self = shared_from_this()] { self->break_here("the store went down"); });
+  }
+};
+
+class DetectEnd final : public api::DeadlockStream {
+ public:
+  explicit DetectEnd(std::shared_ptr<DetectLink> link) : link_(std::move(link)) {}
+  ~DetectEnd() override {
+    link_->is_over = true;
+    if (!link_->network.is_alive(link_->from)) return;
+    link_->send_there([](DetectLink& link) { link.server_end.reset(); });
+  }
+  void send(deadlock::DeadlockRequest request) override {
+    if (link_->is_over) return;
+    link_->send_there([request = std::move(request)](DetectLink& link) {
+      // A life of the store that did not open the stream knows nothing of it.
+      if (link.server_end && link.network.is_alive(link.to_life)) link.server_end->send(request);
+    });
+  }
+
+ private:
+  std::shared_ptr<DetectLink> link_;
+};
+
 }  // namespace
+
+std::unique_ptr<api::DeadlockStream> SimTransport::open_detect(StoreId to, api::DeadlockSink sink) {
+  const auto node = directory_.find(to);
+  if (!node) return nullptr;
+  auto link = std::make_shared<DetectLink>(network_, directory_, self_, *node, std::move(sink));
+  link->send_there([](DetectLink& opened) { opened.open(); });
+  return std::make_unique<DetectEnd>(std::move(link));
+}
 
 void SimTransport::send(raft_serverpb::RaftMessage message) {
   const StoreId to_store(message.to_peer().store_id());

@@ -37,6 +37,8 @@ class SimTransport final : public store::Transport {
   void send(raft_serverpb::RaftMessage message) override;
   void send_snapshot(raft_serverpb::RaftMessage message, store::SnapshotSource source,
                      absl::AnyInvocable<void(bool ok)> done) override;
+  // A lost letter in either direction, or the other node's death, breaks the stream.
+  std::unique_ptr<api::DeadlockStream> open_detect(StoreId to, api::DeadlockSink sink) override;
 
  private:
   void unreachable(StoreId store);

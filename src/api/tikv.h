@@ -48,6 +48,8 @@
   X(MvccGetByKey, mvcc_get_by_key, kvrpcpb::MvccGetByKeyRequest, kvrpcpb::MvccGetByKeyResponse)                 \
   X(MvccGetByStartTs, mvcc_get_by_start_ts, kvrpcpb::MvccGetByStartTsRequest, kvrpcpb::MvccGetByStartTsResponse) \
   X(UnsafeDestroyRange, unsafe_destroy_range, kvrpcpb::UnsafeDestroyRangeRequest, kvrpcpb::UnsafeDestroyRangeResponse) \
+  X(GetLockWaitInfo, get_lock_wait_info, kvrpcpb::GetLockWaitInfoRequest, kvrpcpb::GetLockWaitInfoResponse)      \
+  X(GetLockWaitHistory, get_lock_wait_history, kvrpcpb::GetLockWaitHistoryRequest, kvrpcpb::GetLockWaitHistoryResponse) \
   X(GetStoreSafeTS, get_store_safe_ts, kvrpcpb::StoreSafeTSRequest, kvrpcpb::StoreSafeTSResponse)
 // clang-format on
 

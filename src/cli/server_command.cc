@@ -78,6 +78,7 @@ int run(ServerConfig config) {
   std::atomic<bool> is_serving{false};
   rpc::Router router;
   rpc::serve_tikv(router, gate, {.timers = timers});
+  rpc::serve_deadlock(router, gate);
   rpc::serve_raft(
       router,
       {.store_id = [&] { return is_started ? store.id() : StoreId(); },

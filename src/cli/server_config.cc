@@ -32,6 +32,11 @@ Settings settings_of(ServerConfig& config) {
   settings.duration("raftstore.pd-store-heartbeat-tick-interval", store.store_heartbeat_interval);
   settings.duration("raftstore.max-peer-down-duration", store.peer_down_after);
   settings.duration("raftstore.max-leader-missing-duration", store.leader_missing_after);
+  settings.flag("pessimistic-txn.in-memory", store.pessimistic_in_memory);
+  settings.size("pessimistic-txn.in-memory-peer-size-limit", store.pessimistic_region_bytes_max);
+  settings.size("pessimistic-txn.in-memory-instance-size-limit", store.pessimistic_bytes_max);
+  settings.duration("pessimistic-txn.wait-for-lock-timeout", store.wait_for_lock_timeout);
+  settings.duration("pessimistic-txn.wake-up-delay-duration", store.wake_up_delay);
   settings.size("coprocessor.region-split-size", store.region_split_bytes);
   settings.number("server.concurrent-send-snap-limit", store.snapshots_sending_max);
   settings.number("server.concurrent-recv-snap-limit", store.snapshots_receiving_max);
@@ -81,6 +86,9 @@ Parsed<void> complete(ServerConfig& config) {
   }
   if (config.store.shards < 1 || config.store.shards > 256) {
     return Err(std::string("raftstore.store-pool-size must be from 1 to 256"));
+  }
+  if (config.store.wait_for_lock_timeout <= Duration{}) {
+    return Err(std::string("pessimistic-txn.wait-for-lock-timeout must be positive"));
   }
   if (config.store.read_threads < 1) return Err(std::string("readpool.unified.max-thread-count must be positive"));
   const auto& gc = config.store.gc;

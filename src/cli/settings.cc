@@ -54,6 +54,14 @@ void Settings::list(const std::string& name, std::vector<std::string>& place) {
   });
 }
 
+void Settings::flag(const std::string& name, bool& place) {
+  add(name, [&place](const std::string& value) -> Parsed<void> {
+    if (value != "true" && value != "false") return Err("\"" + value + "\" is neither true nor false");
+    place = value == "true";
+    return {};
+  });
+}
+
 void Settings::duration(const std::string& name, Duration& place) {
   add(name, [&place](const std::string& value) -> Parsed<void> {
     TRY_ASSIGN(place, parse_duration(value));

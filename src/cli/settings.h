@@ -22,6 +22,7 @@ class Settings {
 
   void text(const std::string& name, std::string& place);
   void list(const std::string& name, std::vector<std::string>& place);
+  void flag(const std::string& name, bool& place);  // true or false
   void duration(const std::string& name, Duration& place);
   // A table whose keys are free ("server.labels"); or all of them at once, as "key=value,key=value".
   void labels(const std::string& name, std::map<std::string, std::string>& place);

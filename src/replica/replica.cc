@@ -197,7 +197,7 @@ std::string Replica::propose_conf_change(raft_cmdpb::AdminRequest admin, Instant
   return {};
 }
 
-std::string Replica::transfer_leader(PeerId to) {
+std::string Replica::why_not_transfer(PeerId to) const {
   constexpr uint64_t kLagMax = 128;
   const metapb::Peer* peer = find_peer(region_, to);
   if (!node_.is_leader()) return "not the leader";
@@ -208,10 +208,15 @@ std::string Replica::transfer_leader(PeerId to) {
     if (progress.id != to) continue;
     if (progress.state == raft::PeerProgress::State::kSnapshot) return "the target waits for a snapshot";
     if (node_.last_index() > progress.matched + kLagMax) return "the target is too far behind";
-    node_.transfer_leader(to);
     return {};
   }
   return "the target is not known";
+}
+
+std::string Replica::transfer_leader(PeerId to) {
+  std::string reason = why_not_transfer(to);
+  if (reason.empty()) node_.transfer_leader(to);
+  return reason;
 }
 
 bool Replica::split_is_under_way() const {

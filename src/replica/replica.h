@@ -78,6 +78,8 @@ class Replica {
   std::string propose_conf_change(raft_cmdpb::AdminRequest admin, Instant now);
   // Hands leadership over; the reason if it may not.
   std::string transfer_leader(PeerId to);
+  // Empty: it could be handed over now.
+  std::string why_not_transfer(PeerId to) const;
   // A view that is linearizable may be read once `done` says so. Refuses as write() does.
   void read(const engine::RegionRequest& request, OnReadable done);
   // Campaigns at once: the leader's child of a split.

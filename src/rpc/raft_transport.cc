@@ -271,7 +271,92 @@ class SnapshotSend final : public ClientStreamEvents, public std::enable_shared_
   absl::AnyInvocable<void(bool)> done_;   // at the end only
 };
 
+// The client's side of a Detect stream; the handle below is the store's end of it.
+class DetectLink final : public ClientStreamEvents, public std::enable_shared_from_this<DetectLink> {
+ public:
+  DetectLink(std::shared_ptr<Core> core, api::DeadlockSink sink) : core_(std::move(core)), sink_(std::move(sink)) {}
+
+  void start(StoreId store) {
+    core_->resolve(store, [self = shared_from_this()](std::optional<std::string> address) {
+      if (!address || self->core_->is_stopped) {
+        return self->on_closed({api::Code::kUnavailable, "the store has no address"});
+      }
+      auto opened =
+          self->core_->loop.channel(*address)->open("/deadlock.Deadlock/Detect", self, self->core_->metadata());
+      std::lock_guard lock(self->mutex_);
+      if (self->is_over_) return opened->cancel();
+      self->stream_ = std::move(opened);
+      self->advance();
+    });
+  }
+  void send(const deadlock::DeadlockRequest& request) {
+    Payload payload = Payload::serialize(request);
+    std::lock_guard lock(mutex_);
+    if (is_over_) return;
+    queue_.push_back(std::move(payload));
+    if (queue_.size() > core_->options.detect_queue_max && stream_) return stream_->cancel();
+    advance();
+  }
+  void end() {
+    std::lock_guard lock(mutex_);
+    is_over_ = true;
+    queue_.clear();
+    if (stream_) stream_->cancel();
+  }
+
+  void on_writable() override {
+    std::lock_guard lock(mutex_);
+    is_writable_ = true;
+    advance();
+  }
+  void on_message(Payload message) override {
+    deadlock::DeadlockResponse response;
+    if (message.parse_into(response)) sink_.on_response(std::move(response));
+  }
+  void on_closed(api::Status status) override {
+    {
+      std::lock_guard lock(mutex_);
+      is_over_ = true;
+      stream_.reset();
+      queue_.clear();
+    }
+    sink_.on_closed(std::move(status));
+  }
+
+ private:
+  void advance() {  // the caller holds the mutex
+    if (!stream_ || !is_writable_ || queue_.empty()) return;
+    is_writable_ = false;
+    stream_->write(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+
+  const std::shared_ptr<Core> core_;
+  const api::DeadlockSink sink_;
+  std::mutex mutex_;
+  std::shared_ptr<ClientStream> stream_;  // guarded by mutex_, as all that follows
+  std::deque<Payload> queue_;
+  bool is_writable_ = false;
+  bool is_over_ = false;
+};
+
+class DetectStream final : public api::DeadlockStream {
+ public:
+  explicit DetectStream(std::shared_ptr<DetectLink> link) : link_(std::move(link)) {}
+  ~DetectStream() override { link_->end(); }
+  void send(deadlock::DeadlockRequest request) override { link_->send(request); }
+
+ private:
+  const std::shared_ptr<DetectLink> link_;
+};
+
 }  // namespace
+
+std::unique_ptr<api::DeadlockStream> RaftTransport::open_detect(StoreId to, api::DeadlockSink sink) {
+  auto link = std::make_shared<DetectLink>(core_, std::move(sink));
+  link->start(to);
+  return std::make_unique<DetectStream>(std::move(link));
+}
 
 std::shared_ptr<Link> RaftTransport::Core::link_to(StoreId store) {
   std::lock_guard lock(mutex);

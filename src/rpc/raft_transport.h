@@ -1,4 +1,5 @@
-// store::Transport over gRPC: one long BatchRaft stream to each peer store, and one Snapshot stream for each snapshot.
+// store::Transport over gRPC: one long BatchRaft stream to each peer store, one Snapshot stream for each snapshot, and
+// a Detect stream for waits for locks.
 //
 //   send() ─▶ the peer's queue (bounded) ─ one outstanding write, as many messages as wait, at most 256 or 10 MiB ─▶
 //   peer
@@ -29,6 +30,7 @@ struct RaftTransportOptions {
   size_t batch_messages_max = 256;
   size_t batch_bytes_max = size_t{10} << 20;
   size_t snapshot_chunk_bytes = size_t{1} << 20;
+  size_t detect_queue_max = 65536;  // waits for locks that wait for the network; beyond: the stream begins anew
   Duration backoff_min = std::chrono::milliseconds(100);
   Duration backoff_max = std::chrono::seconds(1);
   Duration resolve_timeout = std::chrono::seconds(3);
@@ -57,6 +59,7 @@ class RaftTransport : public store::Transport {
   void send(raft_serverpb::RaftMessage message) override;
   void send_snapshot(raft_serverpb::RaftMessage message, store::SnapshotSource source,
                      absl::AnyInvocable<void(bool ok)> done) override;
+  std::unique_ptr<api::DeadlockStream> open_detect(StoreId to, api::DeadlockSink sink) override;
 
   class Core;
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "api/deadlock.h"
 #include "api/pd.h"
 #include "api/tikv.h"
 #include "pd/etcd.h"
@@ -21,6 +22,9 @@ struct TikvServiceOptions {
 
 // tikvpb.Tikv: the unary methods and BatchCommands. `tikv` must outlive the server.
 void serve_tikv(Router& router, api::Tikv& tikv, TikvServiceOptions options = {});
+
+// deadlock.Deadlock. `deadlock` must outlive the server.
+void serve_deadlock(Router& router, api::Deadlock& deadlock);
 
 // pdpb.PD: unary methods, Tso and QueryRegion in order, RegionHeartbeat. `pd` must outlive the server.
 void serve_pd(Router& router, api::Pd& pd);

@@ -1,5 +1,5 @@
-// A whole storage node without a network: the service Tikv over a store of regions. rpc/ puts it on a port, the
-// simulator connects clients to it directly.
+// A whole storage node without a network: the services Tikv and Deadlock over a store of regions. rpc/ puts it on a
+// port, the simulator connects clients to it directly.
 //
 //   call ──▶ context.cc   who asks what of which region, until when; is the request well formed?
 //         ──▶ a read:      reads.cc, raw.cc: on the calling thread while the region's lease holds (point reads), on the
@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "api/deadlock.h"
 #include "api/tikv.h"
 #include "base/ids.h"
 #include "runtime/clock.h"
@@ -39,7 +40,7 @@ struct NodeOptions {
   uint32_t scan_limit_max = 1024 * 1024;     // pairs one scan may return, whatever it asks for
 };
 
-class Node : public api::Tikv {
+class Node : public api::Tikv, public api::Deadlock {
  public:
   // `store` and `clock` must outlive the node.
   Node(store::Store& store, const runtime::Clock& clock, NodeOptions options);
@@ -54,6 +55,8 @@ class Node : public api::Tikv {
   CAIRN_TIKV_BATCHED(CAIRN_DECLARE)
   CAIRN_TIKV_UNARY_ONLY(CAIRN_DECLARE)
 #undef CAIRN_DECLARE
+  void get_wait_for_entries(api::Call<deadlock::WaitForEntriesRequest, deadlock::WaitForEntriesResponse> call) override;
+  std::unique_ptr<api::DeadlockStream> open_detect(api::DeadlockSink sink) override;
 
  private:
   std::unique_ptr<Parts> parts_;

@@ -237,8 +237,42 @@ TEST(Node, ADeadlockIsToldWithItsCycle) {
   EXPECT_EQ(deadlock.wait_chain(0).txn(), ts(3000));
   EXPECT_EQ(deadlock.wait_chain(1).txn(), ts(3001));
   EXPECT_NE(deadlock.wait_chain(1).key_hash(), 0u);
+  kvrpcpb::GetLockWaitInfoRequest info;
+  *info.mutable_context() = world.context();
+  const auto now = world.ask(&Node::get_lock_wait_info, info).value();
+  ASSERT_EQ(now.entries_size(), 1) << now.ShortDebugString();
+  EXPECT_EQ(now.entries(0).txn(), ts(3000));
+  EXPECT_EQ(now.entries(0).wait_for_txn(), ts(3001));
+  EXPECT_EQ(now.entries(0).key(), "b");
+  EXPECT_GE(now.entries(0).wait_time(), 100u);
+  EXPECT_EQ(world.ask(&Node::get_wait_for_entries, deadlock::WaitForEntriesRequest()).value().entries_size(), 1);
+
   world.loop.run_for(2s);
   EXPECT_TRUE(waiting.has_value());
+  EXPECT_EQ(world.ask(&Node::get_lock_wait_info, info).value().entries_size(), 0);
+  kvrpcpb::GetLockWaitHistoryRequest history;
+  *history.mutable_context() = world.context();
+  const auto ended = world.ask(&Node::get_lock_wait_history, history).value();
+  ASSERT_EQ(ended.entries_size(), 2) << ended.ShortDebugString();
+  EXPECT_EQ(ended.entries(0).txn(), ts(3001));
+  EXPECT_EQ(ended.entries(1).txn(), ts(3000));
+  EXPECT_GE(ended.entries(1).wait_time(), 900u);
+}
+
+TEST(Node, LocksOfMemoryAreSeenByThoseWhoLookAtLocks) {
+  SingleStore world;
+  ASSERT_TRUE(
+      world.ask(&Node::kv_pessimistic_lock, lock_request(world, {"a"}, ts(3000), ts(3000))).value().errors().empty());
+  kvrpcpb::ScanLockRequest scan;
+  *scan.mutable_context() = world.context();
+  scan.set_max_version(ts(9000));
+  const auto locks = world.ask(&Node::kv_scan_lock, scan).value();
+  ASSERT_EQ(locks.locks_size(), 1) << locks.ShortDebugString();
+  EXPECT_EQ(locks.locks(0).lock_type(), kvrpcpb::Op::PessimisticLock);
+  kvrpcpb::MvccGetByKeyRequest look;
+  *look.mutable_context() = world.context();
+  look.set_key("a");
+  EXPECT_EQ(world.ask(&Node::mvcc_get_by_key, look).value().info().lock().start_ts(), ts(3000));
 }
 
 TEST(Node, RawValuesIncludingEmptyOnesComeBack) {

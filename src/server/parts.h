@@ -110,10 +110,18 @@ runtime::Task<void> read_on_pool(const Parts* parts, api::Call<Req, Resp> call, 
   answer_from(*parts, std::move(call), admitted, snapshot, answer);
 }
 
+template <class Req, class Resp>
+runtime::Task<void> read_with_locks_on_pool(const Parts* parts, api::Call<Req, Resp> call, Admitted admitted,
+                                            Answer<Req, Resp> answer) {
+  auto snapshot = co_await parts->store.snapshot_with_locks(admitted.region, parts->store.read_pool());
+  answer_from(*parts, std::move(call), admitted, snapshot, answer);
+}
+
 // Where a read runs.
 enum class ReadOn {
-  kCaller,  // point reads: on this thread while the lease holds
-  kPool,    // what may take long
+  kCaller,         // point reads: on this thread while the lease holds
+  kPool,           // what may take long
+  kPoolWithLocks,  // likewise; it looks at locks for their own sake, so it must see the pessimistic ones of memory
 };
 
 template <class Req, class Resp>
@@ -125,7 +133,10 @@ void read(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted, Read
       return;
     }
   }
-  runtime::spawn(parts.store.read_pool(), read_on_pool(&parts, std::move(call), std::move(admitted), answer));
+  runtime::spawn(parts.store.read_pool(),
+                 where == ReadOn::kPoolWithLocks
+                     ? read_with_locks_on_pool(&parts, std::move(call), std::move(admitted), answer)
+                     : read_on_pool(&parts, std::move(call), std::move(admitted), answer));
 }
 
 // Fills the response of a write from what the command answered.

@@ -149,7 +149,7 @@ void Node::kv_scan_lock(api::Call<kvrpcpb::ScanLockRequest, kvrpcpb::ScanLockRes
   if (auto locked = txn::before_scan_lock(parts_->store.concurrency(), scan_lock_of(call.request()))) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
   }
-  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_scan_lock);
+  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPoolWithLocks, answer_scan_lock);
 }
 
 }  // namespace cairn::server

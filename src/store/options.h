@@ -53,6 +53,14 @@ struct StoreOptions {
   uint64_t proposals_bytes_max = 64 << 20;   // a region, unapplied
   uint64_t pending_reads_max = 16384;        // a region, waiting for a read index
 
+  // Pessimistic transactions.
+  bool pessimistic_in_memory = true;                     // locks may stay in memory
+  uint64_t pessimistic_region_bytes_max = 512u << 10;    // of them, a region
+  uint64_t pessimistic_bytes_max = uint64_t{100} << 20;  // of them, this store
+  Duration wait_for_lock_timeout = 1s;                   // the longest wait for a lock
+  Duration wake_up_delay = 20ms;                         // of those who are not first in the queue for a lock
+  uint64_t lock_waiters_max = 10'000;                    // a shard; beyond: ServerIsBusy
+
   // Log compaction.
   Duration log_gc_interval = 3s;
   uint64_t log_gc_threshold = 50;         // fewer compactable entries are left

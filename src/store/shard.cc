@@ -1,8 +1,10 @@
 #include "store/shard.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
+#include "store/deadlocks.h"
 
 namespace cairn::store {
 
@@ -14,7 +16,21 @@ Shard::Shard(int index, Shared& shared)
         executor_->post([this, r = std::move(reports)]() mutable { on_reports(std::move(r)); });
       },
       [this](const engine::Error& error) { shared_.fail(error); });
-  scheduler_ = std::make_unique<txn::Scheduler>(*this, shared_.concurrency, shared_.deps.clock, shared_.deadlocks);
+  scheduler_ = std::make_unique<txn::Scheduler>(*this, shared_.concurrency, shared_.deps.clock, *shared_.deadlocks,
+                                                scheduler_limits());
+}
+
+txn::SchedulerLimits Shard::scheduler_limits() const {
+  const auto& options = shared_.options;
+  txn::SchedulerLimits limits;
+  limits.lock_waiting.timeout_default = options.wait_for_lock_timeout;
+  limits.lock_waiting.wake_up_delay = options.wake_up_delay;
+  limits.lock_waiting.waiters_max = options.lock_waiters_max;
+  limits.pessimistic_locks.in_memory = options.pessimistic_in_memory;
+  limits.pessimistic_locks.region_bytes_max = options.pessimistic_region_bytes_max;
+  limits.pessimistic_locks.bytes_max =
+      options.pessimistic_bytes_max / static_cast<uint64_t>(std::max(1, options.shards));
+  return limits;
 }
 
 Shard::~Shard() {
@@ -119,19 +135,45 @@ void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
 
 void Shard::handle_events(replica::Replica& replica) {
   auto events = replica.take_events();
+  auto& locks = scheduler_->pessimistic_locks();
+  note_first_region(replica);
   if (events.installed) {
+    locks.drop(replica.id());
     const auto& region = *events.installed;
     shared_.directory.set_ranges({{RegionId(region.id()), region.start_key(), region.end_key()}});
     LOG_INFO("region {}: installed a snapshot at {}", replica.id(), replica.applied());
   }
-  for (const auto& split : events.splits) on_split(split, replica.is_leader());
+  if (!events.splits.empty()) {
+    // Only the locks of this very leader follow their keys.
+    if (replica.is_leader()) {
+      locks.on_leader(replica.id(), replica.node().term());
+    } else {
+      locks.drop(replica.id());
+    }
+  }
+  for (const auto& split : events.splits) on_split(replica.id(), split, replica.is_leader());
   if (!events.splits.empty()) scheduler_->wake_waiters(replica.id());  // their keys may be the child's now
   if (events.removed) {
     destroy(replica);
     return;
   }
+  if (events.became_leader) locks.on_leader(replica.id(), *events.became_leader);
   if (events.became_leader) sync_max_ts(replica.id(), *events.became_leader);
   if (events.heartbeat && replica.is_leader()) heartbeat(replica, shared_.deps.clock.now());
+}
+
+// The leader of the region with the first key keeps the graph of deadlocks.
+void Shard::note_first_region(const replica::Replica& replica) {
+  const bool leads = replica.is_leader() && replica.is_initialized() && !replica.is_destroying() &&
+                     replica.region().start_key().empty();
+  const std::pair role(replica.id(), replica.node().term());
+  if (leads && first_led_ != role) {
+    first_led_ = role;
+    shared_.deadlocks->on_role(index_, /*leads=*/true);
+  } else if (!leads && first_led_ && first_led_->first == replica.id()) {
+    first_led_.reset();
+    shared_.deadlocks->on_role(index_, /*leads=*/false);
+  }
 }
 
 void Shard::publish_status() {

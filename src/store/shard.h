@@ -12,8 +12,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/region_store.h"
@@ -46,6 +48,8 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   // All below: on the executor only, unless it says otherwise.
 
   runtime::Task<Result<LogIndex, RegionError>> read_index(engine::RegionRequest request);
+  // snapshot(), with the pessimistic locks of memory in it. May be read on any thread.
+  runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> snapshot_with_locks(engine::RegionRequest request);
   // Proposes the split; `ids` as PD gave them, one for each key.
   runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> split(
       engine::RegionRequest request, raft_cmdpb::BatchSplitRequest splits);
@@ -91,13 +95,14 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void on_log_written(const std::vector<replica::PersistTicket>& tickets);
   void on_reports(std::vector<replica::ApplyReport> reports);
   void handle_events(replica::Replica& replica);
+  void note_first_region(const replica::Replica& replica);
   void send_snapshot(replica::OutgoingSnapshot snapshot);
   void make_snapshot(RegionId region);
 
   // Life.
   replica::Replica& add(replica::Replica::Loaded loaded);
   bool try_create(const raft_serverpb::RaftMessage& message);
-  void on_split(const replica::SplitDone& split, bool leader);
+  void on_split(RegionId parent, const replica::SplitDone& split, bool leader);
   void create_child(const metapb::Region& child, bool campaign);
   void destroy(replica::Replica& replica);
   void on_destroyed(RegionId region, replica::Incarnation incarnation);
@@ -106,6 +111,9 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   bool admits_snapshot(const raft_serverpb::RaftMessage& message, replica::Replica& replica);
   replica::ReplicaOptions replica_options() const;
   bool holds_back(const raft_serverpb::RaftMessage& message, const replica::Replica& replica);
+  txn::SchedulerLimits scheduler_limits() const;
+  // Replicates the locks of memory, then gives leadership to the peer; the reason if that may not be.
+  std::string hand_over(replica::Replica& replica, PeerId to);
 
   // From time to time.
   void arm_tick();
@@ -150,6 +158,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   std::map<RegionId, Reported> reported_;      // what PD was told last of each led region
   std::map<RegionId, Instant> leaders_asked_;  // when PD was asked about a region without leader
   uint64_t leaders_counted_ = 0;
+  std::optional<std::pair<RegionId, Term>> first_led_;  // the region with the first key, if it is led here
   mutable std::mutex status_mutex_;
   std::vector<RegionStatus> status_;                   // guarded by status_mutex_
   std::set<RegionId> split_checks_;                    // whose split keys are being sought

@@ -54,7 +54,7 @@ void Shard::load(LoadedRegion loaded) {
   if (replica.region().peers_size() == 1) replica.campaign();
 }
 
-void Shard::on_split(const replica::SplitDone& split, bool leader) {
+void Shard::on_split(RegionId parent, const replica::SplitDone& split, bool leader) {
   std::vector<RegionDirectory::Range> ranges;
   for (size_t i = 0; i < split.plan.regions.size(); ++i) {
     const auto& region = split.plan.regions[i];
@@ -67,6 +67,10 @@ void Shard::on_split(const replica::SplitDone& split, bool leader) {
     if (!split.created[i]) continue;
     const auto& child = split.plan.regions[i];
     int shard = shared_.directory.claim(RegionId(child.id()), index_).shard;
+    // They are good for the child's very first leader, if that is this one.
+    auto& locks = scheduler_->pessimistic_locks();
+    locks.split(parent, RegionId(child.id()), child.start_key(), child.end_key(), replica::kInitialTerm.next());
+    if (shard != index_) locks.drop(RegionId(child.id()));
     if (shard == index_) {
       create_child(child, leader);
     } else {  // a vote made its peer there before: it lives on in that place
@@ -116,6 +120,8 @@ void Shard::destroy(replica::Replica& replica) {
   LOG_INFO("region {}: peer {} leaves this store", replica.id(), replica.self().id());
   replica.set_destroying();
   replica.abandon("the peer was removed");
+  scheduler_->pessimistic_locks().drop(replica.id());
+  note_first_region(replica);
   metapb::Region last = replica.region();
   if (!replica.is_initialized()) *last.add_peers() = replica.self();
   std::vector<replica::ApplyTask> tasks;

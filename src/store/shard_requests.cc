@@ -46,6 +46,13 @@ runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Shard::snapshot(en
   co_return take_snapshot(*replica, replica->view() ? replica->view() : replica->follower_view());
 }
 
+runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Shard::snapshot_with_locks(
+    engine::RegionRequest request) {
+  CO_TRY_ASSIGN(auto view, co_await snapshot(std::move(request)));
+  // Nothing happened here since the view was taken: what was in memory then and is replaced in the view, still is.
+  co_return scheduler_->pessimistic_locks().frozen(std::move(view));
+}
+
 runtime::Task<Result<LogIndex, RegionError>> Shard::read_index(engine::RegionRequest request) {
   if (stopped_) co_return Err(stopping());
   auto* replica = find(request.region);
@@ -109,8 +116,36 @@ runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> Shard
 void Shard::transfer_leader(RegionId region, PeerId to) {
   auto* replica = find(region);
   if (!replica) return;
-  static_cast<void>(replica->transfer_leader(to));  // best effort
+  static_cast<void>(hand_over(*replica, to));  // best effort
   touch(region);
+}
+
+std::string Shard::hand_over(replica::Replica& replica, PeerId to) {
+  if (std::string reason = replica.why_not_transfer(to); !reason.empty()) return reason;
+  auto& locks = scheduler_->pessimistic_locks();
+  const RegionId region = replica.id();
+  const Term term = replica.node().term();
+  if (replica.node().is_transferring() || locks.is_handing_over(region)) return "leadership is being handed over";
+  auto handed_over = locks.begin_hand_over(region, term);
+  if (handed_over.changes.empty()) {
+    locks.begin_transfer(handed_over.kept);
+    return replica.transfer_leader(to);
+  }
+  engine::RegionRequest request;
+  request.region = region;
+  request.epoch = replica::describe(replica.region().region_epoch());
+  auto go_on = [this, region, term, to, kept = std::move(handed_over.kept)](replica::WriteOutcome outcome) mutable {
+    if (!outcome.ok()) return scheduler_->pessimistic_locks().end_hand_over(region, term);
+    executor_->post([this, region, term, to, kept = std::move(kept)] {
+      auto* led = find(region);
+      if (!led || stopped_ || !led->is_leader() || led->node().term() != term) return;
+      scheduler_->pessimistic_locks().begin_transfer(kept);
+      static_cast<void>(led->transfer_leader(to));
+      touch(region);
+    });
+  };
+  replica.write(request, term, {std::move(handed_over.changes), false}, shared_.deps.clock.now(), std::move(go_on));
+  return {};
 }
 
 }  // namespace cairn::store

@@ -43,7 +43,13 @@ void Shard::tick() {
     if (replica->is_destroying()) continue;
     replica->tick(now);
     touch(id);
-    if (!replica->is_leader()) scheduler_->wake_waiters(id);  // whoever came while it led is told so
+    auto& locks = scheduler_->pessimistic_locks();
+    if (!replica->is_leader()) {
+      scheduler_->wake_waiters(id);  // whoever came while it led is told so
+      locks.drop(id);
+    } else if (locks.is_transferring(id) && !replica->node().is_transferring()) {
+      locks.end_hand_over(id, replica->node().term());
+    }
   }
   for (auto& message : std::exchange(held_back_, {})) on_raft_message(std::move(message));
   auto every = [&](Duration interval) {
@@ -216,7 +222,7 @@ void Shard::on_pd_command(const pdpb::RegionHeartbeatResponse& command) {
     }
     refused = replica->propose_conf_change(std::move(admin), shared_.deps.clock.now());
   } else if (command.has_transfer_leader()) {
-    refused = replica->transfer_leader(PeerId(command.transfer_leader().peer().id()));
+    refused = hand_over(*replica, PeerId(command.transfer_leader().peer().id()));
   }
   if (!refused.empty()) LOG_INFO("region {}: PD's command is not carried out: {}", replica->id(), refused);
   touch(replica->id());

@@ -15,11 +15,11 @@
 #include "store/store.h"
 #include "store/transport.h"
 #include "txn/concurrency_manager.h"
-#include "txn/lock_waiting.h"
 
 namespace cairn::store {
 
 class Shard;
+class Deadlocks;
 
 // Where snapshots lie in the engine's file space.
 inline constexpr const char* kMadeSnapshots = "snap/made";
@@ -32,11 +32,7 @@ struct Counters {
 };
 
 struct Shared {
-  Shared(StoreOptions o, StoreDeps d)
-      : options(std::move(o)),
-        deps(std::move(d)),
-        concurrency(Timestamp(0)),
-        deadlocks(deps.clock, txn::LockWaitingOptions{}.timeout_default) {}
+  Shared(StoreOptions o, StoreDeps d) : options(std::move(o)), deps(std::move(d)), concurrency(Timestamp(0)) {}
 
   StoreOptions options;
   StoreDeps deps;
@@ -44,7 +40,7 @@ struct Shared {
   ClusterId cluster;  // likewise
   RegionDirectory directory;
   txn::ConcurrencyManager concurrency;
-  txn::LocalDeadlocks deadlocks;
+  std::shared_ptr<Deadlocks> deadlocks;
   std::unique_ptr<LogWriter> log_writer;
   std::shared_ptr<runtime::Executor> snapshot_pool;
   Counters counters;

@@ -9,6 +9,7 @@
 #include "replica/region_check.h"
 #include "runtime/async.h"
 #include "store/core.h"
+#include "store/deadlocks.h"
 #include "store/snapshot_receiver.h"
 #include "store/start.h"
 
@@ -34,6 +35,7 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
   gc = std::make_unique<GcWorker>(shared, control, [this](auto keys, Timestamp safe_point, auto done) {
     collect_leftovers(std::move(keys), safe_point, std::move(done));
   });
+  shared.deadlocks = std::make_shared<Deadlocks>(shared, executors.make("deadlock"));
   pd = std::make_shared<PdSession>(shared, control, std::move(hooks));
   shared.heartbeat = [this](pdpb::RegionHeartbeatRequest request) { pd->heartbeat(std::move(request)); };
   shared.sync_max_ts = [this](runtime::Job done) { pd->sync_max_ts(std::move(done)); };
@@ -102,6 +104,7 @@ void Store::Core::stop(absl::AnyInvocable<void()> on_stopped) {
   shared.stopping = true;
   control->post([this, done = std::move(on_stopped)]() mutable {
     pd->stop();
+    shared.deadlocks->stop();
     gc->stop([this, done = std::move(done)]() mutable { stop_shards(std::move(done)); });
   });
 }
@@ -282,6 +285,15 @@ runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Store::snapshot(en
   co_return std::move(result);
 }
 
+runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Store::snapshot_with_locks(engine::RegionRequest request,
+                                                                                         runtime::Executor& resume_on) {
+  auto* shard = &core_->shard_of(request.region);
+  co_await runtime::switch_to(shard->executor());
+  auto result = co_await shard->snapshot_with_locks(std::move(request));
+  co_await runtime::switch_to(resume_on);
+  co_return std::move(result);
+}
+
 runtime::Executor& Store::read_pool() { return *core_->read_pool; }
 txn::ConcurrencyManager& Store::concurrency() { return core_->shared.concurrency; }
 
@@ -359,6 +371,29 @@ std::vector<RegionStatus> Store::regions() const {
   std::sort(out.begin(), out.end(),
             [](const RegionStatus& a, const RegionStatus& b) { return a.region.id < b.region.id; });
   return out;
+}
+
+std::unique_ptr<api::DeadlockStream> Store::open_detect(api::DeadlockSink sink) {
+  return core_->shared.deadlocks->open_detect(std::move(sink));
+}
+
+runtime::Task<std::vector<deadlock::WaitForEntry>> Store::lock_waits(LockWaits which, runtime::Executor& resume_on) {
+  std::vector<deadlock::WaitForEntry> entries;
+  const auto add = [&entries](const txn::LockWait& wait) {
+    entries.push_back(to_wire(wait.edge));
+    entries.back().set_wait_time(static_cast<uint64_t>(std::max<int64_t>(0, wait.waited / 1ms)));
+  };
+  for (auto& shard : core_->shards) {
+    co_await runtime::switch_to(shard->executor());
+    const auto& waiting = shard->scheduler().lock_waiting();
+    if (which == LockWaits::kNow) {
+      for (const auto& wait : waiting.waits()) add(wait);
+    } else {
+      for (const auto& wait : waiting.ended_waits()) add(wait);
+    }
+  }
+  co_await runtime::switch_to(resume_on);
+  co_return std::move(entries);
 }
 
 StoreStats Store::stats() const {

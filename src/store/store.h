@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "api/deadlock.h"
 #include "api/pd.h"
 #include "base/ids.h"
 #include "engine/kv_engine.h"
@@ -140,6 +141,9 @@ class Store {
   // goes on on `resume_on`.
   runtime::Task<Result<engine::RegionSnapshotPtr, engine::RegionError>> snapshot(engine::RegionRequest request,
                                                                                  runtime::Executor& resume_on);
+  // Likewise by way of the shard, with the pessimistic locks of memory in the lock column family.
+  runtime::Task<Result<engine::RegionSnapshotPtr, engine::RegionError>> snapshot_with_locks(
+      engine::RegionRequest request, runtime::Executor& resume_on);
   runtime::Executor& read_pool();
   txn::ConcurrencyManager& concurrency();
 
@@ -162,6 +166,12 @@ class Store {
   void on_unreachable(RegionId region, PeerId peer);
   // `message` is the first chunk's. An error if it cannot be taken now (too many, or not for this store).
   Result<std::unique_ptr<SnapshotReceiver>, std::string> begin_snapshot(raft_serverpb::RaftMessage message);
+
+  // Another store's stream of waits, if this one detects deadlocks. Any thread.
+  std::unique_ptr<api::DeadlockStream> open_detect(api::DeadlockSink sink);
+  // Who waits for locks here now, or did last; `wait_time` in milliseconds. The task goes on on `resume_on`.
+  enum class LockWaits { kNow, kEnded };
+  runtime::Task<std::vector<deadlock::WaitForEntry>> lock_waits(LockWaits which, runtime::Executor& resume_on);
 
   StoreStats stats() const;
   // All regions here, by id. Any thread; approximate.

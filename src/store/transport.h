@@ -1,7 +1,9 @@
-// What a store asks of the network to other stores: best-effort messages and streams of snapshots. rpc/ implements it
-// over gRPC, sim/ in the simulated world. Addresses are the transport's matter: it resolves store ids by PD.
+// What a store asks of the network to other stores: best-effort messages, streams of snapshots and of waits for locks.
+// rpc/ implements it over gRPC, sim/ in the simulated world. Addresses are the transport's matter: it resolves store
+// ids by PD.
 //
-// The other direction: the transport calls Store::on_raft_message, Store::begin_snapshot and Store::on_unreachable.
+// The other direction: the transport calls Store::on_raft_message, Store::begin_snapshot, Store::open_detect and
+// Store::on_unreachable.
 #pragma once
 
 #include <absl/functional/any_invocable.h>
@@ -10,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "api/deadlock.h"
 #include "base/bytes.h"
+#include "base/ids.h"
 #include "engine/kv_engine.h"
 #include "raft_serverpb.pb.h"
 
@@ -49,6 +53,9 @@ class Transport {
   // `done(ok)` runs once, on any thread; ok: the receiver has it whole and answered.
   virtual void send_snapshot(raft_serverpb::RaftMessage message, SnapshotSource source,
                              absl::AnyInvocable<void(bool ok)> done) = 0;
+  // Opens the stream Deadlock.Detect to the store. If it cannot be had, nullptr, or the sink is closed soon. Any
+  // thread; never blocks.
+  virtual std::unique_ptr<api::DeadlockStream> open_detect(StoreId to, api::DeadlockSink sink) = 0;
 };
 
 }  // namespace cairn::store

@@ -66,19 +66,4 @@ void DeadlockDetector::drop_expired(Instant now) {
   std::erase_if(waits_, [](const auto& entry) { return entry.second.empty(); });
 }
 
-runtime::Task<std::optional<DeadlockCycle>> LocalDeadlocks::detect(WaitForEdge wait) {
-  std::lock_guard lock(mutex_);  // not held across a wait: there is none below
-  co_return detector_.detect(wait, clock_.now());
-}
-
-void LocalDeadlocks::clean_up_wait_for(const WaitForEdge& wait) {
-  std::lock_guard lock(mutex_);
-  detector_.clean_up_wait_for(wait.txn, wait.wait_for, wait.key_hash);
-}
-
-void LocalDeadlocks::clean_up(Timestamp txn) {
-  std::lock_guard lock(mutex_);
-  detector_.clean_up(txn);
-}
-
 }  // namespace cairn::txn

@@ -2,22 +2,20 @@
 // it.
 //
 //   DeadlockDetector   the graph; pure, time comes in. Used by one thread.
-//   DeadlockClient     where a scheduler asks: a graph of this store, or of the whole cluster by way of another store.
-//   LocalDeadlocks     a DeadlockClient over a graph of this store. It sees no cycle that passes through other stores;
-//                      those end when the waits time out.
+//   DeadlockClient     where a scheduler asks. A store asks the one that has the graph of the whole cluster
+//                      (store/deadlocks.h).
 //
 // An edge expires if its wait is not detected again in time: its waiter may be gone without a word, and no wait lasts
 // longer than that. Tests: deadlock_test.cc.
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "base/time.h"
 #include "mvcc/key_error.h"
-#include "runtime/clock.h"
+#include "runtime/executor.h"
 #include "runtime/task.h"
 
 namespace cairn::txn {
@@ -69,26 +67,11 @@ class DeadlockDetector {
 class DeadlockClient {
  public:
   virtual ~DeadlockClient() = default;
-  // Nothing: no cycle that is known of.
-  virtual runtime::Task<std::optional<DeadlockCycle>> detect(WaitForEdge wait) = 0;
+  // A cycle that the wait closes, then or later while it lasts; nothing once it has ended (clean_up_wait_for). The task
+  // goes on on `resume_on`, unless the answer is there at once.
+  virtual runtime::Task<std::optional<DeadlockCycle>> detect(WaitForEdge wait, runtime::Executor& resume_on) = 0;
+  // The wait has ended. To be called once for each detect(), even if it was answered.
   virtual void clean_up_wait_for(const WaitForEdge& wait) = 0;
-  virtual void clean_up(Timestamp txn) = 0;
-};
-
-// One per store, shared by its shards on purpose (register of shared objects): a cycle may pass through several.
-// Thread-safe.
-class LocalDeadlocks final : public DeadlockClient {
- public:
-  // `ttl`: the longest wait.
-  LocalDeadlocks(const runtime::Clock& clock, Duration ttl) : clock_(clock), detector_(ttl) {}
-  runtime::Task<std::optional<DeadlockCycle>> detect(WaitForEdge wait) override;
-  void clean_up_wait_for(const WaitForEdge& wait) override;
-  void clean_up(Timestamp txn) override;
-
- private:
-  const runtime::Clock& clock_;
-  std::mutex mutex_;
-  DeadlockDetector detector_;  // guarded by mutex_
 };
 
 }  // namespace cairn::txn

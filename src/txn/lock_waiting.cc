@@ -26,7 +26,8 @@ std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>> LockWaiting
   queue->second.places.insert({waiter.start_ts, id});
   by_region_[waiter.region].insert(id);
   const bool may_deadlock = waiter.may_deadlock;
-  Entry& entry = waiters_.emplace(id, Entry{std::move(waiter), lock.key, std::move(promise), {}}).first->second;
+  Entry& entry =
+      waiters_.emplace(id, Entry{std::move(waiter), lock.key, std::move(promise), {}, clock_.now()}).first->second;
   if (may_deadlock) detect(id, entry, lock);
   return {id, std::move(future)};
 }
@@ -53,12 +54,27 @@ LockWaiting::Entry LockWaiting::take(WaiterId id) {
   region->second.erase(id);
   if (region->second.empty()) by_region_.erase(region);
   const auto queue = queues_.find(entry.key);
+  if (ended_.size() >= options_.ended_waits_max) ended_.pop_front();
+  ended_.push_back(wait_of(entry, queue->second.lock));
   queue->second.places.erase({entry.waiter.start_ts, id});
   if (queue->second.places.empty()) {
     if (queue->second.delayed.is_set()) executor_.cancel(queue->second.delayed);
     queues_.erase(queue);
   }
   return entry;
+}
+
+LockWait LockWaiting::wait_of(const Entry& entry, const LockInfo& lock) const {
+  return {.edge = {entry.waiter.start_ts, lock.start_ts, deadlock_key_hash(lock.key), lock.key,
+                   entry.waiter.resource_group_tag},
+          .waited = clock_.now() - entry.since};
+}
+
+std::vector<LockWait> LockWaiting::waits() const {
+  std::vector<LockWait> waits;
+  waits.reserve(waiters_.size());
+  for (const auto& [id, entry] : waiters_) waits.push_back(wait_of(entry, queues_.at(entry.key).lock));
+  return waits;
 }
 
 void LockWaiting::wake(WaiterId id, Wake why) { take(id).promise.set(std::move(why)); }
@@ -133,12 +149,12 @@ void LockWaiting::detect(WaiterId id, Entry& entry, const LockInfo& lock) {
   entry.wait = {entry.waiter.start_ts, lock.start_ts, deadlock_key_hash(lock.key), lock.key,
                 entry.waiter.resource_group_tag};
   // The answer may come at once; nobody may use the entry after this.
-  runtime::spawn_inline(detect_and_tell(self_, &deadlocks_, id, entry.wait));
+  runtime::spawn_inline(detect_and_tell(self_, &deadlocks_, &executor_, id, entry.wait));
 }
 
 runtime::Task<void> LockWaiting::detect_and_tell(std::weak_ptr<LockWaiting*> self, DeadlockClient* deadlocks,
-                                                 WaiterId id, WaitForEdge wait) {
-  auto cycle = co_await deadlocks->detect(wait);
+                                                 runtime::Executor* executor, WaiterId id, WaitForEdge wait) {
+  auto cycle = co_await deadlocks->detect(wait, *executor);
   const auto alive = self.lock();
   if (!cycle || !alive) co_return;
   const auto found = (*alive)->waiters_.find(id);

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,6 +39,13 @@ struct LockWaitingOptions {
   Duration timeout_default = std::chrono::seconds(1);  // pessimistic-txn.wait-for-lock-timeout; also the longest
   Duration wake_up_delay = std::chrono::milliseconds(20);
   size_t waiters_max = 10'000;
+  size_t ended_waits_max = 256;  // that are remembered
+};
+
+// A wait, as it is shown to people.
+struct LockWait {
+  WaitForEdge edge;
+  Duration waited{};
 };
 
 class LockWaiting {
@@ -82,6 +90,10 @@ class LockWaiting {
   // The region may have changed its bounds or its leader: its waiters look again.
   void wake_region(RegionId region);
 
+  // Who waits now; and who did last, the latest at the end.
+  std::vector<LockWait> waits() const;
+  const std::deque<LockWait>& ended_waits() const { return ended_; }
+
   size_t waiters() const { return waiters_.size(); }
   const LockWaitingOptions& options() const { return options_; }
 
@@ -96,6 +108,7 @@ class LockWaiting {
     Bytes key;
     runtime::Promise<Wake> promise;
     WaitForEdge wait;  // as it was detected; txn unset: not detected
+    Instant since;
   };
   struct Queue {
     std::set<Place> places;
@@ -108,11 +121,12 @@ class LockWaiting {
   using Queues = std::map<Bytes, Queue>;
 
   Entry take(WaiterId id);
+  LockWait wait_of(const Entry& entry, const LockInfo& lock) const;
   void wake(WaiterId id, Wake wake);
   void wake_delayed(const Bytes& key);
   void detect(WaiterId id, Entry& entry, const LockInfo& lock);
-  static runtime::Task<void> detect_and_tell(std::weak_ptr<LockWaiting*> self, DeadlockClient* deadlocks, WaiterId id,
-                                             WaitForEdge wait);
+  static runtime::Task<void> detect_and_tell(std::weak_ptr<LockWaiting*> self, DeadlockClient* deadlocks,
+                                             runtime::Executor* executor, WaiterId id, WaitForEdge wait);
 
   runtime::Executor& executor_;
   const runtime::Clock& clock_;
@@ -121,6 +135,7 @@ class LockWaiting {
   std::map<WaiterId, Entry> waiters_;
   Queues queues_;  // Invariant: no empty ones
   std::map<RegionId, std::set<WaiterId>> by_region_;
+  std::deque<LockWait> ended_;
   WaiterId next_id_ = 1;
   std::shared_ptr<LockWaiting*> self_;  // timers and detections that come too late find it gone
 };

@@ -164,14 +164,14 @@ PessimisticLocks::Kept PessimisticLocks::keep(const engine::RegionSnapshot& snap
     // The hand-over has put the lock into the column family, or will: there it must go, too.
     if (is_put || is_handing_over) replicated.push_back(std::move(change));
   }
-  const bool stay =
-      options_.in_memory && !is_handing_over && replicated.empty() && has_room(kept.region, acquired);
+  const bool stay = options_.in_memory && !is_handing_over && replicated.empty() && has_room(kept.region, acquired);
   if (stay && !acquired.empty()) {
     auto& region = regions_[kept.region];
     region.term = kept.term;
     for (auto& lock : acquired) insert(region, std::move(lock.key), {lock.start_ts, std::move(lock.record), false});
   } else {
-    for (auto& lock : acquired) replicated.push_back(Modify::put(Cf::kLock, std::move(lock.key), std::move(lock.record)));
+    for (auto& lock : acquired)
+      replicated.push_back(Modify::put(Cf::kLock, std::move(lock.key), std::move(lock.record)));
   }
   changes = std::move(replicated);
   return kept;
@@ -239,9 +239,9 @@ void PessimisticLocks::begin_transfer(const Kept& handed_over) {
   }
 }
 
-void PessimisticLocks::end_hand_over(RegionId region) {
+void PessimisticLocks::end_hand_over(RegionId region, Term term) {
   const auto found = regions_.find(region);
-  if (found == regions_.end()) return;
+  if (found == regions_.end() || found->second.term != term) return;
   found->second.hand_over = HandOver::kNone;
   if (found->second.entries.empty()) regions_.erase(found);
 }

@@ -9,8 +9,8 @@
 //   leadership is lost           a lock of an older term is never seen again (INV-PESSIMISTIC-TERM); drop() frees it
 //   the region is split          the locks follow their keys
 //
-// Whoever looks at locks does so through View (a command, at once) or frozen() (elsewhere, later): a snapshot whose lock
-// column family has these locks in it. Where both hold a lock of one key, the column family's is newer.
+// Whoever looks at locks does so through View (a command, at once) or frozen() (elsewhere, later): a snapshot whose
+// lock column family has these locks in it. Where both hold a lock of one key, the column family's is newer.
 //
 // One per shard, beside the Scheduler and used on the shard's executor only. A command calls keep() and settle() while
 // it holds the latches of its keys. Tests: pessimistic_locks_test.cc.
@@ -30,9 +30,9 @@
 namespace cairn::txn {
 
 struct PessimisticLocksOptions {
-  bool in_memory = true;                   // pessimistic-txn.in-memory
-  size_t region_bytes_max = 512u << 10;    // pessimistic-txn.in-memory-peer-size-limit
-  size_t bytes_max = size_t{100} << 20;    // of this shard: its share of pessimistic-txn.in-memory-instance-size-limit
+  bool in_memory = true;                 // pessimistic-txn.in-memory
+  size_t region_bytes_max = 512u << 10;  // pessimistic-txn.in-memory-peer-size-limit
+  size_t bytes_max = size_t{100} << 20;  // of this shard: its share of pessimistic-txn.in-memory-instance-size-limit
 };
 
 class PessimisticLocks {
@@ -81,7 +81,7 @@ class PessimisticLocks {
   // The changes are applied: the locks leave memory, and leadership goes.
   void begin_transfer(const Kept& handed_over);
   // Leadership stays where it is: locks may be kept here again.
-  void end_hand_over(RegionId region);
+  void end_hand_over(RegionId region, Term term);
   // Whether begin_transfer() was called and nothing ended it.
   bool is_transferring(RegionId region) const;
   // Whether the region's leadership is being handed over.

@@ -131,7 +131,7 @@ TEST(PessimisticLocks, AreReplicatedBeforeLeadershipIsHandedOver) {
   EXPECT_EQ(show(world), "a:family c:family");
   EXPECT_FALSE(world.run(lock(12, {"d"})).error);
   EXPECT_EQ(show(world), "a:family c:family d:family");
-  locks_of(world).end_hand_over(kRegion);
+  locks_of(world).end_hand_over(kRegion, Term(1));
   EXPECT_FALSE(world.run(lock(12, {"e"})).error);
   EXPECT_EQ(show(world), "a:family c:family d:family e:memory");
 }

@@ -56,6 +56,8 @@ class Scheduler {
 
   // The locks of memory: who owns the region tells them of splits and changes of leader.
   PessimisticLocks& pessimistic_locks() { return pessimistic_locks_; }
+  // Who waits for whom.
+  const LockWaiting& lock_waiting() const { return waiting_; }
 
   // Waiters for locks included.
   size_t pending_commands() const { return pending_commands_; }

@@ -1,7 +1,7 @@
 // Random transactions over one region, command by command in any order, with crashed clients, repeated requests and
-// resolvers: two phases, async commit and 1PC mixed, optimistic and pessimistic, with pessimistic locks in memory and in
-// the column family that get lost, and leaders that change, with and without a hand-over.
-// At the end the history in the write column family is judged:
+// resolvers: two phases, async commit and 1PC mixed, optimistic and pessimistic, with pessimistic locks in memory and
+// in the column family that get lost, and leaders that change, with and without a hand-over. At the end the history in
+// the write column family is judged:
 //
 //   atomic      all keys of a transaction are committed at one timestamp, or none is
 //   honest      what was acknowledged as committed is, what was acknowledged as rolled back is not
@@ -281,7 +281,7 @@ class Play {
       }
       locks.begin_transfer(handed_over.kept);
       EXPECT_TRUE(locks.is_transferring(region));
-      if (chance(3)) return locks.end_hand_over(region);
+      if (chance(3)) return locks.end_hand_over(region, term_);
     }
     lost_ += locks.size();
     world_.store().set_term(term_ = Term(term_.value + 1));

@@ -11,6 +11,7 @@ class NoTransport : public store::Transport {
                      absl::AnyInvocable<void(bool ok)> done) override {
     done(false);
   }
+  std::unique_ptr<api::DeadlockStream> open_detect(StoreId, api::DeadlockSink) override { return nullptr; }
 };
 
 class SilentStream : public api::RegionHeartbeatStream {
@@ -67,8 +68,8 @@ std::unique_ptr<api::RegionHeartbeatStream> OnePagePd::open_region_heartbeat(api
   return std::make_unique<SilentStream>();
 }
 
-SingleStore::SingleStore(NodeOptions options) : transport(std::make_unique<NoTransport>()) {
-  store::StoreOptions store_options;
+SingleStore::SingleStore(NodeOptions options, store::StoreOptions store_options)
+    : transport(std::make_unique<NoTransport>()) {
   store_options.address = "127.0.0.1:20160";
   store = std::make_unique<store::Store>(
       store_options, store::StoreDeps{clock, executors, 5, *kv, *raft_log, pd, *transport, [](store::StoreError error) {

@@ -37,7 +37,7 @@ class OnePagePd : public api::Pd {
 
 class SingleStore {
  public:
-  explicit SingleStore(NodeOptions options = {});
+  explicit SingleStore(NodeOptions options = {}, store::StoreOptions store_options = {});
   ~SingleStore();
 
   // Asks the node and waits for the answer.

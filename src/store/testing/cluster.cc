@@ -127,6 +127,68 @@ void TestCluster::Node::send(raft_serverpb::RaftMessage message) {
   });
 }
 
+namespace {
+
+// Both ends of a stream of waits; all runs on the wire.
+struct DetectLink {
+  std::unique_ptr<api::DeadlockStream> server_end;
+  api::DeadlockSink sink;
+  bool is_closed = false;
+};
+class DetectEnd final : public api::DeadlockStream {
+ public:
+  DetectEnd(std::shared_ptr<DetectLink> link, std::shared_ptr<runtime::Executor> wire)
+      : link_(std::move(link)), wire_(std::move(wire)) {}
+  ~DetectEnd() override {
+    wire_->post([link = link_] {
+      link->is_closed = true;
+      link->server_end.reset();
+    });
+  }
+  void send(deadlock::DeadlockRequest request) override {
+    wire_->post([link = link_, request = std::move(request)]() mutable {
+      if (link->server_end) link->server_end->send(std::move(request));
+    });
+  }
+
+ private:
+  std::shared_ptr<DetectLink> link_;
+  std::shared_ptr<runtime::Executor> wire_;
+};
+
+}  // namespace
+
+std::unique_ptr<api::DeadlockStream> TestCluster::Node::open_detect(StoreId to, api::DeadlockSink sink) {
+  auto link = std::make_shared<DetectLink>();
+  link->sink = std::move(sink);
+  auto wire = cluster->wire_;
+  wire->post([this, link, wire, to] {
+    Node* peer = cluster->find(to.value);
+    if (!peer || !cluster->connected(this, peer)) {
+      link->sink.on_closed({api::Code::kUnavailable, "not connected"});
+      return;
+    }
+    std::weak_ptr<DetectLink> weak = link;
+    link->server_end = peer->store->open_detect({.on_response =
+                                                     [weak, wire](deadlock::DeadlockResponse response) {
+                                                       wire->post([weak, response = std::move(response)] {
+                                                         auto open = weak.lock();
+                                                         if (open && !open->is_closed) open->sink.on_response(response);
+                                                       });
+                                                     },
+                                                 .on_closed =
+                                                     [weak, wire](const api::Status& status) {
+                                                       wire->post([weak, status] {
+                                                         auto open = weak.lock();
+                                                         if (!open) return;
+                                                         if (!open->is_closed) open->sink.on_closed(status);
+                                                         open->server_end.reset();
+                                                       });
+                                                     }});
+  });
+  return std::make_unique<DetectEnd>(std::move(link), std::move(wire));
+}
+
 void TestCluster::Node::send_snapshot(raft_serverpb::RaftMessage message, SnapshotSource source,
                                       absl::AnyInvocable<void(bool ok)> done) {
   cluster->wire_->post(

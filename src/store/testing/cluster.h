@@ -37,6 +37,7 @@ class TestCluster {
     void send(raft_serverpb::RaftMessage message) override;
     void send_snapshot(raft_serverpb::RaftMessage message, SnapshotSource source,
                        absl::AnyInvocable<void(bool ok)> done) override;
+    std::unique_ptr<api::DeadlockStream> open_detect(StoreId to, api::DeadlockSink sink) override;
   };
 
   // Adds a node and starts its store.

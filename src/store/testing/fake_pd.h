@@ -42,7 +42,12 @@ class FakePd final : public api::Pd {
     finish(call);
   }
   void get_region(api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) override {
-    for (const auto& [id, region] : regions) *call.response().mutable_region() = region;
+    const auto& key = call.request().region_key();
+    for (const auto& [id, region] : regions) {
+      if (key < region.start_key() || (!region.end_key().empty() && key >= region.end_key())) continue;
+      *call.response().mutable_region() = region;
+      *call.response().mutable_leader() = leaders[id];
+    }
     finish(call);
   }
   void get_region_by_id(api::Call<pdpb::GetRegionByIDRequest, pdpb::GetRegionResponse> call) override {

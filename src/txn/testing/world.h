@@ -13,6 +13,7 @@
 #include "runtime/simulated/sim_loop.h"
 #include "txn/reads.h"
 #include "txn/scheduler.h"
+#include "txn/testing/local_deadlocks.h"
 
 namespace cairn::txn::testing {
 
