@@ -26,6 +26,7 @@ class DeadlocksTest : public ::testing::Test {
     left_ = cluster_.pd.regions.begin()->first;
     cluster_.replicate_everywhere(left_);
     ASSERT_TRUE(cluster_.split(left_, {codec::encode_bytes("m")}).ok());
+    wait_for_split("a", "z");
     left_ = cluster_.region_of(codec::encode_bytes("a"));
     right_ = cluster_.region_of(codec::encode_bytes("z"));
     ASSERT_NE(left_, right_);
@@ -33,6 +34,12 @@ class DeadlocksTest : public ::testing::Test {
     lead(right_, 1);
   }
 
+  // PD knows that the keys are in two regions.
+  void wait_for_split(const Bytes& one, const Bytes& other) {
+    ASSERT_TRUE(cluster_.run_until([&] {
+      return cluster_.region_of(codec::encode_bytes(one)) != cluster_.region_of(codec::encode_bytes(other));
+    }));
+  }
   // Makes the node lead the region.
   void lead(uint64_t region, size_t index) {
     const auto is_there = [&] { return cluster_.leader_of(region) == &cluster_.node(index); };
@@ -157,7 +164,7 @@ TEST_F(DeadlocksTest, LocksOfMemorySurviveATransferOfLeadershipAndASplit) {
   ASSERT_TRUE(is_locked(10, "w"));
   ASSERT_TRUE(is_locked(10, "o"));
   ASSERT_TRUE(cluster_.split(right_, {codec::encode_bytes("t")}).ok());
-  cluster_.run_for(1s);
+  wait_for_split("n", "x");
   const uint64_t child = cluster_.region_of(codec::encode_bytes("n"));
   ASSERT_NE(child, cluster_.region_of(codec::encode_bytes("x")));
   ASSERT_EQ(cluster_.wait_for_leader(child), &cluster_.node(1));

@@ -54,6 +54,7 @@ struct StoreOptions {
   uint64_t pending_reads_max = 16384;        // a region, waiting for a read index
 
   // Pessimistic transactions.
+  bool pessimistic_pipelined = true;                     // those that go through Raft are answered once proposed
   bool pessimistic_in_memory = true;                     // locks may stay in memory
   uint64_t pessimistic_region_bytes_max = 512u << 10;    // of them, a region
   uint64_t pessimistic_bytes_max = uint64_t{100} << 20;  // of them, this store

@@ -26,6 +26,7 @@ txn::SchedulerLimits Shard::scheduler_limits() const {
   limits.lock_waiting.timeout_default = options.wait_for_lock_timeout;
   limits.lock_waiting.wake_up_delay = options.wake_up_delay;
   limits.lock_waiting.waiters_max = options.lock_waiters_max;
+  limits.pipelined = options.pessimistic_pipelined;
   limits.pessimistic_locks.in_memory = options.pessimistic_in_memory;
   limits.pessimistic_locks.region_bytes_max = options.pessimistic_region_bytes_max;
   limits.pessimistic_locks.bytes_max =

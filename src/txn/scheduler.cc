@@ -120,9 +120,9 @@ Scheduler::Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency
 }
 
 template <class R>
-Task<Answer<R>> Scheduler::execute(engine::RegionRequest request, const std::vector<Bytes>& keys,
-                                   ChoosesCommitTs chooses_commit_ts,
-                                   std::function<mvcc::Result<R>(Computation&)> decide) {
+Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest request, const std::vector<Bytes>& keys,
+                                                      ChoosesCommitTs chooses_commit_ts,
+                                                      std::function<mvcc::Result<R>(Computation&)> compute) {
   if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
   CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
   CO_TRY(check_keys_in_region(*snapshot, keys));
@@ -131,46 +131,67 @@ Task<Answer<R>> Scheduler::execute(engine::RegionRequest request, const std::vec
   }
   if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
 
-  R result;
-  engine::WriteData data;
-  std::vector<ConcurrencyManager::Guard> guards;  // until the write is applied
-  std::vector<Computation::Released> released;
-  std::vector<LockInfo> acquired;
-  PessimisticLocks::Kept kept;
-  {
-    const PessimisticLocks::View view(*snapshot, pessimistic_locks_);
-    Computation computation(view, concurrency_);
-    auto decided = decide(computation);
-    if (!decided.ok()) {
-      mvcc::Error error = std::move(decided).error();
-      if (auto* broken = std::get_if<engine::Error>(&error)) co_return Err(std::move(*broken));
-      co_return failed_with<R>(std::get<KeyError>(std::move(error)));
-    }
-    result = std::move(*decided);
-    data = {computation.txn.take(), computation.is_one_pc};
-    guards = std::move(computation.guards);
-    released = std::move(computation.released);
-    std::vector<PessimisticLocks::NewLock> taken;
-    for (auto& [key, lock] : computation.acquired) {
-      acquired.push_back(lock.info(key.user));
-      taken.push_back({std::move(key.encoded), lock.start_ts, lock.encode()});
-    }
-    // From the look at the locks to here, and on to the proposal, nothing else happens on this executor.
-    kept = pessimistic_locks_.keep(*snapshot, std::move(taken), data.changes);
+  Decided<R> decided;
+  Plan& plan = decided.plan;
+  const PessimisticLocks::View view(*snapshot, pessimistic_locks_);
+  Computation computation(view, concurrency_);
+  auto result = compute(computation);
+  if (!result.ok()) {
+    mvcc::Error error = std::move(result).error();
+    if (auto* broken = std::get_if<engine::Error>(&error)) co_return Err(std::move(*broken));
+    decided.result = failed_with<R>(std::get<KeyError>(std::move(error)));
+    co_return std::move(decided);
   }
-  const Term term = snapshot->term();
-  snapshot.reset();  // pins nothing while the write is replicated
-  if (!data.changes.empty()) {
-    auto written = co_await store_.write(request, term, std::move(data));
+  decided.result = std::move(*result);
+  plan.term = snapshot->term();
+  plan.data = {computation.txn.take(), computation.is_one_pc};
+  plan.guards = std::move(computation.guards);
+  plan.released = std::move(computation.released);
+  std::vector<PessimisticLocks::NewLock> taken;
+  for (auto& [key, lock] : computation.acquired) {
+    plan.acquired.push_back(lock.info(key.user));
+    taken.push_back({std::move(key.encoded), lock.start_ts, lock.encode()});
+  }
+  // From the look at the locks to here, and on to the proposal, nothing else happens on this executor.
+  plan.kept = pessimistic_locks_.keep(*snapshot, std::move(taken), plan.data.changes);
+  co_return std::move(decided);
+}
+
+Task<Result<void, RegionError>> Scheduler::carry_out(engine::RegionRequest request, Plan plan) {
+  if (!plan.data.changes.empty()) {
+    auto written = co_await store_.write(std::move(request), plan.term, std::move(plan.data));
     if (!written.ok()) {
-      pessimistic_locks_.give_up(kept);
+      pessimistic_locks_.give_up(plan.kept);
       co_return Err(std::move(written).error());
     }
   }
-  pessimistic_locks_.settle(kept);
-  for (const auto& lock : released) waiting_.on_released(lock.key, {lock.start_ts, lock.commit_ts});
-  for (const auto& lock : acquired) waiting_.on_acquired(lock);
-  co_return result;
+  pessimistic_locks_.settle(plan.kept);
+  for (const auto& lock : plan.released) waiting_.on_released(lock.key, {lock.start_ts, lock.commit_ts});
+  for (const auto& lock : plan.acquired) waiting_.on_acquired(lock);
+  co_return Result<void, RegionError>();
+}
+
+Task<void> Scheduler::behind(engine::RegionRequest request, Plan plan, Latches::Held held,
+                             std::shared_ptr<std::optional<RegionError>> refused) {
+  const Admission admission(*this, 0);
+  const auto kept_until_the_end = std::move(held);
+  auto done = co_await carry_out(std::move(request), std::move(plan));
+  if (!done.ok()) *refused = std::move(done).error();
+}
+
+std::optional<RegionError> Scheduler::carry_out_behind(engine::RegionRequest request, Plan plan, Latches::Held held) {
+  auto refused = std::make_shared<std::optional<RegionError>>();
+  runtime::spawn_inline(behind(std::move(request), std::move(plan), std::move(held), refused));
+  return std::move(*refused);
+}
+
+template <class R>
+Task<Answer<R>> Scheduler::execute(engine::RegionRequest request, const std::vector<Bytes>& keys,
+                                   ChoosesCommitTs chooses_commit_ts,
+                                   std::function<mvcc::Result<R>(Computation&)> compute) {
+  CO_TRY_ASSIGN(Decided<R> decided, co_await decide<R>(request, keys, chooses_commit_ts, std::move(compute)));
+  CO_TRY(co_await carry_out(std::move(request), std::move(decided.plan)));
+  co_return std::move(decided.result);
 }
 
 template <class Command>
@@ -249,9 +270,18 @@ Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLoc
     std::optional<std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>>> wait;
     {
       auto held = co_await latches_.acquire(Latches::slots_of(keys));
-      auto answer = co_await execute<R>(request, keys, ChoosesCommitTs::kNo,
+      auto decided = co_await decide<R>(request, keys, ChoosesCommitTs::kNo,
                                         [&command](Computation& c) { return compute(command, c); });
+      Answer<R> answer = decided.ok() ? Answer<R>(std::move(decided->result)) : Answer<R>(Err(decided.error()));
       if (const auto* in_the_way = lock_in_the_way(answer)) lock = in_the_way->lock;
+      if (decided.ok() && limits_.pipelined && !decided->plan.data.changes.empty()) {
+        if (auto refused = carry_out_behind(request, std::move(decided->plan), std::move(held))) {
+          answer = Err(std::move(*refused));
+        }
+      } else if (decided.ok()) {
+        auto done = co_await carry_out(request, std::move(decided->plan));
+        if (!done.ok()) answer = Err(std::move(done).error());
+      }
       if (!lock) {
         // Others that wait for the key have a chance, too.
         if (turn && !has_locked(answer)) waiting_.on_released(turn->first, turn->second);

@@ -13,6 +13,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "engine/region_store.h"
@@ -34,6 +37,9 @@ struct SchedulerLimits {
   size_t resolve_batch_keys = 256;  // locks that one step of a whole-region command handles
   LockWaitingOptions lock_waiting;
   PessimisticLocksOptions pessimistic_locks;
+  // pessimistic-txn.pipelined: locks that go through Raft are answered once they are proposed. If they come to nothing
+  // they are lost as those of memory are.
+  bool pipelined = true;
 };
 
 class Scheduler {
@@ -67,7 +73,33 @@ class Scheduler {
   class Admission;
   enum class ChoosesCommitTs : bool { kNo, kYes };
 
-  // Snapshot, compute, write. The caller holds the latches of `keys`.
+  // What is to be done about a command that was decided on.
+  struct Plan {
+    Term term;
+    engine::WriteData data;
+    std::vector<ConcurrencyManager::Guard> guards;  // until the write is applied
+    std::vector<Computation::Released> released;
+    std::vector<LockInfo> acquired;
+    PessimisticLocks::Kept kept;
+  };
+  template <class R>
+  struct Decided {
+    R result;
+    Plan plan;
+  };
+  // Snapshot, compute; then write, and wake who waits. To be followed at once by carry_out(). The caller holds the
+  // latches of `keys` until both are over.
+  template <class R>
+  runtime::Task<Answer<Decided<R>>> decide(engine::RegionRequest request, const std::vector<Bytes>& keys,
+                                           ChoosesCommitTs chooses_commit_ts,
+                                           std::function<mvcc::Result<R>(Computation&)> compute);
+  runtime::Task<Result<void, engine::RegionError>> carry_out(engine::RegionRequest request, Plan plan);
+  // carry_out() goes on by itself; nothing, if it was not refused at once.
+  std::optional<engine::RegionError> carry_out_behind(engine::RegionRequest request, Plan plan,
+                                                      runtime::Latches::Held held);
+  runtime::Task<void> behind(engine::RegionRequest request, Plan plan, runtime::Latches::Held held,
+                             std::shared_ptr<std::optional<engine::RegionError>> refused);
+  // Both together.
   template <class R>
   runtime::Task<Answer<R>> execute(engine::RegionRequest request, const std::vector<Bytes>& keys,
                                    ChoosesCommitTs chooses_commit_ts,

@@ -56,9 +56,11 @@ runtime::Task<void> into(Scheduler* scheduler, C command, engine::RegionRequest 
 }
 
 struct Slow {
+  explicit Slow(SchedulerLimits limits = {})
+      : scheduler{store, world.concurrency(), world.clock(), world.deadlocks(), limits} {}
   World world;
   SlowStore store{world.store()};
-  Scheduler scheduler{store, world.concurrency(), world.clock(), world.deadlocks()};
+  Scheduler scheduler;
 
   template <class C>
   void start(C command, std::optional<Answer<typename C::Result>>* answer) {
@@ -97,6 +99,55 @@ TEST(Scheduler, LocksOfAsyncCommitAreVisibleWhileTheyAreReplicated) {
   slow.world.loop().run_for(std::chrono::seconds(1));
   EXPECT_FALSE(before_read(slow.world.concurrency(), options, {"a"})) << "it is in the engine now";
   EXPECT_EQ((*answer)->min_commit_ts, Timestamp(11));
+}
+
+PessimisticLock lock(uint64_t start_ts, const Bytes& key) {
+  PessimisticLock command;
+  command.keys = {{key, false}};
+  command.primary = key;
+  command.start_ts = command.for_update_ts = Timestamp(start_ts);
+  return command;
+}
+
+TEST(Scheduler, PipelinedLocksAreAnsweredOnceTheyAreProposed) {
+  for (const bool pipelined : {true, false}) {
+    SchedulerLimits limits;
+    limits.pessimistic_locks.in_memory = false;
+    limits.pipelined = pipelined;
+    Slow slow(limits);
+    std::optional<Answer<PessimisticLockResult>> locked, other;
+    std::optional<Answer<PrewriteResult>> prewritten;
+    slow.start(lock(10, "a"), &locked);
+    slow.world.loop().run_for(std::chrono::milliseconds(4));
+    EXPECT_EQ(locked.has_value(), pipelined);
+    EXPECT_EQ(slow.store.writes, 0);
+    EXPECT_EQ(slow.scheduler.pending_commands(), 1u) << "it is under way";
+    slow.start(lock(11, "a"), &other);
+    Prewrite command = put(10, {"a"});
+    command.for_update_ts = Timestamp(10);
+    command.mutations[0].pessimistic_action = Mutation::PessimisticAction::kPessimisticCheck;
+    slow.start(std::move(command), &prewritten);
+    slow.world.loop().run_for(std::chrono::milliseconds(500));
+    ASSERT_TRUE(locked && prewritten);
+    EXPECT_FALSE(other) << "it waits, for it came after the lock";
+    EXPECT_FALSE((*locked)->error);
+    EXPECT_TRUE((*prewritten)->errors.empty());
+    slow.world.loop().run_for(std::chrono::seconds(2));
+    EXPECT_TRUE(other);
+    EXPECT_EQ(slow.scheduler.pending_commands(), 0u);
+  }
+}
+
+TEST(Scheduler, APipelinedLockThatIsRefusedIsToldSo) {
+  SchedulerLimits limits;
+  limits.pessimistic_locks.in_memory = false;
+  World world(limits);
+  int calls = 0;
+  world.store().set_error_hook([&calls](const engine::RegionRequest&) -> std::optional<RegionError> {
+    if (++calls == 1) return std::nullopt;  // the snapshot; the write is refused
+    return engine::StaleCommand{};
+  });
+  EXPECT_TRUE(failed_with<engine::StaleCommand>(world.run_raw(lock(10, "a"), world.store().request())));
 }
 
 TEST(Scheduler, RefusesWhatPassesItsLimits) {
