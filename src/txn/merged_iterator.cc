@@ -9,7 +9,8 @@ namespace {
 
 class MergedIterator final : public engine::Iterator {
  public:
-  MergedIterator(std::unique_ptr<engine::Iterator> base, Pairs pairs) : base_(std::move(base)), pairs_(std::move(pairs)) {}
+  MergedIterator(std::unique_ptr<engine::Iterator> base, Pairs pairs)
+      : base_(std::move(base)), pairs_(std::move(pairs)) {}
 
   void seek(ByteView target) override {
     is_forward_ = true;

@@ -1,5 +1,5 @@
-// An iterator over a column family with a few more pairs laid into it. Where both have a key, the family's value counts.
-// Used by one thread. Tests: pessimistic_locks_test.cc.
+// An iterator over a column family with a few more pairs laid into it. Where both have a key, the family's value
+// counts. Used by one thread. Tests: pessimistic_locks_test.cc.
 #pragma once
 
 #include <memory>

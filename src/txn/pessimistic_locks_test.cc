@@ -163,6 +163,32 @@ TEST(PessimisticLocks, ThatAreBeingReplacedAreNotHandedOver) {
   EXPECT_EQ(locks_of(other).begin_hand_over(kRegion, Term(1)).changes.size(), 1u);
 }
 
+TEST(PessimisticLocks, AreHiddenByALockInTheColumnFamily) {
+  World world;
+  EXPECT_FALSE(world.run(lock(10, {"a"})).error);
+  // The prewrite is applied, and memory has not heard of it.
+  mvcc::Lock prewritten;
+  prewritten.start_ts = Timestamp(10);
+  prewritten.primary = "a";
+  prewritten.short_value = "v";
+  const Bytes key = codec::encode_bytes("a");
+  apply(world, {Modify::put(Cf::kLock, key, prewritten.encode())});
+  const auto base = world.store().snapshot_now();
+  const PessimisticLocks::View view(*base, locks_of(world));
+  const auto frozen = locks_of(world).frozen(base);
+  for (const engine::RegionSnapshot* snapshot : {static_cast<const engine::RegionSnapshot*>(&view), frozen.get()}) {
+    const auto found = snapshot->get(Cf::kLock, key);
+    ASSERT_TRUE(found.ok() && *found);
+    EXPECT_EQ(**found, prewritten.encode());
+    const auto it = snapshot->iterator(Cf::kLock, {});
+    it->seek_to_first();
+    ASSERT_TRUE(it->valid());
+    EXPECT_EQ(it->value(), prewritten.encode());
+    it->next();
+    EXPECT_FALSE(it->valid());
+  }
+}
+
 TEST(PessimisticLocks, FollowTheirKeysWhenTheRegionIsSplit) {
   World world;
   EXPECT_FALSE(world.run(lock(10, {"a", "b", "c"})).error);

@@ -8,8 +8,8 @@
 
 namespace cairn::txn::testing {
 
-// Runs the script and returns it with the answers that were given: equal to the input if it holds. The records shown are
-// the same, wherever pessimistic locks are kept.
+// Runs the script and returns it with the answers that were given: equal to the input if it holds. The records shown
+// are the same, wherever pessimistic locks are kept.
 std::string run_script(const std::string& script, SchedulerLimits limits = {});
 
 }  // namespace cairn::txn::testing
