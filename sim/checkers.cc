@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
+#include "base/codec.h"
+#include "mvcc/gc_rule.h"
 #include "replica/keys.h"
 #include "store/store.h"
 
@@ -84,7 +88,7 @@ std::string ClusterWatch::describe() const {
   return out;
 }
 
-void ClusterWatch::check_end() const {
+void ClusterWatch::check_end(Timestamp safe_point) const {
   std::map<Bytes, const engine::RegionDescription*> by_start;
   const auto regions = gather(stores_);
   for (const auto& [id, copies] : regions) {
@@ -92,11 +96,11 @@ void ClusterWatch::check_end() const {
     if (!by_start.emplace(description.start_key, &description).second) {
       fail_(fmt::format("INV-REGIONS-TILE: two regions begin at {}", to_hex(description.start_key)));
     }
-    const std::string first = dump_region(*copies.front().first->data(), description);
+    const std::string first = dump_region(*copies.front().first->data(), description, safe_point);
     for (const auto& copy : copies) {
-      if (dump_region(*copy.first->data(), description) == first) continue;
+      if (dump_region(*copy.first->data(), description, safe_point) == first) continue;
       fail_(fmt::format("region {} differs between {} and {}:\n{}\nagainst\n{}", id, copies.front().first->name(),
-                        copy.first->name(), first, dump_region(*copy.first->data(), description)));
+                        copy.first->name(), first, dump_region(*copy.first->data(), description, safe_point)));
     }
   }
   Bytes expected;
@@ -110,16 +114,34 @@ void ClusterWatch::check_end() const {
   if (!expected.empty()) fail_(fmt::format("INV-REGIONS-TILE: nothing covers the keys from {}", to_hex(expected)));
 }
 
-std::string dump_region(engine::KvEngine& data, const engine::RegionDescription& region) {
+std::string dump_region(engine::KvEngine& data, const engine::RegionDescription& region, Timestamp safe_point) {
   std::string out;
   auto snapshot = data.snapshot();
-  for (engine::Cf cf : engine::kDataCfs) {
+  auto each = [&](engine::Cf cf, auto visit) {
     auto it = snapshot->iterator(
         cf, {.lower = replica::data_key(region.start_key), .upper = replica::data_end_key(region.end_key)});
     for (it->seek_to_first(); it->valid(); it->next()) {
+      if (!visit(it->key(), it->value())) continue;
       out += fmt::format("{} {} = {}\n", engine::cf_name(cf), to_hex(it->key()), to_hex(it->value()));
     }
-  }
+  };
+  mvcc::GcRule rule(safe_point);
+  Bytes row;
+  std::set<Bytes> values;  // those whose record stays
+  each(engine::Cf::kWrite, [&](ByteView key, ByteView value) {
+    if (!safe_point.is_set()) return true;
+    auto parts = codec::split_ts(key);
+    auto write = mvcc::Write::decode(value);
+    CHECK(parts && write.ok(), "not a write record: {} {}", to_hex(key), to_hex(value));
+    if (parts->encoded_key != ByteView(row)) rule.begin_key();
+    row = parts->encoded_key;
+    if (rule.judge(parts->ts, *write) != mvcc::GcRule::Fate::kStays) return false;
+    values.insert(codec::append_ts(parts->encoded_key, write->start_ts));
+    return true;
+  });
+  each(engine::Cf::kLock, [](ByteView, ByteView) { return true; });
+  each(engine::Cf::kDefault,
+       [&](ByteView key, ByteView) { return !safe_point.is_set() || values.contains(Bytes(key)); });
   return out;
 }
 

@@ -31,8 +31,9 @@ class ClusterWatch {
   bool is_settled(size_t replicas) const;
   // What stands in the way of is_settled, for reports.
   std::string describe() const;
-  // The checks of the end. Precondition: is_settled().
-  void check_end() const;
+  // The checks of the end. Precondition: is_settled(). Replicas may differ in what readers at or above the safe point
+  // do not see.
+  void check_end(Timestamp safe_point = {}) const;
   // Leaders seen so far, of distinct terms.
   size_t terms_seen() const { return leaders_.size(); }
 
@@ -43,7 +44,8 @@ class ClusterWatch {
   std::map<std::tuple<RegionId, size_t, int>, engine::RegionEpoch> epochs_;  // by region, store and its life
 };
 
-// All data of the region in the engine, one line a pair, for comparison.
-std::string dump_region(engine::KvEngine& data, const engine::RegionDescription& region);
+// All data of the region in the engine, one line a pair, for comparison; less what garbage collection may take at the
+// safe point, if one is given.
+std::string dump_region(engine::KvEngine& data, const engine::RegionDescription& region, Timestamp safe_point = {});
 
 }  // namespace cairn::sim

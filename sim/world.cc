@@ -18,7 +18,6 @@ constexpr size_t kFailuresMax = 8;  // more say nothing new
 constexpr Duration kBringUpLimit = std::chrono::minutes(1);
 constexpr Duration kLivenessLimit = std::chrono::minutes(1);
 constexpr Duration kSettleLimit = std::chrono::minutes(1);
-constexpr ClusterId kCluster{4711};
 constexpr Duration kLookInterval = std::chrono::milliseconds(20);
 
 pd::Options pd_options(int stores) {
@@ -31,8 +30,9 @@ pd::Options pd_options(int stores) {
   return options;
 }
 
-store::StoreOptions store_options(const std::string& name) {
+store::StoreOptions store_options(const std::string& name, const store::GcOptions& gc) {
   store::StoreOptions options;
+  options.gc = gc;
   options.address = name + ":20160";
   options.status_address = name + ":20180";
   options.shards = 2;
@@ -123,7 +123,7 @@ World::World(uint64_t seed, WorldOptions options)
   std::vector<StoreHost*> all;
   for (int i = 1; i <= options_.stores; ++i) {
     const std::string name = "store" + std::to_string(i);
-    stores_.push_back(std::make_unique<StoreHost>(surroundings, name, store_options(name), *pd_));
+    stores_.push_back(std::make_unique<StoreHost>(surroundings, name, store_options(name, options_.store_gc), *pd_));
     all.push_back(stores_.back().get());
   }
   for (int i = 1; i <= options_.clients; ++i) {

@@ -23,12 +23,15 @@
 
 namespace cairn::sim {
 
+inline constexpr ClusterId kCluster{4711};
+
 struct WorldOptions {
   int stores = 3;
   int clients = 4;
   Duration faults = std::chrono::seconds(6);  // length of the safety phase
   bool has_faults = true;
   std::optional<gc::Options> gc;  // none: nobody collects garbage
+  store::GcOptions store_gc;
 };
 
 // What came of a run.
@@ -52,6 +55,7 @@ class ClientHost {
  public:
   ClientHost(Surroundings world, const std::string& name, PdHost& pd, std::function<api::Tikv*(NodeId)> service_at);
   client::Client& client() { return *client_; }
+  api::Pd& pd() { return *pd_; }
   runtime::Executor& executor() { return *inbox_; }
   // A client of the same place whose parts can be used one by one.
   client::CorePtr new_core();
