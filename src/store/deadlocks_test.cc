@@ -166,5 +166,19 @@ TEST_F(DeadlocksTest, LocksOfMemorySurviveATransferOfLeadership) {
   EXPECT_FALSE(is_locked(20, "x")) << "handed over";
 }
 
+TEST_F(DeadlocksTest, LocksOfMemoryFollowTheirKeysToTheChildOfASplit) {
+  ASSERT_TRUE(is_locked(10, "o") && is_locked(10, "w"));
+  const uint64_t parent = right_;
+  ASSERT_TRUE(cluster_.split(right_, {codec::encode_bytes("t")}).ok());
+  wait_for_split("n", "x");
+  const uint64_t child = cluster_.region_of(codec::encode_bytes("n"));
+  ASSERT_NE(child, parent);
+  ASSERT_EQ(cluster_.wait_for_leader(child), &cluster_.node(1));
+  EXPECT_FALSE(is_locked(30, "o")) << "followed its key to the child";
+  EXPECT_FALSE(is_locked(30, "w")) << "stayed";
+  lead(child, 2);
+  EXPECT_FALSE(is_locked(30, "o")) << "handed over by the child";
+}
+
 }  // namespace
 }  // namespace cairn::store

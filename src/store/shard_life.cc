@@ -114,6 +114,7 @@ void Shard::create_child(const metapb::Region& child, bool campaign) {
   loaded.from_disk = !fresh;
   auto& replica = add(std::move(loaded));
   if (campaign) replica.campaign();
+  for (auto& message : shared_.pending_votes.take(region)) on_raft_message(std::move(message));
 }
 
 void Shard::destroy(replica::Replica& replica) {

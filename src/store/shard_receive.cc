@@ -86,7 +86,10 @@ bool Shard::holds_back(const raft_serverpb::RaftMessage& message, const replica:
 bool Shard::try_create(const raft_serverpb::RaftMessage& message) {
   RegionId region(message.region_id());
   if (!may_create(message) || refuses_by_tombstone(message)) return false;
-  if (shared_.directory.overlaps({region, message.start_key(), message.end_key()})) return false;
+  if (shared_.directory.overlaps({region, message.start_key(), message.end_key()})) {
+    if (is_vote_request(message)) shared_.pending_votes.keep(message);
+    return false;
+  }
   // What an earlier process promised for this peer still holds.
   auto bytes = shared_.deps.raft_log.state(region);
   if (!bytes.ok()) {

@@ -12,6 +12,7 @@
 #include "store/directory.h"
 #include "store/log_writer.h"
 #include "store/options.h"
+#include "store/pending_votes.h"
 #include "store/store.h"
 #include "store/transport.h"
 #include "txn/concurrency_manager.h"
@@ -39,6 +40,7 @@ struct Shared {
   StoreId store;      // set before the shards begin
   ClusterId cluster;  // likewise
   RegionDirectory directory;
+  PendingVotes pending_votes;
   txn::ConcurrencyManager concurrency;
   std::shared_ptr<Deadlocks> deadlocks;
   std::unique_ptr<LogWriter> log_writer;

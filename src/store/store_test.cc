@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "replica/wire.h"
 #include "store/testing/cluster.h"
 
 namespace cairn::store {
@@ -22,6 +23,25 @@ TEST(Store, TheFirstStoreBootstrapsTheClusterAndServes) {
   auto absent = cluster.get("b");
   ASSERT_TRUE(absent.has_value());
   EXPECT_FALSE(absent->has_value());
+}
+
+TEST(Store, TheChildOfASplitIsLedAtOnceByTheStoreOfItsParentsLeader) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    SCOPED_TRACE(seed);
+    TestCluster cluster(seed);
+    for (int i = 0; i < 3; ++i) cluster.add();
+    const uint64_t parent = first_region(cluster);
+    cluster.replicate_everywhere(parent);
+    Node* leader = cluster.wait_for_leader(parent);
+    auto regions = cluster.split(parent, {"m"});
+    ASSERT_TRUE(regions.ok());
+    const RegionId child = regions->front().id;
+    ASSERT_TRUE(cluster.run_until([&] { return cluster.leader_of(child.value) != nullptr; }, 1100ms));
+    EXPECT_EQ(cluster.leader_of(child.value), leader);
+    for (const auto& status : leader->store->regions()) {
+      if (status.region.id == child) EXPECT_EQ(status.term, replica::kInitialTerm.next()) << "its first candidate won";
+    }
+  }
 }
 
 TEST(Store, AStoreOfAnotherClusterIsRefused) {
