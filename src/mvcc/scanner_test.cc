@@ -149,6 +149,89 @@ TEST(Scanner, SeesWhatTheModelSees) {
   }
 }
 
+// A snapshot that counts how often its iterators move.
+class CountingSnapshot final : public engine::RegionSnapshot {
+ public:
+  CountingSnapshot(engine::RegionSnapshotPtr inner, uint64_t* moves) : inner_(std::move(inner)), moves_(moves) {}
+  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView key) const override { return inner_->get(cf, key); }
+  std::unique_ptr<engine::Iterator> iterator(engine::Cf cf, engine::IterOptions options) const override {
+    return std::make_unique<Counted>(inner_->iterator(cf, std::move(options)), moves_);
+  }
+  RegionId region_id() const override { return inner_->region_id(); }
+  Term term() const override { return inner_->term(); }
+  LogIndex applied_index() const override { return inner_->applied_index(); }
+  ByteView start_key() const override { return inner_->start_key(); }
+  ByteView end_key() const override { return inner_->end_key(); }
+
+ private:
+  class Counted final : public engine::Iterator {
+   public:
+    Counted(std::unique_ptr<engine::Iterator> inner, uint64_t* moves) : inner_(std::move(inner)), moves_(moves) {}
+    void seek(ByteView target) override { count().seek(target); }
+    void seek_for_prev(ByteView target) override { count().seek_for_prev(target); }
+    void seek_to_first() override { count().seek_to_first(); }
+    void seek_to_last() override { count().seek_to_last(); }
+    void next() override { count().next(); }
+    void prev() override { count().prev(); }
+    bool valid() const override { return inner_->valid(); }
+    ByteView key() const override { return inner_->key(); }
+    ByteView value() const override { return inner_->value(); }
+    engine::Result<void> status() const override { return inner_->status(); }
+
+   private:
+    engine::Iterator& count() {
+      ++*moves_;
+      return *inner_;
+    }
+    std::unique_ptr<engine::Iterator> inner_;
+    uint64_t* moves_;
+  };
+  engine::RegionSnapshotPtr inner_;
+  uint64_t* moves_;
+};
+
+// A key with `chain` records between two others: PUTs, or one PUT under LOCK records that say where it is. The moves of
+// a point read and of both scans, at a timestamp in the middle and at the newest.
+uint64_t moves_over_chain(uint64_t chain, WriteKind kind) {
+  Data data;
+  engine::WriteData records;
+  for (const Bytes key : {"a", "b", "c"}) {
+    for (uint64_t i = 0; i < (key == "b" ? chain : 1); ++i) {
+      Write write{.kind = i == 0 ? WriteKind::kPut : kind, .start_ts = Timestamp(i * 4 + 3), .short_value = "v"};
+      if (write.kind == WriteKind::kLock) {
+        write.short_value.reset();
+        write.last_change = LastChange::at(Timestamp(4), i);
+      }
+      const Bytes at = codec::append_ts(codec::encode_bytes(key), Timestamp(i * 4 + 4));
+      records.changes.push_back(engine::Modify::put(engine::Cf::kWrite, at, write.encode()));
+    }
+  }
+  CHECK(data.store.write_now(records).ok(), "{} records are not written", records.changes.size());
+  uint64_t moves = 0;
+  const CountingSnapshot snapshot(data.store.snapshot_now(), &moves);
+  for (const Timestamp ts : {Timestamp(chain * 2), Timestamp::max()}) {
+    ReadOptions options;
+    options.read_ts = ts;
+    const auto value = PointGetter(snapshot, options).get(Key::from_user("b"));
+    EXPECT_TRUE(value.ok() && *value) << "chain " << chain;
+    for (bool is_reverse : {false, true}) {
+      auto scanner = is_reverse ? backward_scanner(snapshot, options, {}) : forward_scanner(snapshot, options, {});
+      int rows = 0;
+      while (scanner->next().value().has_value()) ++rows;
+      EXPECT_EQ(rows, 3);
+    }
+  }
+  return moves;
+}
+
+TEST(Scanner, AKeyWithAHundredThousandVersionsIsReadInAsManyMovesAsOneWithFifty) {
+  for (const WriteKind kind : {WriteKind::kPut, WriteKind::kLock}) {
+    const uint64_t few = moves_over_chain(50, kind);
+    EXPECT_LE(few, 250u) << static_cast<int>(kind);
+    EXPECT_EQ(moves_over_chain(100'000, kind), few) << static_cast<int>(kind);
+  }
+}
+
 TEST(Scanner, ADamagedRecordIsAnErrorNotAnEnd) {
   Data data;
   data.add_write("a", 4, Write{.kind = WriteKind::kPut, .start_ts = Timestamp(3), .short_value = "v"});

@@ -313,7 +313,8 @@ Result<void> RocksKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::at
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;  // those that RocksDB chooses go on beside it
   options.canceled = &canceled;
-  // By default the lowest level, too, is rewritten if the column family has a filter: most old versions lie there.
+  // The lowest level, too, is rewritten: most old versions lie there, and tombstones that nothing else would move.
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
   rocksdb::Slice first = slice(begin), last = slice(end);
   auto status =
       db().CompactRange(options, database_->of(cf), begin.empty() ? nullptr : &first, end.empty() ? nullptr : &last);
