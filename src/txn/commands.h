@@ -41,7 +41,9 @@ struct Mutation {
 
 enum class AssertionLevel : uint8_t { kOff = 0, kFast = 1, kStrict = 2 };
 
-// KvPrewrite: locks all keys or none.
+// KvPrewrite: locks all keys or none. KvFlush is one, too: a part of a transaction too large to be kept at the client
+// until its end. A key may be flushed again, with what the transaction makes of it later; `generation` says in which
+// order.
 struct PrewriteResult {
   std::vector<KeyError> errors;  // all locked keys, or one other error
   Timestamp min_commit_ts;       // 0: not async commit, or fell back to two phases
@@ -64,6 +66,7 @@ struct Prewrite {
   bool skip_constraint_check = false;
   bool is_retry_request = false;  // Context.is_retry_request
   uint64_t txn_source = 0;        // Context.txn_source
+  uint64_t generation = 0;        // KvFlush: above 0, later flushes have larger ones; then neither async commit nor 1PC
 };
 
 // KvPessimisticLock: locks all keys or none, without values, against everybody but readers. Unless a lock is in the way
@@ -205,6 +208,15 @@ struct ResolveLock {
   };
   std::vector<Txn> txns;    // one for {start_version, commit_version}, or txn_infos
   std::vector<Bytes> keys;  // only with exactly one transaction
+};
+
+// BroadcastTxnStatus: what became of a transaction, as its client tells those who hold its locks.
+struct TxnStatus {
+  Timestamp start_ts;
+  Timestamp min_commit_ts;  // while it is running: it will not commit below this
+  Timestamp commit_ts;      // set: committed
+  bool rolled_back = false;
+  bool is_completed = false;  // none of its locks is left
 };
 
 // KvTxnHeartBeat.

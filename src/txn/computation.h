@@ -2,6 +2,7 @@
 // One per computation; synchronous. compute() of each command reads from top to bottom as its outcome table.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "engine/region_store.h"
@@ -43,6 +44,9 @@ struct Computation {
     Lock lock;
   };
   std::vector<Acquired> acquired;
+
+  // Transactions that turned out to be committed: start and commit timestamps.
+  std::vector<std::pair<Timestamp, Timestamp>> committed;
 
   // Removes the key's lock, of transaction `start_ts`. The one way in which commands remove locks.
   void release_lock(const Key& key, Timestamp start_ts, Timestamp commit_ts = {}) {

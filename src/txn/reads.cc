@@ -108,6 +108,24 @@ Answer<std::vector<KvPair>> batch_get(const engine::RegionSnapshot& snapshot, co
   return pairs;
 }
 
+Answer<std::vector<KvPair>> buffer_batch_get(const engine::RegionSnapshot& snapshot, Timestamp start_ts,
+                                             const std::vector<Bytes>& keys) {
+  TRY(check_keys_in_region(snapshot, keys));
+  mvcc::MvccReader reader(snapshot);
+  std::vector<KvPair> pairs;
+  for (const auto& user_key : keys) {
+    const Key key = Key::from_user(user_key);
+    TRY_ASSIGN(auto lock, reader.load_lock(key));
+    if (!lock || lock->start_ts != start_ts || !lock->changes_value()) continue;
+    KvPair pair{user_key, {}, {}, {}};
+    if (lock->kind == mvcc::LockKind::kPut) {
+      TRY_ASSIGN(pair.value, reader.load_value(key, start_ts, lock->short_value));
+    }
+    pairs.push_back(std::move(pair));
+  }
+  return pairs;
+}
+
 Answer<std::vector<KvPair>> scan(const engine::RegionSnapshot& snapshot, const ReadOptions& options, const Scan& scan) {
   // The end from which the scan starts must be the region's; the other one is clipped.
   Bytes first = encode_bound(scan.start_key);

@@ -53,7 +53,7 @@ struct GetResult {
 };
 Answer<GetResult> get(const engine::RegionSnapshot& snapshot, const ReadOptions& options, ByteView key);
 
-// A pair of KvBatchGet and KvScan: a value or the error of this key.
+// A pair of KvBatchGet, KvScan and KvBufferBatchGet: a value or the error of this key.
 struct KvPair {
   Bytes key;
   Bytes value;
@@ -63,6 +63,11 @@ struct KvPair {
 // KvBatchGet: pairs of the keys that exist or fail, in the order asked.
 Answer<std::vector<KvPair>> batch_get(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
                                       const std::vector<Bytes>& keys);
+
+// KvBufferBatchGet: what the transaction itself has flushed of the keys: the value of a put, an empty one for a delete.
+// Keys that it has not flushed are left out. Others' locks and versions do not matter, so nothing comes before it.
+Answer<std::vector<KvPair>> buffer_batch_get(const engine::RegionSnapshot& snapshot, Timestamp start_ts,
+                                             const std::vector<Bytes>& keys);
 
 // KvScan. Forward: [start_key, end_key). Reverse: from start_key (excluded; empty: the region's end) down to end_key
 // (included). A locked key is a pair with an error and counts to the limit.

@@ -115,7 +115,8 @@ Scheduler::Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency
       limits_(limits),
       latches_(store.executor()),
       waiting_(store.executor(), clock, deadlocks, limits.lock_waiting),
-      pessimistic_locks_(limits.pessimistic_locks) {
+      pessimistic_locks_(limits.pessimistic_locks),
+      statuses_(limits.txn_status_cache) {
   CHECK(limits_.resolve_batch_keys > 0, "a step of resolving needs at least one key");
 }
 
@@ -147,6 +148,7 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
   plan.data = {computation.txn.take(), computation.is_one_pc};
   plan.guards = std::move(computation.guards);
   plan.released = std::move(computation.released);
+  plan.committed = std::move(computation.committed);
   std::vector<PessimisticLocks::NewLock> taken;
   for (auto& [key, lock] : computation.acquired) {
     plan.acquired.push_back(lock.info(key.user));
@@ -168,6 +170,9 @@ Task<Result<void, RegionError>> Scheduler::carry_out(engine::RegionRequest reque
   pessimistic_locks_.settle(plan.kept);
   for (const auto& lock : plan.released) waiting_.on_released(lock.key, {lock.start_ts, lock.commit_ts});
   for (const auto& lock : plan.acquired) waiting_.on_acquired(lock);
+  for (const auto& [start_ts, commit_ts] : plan.committed) {
+    statuses_.update({.start_ts = start_ts, .commit_ts = commit_ts}, clock_.now());
+  }
   co_return Result<void, RegionError>();
 }
 
@@ -212,6 +217,10 @@ Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::R
   }
   const std::vector<Bytes> keys = keys_of(command);
   auto held = co_await latches_.acquire(Latches::slots_of(keys));
+  if constexpr (std::is_same_v<Command, Prewrite>) {
+    // A request that was long on its way must not lock again what its transaction has committed.
+    if (command.for_update_ts.is_set() && statuses_.commit_ts_of(command.start_ts)) command.is_retry_request = true;
+  }
   co_return co_await execute<R>(request, keys, chooses_commit_ts,
                                 [&command](Computation& c) { return compute(command, c); });
 }

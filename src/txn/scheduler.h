@@ -28,6 +28,7 @@
 #include "txn/failure.h"
 #include "txn/lock_waiting.h"
 #include "txn/pessimistic_locks.h"
+#include "txn/txn_status_cache.h"
 
 namespace cairn::txn {
 
@@ -40,6 +41,7 @@ struct SchedulerLimits {
   // pessimistic-txn.pipelined: locks that go through Raft are answered once they are proposed. If they come to nothing
   // they are lost as those of memory are.
   bool pipelined = true;
+  TxnStatusCacheOptions txn_status_cache;
 };
 
 class Scheduler {
@@ -64,6 +66,9 @@ class Scheduler {
   PessimisticLocks& pessimistic_locks() { return pessimistic_locks_; }
   // Who waits for whom.
   const LockWaiting& lock_waiting() const { return waiting_; }
+  // BroadcastTxnStatus.
+  void learn(const TxnStatus& status) { statuses_.update(status, clock_.now()); }
+  const TxnStatusCache& statuses() const { return statuses_; }
 
   // Waiters for locks included.
   size_t pending_commands() const { return pending_commands_; }
@@ -80,6 +85,7 @@ class Scheduler {
     std::vector<ConcurrencyManager::Guard> guards;  // until the write is applied
     std::vector<Computation::Released> released;
     std::vector<LockInfo> acquired;
+    std::vector<std::pair<Timestamp, Timestamp>> committed;
     PessimisticLocks::Kept kept;
   };
   template <class R>
@@ -120,6 +126,7 @@ class Scheduler {
   runtime::Latches latches_;
   LockWaiting waiting_;
   PessimisticLocks pessimistic_locks_;
+  TxnStatusCache statuses_;
   size_t pending_commands_ = 0;
   size_t pending_bytes_ = 0;
 };

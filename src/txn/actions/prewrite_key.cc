@@ -1,6 +1,7 @@
 #include "txn/actions/prewrite_key.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "txn/actions/records.h"
 
@@ -172,20 +173,29 @@ Lock new_lock(const Prewrite& command, const Mutation& mutation) {
   lock.txn_size = command.txn_size;
   lock.min_commit_ts = command.min_commit_ts;
   lock.txn_source = command.txn_source;
+  lock.generation = command.generation;
+  if (lock.generation > 0) {
+    // How large it becomes nobody knows; it is too large for resolvers to handle its keys one by one. And readers may
+    // push it, which only a lock with a min_commit_ts permits.
+    lock.txn_size = std::numeric_limits<uint64_t>::max();
+    lock.min_commit_ts = std::max(lock.min_commit_ts, Timestamp(lock.start_ts.next()));
+  }
   if (lock.kind == LockKind::kPut && mutation.value.size() <= mvcc::kShortValueBytesMax) {
     lock.short_value = mutation.value;
   }
   return lock;
 }
 
-// What others may have been told of the pessimistic lock holds for the lock that takes its place.
-void take_over(Lock& lock, const Lock& pessimistic) {
-  lock.ttl_ms = std::max(lock.ttl_ms, pessimistic.ttl_ms);
-  lock.min_commit_ts = std::max(lock.min_commit_ts, pessimistic.min_commit_ts);
-  lock.for_update_ts = std::max(lock.for_update_ts, pessimistic.for_update_ts);
-  lock.rollback_ts = pessimistic.rollback_ts;
-  if (lock.kind == LockKind::kLock) lock.last_change = pessimistic.last_change;
+// What others may have been told of the transaction's earlier lock holds for the lock that takes its place.
+void take_over(Lock& lock, const Lock& earlier) {
+  lock.ttl_ms = std::max(lock.ttl_ms, earlier.ttl_ms);
+  lock.min_commit_ts = std::max(lock.min_commit_ts, earlier.min_commit_ts);
+  lock.for_update_ts = std::max(lock.for_update_ts, earlier.for_update_ts);
+  lock.rollback_ts = earlier.rollback_ts;
+  if (lock.kind == LockKind::kLock && lock.last_change.is_unknown()) lock.last_change = earlier.last_change;
 }
+
+bool has_long_value(const Lock& lock) { return lock.kind == LockKind::kPut && !lock.short_value; }
 
 }  // namespace
 
@@ -195,30 +205,40 @@ mvcc::Result<PrewrittenKey> prewrite_key(Computation& c, const Prewrite& command
   if (existing && existing->start_ts != command.start_ts) {
     return Err(held_by_other(command, mutation, key, *existing));
   }
+  const bool is_flushed_again = existing && !existing->is_pessimistic() && command.generation > existing->generation;
   if (existing && !existing->is_pessimistic()) {
-    return PrewrittenKey{PrewrittenKey::Kind::kDuplicate, std::move(key), std::move(*existing), {}};
+    const bool is_late = command.generation > 0 && !is_flushed_again;
+    if (!is_late && existing->generation > 0 && must_not_exist(mutation.op) && existing->kind == LockKind::kPut) {
+      return Err(KeyError(mvcc::AlreadyExist{key.user}));  // the transaction itself put it there
+    }
+    if (!is_flushed_again) {
+      return PrewrittenKey{PrewrittenKey::Kind::kDuplicate, std::move(key), std::move(*existing), {}};
+    }
   }
 
   // Its answer depends on what is not there, as a read's does.
   if (must_not_exist(mutation.op)) c.concurrency.update_max_ts(command.start_ts);
   Looked looked;
-  if (existing) {
+  if (existing && existing->is_pessimistic()) {
     TRY(check_own_pessimistic(command, mutation, key, *existing));
-  } else {
+  } else if (!existing || existing->kind == LockKind::kLock) {
     TRY_ASSIGN(looked, check_unlocked(c, command, mutation, key));
   }
-  TRY(check_assertion(c, command, mutation, key, looked));
+  if (!is_flushed_again) {
+    TRY(check_assertion(c, command, mutation, key, looked));
+  }
   if (mutation.op == Mutation::Op::kCheckNotExists) {
     return PrewrittenKey{PrewrittenKey::Kind::kNothingToDo, std::move(key), {}, {}};
   }
 
-  PrewrittenKey result{PrewrittenKey::Kind::kWrite, std::move(key), new_lock(command, mutation), {}, false};
+  PrewrittenKey result{PrewrittenKey::Kind::kWrite, std::move(key), new_lock(command, mutation), {}};
   Lock& lock = result.lock;
-  if (lock.kind == LockKind::kPut && !lock.short_value) result.long_value = mutation.value;
+  if (has_long_value(lock)) result.long_value = mutation.value;
   if (lock.kind == LockKind::kLock && looked.newest) lock.last_change = last_change_below(*looked.newest);
   if (existing) {
     take_over(lock, *existing);
-    result.replaces_pessimistic = true;
+    result.replaces_pessimistic = existing->is_pessimistic();
+    result.drops_long_value = has_long_value(*existing) && !result.long_value;
   }
   return result;
 }

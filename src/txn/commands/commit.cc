@@ -12,6 +12,7 @@ mvcc::Result<CommitResult> compute(const Commit& command, Computation& c) {
   for (const auto& key : command.keys) {
     TRY(commit_key(c, Key::from_user(key), command.start_ts, command.commit_ts));
   }
+  c.committed.emplace_back(command.start_ts, command.commit_ts);
   return CommitResult{.error = {}, .commit_ts = command.commit_ts};
 }
 

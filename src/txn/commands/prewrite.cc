@@ -1,4 +1,4 @@
-// KvPrewrite: checks all keys, then locks them (two phases), or locks them with a commit
+// KvPrewrite and KvFlush: checks all keys, then locks them (two phases), or locks them with a commit
 // timestamp already bounded (async commit), or commits them at once (1PC).
 //
 // Async commit and 1PC fall back to two phases if a commit timestamp would pass max_commit_ts, or if a key turns out to
@@ -135,10 +135,12 @@ mvcc::Result<PrewriteResult> compute(const Prewrite& command, Computation& c) {
     }
   }
   c.is_one_pc = result.one_pc_commit_ts.is_set();
+  if (c.is_one_pc) c.committed.emplace_back(command.start_ts, result.one_pc_commit_ts);
 
   for (auto& prewritten : checked.keys) {
     if (prewritten.kind != PrewrittenKey::Kind::kWrite) continue;
     const Key& key = prewritten.key;
+    if (prewritten.drops_long_value) c.txn.remove_value(key, command.start_ts);
     if (prewritten.long_value) c.txn.put_value(key, command.start_ts, std::move(*prewritten.long_value));
     if (c.is_one_pc) {
       c.txn.put_write(key, result.one_pc_commit_ts, committed_write(prewritten.lock, result.one_pc_commit_ts));

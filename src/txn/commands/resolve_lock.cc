@@ -18,6 +18,9 @@ const ResolveLock::Txn* txn_of(const ResolveLock& command, Timestamp start_ts) {
 mvcc::Result<void> resolve(Computation& c, const Key& key, const ResolveLock::Txn& txn) {
   if (txn.commit_ts.is_set()) {
     TRY(commit_key(c, key, txn.start_ts, txn.commit_ts));
+    if (c.committed.empty() || c.committed.back().first != txn.start_ts) {
+      c.committed.emplace_back(txn.start_ts, txn.commit_ts);
+    }
     return {};
   }
   TRY_ASSIGN(auto committed_at, cleanup(c, key, txn.start_ts, Timestamp(), Protection::kUnprotected));

@@ -1,6 +1,7 @@
 #include "txn/testing/script.h"
 
 #include <charconv>
+#include <limits>
 #include <map>
 #include <set>
 #include <sstream>
@@ -129,7 +130,10 @@ std::string show(const Lock& lock) {
   if (lock.ttl_ms) out += fmt::format(" ttl={}", lock.ttl_ms);
   if (lock.short_value) out += " value=" + show_value(*lock.short_value);
   if (lock.for_update_ts.is_set()) out += " for_update=" + show(lock.for_update_ts);
-  if (lock.txn_size) out += fmt::format(" txn_size={}", lock.txn_size);
+  if (lock.txn_size) {
+    const bool is_max = lock.txn_size == std::numeric_limits<uint64_t>::max();
+    out += is_max ? " txn_size=max" : fmt::format(" txn_size={}", lock.txn_size);
+  }
   if (lock.min_commit_ts.is_set()) out += " min_commit=" + show(lock.min_commit_ts);
   if (lock.use_async_commit) out += " async=[" + join(lock.secondaries) + "]";
   for (Timestamp ts : lock.rollback_ts) out += " rollback_ts=" + show(ts);
@@ -209,7 +213,7 @@ class Script {
  private:
   std::string answer(const Line& line) {
     const std::string& name = line.name();
-    if (name == "prewrite") return prewrite(line);
+    if (name == "prewrite" || name == "flush") return prewrite(line);
     if (name == "commit") {
       auto r = world_->run(Commit{keys(line, 3), line.ts(1), line.ts(2)});
       return r.error ? error(*r.error) : "ok\n";
@@ -232,6 +236,14 @@ class Script {
       return r.error ? error(*r.error) : fmt::format("ttl={}\n", r.lock_ttl_ms);
     }
     if (name == "delete_range") return plain(world_->run(DeleteRange{bound(line.word(1)), bound(line.word(2))}).error);
+    if (name == "buffer_get") {
+      return show_pairs(buffer_batch_get(*world_->snapshot(), line.ts(1), keys(line, 2)), false);
+    }
+    if (name == "broadcast") {
+      world_->scheduler().learn({line.ts(1), line.ts_option("min_commit"), line.ts_option("commit"),
+                                 line.has("rolled_back"), line.has("completed")});
+      return "ok\n";
+    }
     if (name == "get" || name == "batch_get") return get(line);
     if (name == "scan" || name == "reverse_scan") return scan(line);
     if (name == "scan_locks") return scan_locks(line);
@@ -304,6 +316,7 @@ class Script {
     command.skip_constraint_check = line.has("skip_check");
     command.for_update_ts = line.ts_option("for_update");
     command.is_retry_request = line.has("retry");
+    command.generation = line.number("generation");
     const std::string level = line.option("assertions");
     command.assertion_level = level == "strict" ? AssertionLevel::kStrict
                               : level == "fast" ? AssertionLevel::kFast
