@@ -28,6 +28,9 @@
   X(KvPessimisticLock, kv_pessimistic_lock, kvrpcpb::PessimisticLockRequest, kvrpcpb::PessimisticLockResponse, pessimisticlock) \
   X(KVPessimisticRollback, kv_pessimistic_rollback, kvrpcpb::PessimisticRollbackRequest, kvrpcpb::PessimisticRollbackResponse, pessimisticrollback) \
   X(KvCheckSecondaryLocks, kv_check_secondary_locks, kvrpcpb::CheckSecondaryLocksRequest, kvrpcpb::CheckSecondaryLocksResponse, checksecondarylocks) \
+  X(KvFlush, kv_flush, kvrpcpb::FlushRequest, kvrpcpb::FlushResponse, flush)                                   \
+  X(KvBufferBatchGet, kv_buffer_batch_get, kvrpcpb::BufferBatchGetRequest, kvrpcpb::BufferBatchGetResponse, bufferbatchget) \
+  X(BroadcastTxnStatus, broadcast_txn_status, kvrpcpb::BroadcastTxnStatusRequest, kvrpcpb::BroadcastTxnStatusResponse, broadcasttxnstatus) \
   X(RawGet, raw_get, kvrpcpb::RawGetRequest, kvrpcpb::RawGetResponse, rawget)                                  \
   X(RawBatchGet, raw_batch_get, kvrpcpb::RawBatchGetRequest, kvrpcpb::RawBatchGetResponse, rawbatchget)       \
   X(RawPut, raw_put, kvrpcpb::RawPutRequest, kvrpcpb::RawPutResponse, rawput)                                  \

@@ -20,6 +20,9 @@ Settings settings_of(ServerConfig& config) {
 
   auto& store = config.store;
   settings.number("raftstore.store-pool-size", store.shards);
+  settings.number("storage.txn-status-cache-capacity", store.txn_statuses_max);
+  settings.duration("storage.max-ts.max-drift", store.max_ts_drift);
+  settings.duration("storage.max-ts.cache-sync-interval", store.max_ts_sync_interval);
   settings.duration("raftstore.raft-base-tick-interval", store.tick);
   settings.number("raftstore.raft-heartbeat-ticks", store.heartbeat_ticks);
   settings.number("raftstore.raft-election-timeout-ticks", store.election_ticks);

@@ -78,6 +78,8 @@ void put_lock(kvrpcpb::MvccLock& out, const mvcc::Lock& lock) {
   out.set_use_async_commit(lock.use_async_commit);
   for (const auto& key : lock.secondaries) out.add_secondaries(key);
   for (const auto& ts : lock.rollback_ts) out.add_rollback_ts(ts.value);
+  out.set_last_change_ts(lock.last_change.commit_ts.value);
+  out.set_versions_to_last_change(lock.last_change.versions);
 }
 
 void put_write(kvrpcpb::MvccWrite& out, const mvcc::Write& write, Timestamp commit_ts) {
@@ -88,6 +90,8 @@ void put_write(kvrpcpb::MvccWrite& out, const mvcc::Write& write, Timestamp comm
   out.set_has_overlapped_rollback(write.has_overlapped_rollback);
   out.set_has_gc_fence(write.gc_fence.has_value());
   if (write.gc_fence) out.set_gc_fence(write.gc_fence->value);
+  out.set_last_change_ts(write.last_change.commit_ts.value);
+  out.set_versions_to_last_change(write.last_change.versions);
 }
 
 // Walks the versions of one key in a column family, newest first.
@@ -199,6 +203,7 @@ void Node::read_index(ReadIndexCall call) {
   const Timestamp ts(call.request().start_ts());
   auto admitted = admit(*parts_, call, Family::kAdmin, ts);
   if (!admitted) return;
+  if (!believes(*parts_, call, {ts.value})) return;
   for (const auto& range : call.request().ranges()) {
     auto locked = txn::before_range_read(parts_->store.concurrency(), read_options(call.request().context(), ts),
                                          {range.start_key(), range.end_key()});

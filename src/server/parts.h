@@ -5,6 +5,9 @@
 // job or task that is dropped finishes itself.
 #pragma once
 
+#include <fmt/format.h>
+
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -62,6 +65,20 @@ std::optional<Admitted> admit(const Parts& parts, api::Call<Req, Resp>& call, Fa
   }
   const Instant now = parts.clock.now();
   return Admitted{region_request(context, now, read_ts), now};
+}
+
+// Refuses what would raise max_ts above all that PD has given out. False: the call is finished.
+template <class Req, class Resp>
+bool believes(const Parts& parts, api::Call<Req, Resp>& call, std::initializer_list<uint64_t> timestamps) {
+  const Instant now = parts.clock.now();
+  for (const uint64_t ts : timestamps) {
+    if (!parts.store.concurrency().is_from_future(Timestamp(ts), now)) continue;
+    *call.response().mutable_region_error() = to_proto(engine::RegionError(engine::OtherRegionError{
+        fmt::format("invalid max_ts update: the timestamp {} is far ahead of those that PD gives out", ts)}));
+    call.finish();
+    return false;
+  }
+  return true;
 }
 
 // Finishes the call with a refusal in words.

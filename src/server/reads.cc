@@ -1,5 +1,5 @@
-// KvGet, KvBatchGet, KvScan, KvScanLock. Each raises max_ts and looks for memory locks before its snapshot is taken
-// (INV-READ-MAX-TS), then reads by txn/reads.h. Tests: node_test.cc.
+// KvGet, KvBatchGet, KvScan, KvScanLock, KvBufferBatchGet. Each raises max_ts and looks for memory locks before its
+// snapshot is taken (INV-READ-MAX-TS), then reads by txn/reads.h. Tests: node_test.cc.
 #include <algorithm>
 
 #include "server/node.h"
@@ -71,7 +71,24 @@ void answer_scan(const Parts& parts, const kvrpcpb::ScanRequest& request, kvrpcp
   scan.key_only = request.key_only();
   auto result = txn::scan(snapshot, options, scan);
   if (!result.ok()) return put_failure(response, result.error());
-  for (auto& pair : *result) put_pair(*response.add_pairs(), pair);
+  uint64_t bytes = 0;
+  for (auto& pair : *result) {
+    bytes += pair.key.size() + pair.value.size();
+    put_pair(*response.add_pairs(), pair);
+  }
+  put_cost(response, result->size(), bytes);
+}
+
+void answer_buffer_batch_get(const Parts&, const kvrpcpb::BufferBatchGetRequest& request,
+                             kvrpcpb::BufferBatchGetResponse& response, const engine::RegionSnapshot& snapshot) {
+  auto result = txn::buffer_batch_get(snapshot, Timestamp(request.version()), keys_of(request.keys()));
+  if (!result.ok()) return put_failure(response, result.error());
+  uint64_t bytes = 0;
+  for (auto& pair : *result) {
+    bytes += pair.key.size() + pair.value.size();
+    put_pair(*response.add_pairs(), pair);
+  }
+  put_cost(response, result->size(), bytes);
 }
 
 txn::ScanLock scan_lock_of(const kvrpcpb::ScanLockRequest& request) {
@@ -105,6 +122,7 @@ void Node::kv_get(api::Call<kvrpcpb::GetRequest, kvrpcpb::GetResponse> call) {
   auto admitted = admit(*parts_, call, Family::kTransaction, ts);
   if (!admitted) return;
   const auto& context = call.request().context();
+  if (!context.stale_read() && !believes(*parts_, call, {ts.value})) return;
   if (auto locked = txn::before_read(parts_->store.concurrency(), read_options(context, ts), {call.request().key()},
                                      context.stale_read())) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
@@ -117,6 +135,7 @@ void Node::kv_batch_get(api::Call<kvrpcpb::BatchGetRequest, kvrpcpb::BatchGetRes
   auto admitted = admit(*parts_, call, Family::kTransaction, ts);
   if (!admitted) return;
   const auto& context = call.request().context();
+  if (!context.stale_read() && !believes(*parts_, call, {ts.value})) return;
   if (auto locked = txn::before_read(parts_->store.concurrency(), read_options(context, ts),
                                      keys_of(call.request().keys()), context.stale_read())) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
@@ -129,6 +148,7 @@ void Node::kv_scan(api::Call<kvrpcpb::ScanRequest, kvrpcpb::ScanResponse> call) 
   auto admitted = admit(*parts_, call, Family::kTransaction, ts);
   if (!admitted) return;
   const auto& request = call.request();
+  if (!request.context().stale_read() && !believes(*parts_, call, {ts.value})) return;
   // In a reverse scan the bounds stand the other way round, the upper one first.
   const txn::KeyRange range = request.reverse() ? txn::KeyRange{request.end_key(), request.start_key()}
                                                 : txn::KeyRange{request.start_key(), request.end_key()};
@@ -146,10 +166,17 @@ void Node::kv_scan_lock(api::Call<kvrpcpb::ScanLockRequest, kvrpcpb::ScanLockRes
     // A follower does not know the locks of memory.
     return refuse(std::move(call), "locks are scanned at the leader only");
   }
+  if (!believes(*parts_, call, {call.request().max_version()})) return;
   if (auto locked = txn::before_scan_lock(parts_->store.concurrency(), scan_lock_of(call.request()))) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
   }
   read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPoolWithLocks, answer_scan_lock);
+}
+
+void Node::kv_buffer_batch_get(api::Call<kvrpcpb::BufferBatchGetRequest, kvrpcpb::BufferBatchGetResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction, Timestamp(call.request().version()));
+  if (!admitted) return;
+  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_buffer_batch_get);
 }
 
 }  // namespace cairn::server

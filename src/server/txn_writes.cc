@@ -25,6 +25,13 @@ std::optional<std::string> check_key(const Parts& parts, ByteView key) {
   return std::nullopt;
 }
 
+// Words if no transaction can have begun there.
+std::optional<std::string> check_start_ts(uint64_t start_ts) {
+  if (start_ts == 0) return "a transaction needs a start timestamp";
+  if (Timestamp(start_ts).is_max()) return "no transaction begins at the largest timestamp";
+  return std::nullopt;
+}
+
 std::optional<txn::Mutation> mutation_of(const kvrpcpb::Mutation& in) {
   txn::Mutation out;
   switch (in.op()) {
@@ -52,13 +59,36 @@ std::optional<txn::Mutation> mutation_of(const kvrpcpb::Mutation& in) {
   return out;
 }
 
-std::optional<std::string> check_prewrite(const Parts& parts, const kvrpcpb::PrewriteRequest& request) {
-  if (request.start_version() == 0) return "a transaction needs a start timestamp";
-  if (auto bad = check_key(parts, request.primary_lock())) return "primary: " + *bad;
-  for (const auto& mutation : request.mutations()) {
+std::optional<std::string> check_mutations(const Parts& parts,
+                                           const google::protobuf::RepeatedPtrField<kvrpcpb::Mutation>& mutations) {
+  for (const auto& mutation : mutations) {
     if (auto bad = check_key(parts, mutation.key())) return bad;
     if (!mutation_of(mutation)) {
       return fmt::format("a prewrite cannot hold a mutation of kind {}", kvrpcpb::Op_Name(mutation.op()));
+    }
+    if (!kvrpcpb::Assertion_IsValid(mutation.assertion())) {
+      return fmt::format("a prewrite cannot hold an assertion of kind {}", static_cast<int>(mutation.assertion()));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> check_flush(const Parts& parts, const kvrpcpb::FlushRequest& request) {
+  if (auto bad = check_start_ts(request.start_ts())) return bad;
+  if (request.generation() == 0) return "generation should be greater than 0 for Flush requests";
+  if (auto bad = check_key(parts, request.primary_key())) return "primary: " + *bad;
+  return check_mutations(parts, request.mutations());
+}
+
+std::optional<std::string> check_prewrite(const Parts& parts, const kvrpcpb::PrewriteRequest& request) {
+  if (auto bad = check_start_ts(request.start_version())) return bad;
+  if (Timestamp(request.for_update_ts()).is_max()) return "no statement runs at the largest timestamp";
+  if (!request.txn_file_chunks().empty()) return "transactions in files are not served";
+  if (auto bad = check_key(parts, request.primary_lock())) return "primary: " + *bad;
+  if (auto bad = check_mutations(parts, request.mutations())) return bad;
+  for (const auto& mutation : request.mutations()) {
+    if (request.for_update_ts() != 0 && mutation.op() == kvrpcpb::Op::CheckNotExists) {
+      return "cannot handle checkNotExists in pessimistic prewrite";
     }
   }
   for (const auto& constraint : request.for_update_ts_constraints()) {
@@ -89,7 +119,8 @@ void add_pessimistic(txn::Prewrite& command, const kvrpcpb::PrewriteRequest& req
 }
 
 std::optional<std::string> check_lock(const Parts& parts, const kvrpcpb::PessimisticLockRequest& request) {
-  if (request.start_version() == 0) return "a transaction needs a start timestamp";
+  if (auto bad = check_start_ts(request.start_version())) return bad;
+  if (Timestamp(request.for_update_ts()).is_max()) return "no statement runs at the largest timestamp";
   if (request.mutations().empty()) return "there is nothing to lock";
   if (request.wake_up_mode() == kvrpcpb::PessimisticLockWakeUpMode::WakeUpModeForceLock &&
       request.mutations_size() != 1) {
@@ -174,6 +205,35 @@ txn::Prewrite prewrite_of(const kvrpcpb::PrewriteRequest& request) {
   return command;
 }
 
+txn::Prewrite flush_of(const kvrpcpb::FlushRequest& request) {
+  txn::Prewrite command;
+  command.mutations.reserve(static_cast<size_t>(request.mutations_size()));
+  for (const auto& mutation : request.mutations()) command.mutations.push_back(*mutation_of(mutation));
+  command.primary = request.primary_key();
+  command.start_ts = Timestamp(request.start_ts());
+  command.lock_ttl_ms = request.lock_ttl();
+  command.min_commit_ts = Timestamp(request.min_commit_ts());
+  command.assertion_level = static_cast<txn::AssertionLevel>(request.assertion_level());
+  command.is_retry_request = request.context().is_retry_request();
+  command.txn_source = request.context().txn_source();
+  command.generation = request.generation();
+  return command;
+}
+
+// What can be true of a transaction.
+std::optional<txn::TxnStatus> status_of(const kvrpcpb::TxnStatus& in) {
+  if (check_start_ts(in.start_ts())) return std::nullopt;
+  if (in.commit_ts() != 0 && (in.commit_ts() <= in.start_ts() || in.rolled_back())) return std::nullopt;
+  return txn::TxnStatus{.start_ts = Timestamp(in.start_ts()),
+                        .min_commit_ts = Timestamp(in.min_commit_ts()),
+                        .commit_ts = Timestamp(in.commit_ts()),
+                        .rolled_back = in.rolled_back(),
+                        .is_completed = in.is_completed()};
+}
+
+// Statuses that one request may tell; a client has one or a few.
+constexpr size_t kStatusesMax = 4096;
+
 template <class Response>
 void put_error(Response& response, const std::optional<mvcc::KeyError>& error) {
   if (error) *response.mutable_error() = to_proto(*error);
@@ -185,6 +245,7 @@ void Node::kv_prewrite(api::Call<kvrpcpb::PrewriteRequest, kvrpcpb::PrewriteResp
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   if (auto bad = check_prewrite(*parts_, call.request())) return refuse(std::move(call), *bad);
+  if (!believes(*parts_, call, {call.request().start_version(), call.request().for_update_ts()})) return;
   auto command = prewrite_of(call.request());
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::PrewriteRequest&, kvrpcpb::PrewriteResponse& response, txn::PrewriteResult result) {
@@ -192,6 +253,37 @@ void Node::kv_prewrite(api::Call<kvrpcpb::PrewriteRequest, kvrpcpb::PrewriteResp
           response.set_min_commit_ts(result.min_commit_ts.value);
           response.set_one_pc_commit_ts(result.one_pc_commit_ts.value);
         });
+}
+
+void Node::kv_flush(api::Call<kvrpcpb::FlushRequest, kvrpcpb::FlushResponse> call) {
+  auto admitted = admit(*parts_, call, Family::kTransaction);
+  if (!admitted) return;
+  if (auto bad = check_flush(*parts_, call.request())) return refuse(std::move(call), *bad);
+  if (!believes(*parts_, call, {call.request().start_ts()})) return;
+  auto command = flush_of(call.request());
+  write(*parts_, std::move(call), std::move(*admitted), std::move(command),
+        [](const kvrpcpb::FlushRequest&, kvrpcpb::FlushResponse& response, txn::PrewriteResult result) {
+          for (const auto& error : result.errors) *response.add_errors() = to_proto(error);
+        });
+}
+
+void Node::broadcast_txn_status(
+    api::Call<kvrpcpb::BroadcastTxnStatusRequest, kvrpcpb::BroadcastTxnStatusResponse> call) {
+  if (auto status = check_cluster(call.request().context(), parts_->options); !status.ok()) {
+    return call.finish(std::move(status));
+  }
+  // A hint, for which the response has no error: what cannot be true is left out.
+  std::vector<txn::TxnStatus> statuses;
+  for (const auto& told : call.request().txn_status()) {
+    if (statuses.size() == kStatusesMax) break;
+    if (auto status = status_of(told)) statuses.push_back(*status);
+  }
+  for (int i = 0; i < parts_->store.shard_count(); ++i) {
+    parts_->store.on_shard_at(i, [statuses](store::ShardHandle& shard) {
+      for (const auto& status : statuses) shard.scheduler().learn(status);
+    });
+  }
+  call.finish();
 }
 
 void Node::kv_commit(api::Call<kvrpcpb::CommitRequest, kvrpcpb::CommitResponse> call) {
@@ -202,6 +294,10 @@ void Node::kv_commit(api::Call<kvrpcpb::CommitRequest, kvrpcpb::CommitResponse> 
     auto text = fmt::format("InvalidTxnTso: commit timestamp {} is not after start timestamp {}",
                             request.commit_version(), request.start_version());
     return refuse(std::move(call), text);
+  }
+  if (auto bad = check_start_ts(request.start_version())) return refuse(std::move(call), *bad);
+  if (Timestamp(request.commit_version()).is_max()) {
+    return refuse(std::move(call), "nothing is committed at the largest timestamp");
   }
   txn::Commit command{keys_of(request.keys()), Timestamp(request.start_version()), Timestamp(request.commit_version())};
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
@@ -214,6 +310,7 @@ void Node::kv_commit(api::Call<kvrpcpb::CommitRequest, kvrpcpb::CommitResponse> 
 void Node::kv_batch_rollback(api::Call<kvrpcpb::BatchRollbackRequest, kvrpcpb::BatchRollbackResponse> call) {
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
+  if (auto bad = check_start_ts(call.request().start_version())) return refuse(std::move(call), *bad);
   txn::BatchRollback command{keys_of(call.request().keys()), Timestamp(call.request().start_version())};
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::BatchRollbackRequest&, kvrpcpb::BatchRollbackResponse& response,
@@ -224,6 +321,7 @@ void Node::kv_cleanup(api::Call<kvrpcpb::CleanupRequest, kvrpcpb::CleanupRespons
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   const auto& request = call.request();
+  if (auto bad = check_start_ts(request.start_version())) return refuse(std::move(call), *bad);
   txn::Cleanup command{request.key(), Timestamp(request.start_version()), Timestamp(request.current_ts())};
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::CleanupRequest&, kvrpcpb::CleanupResponse& response, txn::CleanupResult result) {
@@ -236,6 +334,8 @@ void Node::kv_check_txn_status(api::Call<kvrpcpb::CheckTxnStatusRequest, kvrpcpb
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   const auto& request = call.request();
+  if (auto bad = check_start_ts(request.lock_ts())) return refuse(std::move(call), *bad);
+  if (!believes(*parts_, call, {request.lock_ts(), request.caller_start_ts(), request.current_ts()})) return;
   txn::CheckTxnStatus command;
   command.primary = request.primary_key();
   command.lock_ts = Timestamp(request.lock_ts());
@@ -260,6 +360,8 @@ void Node::kv_check_secondary_locks(
     api::Call<kvrpcpb::CheckSecondaryLocksRequest, kvrpcpb::CheckSecondaryLocksResponse> call) {
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
+  if (auto bad = check_start_ts(call.request().start_version())) return refuse(std::move(call), *bad);
+  if (!believes(*parts_, call, {call.request().start_version()})) return;
   txn::CheckSecondaryLocks command{keys_of(call.request().keys()), Timestamp(call.request().start_version())};
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::CheckSecondaryLocksRequest&, kvrpcpb::CheckSecondaryLocksResponse& response,
@@ -282,6 +384,7 @@ void Node::kv_resolve_lock(api::Call<kvrpcpb::ResolveLockRequest, kvrpcpb::Resol
     command.txns.push_back({Timestamp(info.txn()), Timestamp(info.status())});
   }
   for (const auto& txn : command.txns) {
+    if (auto bad = check_start_ts(txn.start_ts.value)) return refuse(std::move(call), *bad);
     if (txn.commit_ts.is_set() && txn.commit_ts <= txn.start_ts) {
       auto text = fmt::format("InvalidTxnTso: commit timestamp {} is not after start timestamp {}", txn.commit_ts,
                               txn.start_ts);
@@ -302,6 +405,7 @@ void Node::kv_txn_heart_beat(api::Call<kvrpcpb::TxnHeartBeatRequest, kvrpcpb::Tx
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   const auto& request = call.request();
+  if (auto bad = check_start_ts(request.start_version())) return refuse(std::move(call), *bad);
   txn::TxnHeartBeat command;
   command.primary = request.primary_lock();
   command.start_ts = Timestamp(request.start_version());
@@ -333,6 +437,7 @@ void Node::kv_pessimistic_lock(api::Call<kvrpcpb::PessimisticLockRequest, kvrpcp
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   if (auto bad = check_lock(*parts_, call.request())) return refuse(std::move(call), *bad);
+  if (!believes(*parts_, call, {call.request().start_version(), call.request().for_update_ts()})) return;
   auto command = lock_of(call.request());
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::PessimisticLockRequest& request, kvrpcpb::PessimisticLockResponse& response,
@@ -351,6 +456,7 @@ void Node::kv_pessimistic_rollback(
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   const auto& request = call.request();
+  if (auto bad = check_start_ts(request.start_version())) return refuse(std::move(call), *bad);
   txn::PessimisticRollback command{keys_of(request.keys()), Timestamp(request.start_version()),
                                    Timestamp(request.for_update_ts())};
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),

@@ -62,6 +62,11 @@ struct StoreOptions {
   Duration wake_up_delay = 20ms;                         // of those who are not first in the queue for a lock
   uint64_t lock_waiters_max = 10'000;                    // a shard; beyond: ServerIsBusy
 
+  // Transactions.
+  size_t txn_statuses_max = 512 << 10;  // a shard; finished transactions that are remembered for half a minute
+  Duration max_ts_drift = 60s;          // timestamps further ahead of PD's are refused
+  Duration max_ts_sync_interval = 15s;  // how often PD is asked for a timestamp to compare with
+
   // Log compaction.
   Duration log_gc_interval = 3s;
   uint64_t log_gc_threshold = 50;         // fewer compactable entries are left

@@ -48,6 +48,14 @@ void PdSession::begin() {
   open_stream();
   send_store_heartbeat();
   poll_safe_point();
+  compare_clocks();
+}
+
+// Where PD's clock stands is known from its timestamps.
+void PdSession::compare_clocks() {
+  if (stopped_) return;
+  if (!fetching_ts_) fetch_timestamp();
+  clock_timer_ = executor_->after(shared_.options.max_ts_sync_interval, [this] { compare_clocks(); });
 }
 
 void PdSession::stop() {
@@ -56,6 +64,7 @@ void PdSession::stop() {
   executor_->cancel(store_timer_);
   executor_->cancel(tso_timer_);
   executor_->cancel(safe_point_timer_);
+  executor_->cancel(clock_timer_);
   waiting_for_ts_.clear();
   stream_.reset();
 }
@@ -160,9 +169,10 @@ void PdSession::fetch_timestamp() {
           self->fetching_ts_ = false;
           if (self->stopped_) return;
           if (reply.ok() && reply->header().error().type() == pdpb::OK) {
-            const auto& ts = reply->timestamp();
-            self->shared_.concurrency.update_max_ts(
-                Timestamp::compose(static_cast<uint64_t>(ts.physical()), static_cast<uint64_t>(ts.logical())));
+            const auto ts = Timestamp::compose(static_cast<uint64_t>(reply->timestamp().physical()),
+                                               static_cast<uint64_t>(reply->timestamp().logical()));
+            self->shared_.concurrency.learn_tso(ts, self->shared_.deps.clock.now(), self->shared_.options.max_ts_drift);
+            self->shared_.concurrency.update_max_ts(ts);
             for (auto& job : *waiting) job();
             if (!self->waiting_for_ts_.empty()) self->fetch_timestamp();
             return;

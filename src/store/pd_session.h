@@ -69,6 +69,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   void send_store_heartbeat();
   void fetch_timestamp();
   void poll_safe_point();
+  void compare_clocks();
 
   Shared& shared_;
   std::shared_ptr<runtime::Executor> executor_;
@@ -77,7 +78,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   bool stopped_ = false;
   std::unique_ptr<api::RegionHeartbeatStream> stream_;
   uint64_t stream_number_ = 0;
-  runtime::TimerId stream_timer_, store_timer_, tso_timer_, safe_point_timer_;
+  runtime::TimerId stream_timer_, store_timer_, tso_timer_, safe_point_timer_, clock_timer_;
   std::vector<runtime::Job> waiting_for_ts_;
   bool fetching_ts_ = false;
   uint64_t started_at_s_ = 0;

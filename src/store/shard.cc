@@ -31,6 +31,7 @@ txn::SchedulerLimits Shard::scheduler_limits() const {
   limits.pessimistic_locks.region_bytes_max = options.pessimistic_region_bytes_max;
   limits.pessimistic_locks.bytes_max =
       options.pessimistic_bytes_max / static_cast<uint64_t>(std::max(1, options.shards));
+  limits.txn_status_cache.entries_max = options.txn_statuses_max;
   return limits;
 }
 

@@ -11,6 +11,24 @@ void ConcurrencyManager::update_max_ts(Timestamp ts) {
   }
 }
 
+namespace {
+
+int64_t in_ms(Duration duration) { return duration / std::chrono::milliseconds(1); }
+int64_t ahead_ms(Timestamp ts, Instant now) { return static_cast<int64_t>(ts.physical_ms()) - in_ms(now.since_start); }
+
+}  // namespace
+
+void ConcurrencyManager::learn_tso(Timestamp tso, Instant now, Duration drift_max) {
+  const int64_t ahead = ahead_ms(tso, now) + in_ms(drift_max);
+  int64_t known = ahead_ms_max_.load();
+  while ((known == kUnknown || known < ahead) && !ahead_ms_max_.compare_exchange_weak(known, ahead)) {
+  }
+}
+
+bool ConcurrencyManager::is_from_future(Timestamp ts, Instant now) const {
+  return !ts.is_max() && ahead_ms(ts, now) > ahead_ms_max_.load();
+}
+
 ConcurrencyManager::Guard::Guard(Guard&& other) noexcept
     : owner_(std::exchange(other.owner_, nullptr)), key_(std::move(other.key_)) {}
 

@@ -13,12 +13,14 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/time.h"
 #include "mvcc/lock.h"
 
 namespace cairn::txn {
@@ -33,6 +35,12 @@ class ConcurrencyManager {
   Timestamp max_ts() const { return Timestamp(max_ts_.load(std::memory_order_seq_cst)); }
   // max_ts grows to at least `ts`. The maximum timestamp ("read the newest") is ignored.
   void update_max_ts(Timestamp ts);
+
+  // A timestamp that PD has just given out. From then on no timestamp further ahead of PD's clock than `drift_max` is
+  // believed: one such read, raised into max_ts, would push the commits of all later transactions into the future.
+  void learn_tso(Timestamp tso, Instant now, Duration drift_max);
+  // Whether no client can have the timestamp from PD yet. The maximum is none; before PD is heard all are believed.
+  bool is_from_future(Timestamp ts, Instant now) const;
 
   // A published lock; gone with this object.
   class Guard {
@@ -76,6 +84,9 @@ class ConcurrencyManager {
   void remove(const Bytes& user_key);
 
   std::atomic<uint64_t> max_ts_;
+  // How far the physical part of a timestamp may be ahead of the monotonic clock; the largest seen of PD's, and drift.
+  static constexpr int64_t kUnknown = std::numeric_limits<int64_t>::max();
+  std::atomic<int64_t> ahead_ms_max_{kUnknown};
   // Locks published or about to be; readers skip the slots while it is 0.
   std::atomic<size_t> count_{0};
   std::array<Slot, kSlots> slots_;

@@ -94,5 +94,21 @@ TEST(ConcurrencyManager, ARefusedLockIsNotPublished) {
   auto guard = publish(manager, "a", lock_of(1, 2));
 }
 
+TEST(ConcurrencyManager, NoTimestampFarAheadOfPdIsBelieved) {
+  ConcurrencyManager manager(Timestamp(1));
+  const auto at = [](int64_t seconds) { return Instant{} + std::chrono::seconds(seconds); };
+  const auto ts = [](uint64_t seconds) { return Timestamp::compose(seconds * 1000, 0); };
+  EXPECT_FALSE(manager.is_from_future(ts(1'000'000), at(0))) << "PD was not heard yet";
+  manager.learn_tso(ts(1000), at(10), std::chrono::seconds(60));
+  EXPECT_FALSE(manager.is_from_future(ts(1060), at(10)));
+  EXPECT_TRUE(manager.is_from_future(ts(1061), at(10)));
+  EXPECT_FALSE(manager.is_from_future(ts(1061), at(11))) << "time goes on";
+  EXPECT_FALSE(manager.is_from_future(Timestamp::max(), at(10))) << "the newest, whatever it is";
+  manager.learn_tso(ts(990), at(11), std::chrono::seconds(60));
+  EXPECT_FALSE(manager.is_from_future(ts(1061), at(11))) << "an answer that came late takes nothing back";
+  manager.learn_tso(ts(2000), at(11), std::chrono::seconds(60));
+  EXPECT_FALSE(manager.is_from_future(ts(2060), at(11))) << "another PD's clock may be ahead";
+}
+
 }  // namespace
 }  // namespace cairn::txn

@@ -99,7 +99,8 @@ class Scheduler::Admission {
   bool is_over_limit() const {
     // Those who wait for locks have a limit of their own.
     return scheduler_.pending_commands_ - scheduler_.waiting_.waiters() > scheduler_.limits_.pending_commands_max ||
-           scheduler_.pending_bytes_ > scheduler_.limits_.pending_bytes_max;
+           // One that is too large by itself is not for waiting; the store tells its client so.
+           scheduler_.pending_bytes_ - bytes_ > scheduler_.limits_.pending_bytes_max;
   }
 
  private:

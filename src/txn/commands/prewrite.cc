@@ -31,6 +31,20 @@ bool may_be_own_commit(const KeyError& error, Timestamp start_ts) {
          std::holds_alternative<mvcc::PessimisticLockNotFound>(error);
 }
 
+// A key that stands there twice. Clients send keys in order, mostly.
+const Bytes* find_twice(const std::vector<Mutation>& mutations) {
+  const auto by_key = [](const Mutation& a, const Mutation& b) { return a.key < b.key; };
+  const auto not_after = [](const Mutation& a, const Mutation& b) { return a.key >= b.key; };
+  if (std::adjacent_find(mutations.begin(), mutations.end(), not_after) == mutations.end()) return nullptr;
+  std::vector<const Mutation*> sorted;
+  sorted.reserve(mutations.size());
+  for (const auto& mutation : mutations) sorted.push_back(&mutation);
+  std::sort(sorted.begin(), sorted.end(), [&](auto* a, auto* b) { return by_key(*a, *b); });
+  const auto twice =
+      std::adjacent_find(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->key == b->key; });
+  return twice == sorted.end() ? nullptr : &(*twice)->key;
+}
+
 // What checking all keys came to.
 struct Checked {
   std::vector<PrewrittenKey> keys;
@@ -119,6 +133,9 @@ Timestamp bound_commit_ts(const Prewrite& command, std::vector<PrewrittenKey>& k
 }  // namespace
 
 mvcc::Result<PrewriteResult> compute(const Prewrite& command, Computation& c) {
+  if (const Bytes* twice = find_twice(command.mutations)) {
+    return Err(KeyError(mvcc::Aborted{fmt::format("the key {} stands twice in one request", to_hex(*twice))}));
+  }
   TRY_ASSIGN(Checked checked, check_all(command, c));
   if (checked.committed_at) return already_committed(command, *checked.committed_at);
   if (!checked.errors.empty()) return PrewriteResult{.errors = std::move(checked.errors)};
