@@ -71,12 +71,7 @@ void answer_scan(const Parts& parts, const kvrpcpb::ScanRequest& request, kvrpcp
   scan.key_only = request.key_only();
   auto result = txn::scan(snapshot, options, scan);
   if (!result.ok()) return put_failure(response, result.error());
-  uint64_t bytes = 0;
-  for (auto& pair : *result) {
-    bytes += pair.key.size() + pair.value.size();
-    put_pair(*response.add_pairs(), pair);
-  }
-  put_cost(response, result->size(), bytes);
+  for (auto& pair : *result) put_pair(*response.add_pairs(), pair);
 }
 
 void answer_buffer_batch_get(const Parts&, const kvrpcpb::BufferBatchGetRequest& request,

@@ -71,7 +71,7 @@ struct Slow {
 TEST(Scheduler, CommandsOfOneKeyNeverInterleave) {
   Slow slow;
   std::optional<Answer<PrewriteResult>> first, second, other;
-  slow.start(put(10, {"a", "b", "a"}), &first);
+  slow.start(put(10, {"a", "b"}), &first);
   slow.start(put(11, {"b"}), &second);
   slow.start(put(12, {"c"}), &other);
   slow.world.loop().run_until([&] { return other.has_value() && first.has_value(); }, std::chrono::seconds(1));
@@ -162,8 +162,18 @@ TEST(Scheduler, RefusesWhatPassesItsLimits) {
 
   limits.pending_bytes_max = 100;
   World narrow(limits);
-  EXPECT_TRUE(failed_with<engine::ServerIsBusy>(narrow.run_raw(put(10, {Bytes(200, 'k')}), narrow.store().request())));
+  const Bytes large(200, 'k');
+  EXPECT_TRUE(narrow.run(put(10, {large})).errors.empty()) << "one alone is not for waiting, however large";
   EXPECT_EQ(narrow.scheduler().pending_bytes(), 0u);
+  PessimisticLock waits;
+  waits.keys = {{large, false}};
+  waits.primary = large;
+  waits.start_ts = waits.for_update_ts = Timestamp(11);
+  auto waiting = narrow.start(waits, narrow.store().request());
+  EXPECT_TRUE(failed_with<engine::ServerIsBusy>(narrow.run_raw(put(12, {"b"}), narrow.store().request())));
+  narrow.loop().run_for(std::chrono::seconds(2));
+  ASSERT_TRUE(waiting->has_value());
+  EXPECT_TRUE(narrow.run(put(12, {"b"})).errors.empty());
 
   world.store().set_busy(true);
   EXPECT_TRUE(failed_with<engine::ServerIsBusy>(world.run_raw(put(10, {"a"}), world.store().request())));
