@@ -25,7 +25,7 @@ endfunction()
 #            [TEST_MAY_INCLUDE rooms...] [TEST_LINK targets...])
 #
 # Declares the library `cairn_NAME` of all *.cc of the current folder that are not tests, and the test program
-# `cairn_NAME_test` of all *_test.cc. The only include path of a room is a folder of links, one for the room itself;
+# `cairn_NAME_test` of all *_test.cc; with CAIRN_FUZZ also a fuzzer of each *_fuzz.cc. The only include path of a room is a folder of links, one for the room itself;
 # those of MAY_INCLUDE come transitively. So an include that the table of rooms does not name does not compile.
 function(cairn_room NAME)
   cmake_parse_arguments(ROOM "" "LABEL" "MAY_INCLUDE;PRECOMPILED;LINK;LINK_PRIVATE;TEST_LINK;TEST_MAY_INCLUDE" ${ARGN})
@@ -49,6 +49,18 @@ function(cairn_room NAME)
     add_library(cairn_${NAME} INTERFACE)
     target_include_directories(cairn_${NAME} INTERFACE ${view})
     target_link_libraries(cairn_${NAME} INTERFACE ${deps} ${ROOM_LINK})
+  endif()
+
+  # Each *_fuzz.cc is a fuzzer of its own, named after the file.
+  if(CAIRN_FUZZ)
+    file(GLOB fuzzers CONFIGURE_DEPENDS *_fuzz.cc)
+    foreach(fuzzer ${fuzzers})
+      get_filename_component(stem ${fuzzer} NAME_WE)
+      add_executable(cairn_${stem} ${fuzzer})
+      target_link_libraries(cairn_${stem} PRIVATE cairn_${NAME} cairn_warnings)
+      target_link_options(cairn_${stem} PRIVATE -fsanitize=fuzzer)
+      set_property(GLOBAL APPEND PROPERTY CAIRN_FUZZERS cairn_${stem})
+    endforeach()
   endif()
 
   if(CAIRN_TESTS AND tests)

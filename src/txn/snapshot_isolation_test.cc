@@ -1,19 +1,24 @@
 // Random transactions over one region, command by command in any order, with crashed clients, repeated requests and
 // resolvers: two phases, async commit and 1PC mixed, optimistic and pessimistic, with pessimistic locks in memory and
-// in the column family that get lost, and leaders that change, with and without a hand-over. At the end the history in
-// the write column family is judged:
+// in the column family that get lost, and leaders that change, with and without a hand-over; and pipelined
+// transactions, which flush each key once or more, with requests that come again or late. At the end the history in the
+// write column family is judged:
 //
 //   atomic      all keys of a transaction are committed at one timestamp, or none is
 //   honest      what was acknowledged as committed is, what was acknowledged as rolled back is not
 //   snapshot    each read saw exactly the newest version at or below its timestamp, reads under locks included
 //   no lost update   the intervals [start_ts, commit_ts] of the changes of a key are disjoint; a pessimistic
 //                    transaction's interval begins where it locked the key
+//   last flush wins  a pipelined transaction's keys hold what it flushed last
+//   locked or written  at no time a key holds a transaction's prewrite lock and its commit record
+//   clean            in the end no lock is left, and no value without its record
 #include <gtest/gtest.h>
 
 #include <map>
 #include <set>
 
 #include "base/codec.h"
+#include "mvcc/mvcc_reader.h"
 #include "mvcc/write.h"
 #include "runtime/random.h"
 #include "txn/testing/world.h"
@@ -36,6 +41,10 @@ struct Txn {
   bool is_pessimistic = false;
   std::map<Bytes, Timestamp> locked_at;  // the for_update_ts of each key that was locked
   Timestamp for_update_ts;
+  bool is_pipelined = false;
+  uint64_t generation = 0;
+  std::map<Bytes, Bytes> flushed;  // by key, the value of the last flush
+  std::vector<Prewrite> flushes;   // that got an answer
 };
 
 struct Read {
@@ -62,14 +71,27 @@ class Play {
     auto locks = snapshot->iterator(engine::Cf::kLock, {});
     locks->seek_to_first();
     ASSERT_FALSE(locks->valid()) << "a lock is left";
+    std::map<Bytes, Bytes> values;
+    auto long_values = snapshot->iterator(engine::Cf::kDefault, {});
+    for (long_values->seek_to_first(); long_values->valid(); long_values->next()) {
+      values.emplace(long_values->key(), long_values->value());
+    }
     auto it = snapshot->iterator(engine::Cf::kWrite, {});
     for (it->seek_to_first(); it->valid(); it->next()) {
       const auto at = codec::split_ts(it->key());
       auto write = mvcc::Write::decode(it->value());
       ASSERT_TRUE(write.ok());
       if (write->kind == WriteKind::kRollback) continue;
+      if (write->kind == WriteKind::kPut && !write->short_value) {
+        const auto value = values.find(codec::append_ts(at->encoded_key, write->start_ts));
+        ASSERT_NE(value, values.end()) << "a value is lost";
+        write->short_value = value->second;
+        values.erase(value);
+      }
       history[*codec::decode_bytes(at->encoded_key)].emplace(at->ts, std::move(*write));
     }
+
+    ASSERT_TRUE(values.empty()) << values.size() << " values have no record";
 
     for (const Txn& txn : txns_) {
       std::set<Timestamp> commit_ts;
@@ -77,6 +99,9 @@ class Play {
       for (const Bytes& key : txn.keys) {
         for (const auto& [ts, write] : history[key]) {
           if (write.start_ts != txn.start_ts) continue;
+          if (txn.is_pipelined) {
+            ASSERT_EQ(*write.short_value, txn.flushed.at(key)) << txn.start_ts.value;
+          }
           commit_ts.insert(ts);
           ++committed;
         }
@@ -91,6 +116,7 @@ class Play {
       }
       committed_ += committed != 0 ? 1 : 0;
       committed_pessimistic_ += committed != 0 && txn.is_pessimistic ? 1 : 0;
+      committed_pipelined_ += committed != 0 && txn.is_pipelined ? 1 : 0;
     }
     for (const Read& read : reads_) {
       std::optional<Bytes> expected;
@@ -112,6 +138,7 @@ class Play {
 
   size_t committed() const { return committed_; }
   size_t committed_pessimistic() const { return committed_pessimistic_; }
+  size_t committed_pipelined() const { return committed_pipelined_; }
   size_t reads() const { return reads_.size(); }
   size_t lost() const { return lost_; }
 
@@ -137,7 +164,9 @@ class Play {
         break;
       case 3:
         if (Txn* txn = pick(Txn::Stage::kOpen)) {
-          if (txn->is_pessimistic && (txn->locked_at.size() < txn->keys.size() || chance(6))) {
+          if (txn->is_pipelined) {
+            chance(5) ? heart_beat(*txn) : flush(*txn);
+          } else if (txn->is_pessimistic && (txn->locked_at.size() < txn->keys.size() || chance(6))) {
             for (size_t n = 1 + dice_.below(3); n > 0 && txn->stage == Txn::Stage::kOpen; --n) lock(*txn);
           } else {
             prewrite(*txn);
@@ -151,11 +180,12 @@ class Play {
         if (chance(2)) resolve_some_lock();
         if (chance(6)) lose_some_lock();
         if (chance(6)) change_leader();
+        if (chance(6)) ASSERT_NO_FATAL_FAILURE(look_at_locks());
         break;
       case 6:
         if (Txn* txn = pick(Txn::Stage::kCommitted)) repeat(*txn);
         if (Txn* txn = pick(Txn::Stage::kRolledBack)) {
-          ASSERT_FALSE(world_.run(prewrite_of(*txn)).errors.empty()) << "a late prewrite of " << txn->start_ts.value;
+          ASSERT_FALSE(world_.run(late_request_of(*txn)).errors.empty()) << "a late one of " << txn->start_ts.value;
         }
         break;
       case 7:
@@ -182,6 +212,11 @@ class Play {
     txn.use_async_commit = chance(2);
     txn.try_one_pc = chance(4);
     txn.is_pessimistic = chance(2);
+    if (chance(4)) txn.value.resize(300, 'v');
+    if (chance(3)) {
+      txn.is_pipelined = true;
+      txn.is_pessimistic = txn.use_async_commit = txn.try_one_pc = false;
+    }
     if (chance(4)) txn.max_commit_ts = txn.start_ts + (uint64_t{2} << 18);
     txns_.push_back(std::move(txn));
   }
@@ -347,6 +382,63 @@ class Play {
     }
   }
 
+  // Flushes some of the keys, the primary with the first of them, with what may not be the last word on them.
+  void flush(Txn& txn) {
+    Prewrite command;
+    command.generation = ++txn.generation;
+    command.primary = txn.keys.front();
+    command.start_ts = txn.start_ts;
+    for (const Bytes& key : txn.keys) {
+      const bool is_first_of_all = txn.flushed.empty() && key == txn.keys.front();
+      if (!is_first_of_all && chance(2)) continue;
+      const Bytes value = chance(2) ? txn.value : fmt::format("{}g{}", txn.start_ts.physical_ms(), txn.generation);
+      command.mutations.push_back({Mutation::Op::kPut, key, value});
+    }
+    if (command.mutations.empty()) return;
+    auto result = world_.run(command);
+    if (!result.errors.empty()) {
+      on_errors(txn, result.errors);
+      return;
+    }
+    txn.flushes.push_back(command);
+    for (const auto& mutation : command.mutations) txn.flushed[mutation.key] = mutation.value;
+    // It comes again, or an earlier one comes late.
+    if (chance(3)) {
+      auto again = world_.run(txn.flushes[dice_.below(txn.flushes.size())]);
+      if (!again.errors.empty() && !on_errors(txn, again.errors)) return;  // a resolver was faster
+    }
+    auto own = buffer_batch_get(*world_.snapshot(), txn.start_ts, txn.keys);
+    ASSERT_TRUE(own.ok());
+    for (const KvPair& pair : *own) EXPECT_EQ(pair.value, txn.flushed.at(pair.key));
+    if (txn.flushed.size() == txn.keys.size() && chance(2)) {
+      txn.stage = Txn::Stage::kPrewritten;
+      txn.commit_ts = tso();
+    }
+  }
+
+  void heart_beat(Txn& txn) {
+    const Timestamp bound = tso();
+    auto result = world_.run(TxnHeartBeat{txn.keys.front(), txn.start_ts, 1, bound});
+    if (!result.error) world_.scheduler().learn({.start_ts = txn.start_ts, .min_commit_ts = bound});
+  }
+
+  // What may still be under way when the transaction has ended.
+  Prewrite late_request_of(const Txn& txn) {
+    return txn.flushes.empty() ? prewrite_of(txn) : txn.flushes[dice_.below(txn.flushes.size())];
+  }
+
+  void look_at_locks() {
+    const auto snapshot = world_.snapshot();
+    mvcc::MvccReader reader(*snapshot);
+    auto locks = reader.scan_locks({}, {}, [](const mvcc::Lock& lock) { return !lock.is_pessimistic(); }, 0);
+    ASSERT_TRUE(locks.ok());
+    for (const auto& [key, lock] : *locks) {
+      auto record = reader.commit_record(key, lock.start_ts);
+      ASSERT_TRUE(record.ok());
+      ASSERT_TRUE(std::holds_alternative<mvcc::NoRecord>(*record)) << key.user << " of " << lock.start_ts.value;
+    }
+  }
+
   // False: the transaction is over.
   bool on_errors(Txn& txn, const std::vector<KeyError>& errors) {
     if (const auto* locked = std::get_if<mvcc::KeyIsLocked>(&errors.front())) {
@@ -386,8 +478,12 @@ class Play {
       auto result = world_.run(Commit{txn.keys, txn.start_ts, txn.commit_ts});
       ASSERT_FALSE(result.error) << to_string(*result.error);
     } else {
-      auto result = world_.run(prewrite_of(txn));
+      auto result = world_.run(late_request_of(txn));
       ASSERT_TRUE(result.errors.empty()) << to_string(result.errors.front());
+    }
+    if (chance(2)) {
+      auto result = world_.run(ResolveLock{{{txn.start_ts, txn.commit_ts}}, {}});
+      ASSERT_FALSE(result.error) << to_string(*result.error);
     }
   }
 
@@ -467,11 +563,13 @@ class Play {
   std::vector<Read> reads_;
   size_t committed_ = 0;
   size_t committed_pessimistic_ = 0;
+  size_t committed_pipelined_ = 0;
 };
 
 TEST(SnapshotIsolation, HoldsUnderAnyOrderOfCommands) {
   size_t committed = 0;
   size_t committed_pessimistic = 0;
+  size_t committed_pipelined = 0;
   size_t reads = 0;
   size_t lost = 0;
   for (uint64_t seed = 1; seed <= 150; ++seed) {
@@ -482,11 +580,13 @@ TEST(SnapshotIsolation, HoldsUnderAnyOrderOfCommands) {
     if (::testing::Test::HasFatalFailure() || ::testing::Test::HasNonfatalFailure()) return;
     committed += play.committed();
     committed_pessimistic += play.committed_pessimistic();
+    committed_pipelined += play.committed_pipelined();
     reads += play.reads();
     lost += play.lost();
   }
   EXPECT_GT(committed, 500u) << "the play is too tame to show anything";
   EXPECT_GT(committed_pessimistic, 150u);
+  EXPECT_GT(committed_pipelined, 150u);
   EXPECT_GT(reads, 2000u);
   EXPECT_GT(lost, 100u);
 }
