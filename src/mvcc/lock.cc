@@ -137,6 +137,8 @@ engine::Result<Lock> Lock::decode(ByteView bytes) {
   if (!kind || !codec::get_compact_bytes(in, primary) || !record::get_var_ts(in, lock.start_ts)) return damaged();
   lock.kind = *kind;
   lock.primary = Bytes(primary);
+  // Of a shared lock the transactions stand in parts that are not read here; the record as a whole belongs to none.
+  if (lock.kind == LockKind::kShared) lock.start_ts = Timestamp();
   if (in.empty()) return lock;  // old records end here, or after the ttl
   if (!codec::get_var_u64(in, lock.ttl_ms)) return damaged();
   if (lock.kind == LockKind::kShared) return lock;

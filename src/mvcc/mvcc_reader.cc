@@ -53,6 +53,9 @@ engine::Result<CommitRecord> MvccReader::commit_record(const Key& key, Timestamp
     TRY_ASSIGN(auto at, timestamp_at(it, key.encoded));
     if (!at || *at < start_ts) return CommitRecord(NoRecord{});
     TRY_ASSIGN(auto version, version_at(it, *at));
+    if (version.write.start_ts > version.commit_ts) {
+      return Err(record::corruption("a write record older than its transaction", it.value()));
+    }
     if (version.write.start_ts == start_ts) {
       if (version.write.kind == WriteKind::kRollback) return CommitRecord(RolledBack{});
       return CommitRecord(CommittedAt{version.commit_ts, std::move(version.write)});

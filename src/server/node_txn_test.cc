@@ -408,6 +408,35 @@ TEST(NodeTxn, ADamagedVersionOrALostValueIsAnErrorInWords) {
   damaged(world.ask(&Node::kv_scan, scan).value());
 }
 
+TEST(NodeTxn, RecordsThatNoTransactionCanHaveWrittenStopNothingButTheirKey) {
+  SingleStore world;
+  // Committed before it began.
+  mvcc::Write write{.kind = mvcc::WriteKind::kPut, .start_ts = Timestamp(ts(3000))};
+  write.short_value = "v";
+  plant(world, engine::Cf::kWrite, codec::append_ts(codec::encode_bytes("w"), Timestamp(ts(2000))), write.encode());
+  auto cleanup = ask_for<kvrpcpb::CleanupRequest>(world);
+  cleanup.set_key("w");
+  cleanup.set_start_version(ts(2000));
+  const auto refused = world.ask(&Node::kv_cleanup, cleanup).value();
+  EXPECT_NE(refused.region_error().message().find("the storage engine failed"), std::string::npos)
+      << refused.ShortDebugString();
+
+  // A lock that several share, as a newer store writes it: in the way of everybody, and nobody's own.
+  Bytes shared = "H";
+  codec::put_compact_bytes(shared, "p");
+  codec::put_var_u64(shared, ts(2000));
+  codec::put_var_u64(shared, 9);
+  plant(world, engine::Cf::kLock, codec::encode_bytes("s"), shared);
+  EXPECT_TRUE(commit(world, {"s"}, ts(2000), ts(2001)).error().has_txn_lock_not_found());
+  auto beat = ask_for<kvrpcpb::TxnHeartBeatRequest>(world);
+  beat.set_primary_lock("s");
+  beat.set_start_version(ts(2000));
+  beat.set_advise_lock_ttl(99);
+  EXPECT_TRUE(world.ask(&Node::kv_txn_heart_beat, beat).value().error().has_txn_not_found());
+  EXPECT_TRUE(world.ask(&Node::kv_prewrite, prewrite_request(world, {"s"}, ts(2000))).value().errors(0).has_locked());
+  EXPECT_TRUE(get(world, "s", ts(3000)).not_found()) << "readers pass over it";
+}
+
 TEST(NodeTxn, TheVersionsShownCarryAllTheirParts) {
   SingleStore world;
   const auto key = codec::encode_bytes("k");
