@@ -181,12 +181,15 @@ func TestLargePipelinedTransactionFlushesByItself(t *testing.T) {
 
 func TestStatusesOfTransactionsAreTaken(t *testing.T) {
 	c := newClient(t)
-	bo := tikv.NewBackofferWithVars(context.Background(), 20000, nil)
-	location, err := c.GetRegionCache().LocateKey(bo, []byte("status"))
-	require.NoError(t, err)
-	request := tikvrpc.NewRequest(tikvrpc.CmdBroadcastTxnStatus, &kvrpcpb.BroadcastTxnStatusRequest{
-		TxnStatus: []*kvrpcpb.TxnStatus{{StartTs: 100, MinCommitTs: 200}, {StartTs: 101, CommitTs: 300, IsCompleted: true}}})
-	response, err := c.SendReq(bo, request, location.Region, 10*time.Second)
-	require.NoError(t, err)
-	require.IsType(t, &kvrpcpb.BroadcastTxnStatusResponse{}, response.Resp)
+	value(t, c, []byte("status")) // so that stores are known
+	stores := c.GetRegionCache().GetAllStores()
+	require.NotEmpty(t, stores)
+	for _, store := range stores {
+		request := tikvrpc.NewRequest(tikvrpc.CmdBroadcastTxnStatus, &kvrpcpb.BroadcastTxnStatusRequest{
+			TxnStatus: []*kvrpcpb.TxnStatus{
+				{StartTs: 100, MinCommitTs: 200}, {StartTs: 101, CommitTs: 300, IsCompleted: true}}})
+		response, err := c.GetTiKVClient().SendRequest(context.Background(), store.GetAddr(), request, 10*time.Second)
+		require.NoError(t, err)
+		require.IsType(t, &kvrpcpb.BroadcastTxnStatusResponse{}, response.Resp)
+	}
 }
