@@ -92,7 +92,7 @@ runtime::Task<bool> flush(Play* play, ClientHost* client, Timestamp start, int k
     if (answer->errors().empty()) co_return true;
     if (!answer->errors(0).has_locked()) co_return false;
     auto reader = co_await client->client().begin();
-    if (reader.ok()) co_await reader->get(key_of(key));
+    if (reader.ok()) static_cast<void>(co_await reader->get(key_of(key)));
   }
   co_return false;
 }
