@@ -149,8 +149,17 @@ TEST(NodeTxn, WhatIsToldOfTransactionsIsRememberedIfItCanBeTrue) {
   EXPECT_FALSE(known[ts(2002)] || known[ts(2003)] || known[0]);
 }
 
-TEST(NodeTxn, AKeyThatStandsTwiceInOnePrewriteIsRefusedInEachMode) {
+TEST(NodeTxn, AKeyThatStandsTwiceInOneRequestIsRefusedInEachMode) {
   SingleStore world;
+  auto lock = ask_for<kvrpcpb::PessimisticLockRequest>(world);
+  for (const char* key : {"b", "a", "b"}) {
+    lock.add_mutations()->set_op(kvrpcpb::Op::PessimisticLock);
+    lock.mutable_mutations()->rbegin()->set_key(key);
+  }
+  lock.set_primary_lock("a");
+  lock.set_start_version(ts(2000));
+  lock.set_for_update_ts(ts(2000));
+  EXPECT_NE(world.ask(&Node::kv_pessimistic_lock, lock).value().errors(0).abort().find("twice"), std::string::npos);
   for (int mode = 0; mode < 3; ++mode) {
     auto request = prewrite_request(world, {"b", "a", "b"}, ts(2000));
     request.set_use_async_commit(mode == 1);

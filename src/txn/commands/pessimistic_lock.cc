@@ -1,4 +1,5 @@
 // KvPessimisticLock: all keys or none. A lock of another transaction is the answer here; the scheduler waits for it.
+#include "txn/actions/distinct.h"
 #include "txn/actions/lock_key.h"
 #include "txn/computation.h"
 
@@ -14,6 +15,7 @@ mvcc::Result<PessimisticLockResult> compute(const PessimisticLock& command, Comp
     return Err(KeyError(
         mvcc::Aborted{fmt::format("the force-lock mode takes one key, and {} were given", command.keys.size())}));
   }
+  TRY(check_distinct(command.keys));
   PessimisticLockResult result;
   result.keys.reserve(command.keys.size());
   for (const auto& target : command.keys) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "txn/actions/commit_key.h"
+#include "txn/actions/distinct.h"
 #include "txn/actions/prewrite_key.h"
 #include "txn/computation.h"
 
@@ -29,20 +30,6 @@ bool may_be_own_commit(const KeyError& error, Timestamp start_ts) {
   if (const auto* conflict = std::get_if<mvcc::WriteConflict>(&error)) return conflict->conflict_commit_ts > start_ts;
   return std::holds_alternative<mvcc::KeyIsLocked>(error) ||
          std::holds_alternative<mvcc::PessimisticLockNotFound>(error);
-}
-
-// A key that stands there twice. Clients send keys in order, mostly.
-const Bytes* find_twice(const std::vector<Mutation>& mutations) {
-  const auto by_key = [](const Mutation& a, const Mutation& b) { return a.key < b.key; };
-  const auto not_after = [](const Mutation& a, const Mutation& b) { return a.key >= b.key; };
-  if (std::adjacent_find(mutations.begin(), mutations.end(), not_after) == mutations.end()) return nullptr;
-  std::vector<const Mutation*> sorted;
-  sorted.reserve(mutations.size());
-  for (const auto& mutation : mutations) sorted.push_back(&mutation);
-  std::sort(sorted.begin(), sorted.end(), [&](auto* a, auto* b) { return by_key(*a, *b); });
-  const auto twice =
-      std::adjacent_find(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->key == b->key; });
-  return twice == sorted.end() ? nullptr : &(*twice)->key;
 }
 
 // What checking all keys came to.
@@ -133,9 +120,7 @@ Timestamp bound_commit_ts(const Prewrite& command, std::vector<PrewrittenKey>& k
 }  // namespace
 
 mvcc::Result<PrewriteResult> compute(const Prewrite& command, Computation& c) {
-  if (const Bytes* twice = find_twice(command.mutations)) {
-    return Err(KeyError(mvcc::Aborted{fmt::format("the key {} stands twice in one request", to_hex(*twice))}));
-  }
+  TRY(check_distinct(command.mutations));
   TRY_ASSIGN(Checked checked, check_all(command, c));
   if (checked.committed_at) return already_committed(command, *checked.committed_at);
   if (!checked.errors.empty()) return PrewriteResult{.errors = std::move(checked.errors)};
