@@ -43,6 +43,7 @@ func bankTime() time.Duration {
 type bank struct {
 	c                                   *txnkv.Client
 	stop                                chan struct{}
+	longest                             atomic.Int64 // nanoseconds of one operation
 	began                               time.Time
 	transfers, refused, unknown, audits atomic.Int64
 	deadlocks, lockTimeouts, oldAudits  atomic.Int64
@@ -281,6 +282,7 @@ var registers = porcupine.Model{
 func (b *bank) work(worker int) {
 	dice := rand.New(rand.NewSource(int64(worker)))
 	for n := 0; !b.isOver(); n++ {
+		began := time.Now()
 		switch dice.Intn(10) {
 		case 0, 1:
 			b.audit(dice)
@@ -288,6 +290,9 @@ func (b *bank) work(worker int) {
 			b.touch(worker, n, dice)
 		default:
 			b.transfer(worker, n, dice)
+		}
+		if took := int64(time.Since(began)); took > b.longest.Load() {
+			b.longest.Store(took) // about: two may meet
 		}
 		time.Sleep(time.Duration(dice.Intn(10)) * time.Millisecond)
 	}
@@ -335,23 +340,30 @@ func TestABankThatIsKilledKeepsItsMoney(t *testing.T) {
 		if victim != c.PD {
 			harness.Eventually(t, 60*time.Second, "the store is back", func() bool { return harness.StatusOK(victim) })
 		}
+		back, count := time.Now(), b.transfers.Load()
+		harness.Eventually(t, 60*time.Second, "transfers go on after a death", func() bool { return b.transfers.Load() >= count+5 })
+		t.Logf("%v: %s was killed and is back; five transfers after %v", time.Since(b.began).Round(time.Second), victim.Name,
+			time.Since(back).Round(10*time.Millisecond))
 		if deaths%3 == 2 {
 			limit, cancel := context.WithTimeout(ctx, 5*time.Second)
 			client.SplitRegions(limit, [][]byte{account(dice.Intn(accounts))}, false, nil)
 			cancel()
 		}
 	}
-	before := b.transfers.Load()
-	harness.Eventually(t, 60*time.Second, "transfers go on after the last death", func() bool { return b.transfers.Load() >= before+20 })
+	t.Logf("%v: all is up", time.Since(b.began).Round(time.Second))
 	close(b.stop)
 	wg.Wait()
+	t.Logf("%v: the clients have ended; the longest operation: %v", time.Since(b.began).Round(time.Second), time.Duration(b.longest.Load()).Round(time.Millisecond))
 	settle(t, c, pdc)
+	t.Logf("%v: the bank is closed", time.Since(b.began).Round(time.Second))
 	require.Empty(t, b.failures)
 
 	checkBooks(t, b)
 	result := porcupine.CheckOperationsTimeout(registers, b.history, 60*time.Second)
 	require.NotEqual(t, porcupine.CheckResult(porcupine.Illegal), result, "the registers are not linearizable")
+	t.Logf("%v: the books are checked", time.Since(b.began).Round(time.Second))
 	requireNoLockStays(t, client)
+	t.Logf("%v: no lock is left", time.Since(b.began).Round(time.Second))
 	t.Logf("%d deaths; transfers: %d acknowledged, %d refused, %d unknown, %d deadlocks, %d lock timeouts; %d audits (%d of the past); "+
 		"%d accesses to registers: %v", deaths, b.transfers.Load(), b.refused.Load(), b.unknown.Load(), b.deadlocks.Load(),
 		b.lockTimeouts.Load(), b.audits.Load(), b.oldAudits.Load(), len(b.history), result)
