@@ -11,8 +11,6 @@ namespace cairn::sim {
 
 namespace {
 
-const Bytes kAccounts = "bank/account/";
-const Bytes kRecords = "bank/record/";
 constexpr uint32_t kEnough = 100'000;  // pairs in a scan
 
 int64_t number(ByteView text) {
@@ -38,7 +36,7 @@ struct Record {
 BankWorkload::BankWorkload(runtime::SimLoop& loop, std::function<void(std::string)> fail, Options options)
     : loop_(loop), fail_(std::move(fail)), options_(options) {}
 
-Bytes BankWorkload::account_key(int account) const { return fmt::format("{}{:02}", kAccounts, account); }
+Bytes BankWorkload::account_key(int account) const { return fmt::format("{}{:02}", accounts_prefix(), account); }
 
 void BankWorkload::note_timestamp(Timestamp ts, Timestamp newest_before) {
   if (ts <= newest_before) {
@@ -97,7 +95,7 @@ runtime::Task<void> BankWorkload::transfer(client::Client* client, int id, runti
     txn->rollback();
     co_return;
   }
-  const Bytes key = fmt::format("{}{}-{:06}", kRecords, id, next_record_++);
+  const Bytes key = fmt::format("{}{}-{:06}", records_prefix(), id, next_record_++);
   txn->put(account_key(record.from), std::to_string(held->first - record.amount));
   txn->put(account_key(record.to), std::to_string(held->second + record.amount));
   txn->insert(key, record.encode());
@@ -157,7 +155,7 @@ runtime::Task<void> BankWorkload::audit(client::Client* client) {
   auto txn = co_await client->begin();
   if (!txn.ok()) co_return;
   note_timestamp(txn->start_ts(), newest_before);
-  auto accounts = co_await txn->scan(kAccounts, prefix_end(kAccounts), kEnough);
+  auto accounts = co_await txn->scan(accounts_prefix(), prefix_end(accounts_prefix()), kEnough);
   if (!accounts.ok()) co_return;
   int64_t total = 0;
   std::string balances;
@@ -176,8 +174,8 @@ runtime::Task<void> BankWorkload::final_audit(client::Client* client, runtime::E
   for (int tries = 0; tries < kTriesMax && !is_audited_; ++tries) {
     auto txn = co_await client->begin();
     if (txn.ok() && co_await lock_all(client)) {
-      auto accounts = co_await txn->scan(kAccounts, prefix_end(kAccounts), kEnough);
-      auto records = co_await txn->scan(kRecords, prefix_end(kRecords), kEnough);
+      auto accounts = co_await txn->scan(accounts_prefix(), prefix_end(accounts_prefix()), kEnough);
+      auto records = co_await txn->scan(records_prefix(), prefix_end(records_prefix()), kEnough);
       if (accounts.ok() && records.ok()) {
         compare(*accounts, *records);
         is_audited_ = true;

@@ -22,6 +22,7 @@ namespace cairn::sim {
 class BankWorkload {
  public:
   struct Options {
+    Bytes prefix = "bank/";  // of all keys
     int accounts = 6;
     int64_t initial = 100;
     Duration pause_max = std::chrono::milliseconds(80);  // between two transactions of a client
@@ -42,6 +43,8 @@ class BankWorkload {
   uint64_t audits() const { return audits_; }
 
  private:
+  Bytes accounts_prefix() const { return options_.prefix + "account/"; }
+  Bytes records_prefix() const { return options_.prefix + "record/"; }
   Bytes account_key(int account) const;
   runtime::Task<void> transfer(client::Client* client, int id, runtime::Random* dice);
   // The balances, locked if the transaction is pessimistic; nothing: the transfer cannot go on.

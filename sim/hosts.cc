@@ -195,7 +195,7 @@ void StoreHost::start() {
     if (!started.ok()) return world_.fail(name_ + " did not start: " + started.error().message);
     world_.directory.nodes[life->store->id()] = node_;
     life->node =
-        std::make_unique<server::Node>(*life->store, clock_, server::NodeOptions{.cluster = life->store->cluster()});
+        std::make_unique<server::Node>(*life->store, clock_, server::NodeOptions{.cluster = life->store->cluster(), .api_version = options_.api_version});
     life->is_started = true;
   });
 }

@@ -51,7 +51,7 @@ client::TransactionOptions draw_mode(runtime::Random& dice) {
 ListWorkload::ListWorkload(std::function<void(std::string)> fail, Options options)
     : fail_(std::move(fail)), options_(options) {}
 
-Bytes ListWorkload::key_of(int index) { return fmt::format("list/{:02}", index); }
+Bytes ListWorkload::key_of(int index) const { return fmt::format("{}{:02}", options_.prefix, index); }
 
 runtime::Task<void> ListWorkload::run(client::Client* client, runtime::Executor* executor, uint64_t seed) {
   runtime::Random dice(seed);

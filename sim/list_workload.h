@@ -27,6 +27,7 @@ namespace cairn::sim {
 class ListWorkload {
  public:
   struct Options {
+    Bytes prefix = "list/";  // of their keys
     int lists = 5;
     int keys_max = 3;                                     // that a transaction reads
     Duration pause_max = std::chrono::milliseconds(120);  // between two transactions of a client
@@ -44,7 +45,7 @@ class ListWorkload {
   uint64_t successes() const { return successes_; }
 
   // Where the lists are, for whoever splits them.
-  static Bytes key_of(int index);
+  Bytes key_of(int index) const;
 
  private:
   using List = std::vector<uint64_t>;

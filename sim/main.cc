@@ -3,6 +3,7 @@
 //   cairn_sim_run 17       one seed, with its log
 //   cairn_sim_run 1 1000   a range, each in a process of its own, so that a failed CHECK ends one world only
 //
+// CAIRN_SIM_API=2 plays in API V2.
 // Prints a line a seed and at the end the seeds that failed; the exit code says whether there were any.
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +19,9 @@
 namespace {
 
 bool play(uint64_t seed) {
-  cairn::sim::World world(seed, {});
+  const char* api = std::getenv("CAIRN_SIM_API");
+  const bool is_v2 = api != nullptr && std::string(api) == "2";
+  cairn::sim::World world(seed, {.api_version = is_v2 ? cairn::rawkv::ApiVersion::kV2 : cairn::rawkv::ApiVersion::kV1});
   const auto report = world.run();
   std::printf("%s\n", report.to_string().c_str());
   std::fflush(stdout);

@@ -51,9 +51,9 @@ void split(World& world, runtime::Random& dice) {
   request.set_is_raw_kv(is_raw);
   // One key or two; those outside the region are refused.
   for (uint64_t keys = dice.between(1, 2); keys > 0; --keys) {
-    request.add_split_keys(is_raw             ? fmt::format("reg/{}", dice.below(4))
-                           : dice.chance(0.5) ? fmt::format("bank/account/{:02}", dice.below(6))
-                                              : ListWorkload::key_of(static_cast<int>(dice.below(5))));
+    request.add_split_keys(is_raw             ? fmt::format("{}{}", world.registers_prefix(), dice.below(4))
+                           : dice.chance(0.5) ? fmt::format("{}account/{:02}", world.bank_prefix(), dice.below(6))
+                                              : world.lists().key_of(static_cast<int>(dice.below(5))));
   }
   world.client(0)
       .tikv(host->node())

@@ -18,6 +18,7 @@ namespace cairn::sim {
 class RegisterWorkload {
  public:
   struct Options {
+    Bytes prefix = "reg/";  // of their keys
     int registers = 4;
     Duration pause_max = std::chrono::milliseconds(60);  // between two operations of a client
   };
@@ -35,7 +36,7 @@ class RegisterWorkload {
   uint64_t successes() const { return successes_; }
 
  private:
-  Bytes key_of(size_t index) const { return "reg/" + std::to_string(index); }
+  Bytes key_of(size_t index) const { return options_.prefix + std::to_string(index); }
   runtime::Task<bool> one_operation(client::Client* client, size_t index, int id, runtime::Random* dice);
   // Whether the error leaves the outcome open; reports errors that must not be.
   bool is_open(const client::Error& error, const char* what);

@@ -30,9 +30,10 @@ pd::Options pd_options(int stores) {
   return options;
 }
 
-store::StoreOptions store_options(const std::string& name, const store::GcOptions& gc) {
+store::StoreOptions store_options(const std::string& name, const WorldOptions& world) {
   store::StoreOptions options;
-  options.gc = gc;
+  options.gc = world.store_gc;
+  options.api_version = world.api_version;
   options.address = name + ":20160";
   options.status_address = name + ":20180";
   options.shards = 2;
@@ -47,9 +48,10 @@ store::StoreOptions store_options(const std::string& name, const store::GcOption
   return options;
 }
 
-client::Options client_options() {
+client::Options client_options(rawkv::ApiVersion api_version) {
   client::Options options;
   options.cluster = kCluster;
+  options.is_api_v2 = api_version == rawkv::ApiVersion::kV2;
   options.try_timeout = 1s;
   options.budget = 5s;
   options.lock_ttl = 1s;
@@ -70,15 +72,16 @@ std::string Report::to_string() const {
 }
 
 ClientHost::ClientHost(Surroundings world, const std::string& name, PdHost& pd,
-                       std::function<api::Tikv*(NodeId)> service_at)
+                       std::function<api::Tikv*(NodeId)> service_at, rawkv::ApiVersion api_version)
     : world_(std::move(world)),
       clock_(world_.loop),
       executors_(world_.loop, clock_, name),
       inbox_(executors_.make("inbox")),
+      api_version_(api_version),
       self_(world_.network.attach(world_.network.add_node(name), inbox_)),
       service_at_(std::move(service_at)),
       pd_(std::make_unique<SimPd>(world_.network, self_, pd.node(), [&pd] { return pd.service(); })) {
-  client_ = std::make_unique<client::Client>(deps(), client_options());
+  client_ = std::make_unique<client::Client>(deps(), client_options(api_version));
 }
 
 client::Deps ClientHost::deps() {
@@ -92,7 +95,7 @@ client::Deps ClientHost::deps() {
           .random = world_.loop.random().fork()};
 }
 
-client::CorePtr ClientHost::new_core() { return std::make_shared<client::Core>(deps(), client_options()); }
+client::CorePtr ClientHost::new_core() { return std::make_shared<client::Core>(deps(), client_options(api_version_)); }
 
 api::Tikv& ClientHost::tikv(NodeId node) {
   auto& proxy = tikvs_[node];
@@ -123,20 +126,34 @@ World::World(uint64_t seed, WorldOptions options)
   std::vector<StoreHost*> all;
   for (int i = 1; i <= options_.stores; ++i) {
     const std::string name = "store" + std::to_string(i);
-    stores_.push_back(std::make_unique<StoreHost>(surroundings, name, store_options(name, options_.store_gc), *pd_));
+    stores_.push_back(std::make_unique<StoreHost>(surroundings, name, store_options(name, options_), *pd_));
     all.push_back(stores_.back().get());
   }
   for (int i = 1; i <= options_.clients; ++i) {
-    clients_.push_back(std::make_unique<ClientHost>(surroundings, "client" + std::to_string(i), *pd_, service_at));
+    clients_.push_back(std::make_unique<ClientHost>(surroundings, "client" + std::to_string(i), *pd_, service_at, options_.api_version));
   }
   auto report = [this](std::string what) { fail(std::move(what)); };
   watch_ = std::make_unique<ClusterWatch>(std::move(all), report);
-  registers_ = std::make_unique<RegisterWorkload>(loop_, report, RegisterWorkload::Options{});
-  bank_ = std::make_unique<BankWorkload>(loop_, report, BankWorkload::Options{});
-  lists_ = std::make_unique<ListWorkload>(report, ListWorkload::Options{});
+  registers_ = std::make_unique<RegisterWorkload>(loop_, report,
+                                                  RegisterWorkload::Options{.prefix = registers_prefix()});
+  bank_ = std::make_unique<BankWorkload>(loop_, report, BankWorkload::Options{.prefix = bank_prefix()});
+  lists_ = std::make_unique<ListWorkload>(report, ListWorkload::Options{.prefix = lists_prefix()});
 }
 
 World::~World() = default;
+
+// In API V2 mode and keyspace come first.
+Bytes World::registers_prefix() const {
+  return options_.api_version == rawkv::ApiVersion::kV2 ? Bytes("r\0\0\1reg/", 8) : Bytes("reg/");
+}
+
+Bytes World::bank_prefix() const {
+  return options_.api_version == rawkv::ApiVersion::kV2 ? Bytes("x\0\0\1bank/", 9) : Bytes("bank/");
+}
+
+Bytes World::lists_prefix() const {
+  return options_.api_version == rawkv::ApiVersion::kV2 ? Bytes("x\0\0\1list/", 9) : Bytes("list/");
+}
 
 StoreHost* World::store_of(NodeId node) {
   for (auto& host : stores_) {

@@ -28,6 +28,7 @@ inline constexpr ClusterId kCluster{4711};
 struct WorldOptions {
   int stores = 3;
   int clients = 4;
+  rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1;
   Duration faults = std::chrono::seconds(6);  // length of the safety phase
   bool has_faults = true;
   std::optional<gc::Options> gc;  // none: nobody collects garbage
@@ -53,7 +54,8 @@ struct Report {
 // A client machine: never down.
 class ClientHost {
  public:
-  ClientHost(Surroundings world, const std::string& name, PdHost& pd, std::function<api::Tikv*(NodeId)> service_at);
+  ClientHost(Surroundings world, const std::string& name, PdHost& pd, std::function<api::Tikv*(NodeId)> service_at,
+             rawkv::ApiVersion api_version);
   client::Client& client() { return *client_; }
   api::Pd& pd() { return *pd_; }
   runtime::Executor& executor() { return *inbox_; }
@@ -69,6 +71,7 @@ class ClientHost {
   runtime::SimClock clock_;
   runtime::SimExecutors executors_;
   std::shared_ptr<runtime::Executor> inbox_;
+  rawkv::ApiVersion api_version_;
   Endpoint self_;
   std::function<api::Tikv*(NodeId)> service_at_;
   std::unique_ptr<SimPd> pd_;
@@ -104,6 +107,11 @@ class World {
   std::vector<std::unique_ptr<StoreHost>>& stores() { return stores_; }
   ClientHost& client(size_t index) { return *clients_[index]; }
   ClusterWatch& watch() { return *watch_; }
+  const WorldOptions& options() const { return options_; }
+  // What stands before the keys of the workloads.
+  Bytes registers_prefix() const;
+  Bytes bank_prefix() const;
+  Bytes lists_prefix() const;
   RegisterWorkload& registers() { return *registers_; }
   BankWorkload& bank() { return *bank_; }
   ListWorkload& lists() { return *lists_; }

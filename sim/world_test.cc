@@ -57,6 +57,15 @@ TEST_F(WorldTest, FiftySeedsOfFaultsBreakNoPromise) {
   }
 }
 
+TEST_F(WorldTest, TwentySeedsOfFaultsBreakNoPromiseOfApiV2) {
+  if (chosen_ != nullptr) return;
+  for (uint64_t seed = 201; seed <= 220; ++seed) {
+    const Report report = play(seed, {.api_version = rawkv::ApiVersion::kV2});
+    EXPECT_TRUE(report.failures.empty()) << "CAIRN_SIM_SEED=" << seed << "\n" << report.to_string();
+    EXPECT_GT(report.register_operations, 50U) << report.to_string();
+  }
+}
+
 TEST_F(WorldTest, TheSameSeedPlaysTheSameWorldTwice) {
   for (uint64_t seed = 101; seed <= 110; ++seed) {
     EXPECT_EQ(play(seed).to_string(), play(seed).to_string()) << "CAIRN_SIM_SEED=" << seed;

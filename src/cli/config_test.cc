@@ -127,6 +127,36 @@ TEST(ServerConfig, AnAddressThatNobodyCanDialNeedsAnAdvertisedOne) {
   EXPECT_FALSE(complete(config).ok());
 }
 
+TEST(ServerConfig, TheApiVersionIsMadeOfTwoSettings) {
+  const auto version_of = [](const std::string& toml) -> std::string {
+    ServerConfig config;
+    const auto read = settings_of(config).read_toml("[storage]\n" + toml);
+    if (!read.ok()) return read.error();
+    const auto completed = complete(config);
+    return completed.ok() ? rawkv::api_version_name(config.store.api_version) : completed.error();
+  };
+  EXPECT_EQ(version_of(""), "V1");
+  EXPECT_EQ(version_of("api-version = 1\nenable-ttl = true"), "V1TTL");
+  EXPECT_EQ(version_of("api-version = 2\nenable-ttl = true"), "V2");
+  EXPECT_EQ(version_of("api-version = 2"),
+            "storage.enable-ttl must be true with storage.api-version 2: its values may expire");
+  EXPECT_EQ(version_of("api-version = 3"), "storage.api-version can only be set to 1 or 2");
+  EXPECT_EQ(version_of("enable-ttl = 1"), "storage.enable-ttl: \"1\" is neither true nor false");
+}
+
+TEST(ServerConfig, RunsOfTimestampsHaveSensibleSizes) {
+  ServerConfig config;
+  ASSERT_TRUE(settings_of(config)
+                  .read_toml("[causal-ts]\nrenew-interval = \"50ms\"\nrenew-batch-min-size = 10\n"
+                             "renew-batch-max-size = 20\nalloc-ahead-buffer = \"1s\"")
+                  .ok());
+  ASSERT_TRUE(complete(config).ok());
+  EXPECT_EQ(config.causal_timestamps.batch_max, 20u);
+  EXPECT_EQ(config.causal_timestamps.alloc_ahead_buffer, std::chrono::seconds(1));
+  config.causal_timestamps.batch_max = 5;
+  EXPECT_FALSE(complete(config).ok());
+}
+
 TEST(PdConfig, IsCompletedFromWhatIsGiven) {
   PdConfig config;
   ASSERT_TRUE(settings_of(config).read_toml("name = \"a\"\nlease = 3\nclient-urls = \"http://127.0.0.1:1234\"").ok());
@@ -153,6 +183,14 @@ TEST(PdConfig, TheLifeTimeOfGarbageMustLetTransactionsLive) {
   EXPECT_NE(outcome("[gc]\nrun-interval = \"10ms\"").find("gc.run-interval"), std::string::npos);
   EXPECT_NE(outcome("[gc]\ntakeover-delay = \"1s\"").find("gc.takeover-delay"), std::string::npos);
   EXPECT_EQ(outcome("[gc]\nenable = \"yes\""), "gc.enable: \"yes\" is neither true nor false");
+}
+
+TEST(PdConfig, KeyspacesToBeMadeHaveProperNames) {
+  PdConfig config;
+  ASSERT_TRUE(settings_of(config).read_toml("[keyspace]\npre-alloc = [\"a\", \"b/c\"]").ok());
+  const auto listen = complete(config);
+  ASSERT_FALSE(listen.ok());
+  EXPECT_TRUE(listen.error().starts_with("keyspace.pre-alloc: illegal keyspace name \"b/c\"")) << listen.error();
 }
 
 TEST(PdConfig, MoreThanOneMemberIsRefused) {

@@ -72,6 +72,7 @@ int run(PdConfig config) {
     rpc::Router router;
     rpc::serve_pd(router, node);
     rpc::serve_etcd(router, node.etcd());
+    rpc::serve_keyspaces(router, node.keyspaces());
     auto started = rpc::Server::start({.addresses = *listen}, std::move(router));
     if (started.ok()) {
       server = std::move(*started);

@@ -1,5 +1,7 @@
 #include "cli/pd_config.h"
 
+#include "pd/keyspaces.h"
+
 namespace cairn::cli {
 
 namespace {
@@ -49,6 +51,7 @@ Settings settings_of(PdConfig& config) {
   settings.duration("gc.run-interval", config.gc.run_interval);
   settings.duration("gc.client-cache-time", config.gc.client_cache_time);
   settings.duration("gc.takeover-delay", config.node.gc_takeover_delay);
+  settings.list("keyspace.pre-alloc", config.node.keyspaces);
   auto& schedule = config.node.schedule;
   settings.number("replication.max-replicas", schedule.max_replicas);
   settings.duration("schedule.max-store-down-time", schedule.max_store_down_time);
@@ -69,6 +72,9 @@ Parsed<std::vector<std::string>> complete(PdConfig& config) {
   }
   if (members.size() == 1 && !members[0].starts_with(config.name + "=")) {
     return Err("initial-cluster does not name this member, " + config.name);
+  }
+  for (const auto& name : config.node.keyspaces) {
+    if (auto reason = pd::refuse_keyspace_name(name); !reason.empty()) return Err("keyspace.pre-alloc: " + reason);
   }
   if (config.node.schedule.max_replicas == 0) return Err(std::string("replication.max-replicas must be positive"));
   const auto ticks = config.lease / config.node.raft_tick;

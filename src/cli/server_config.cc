@@ -13,6 +13,12 @@ Settings settings_of(ServerConfig& config) {
   settings.labels("server.labels", config.store.labels);
   settings.text("storage.data-dir", config.data_dir);
   settings.size("storage.block-cache.capacity", config.kv.block_cache_bytes);
+  settings.number("storage.api-version", config.api_version);
+  settings.boolean("storage.enable-ttl", config.enable_ttl);
+  settings.duration("causal-ts.renew-interval", config.causal_timestamps.renew_interval);
+  settings.number("causal-ts.renew-batch-min-size", config.causal_timestamps.batch_min);
+  settings.number("causal-ts.renew-batch-max-size", config.causal_timestamps.batch_max);
+  settings.duration("causal-ts.alloc-ahead-buffer", config.causal_timestamps.alloc_ahead_buffer);
   settings.list("pd.endpoints", config.pd_endpoints);
   settings.text("log.level", config.log.level);
   settings.text("log.file.filename", config.log.file);
@@ -70,6 +76,33 @@ Settings settings_of(ServerConfig& config) {
   return settings;
 }
 
+namespace {
+
+Parsed<rawkv::ApiVersion> api_version(const ServerConfig& config) {
+  if (config.api_version == 1) return config.enable_ttl ? rawkv::ApiVersion::kV1Ttl : rawkv::ApiVersion::kV1;
+  if (config.api_version != 2) return Err(std::string("storage.api-version can only be set to 1 or 2"));
+  if (!config.enable_ttl) {
+    return Err(std::string("storage.enable-ttl must be true with storage.api-version 2: its values may expire"));
+  }
+  return rawkv::ApiVersion::kV2;
+}
+
+Parsed<void> check(const rawkv::CausalTimestampOptions& options) {
+  if (options.renew_interval <= Duration::zero()) return Err(std::string("causal-ts.renew-interval must be positive"));
+  if (options.alloc_ahead_buffer <= Duration::zero()) {
+    return Err(std::string("causal-ts.alloc-ahead-buffer must be positive"));
+  }
+  // PD has 2^18 timestamps a millisecond-step for the whole cluster.
+  constexpr uint32_t kLargest = 1 << 17;
+  if (options.batch_min == 0 || options.batch_max < options.batch_min || options.batch_max > kLargest) {
+    return Err("causal-ts.renew-batch-min-size and causal-ts.renew-batch-max-size must be from 1 to " +
+               std::to_string(kLargest) + ", the first not the larger");
+  }
+  return {};
+}
+
+}  // namespace
+
 Parsed<void> complete(ServerConfig& config) {
   TRY_ASSIGN(config.address, parse_address(config.address));
   if (config.advertise_address.empty()) config.advertise_address = config.address;
@@ -101,6 +134,8 @@ Parsed<void> complete(ServerConfig& config) {
   if (gc.tombstones_percent_threshold > 100 || gc.redundant_rows_percent_threshold > 100) {
     return Err(std::string("percentages of gc.auto-compaction are at most 100"));
   }
+  TRY_ASSIGN(config.store.api_version, api_version(config));
+  TRY(check(config.causal_timestamps));
   config.store.address = config.advertise_address;
   config.store.status_address = config.advertise_status_address;
   config.store.deploy_path = config.data_dir;

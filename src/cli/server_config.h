@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/settings.h"
 #include "engine/rocks/rocks_engine.h"
+#include "rawkv/causal_timestamps.h"
 #include "store/options.h"
 
 namespace cairn::cli {
@@ -20,7 +21,11 @@ struct ServerConfig {
   std::string data_dir = "./cairn-data";
   log::Options log;
   store::StoreOptions store;
+  rawkv::CausalTimestampOptions causal_timestamps;
   engine::RocksKvOptions kv;
+  // What the file says; complete() makes store.api_version of them.
+  uint32_t api_version = 1;
+  bool enable_ttl = false;
 };
 
 // The keys of TiKV's configuration file that exist here.

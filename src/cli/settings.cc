@@ -69,6 +69,14 @@ void Settings::duration(const std::string& name, Duration& place) {
   });
 }
 
+void Settings::boolean(const std::string& name, bool& place) {
+  add(name, [&place](const std::string& value) -> Parsed<void> {
+    if (value != "true" && value != "false") return Err("\"" + value + "\" is neither true nor false");
+    place = value == "true";
+    return {};
+  });
+}
+
 void Settings::labels(const std::string& name, std::map<std::string, std::string>& place) {
   label_tables_[name + "."] = &place;
   add(name, [&place](const std::string& value) -> Parsed<void> {

@@ -24,6 +24,7 @@ class Settings {
   void list(const std::string& name, std::vector<std::string>& place);
   void flag(const std::string& name, bool& place);  // true or false
   void duration(const std::string& name, Duration& place);
+  void boolean(const std::string& name, bool& place);  // true or false
   // A table whose keys are free ("server.labels"); or all of them at once, as "key=value,key=value".
   void labels(const std::string& name, std::map<std::string, std::string>& place);
   template <class T>

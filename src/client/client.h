@@ -34,6 +34,7 @@ namespace cairn::client {
 
 struct Options {
   ClusterId cluster;             // named in each request; unset: not checked by the servers
+  bool is_api_v2 = false;        // the stores are of API V2: keys are whole, with mode and keyspace in front
   Duration try_timeout = 2s;     // of one attempt of one call
   Duration budget = 20s;         // of one operation with all its attempts
   Duration backoff_first = 2ms;  // between attempts; doubles, with jitter

@@ -12,6 +12,12 @@ Effect write_effect(const Core& core) {
   return core.options.repeat_lost_raw_writes ? Effect::kRepeatable : Effect::kOnce;
 }
 
+// Raw keys are engine keys, except in API V2.
+KeyForm key_form(const Core& core) { return core.options.is_api_v2 ? KeyForm::kEncoded : KeyForm::kPlain; }
+Bytes engine_key(const Core& core, const Bytes& key) {
+  return core.options.is_api_v2 ? codec::encode_bytes(key) : key;
+}
+
 // Ends a write whose response has an error text.
 template <class Response>
 Outcome<void> written(const Response& response) {
@@ -45,9 +51,10 @@ runtime::Task<Outcome<void>> write_batches(CorePtr core, std::vector<Item> items
 runtime::Task<Outcome<std::optional<Bytes>>> get(CorePtr core, Bytes key) {
   auto effort = std::make_shared<Effort>(*core, Effect::kRead);
   kvrpcpb::RawGetRequest request;
-  request.set_key(key);
+  Bytes routed = engine_key(*core, key);
+  request.set_key(std::move(key));
   CO_TRY_ASSIGN(auto reply, co_await send<kvrpcpb::RawGetRequest, kvrpcpb::RawGetResponse>(
-                                core, effort, std::move(key), std::move(request), &api::Tikv::raw_get));
+                                core, effort, std::move(routed), std::move(request), &api::Tikv::raw_get));
   if (!reply.error().empty()) co_return Err(Error(Refused{reply.error()}));
   if (reply.not_found()) co_return std::optional<Bytes>();
   co_return std::optional<Bytes>(std::move(*reply.mutable_value()));
@@ -59,7 +66,7 @@ runtime::Task<Outcome<std::map<Bytes, Bytes>>> batch_get(CorePtr core, std::vect
   while (!keys.empty()) {
     std::sort(keys.begin(), keys.end());
     CO_TRY_ASSIGN(auto batches, co_await divide<Bytes>(
-                                    core, effort, std::move(keys), [](const Bytes& key) { return key; },
+                                    core, effort, std::move(keys), [core](const Bytes& key) { return engine_key(*core, key); },
                                     [](const Bytes& key) { return key.size(); }));
     keys.clear();
     for (auto& batch : batches) {
@@ -83,11 +90,12 @@ runtime::Task<Outcome<std::map<Bytes, Bytes>>> batch_get(CorePtr core, std::vect
 runtime::Task<Outcome<void>> put(CorePtr core, Bytes key, Bytes value, uint64_t ttl_seconds) {
   auto effort = std::make_shared<Effort>(*core, write_effect(*core));
   kvrpcpb::RawPutRequest request;
-  request.set_key(key);
+  Bytes routed = engine_key(*core, key);
+  request.set_key(std::move(key));
   request.set_value(std::move(value));
   request.set_ttl(ttl_seconds);
   CO_TRY_ASSIGN(const auto reply, co_await send<kvrpcpb::RawPutRequest, kvrpcpb::RawPutResponse>(
-                                      core, effort, std::move(key), std::move(request), &api::Tikv::raw_put));
+                                      core, effort, std::move(routed), std::move(request), &api::Tikv::raw_put));
   co_return written(reply);
 }
 
@@ -97,7 +105,7 @@ runtime::Task<Outcome<void>> batch_put(CorePtr core, std::vector<KeyValue> pairs
   pairs.clear();
   for (auto& [key, value] : sorted) pairs.push_back({key, std::move(value)});
   return write_batches<kvrpcpb::RawBatchPutRequest, kvrpcpb::RawBatchPutResponse>(
-      std::move(core), std::move(pairs), [](const KeyValue& pair) { return pair.key; },
+      core, std::move(pairs), [core](const KeyValue& pair) { return engine_key(*core, pair.key); },
       [](const KeyValue& pair) { return pair.key.size() + pair.value.size(); },
       [ttl_seconds](const std::vector<KeyValue>& batch) {
         kvrpcpb::RawBatchPutRequest request;
@@ -115,16 +123,17 @@ runtime::Task<Outcome<void>> batch_put(CorePtr core, std::vector<KeyValue> pairs
 runtime::Task<Outcome<void>> del(CorePtr core, Bytes key) {
   auto effort = std::make_shared<Effort>(*core, write_effect(*core));
   kvrpcpb::RawDeleteRequest request;
-  request.set_key(key);
+  Bytes routed = engine_key(*core, key);
+  request.set_key(std::move(key));
   CO_TRY_ASSIGN(const auto reply, co_await send<kvrpcpb::RawDeleteRequest, kvrpcpb::RawDeleteResponse>(
-                                      core, effort, std::move(key), std::move(request), &api::Tikv::raw_delete));
+                                      core, effort, std::move(routed), std::move(request), &api::Tikv::raw_delete));
   co_return written(reply);
 }
 
 runtime::Task<Outcome<void>> batch_delete(CorePtr core, std::vector<Bytes> keys) {
   std::sort(keys.begin(), keys.end());
   return write_batches<kvrpcpb::RawBatchDeleteRequest, kvrpcpb::RawBatchDeleteResponse>(
-      std::move(core), std::move(keys), [](const Bytes& key) { return key; },
+      core, std::move(keys), [core](const Bytes& key) { return engine_key(*core, key); },
       [](const Bytes& key) { return key.size(); },
       [](const std::vector<Bytes>& batch) {
         kvrpcpb::RawBatchDeleteRequest request;
@@ -141,7 +150,7 @@ runtime::Task<Outcome<std::vector<KeyValue>>> scan(CorePtr core, Bytes begin, By
   std::vector<KeyValue> out;
   while (out.size() < limit && (end.empty() || begin < end)) {
     const auto ask_for = static_cast<uint32_t>(std::min<size_t>(core->options.scan_page, limit - out.size()));
-    CO_TRY_ASSIGN(const auto stretch, co_await next_stretch(core, effort, KeyForm::kPlain, begin, end, direction));
+    CO_TRY_ASSIGN(const auto stretch, co_await next_stretch(core, effort, key_form(*core), begin, end, direction));
     kvrpcpb::RawScanRequest request;
     request.set_reverse(is_reverse);
     request.set_start_key(is_reverse ? stretch.end : stretch.begin);
@@ -167,7 +176,7 @@ runtime::Task<Outcome<void>> delete_range(CorePtr core, Bytes begin, Bytes end) 
   auto effort = std::make_shared<Effort>(*core, write_effect(*core));
   while (end.empty() || begin < end) {
     CO_TRY_ASSIGN(const auto stretch,
-                  co_await next_stretch(core, effort, KeyForm::kPlain, begin, end, Direction::kForward));
+                  co_await next_stretch(core, effort, key_form(*core), begin, end, Direction::kForward));
     kvrpcpb::RawDeleteRangeRequest request;
     request.set_start_key(stretch.begin);
     request.set_end_key(stretch.end);
@@ -186,13 +195,14 @@ runtime::Task<Outcome<Swapped>> compare_and_swap(CorePtr core, Bytes key, std::o
   // A second attempt could find its own first one, so a lost answer always ends it.
   auto effort = std::make_shared<Effort>(*core, Effect::kOnce);
   kvrpcpb::RawCASRequest request;
-  request.set_key(key);
+  Bytes routed = engine_key(*core, key);
+  request.set_key(std::move(key));
   request.set_previous_not_exist(!expected);
   if (expected) request.set_previous_value(std::move(*expected));
   request.set_delete_(!value);
   if (value) request.set_value(std::move(*value));
   CO_TRY_ASSIGN(auto reply, co_await send<kvrpcpb::RawCASRequest, kvrpcpb::RawCASResponse>(
-                                core, effort, std::move(key), std::move(request), &api::Tikv::raw_compare_and_swap));
+                                core, effort, std::move(routed), std::move(request), &api::Tikv::raw_compare_and_swap));
   if (!reply.error().empty()) co_return Err(Error(Refused{reply.error()}));
   Swapped swapped{reply.succeed(), std::nullopt};
   if (!reply.previous_not_exist()) swapped.previous = std::move(*reply.mutable_previous_value());

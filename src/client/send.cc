@@ -138,6 +138,7 @@ void fill_context(const Core& core, const RegionRoute& route, kvrpcpb::Context& 
   *context.mutable_region_epoch() = route.epoch;
   *context.mutable_peer() = route.peer;
   context.set_cluster_id(core.options.cluster.value);
+  if (core.options.is_api_v2) context.set_api_version(kvrpcpb::APIVersion::V2);
   context.set_max_execution_duration_ms(static_cast<uint64_t>(core.options.try_timeout / std::chrono::milliseconds(1)));
 }
 

@@ -35,6 +35,8 @@ class RegionSnapshot {
   // Whether max_ts has been raised by a fresh timestamp since this leader was elected. Until then no commit timestamp
   // may be chosen here (async commit, 1PC): a former leader's readers are not known yet.
   virtual bool is_max_ts_synced() const { return true; }
+  // That timestamp. Whatever a former leader's writes were stamped with lies below it.
+  virtual Timestamp max_ts_synced_at() const { return {}; }
   virtual ByteView start_key() const = 0;  // engine key; empty: no bound
   virtual ByteView end_key() const = 0;
 };

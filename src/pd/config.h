@@ -38,6 +38,7 @@ struct Options {
   std::string version = "8.5.0";    // told to etcd clients and in member lists
   std::string deploy_path;
   ScheduleConfig schedule;
+  std::vector<std::string> keyspaces;  // keyspace.pre-alloc: made beside DEFAULT when they are not there yet
 
   Duration tso_save_interval = std::chrono::seconds(5);  // how far ahead the bound of timestamps is saved
   Duration tso_update_interval = std::chrono::milliseconds(50);

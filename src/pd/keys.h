@@ -31,6 +31,10 @@ class Keys {
   Bytes barrier_prefix() const { return root_ + "/gc/safe_point/service/"; }     // JSON
   Bytes gc_other_owner() const { return root_ + "/gc/other_owner"; }             // JSON
   Bytes global_barrier_prefix() const { return root_ + "/gc/global_barrier/"; }  // JSON
+  Bytes keyspace_meta_prefix() const { return root_ + "/keyspaces/meta/"; }
+  Bytes keyspace_meta(uint32_t id) const { return fmt::format("{}/keyspaces/meta/{:08}", root_, id); }  // KeyspaceMeta
+  Bytes keyspace_id(const std::string& name) const { return root_ + "/keyspaces/id/" + name; }          // decimal
+  Bytes keyspace_alloc_id() const { return root_ + "/keyspaces/alloc_id"; }  // the last one given out, u64 big-endian
 
  private:
   Bytes root_;

@@ -58,10 +58,28 @@ class Node::Etcd final : public EtcdKv {
   std::shared_ptr<NodeCore> core_;
 };
 
+class Node::KeyspaceService final : public api::Keyspaces {
+ public:
+  KeyspaceService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
+      : executor_(std::move(executor)), core_(std::move(core)) {}
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                         \
+  void method(api::Call<Req, Resp> call) override {                  \
+    hand_over(executor_, core_, std::move(call), &NodeCore::method); \
+  }
+  CAIRN_KEYSPACE_UNARY(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::shared_ptr<NodeCore> core_;
+};
+
 Node::Node(Options options, Dependencies dependencies)
     : executor_(dependencies.executors.make("pd")),
       core_(std::make_shared<NodeCore>(std::move(options), std::move(dependencies), executor_)),
-      etcd_(std::make_unique<Etcd>(executor_, core_)) {}
+      etcd_(std::make_unique<Etcd>(executor_, core_)),
+      keyspaces_(std::make_unique<KeyspaceService>(executor_, core_)) {}
 
 Node::~Node() = default;
 
@@ -82,6 +100,8 @@ void Node::ask_gc_turn(std::function<void(api::GcTurn)> done) {
 }
 
 EtcdKv& Node::etcd() { return *etcd_; }
+
+api::Keyspaces& Node::keyspaces() { return *keyspaces_; }
 
 void Node::receive(Bytes message) {
   executor_->post([core = core_, message = std::move(message)] { core->receive(message); });

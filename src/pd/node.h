@@ -17,6 +17,7 @@
 #include <string>
 
 #include "api/gc_turn.h"
+#include "api/keyspace.h"
 #include "api/pd.h"
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -76,6 +77,8 @@ class Node : public api::Pd {
 
   // The etcd v3 API over the same store.
   EtcdKv& etcd();
+  // keyspacepb.Keyspace.
+  api::Keyspaces& keyspaces();
   // A Raft message from another member.
   void receive(Bytes message);
 
@@ -87,9 +90,11 @@ class Node : public api::Pd {
 
  private:
   class Etcd;
+  class KeyspaceService;
   std::shared_ptr<runtime::Executor> executor_;
   std::shared_ptr<NodeCore> core_;
   std::unique_ptr<Etcd> etcd_;
+  std::unique_ptr<KeyspaceService> keyspaces_;
 };
 
 }  // namespace cairn::pd

@@ -116,6 +116,8 @@ runtime::Task<void> NodeCore::serve_bootstrap(api::Call<pdpb::BootstrapRequest, 
       const auto put = regions_.put(std::move(first));
       CHECK(put.ok(), "the first region: {}", put.error());
       LOG_INFO("cluster {} is bootstrapped by store {}", cluster_id_, store->id());
+      const std::string lack = co_await make_keyspaces(leadership);
+      if (!lack.empty()) LOG_ERROR("not all keyspaces could be made: {}", lack);
       finish(std::move(call));
     }
   }

@@ -94,6 +94,12 @@ runtime::Task<void> NodeCore::begin_leadership(uint64_t leadership) {
   if (!co_await choose_cluster_id(leadership)) co_return;
   keys_ = Keys(cluster_id_);
   load_cluster();
+  if (cluster_) {
+    // A cluster that was made before, with fewer keyspaces.
+    const std::string reason = co_await make_keyspaces(leadership);
+    if (leadership != leadership_ || stopping_) co_return;
+    if (!reason.empty()) LOG_ERROR("not all keyspaces could be made: {}", reason);
+  }
   tso_.reset(wall_ms(), (number_of(group_.store().value(keys_.timestamp())) + 999'999) / 1'000'000);
   ids_.reset(number_of(group_.store().value(keys_.alloc_id())));
   save_tso_bound();  // serving begins when it is saved

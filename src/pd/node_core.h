@@ -7,7 +7,7 @@
 //
 // Files: node_core.cc (life, leadership, admission), node_tso.cc (timestamps and ids), node_cluster.cc (members,
 // bootstrap, stores), node_regions.cc (heartbeats, routing, splits), node_schedule.cc (operators), node_gc.cc,
-// node_etcd.cc. Tests: node_test.cc.
+// node_keyspace.cc, node_etcd.cc. Tests: node_test.cc.
 #pragma once
 
 #include <deque>
@@ -49,6 +49,10 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
 #define CAIRN_DECLARE(Service, Rpc, method, Req, Resp) void etcd_##method(api::Call<Req, Resp> call);
   CAIRN_ETCD_UNARY(CAIRN_DECLARE)
   CAIRN_ETCD_ORDERED(CAIRN_DECLARE)
+#undef CAIRN_DECLARE
+
+#define CAIRN_DECLARE(Rpc, method, Req, Resp) void method(api::Call<Req, Resp> call);
+  CAIRN_KEYSPACE_UNARY(CAIRN_DECLARE)
 #undef CAIRN_DECLARE
 
   void open_stream(uint64_t stream, api::RegionHeartbeatSink sink);
@@ -149,6 +153,12 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   // The own collector's act is refused (the answer says why) while another is the owner; any other's act makes it so.
   std::optional<std::string> judge_gc_act(const pdpb::RequestHeader& header, const std::string& act, MetaTxn& writes);
   Task<void> serve_gc_turn(std::function<void(api::GcTurn)> done);
+
+  // --- keyspaces (node_keyspace.cc)
+  // Makes DEFAULT and those of the options that are not there; empty, or why it could not.
+  Task<std::string> make_keyspaces(uint64_t leadership);
+  Task<void> serve_update_keyspace_state(
+      api::Call<keyspacepb::UpdateKeyspaceStateRequest, keyspacepb::UpdateKeyspaceStateResponse> call);
 
   // --- etcd (node_etcd.cc)
   template <class Header>

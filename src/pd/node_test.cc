@@ -24,6 +24,7 @@ class NodeTest : public testing::Test {
     Options options;
     options.members = {{1, "pd1", {"http://127.0.0.1:2379"}, {"http://127.0.0.1:2380"}}};
     options.raft_log_gc_entries = 20;
+    options.keyspaces = keyspaces_;
     node_ = std::make_unique<Node>(options, Dependencies{clock_, *executors_, *kv_, *log_, 7, nullptr,
                                                          [](const std::string& what) { FAIL() << what; }});
     std::optional<api::Status> status;
@@ -82,6 +83,16 @@ class NodeTest : public testing::Test {
     node_->ask_gc_turn([&](api::GcTurn told) { turn = std::move(told); });
     EXPECT_TRUE(loop_.run_until([&] { return turn.has_value(); }, std::chrono::seconds(30)));
     return std::move(*turn);
+  }
+
+  keyspacepb::LoadKeyspaceResponse load_keyspace(const std::string& name) {
+    keyspacepb::LoadKeyspaceRequest request;
+    request.mutable_header()->set_cluster_id(cluster_id_);
+    request.set_name(name);
+    auto reply =
+        ask<keyspacepb::LoadKeyspaceResponse>(node_->keyspaces(), request, &api::Keyspaces::load_keyspace);
+    EXPECT_TRUE(reply.ok());
+    return reply.ok() ? std::move(*reply) : keyspacepb::LoadKeyspaceResponse();
   }
 
   uint64_t next_ts(uint32_t count = 1) {
@@ -156,6 +167,7 @@ class NodeTest : public testing::Test {
   std::unique_ptr<runtime::SimExecutors> executors_;
   std::unique_ptr<engine::KvEngine> kv_;
   std::unique_ptr<engine::RaftLogEngine> log_;
+  std::vector<std::string> keyspaces_;
   std::unique_ptr<Node> node_;
   std::unique_ptr<api::RegionHeartbeatStream> stream_;
   std::vector<pdpb::RegionHeartbeatResponse> commands_;
@@ -554,6 +566,38 @@ TEST_F(NodeTest, ALeaseThatIsNotKeptTakesItsKeysWithIt) {
   loop_.run_for(std::chrono::seconds(3));
   EXPECT_EQ(ask<etcdserverpb::RangeResponse>(node_->etcd(), range, &EtcdKv::range)->count(), 0);
   EXPECT_EQ(ask<etcdserverpb::LeaseKeepAliveResponse>(node_->etcd(), keep, &EtcdKv::lease_keep_alive)->ttl(), 0);
+}
+
+TEST_F(NodeTest, KeyspacesAreMadeAtTheBootstrapAndStayThroughARestart) {
+  keyspaces_ = {"tenant"};
+  start();
+  ASSERT_EQ(load_keyspace("DEFAULT").header().error().type(), pdpb::NOT_BOOTSTRAPPED);
+  ASSERT_EQ(bootstrap().header().error().type(), pdpb::OK);
+  EXPECT_EQ(load_keyspace("DEFAULT").keyspace().id(), 0u);
+  EXPECT_EQ(load_keyspace("tenant").keyspace().id(), 1u);
+  EXPECT_EQ(load_keyspace("none").header().error().type(), pdpb::ENTRY_NOT_FOUND);
+  keyspacepb::UpdateKeyspaceStateRequest disable;
+  disable.mutable_header()->set_cluster_id(cluster_id_);
+  disable.set_id(1);
+  disable.set_state(keyspacepb::DISABLED);
+  auto disabled = ask<keyspacepb::UpdateKeyspaceStateResponse>(node_->keyspaces(), disable,
+                                                               &api::Keyspaces::update_keyspace_state);
+  ASSERT_TRUE(disabled.ok());
+  EXPECT_EQ(disabled->keyspace().state(), keyspacepb::DISABLED);
+  disable.set_id(0);
+  disabled = ask<keyspacepb::UpdateKeyspaceStateResponse>(node_->keyspaces(), disable,
+                                                          &api::Keyspaces::update_keyspace_state);
+  EXPECT_EQ(disabled->header().error().message(), "cannot modify default keyspace's state");
+  stop();
+  keyspaces_ = {"tenant", "another"};
+  start();
+  EXPECT_EQ(load_keyspace("tenant").keyspace().state(), keyspacepb::DISABLED);
+  EXPECT_EQ(load_keyspace("another").keyspace().id(), 2u) << "the settings name a new one";
+  keyspacepb::GetAllKeyspacesRequest all;
+  all.mutable_header()->set_cluster_id(cluster_id_);
+  EXPECT_EQ(ask<keyspacepb::GetAllKeyspacesResponse>(node_->keyspaces(), all, &api::Keyspaces::get_all_keyspaces)
+                ->keyspaces_size(),
+            3);
 }
 
 }  // namespace

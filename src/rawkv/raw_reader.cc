@@ -1,44 +1,60 @@
 // RawReader: raw reads over one snapshot. Tests: rawkv_test.cc.
 #include <algorithm>
 
+#include "base/codec.h"
 #include "base/crc.h"
+#include "rawkv/cursor.h"
 #include "rawkv/rawkv.h"
 #include "rawkv/validation.h"
 #include "rawkv/value.h"
 
 namespace cairn::rawkv {
 
-bool RawReader::is_in_region(ByteView key) const {
-  return key >= snapshot_.start_key() && (snapshot_.end_key().empty() || key < snapshot_.end_key());
+bool RawReader::is_in_region(ByteView engine_key) const {
+  return engine_key >= snapshot_.start_key() && (snapshot_.end_key().empty() || engine_key < snapshot_.end_key());
 }
 
-Failure RawReader::not_in_region(ByteView key) const {
+Failure RawReader::not_in_region(ByteView engine_key) const {
   engine::RegionDescription region;
   region.id = snapshot_.region_id();
   region.start_key = Bytes(snapshot_.start_key());
   region.end_key = Bytes(snapshot_.end_key());
-  return engine::RegionError(engine::KeyNotInRegion{Bytes(key), std::move(region)});
+  return engine::RegionError(engine::KeyNotInRegion{Bytes(engine_key), std::move(region)});
 }
 
-// The value under the key unless it is expired.
+engine::Result<std::optional<Bytes>> RawReader::newest(engine::Cf cf, ByteView engine_key) const {
+  if (config_.api_version != ApiVersion::kV2) return snapshot_.get(cf, engine_key);
+  engine::IterOptions options;
+  options.lower = Bytes(engine_key);
+  options.upper = prefix_end(engine_key);
+  options.prefix_same_as_start = true;
+  const auto it = snapshot_.iterator(cf, std::move(options));
+  it->seek(codec::append_ts(engine_key, Timestamp::max()));
+  if (it->valid()) return std::optional(Bytes(it->value()));
+  TRY(it->status());
+  return std::optional<Bytes>();
+}
+
+// The value under the key unless it is deleted or expired.
 Answer<std::optional<Bytes>> RawReader::get_live(engine::Cf cf, ByteView key, uint64_t* expires_s) const {
   TRY(check_key(config_, key));
-  if (!is_in_region(key)) return Err(not_in_region(key));
-  TRY_ASSIGN(auto stored, snapshot_.get(cf, key));
+  const Bytes stored_key = engine_key(config_.api_version, key);
+  if (!is_in_region(stored_key)) return Err(not_in_region(stored_key));
+  TRY_ASSIGN(auto stored, newest(cf, stored_key));
   if (!stored) return std::optional<Bytes>();
   TRY_ASSIGN(const StoredValue value, decode_value(config_.api_version, *stored));
-  if (value.is_expired(now_s_)) return std::optional<Bytes>();
+  if (!value.is_live(now_s_)) return std::optional<Bytes>();
   if (expires_s) *expires_s = value.expires_s;
   return std::optional(Bytes(value.value));
 }
 
 Answer<std::optional<Bytes>> RawReader::get(ByteView cf, ByteView key) const {
-  TRY_ASSIGN(const engine::Cf family, check_cf(cf));
+  TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
   return get_live(family, key, nullptr);
 }
 
 Answer<std::vector<KvPair>> RawReader::batch_get(ByteView cf, const std::vector<Bytes>& keys) const {
-  TRY_ASSIGN(const engine::Cf family, check_cf(cf));
+  TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
   std::vector<KvPair> pairs;
   for (const auto& key : keys) {
     TRY_ASSIGN(auto value, get_live(family, key, nullptr));
@@ -48,7 +64,7 @@ Answer<std::vector<KvPair>> RawReader::batch_get(ByteView cf, const std::vector<
 }
 
 Answer<std::vector<KvPair>> RawReader::scan(ByteView cf, const Scan& scan) const {
-  TRY_ASSIGN(const engine::Cf family, check_cf(cf));
+  TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
   std::vector<KvPair> pairs;
   TRY(append_scan(family, scan, pairs));
   return pairs;
@@ -56,7 +72,7 @@ Answer<std::vector<KvPair>> RawReader::scan(ByteView cf, const Scan& scan) const
 
 Answer<std::vector<KvPair>> RawReader::batch_scan(ByteView cf, const std::vector<KeyRange>& ranges, uint32_t each_limit,
                                                   bool key_only, bool reverse) const {
-  TRY_ASSIGN(const engine::Cf family, check_cf(cf));
+  TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
   std::vector<KvPair> pairs;
   for (const auto& range : ranges) {
     TRY(append_scan(family, {range.start, range.end, each_limit, key_only, reverse}, pairs));
@@ -68,37 +84,34 @@ Answer<void> RawReader::append_scan(engine::Cf cf, const Scan& scan, std::vector
   if (scan.limit > config_.scan_limit_max) {
     return Err(InvalidRequest{fmt::format("scan limit {} exceeds {}", scan.limit, config_.scan_limit_max)});
   }
+  const Bytes start = engine_bound(config_.api_version, scan.start);
+  const Bytes end = engine_bound(config_.api_version, scan.end);
   // The end from which the scan starts must be the region's; the other one is clipped.
-  const bool is_outside =
-      scan.reverse ? !scan.start.empty() && (ByteView(scan.start) < snapshot_.start_key() ||
-                                             (!snapshot_.end_key().empty() && scan.start > snapshot_.end_key()))
-                   : !is_in_region(scan.start);
-  if (is_outside) return Err(not_in_region(scan.start));
+  const bool is_outside = scan.reverse
+                              ? !start.empty() && (ByteView(start) < snapshot_.start_key() ||
+                                                   (!snapshot_.end_key().empty() && start > snapshot_.end_key()))
+                              : !is_in_region(start);
+  if (is_outside) return Err(not_in_region(start));
 
-  engine::IterOptions options;
-  options.lower = scan.reverse ? scan.end : scan.start;
-  options.upper = scan.reverse ? scan.start : scan.end;
-  options.key_only = scan.key_only && config_.api_version == ApiVersion::kV1;
+  Cursor::Options options;
+  options.cf = cf;
+  options.lower = scan.reverse ? end : start;
+  options.upper = scan.reverse ? start : end;
+  options.direction = scan.reverse ? Cursor::Direction::kBackward : Cursor::Direction::kForward;
+  options.key_only = scan.key_only;
+  options.now_s = now_s_;
   if (!options.upper.empty() && options.lower >= options.upper) return {};
-  auto it = snapshot_.iterator(cf, std::move(options));
-  uint32_t found = 0;
-  for (scan.reverse ? it->seek_to_last() : it->seek_to_first(); found < scan.limit && it->valid();
-       scan.reverse ? it->prev() : it->next()) {
-    Bytes value;
-    if (!scan.key_only || config_.api_version != ApiVersion::kV1) {
-      TRY_ASSIGN(const StoredValue stored, decode_value(config_.api_version, it->value()));
-      if (stored.is_expired(now_s_)) continue;
-      if (!scan.key_only) value = Bytes(stored.value);
-    }
-    out.push_back({Bytes(it->key()), std::move(value)});
-    ++found;
+  Cursor cursor(snapshot_, config_.api_version, std::move(options));
+  for (uint32_t found = 0; found < scan.limit; ++found) {
+    TRY_ASSIGN(const bool is_pair, cursor.next());
+    if (!is_pair) break;
+    out.push_back({Bytes(cursor.user_key()), scan.key_only ? Bytes() : Bytes(cursor.value())});
   }
-  TRY(it->status());
   return {};
 }
 
 Answer<std::optional<uint64_t>> RawReader::key_ttl(ByteView cf, ByteView key) const {
-  TRY_ASSIGN(const engine::Cf family, check_cf(cf));
+  TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
   if (config_.api_version == ApiVersion::kV1) return Err(InvalidRequest{"ttl is not enabled"});
   uint64_t expires_s = 0;
   TRY_ASSIGN(auto value, get_live(family, key, &expires_s));
@@ -109,20 +122,21 @@ Answer<std::optional<uint64_t>> RawReader::key_ttl(ByteView cf, ByteView key) co
 Answer<RawReader::Checksum> RawReader::checksum(const std::vector<KeyRange>& ranges) const {
   Checksum sum;
   for (const auto& range : ranges) {
-    if (!is_in_region(range.start)) return Err(not_in_region(range.start));
-    engine::IterOptions options;
-    options.lower = range.start;
-    options.upper = range.end;
+    Cursor::Options options;
+    options.lower = engine_bound(config_.api_version, range.start);
+    options.upper = engine_bound(config_.api_version, range.end);
+    if (!is_in_region(options.lower)) return Err(not_in_region(options.lower));
+    if (!options.upper.empty() && options.lower >= options.upper) continue;
     options.fill_cache = false;
-    auto it = snapshot_.iterator(engine::Cf::kDefault, std::move(options));
-    for (it->seek_to_first(); it->valid(); it->next()) {
-      TRY_ASSIGN(const StoredValue stored, decode_value(config_.api_version, it->value()));
-      if (stored.is_expired(now_s_)) continue;
-      sum.checksum ^= crc64(stored.value, crc64(it->key()));
+    options.now_s = now_s_;
+    Cursor cursor(snapshot_, config_.api_version, std::move(options));
+    while (true) {
+      TRY_ASSIGN(const bool is_pair, cursor.next());
+      if (!is_pair) break;
+      sum.checksum ^= crc64(cursor.value(), crc64(cursor.user_key()));
       sum.kvs += 1;
-      sum.bytes += it->key().size() + stored.value.size();
+      sum.bytes += cursor.user_key().size() + cursor.value().size();
     }
-    TRY(it->status());
   }
   return sum;
 }

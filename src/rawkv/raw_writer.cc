@@ -1,7 +1,9 @@
 // RawWriter: raw writes as tasks. Validation comes first, then latches (only where a compare-and-swap may race), then
 // replication. Tests: rawkv_test.cc.
+#include <algorithm>
 #include <utility>
 
+#include "base/codec.h"
 #include "rawkv/rawkv.h"
 #include "rawkv/validation.h"
 #include "rawkv/value.h"
@@ -23,8 +25,13 @@ std::vector<Bytes> latch_keys(bool for_cas, std::vector<Bytes> keys) {
 
 }  // namespace
 
-RawWriter::RawWriter(engine::RegionStore& store, const runtime::Clock& clock, Config config)
-    : store_(store), clock_(clock), config_(config), latches_(store.executor()) {}
+RawWriter::RawWriter(engine::RegionStore& store, const runtime::Clock& clock, Config config,
+                     FetchTimestamps timestamps)
+    : store_(store),
+      clock_(clock),
+      config_(config),
+      latches_(store.executor()),
+      timestamps_(store.executor(), clock, config.causal_timestamps, std::move(timestamps)) {}
 
 Task<Answer<void>> RawWriter::write(std::vector<Bytes> latch_keys, std::vector<Modify> changes,
                                     engine::RegionRequest request) {
@@ -35,8 +42,37 @@ Task<Answer<void>> RawWriter::write(std::vector<Bytes> latch_keys, std::vector<M
   auto held = co_await latches_.acquire(Latches::slots_of(latch_keys));
   if (clock_.now() > request.deadline) co_return Err(late());
   if (changes.empty()) co_return Answer<void>();
-  CO_TRY(co_await store_.write(request, Term(), {std::move(changes), false}));
+  co_return co_await propose(std::move(changes), nullptr, std::move(request));
+}
+
+Task<Answer<void>> RawWriter::propose(std::vector<Modify> changes, engine::RegionSnapshotPtr snapshot,
+                                      engine::RegionRequest request) {
+  const bool has_puts = std::any_of(changes.begin(), changes.end(),
+                                    [](const Modify& change) { return change.op == Modify::Op::kPut; });
+  if (config_.api_version == ApiVersion::kV2 && has_puts) {
+    if (!snapshot) {
+      CO_TRY_ASSIGN(snapshot, co_await store_.snapshot(request));
+    }
+    if (!snapshot->is_max_ts_synced()) co_return Err(engine::RegionError(engine::MaxTimestampNotSynced{}));
+    auto ts = co_await timestamps_.next(snapshot->max_ts_synced_at());
+    if (!ts.ok()) {
+      co_return Err(engine::RegionError(engine::ServerIsBusy{"PD gives no timestamp: " + ts.error(), {}}));
+    }
+    // From here to the proposal nothing may wait: proposals go in the order of their timestamps.
+    for (auto& change : changes) {
+      if (change.op == Modify::Op::kPut) change.key = codec::append_ts(change.key, *ts);
+    }
+  }
+  // With the view's term: if the leader changed since, its timestamps may lie above this one.
+  const Term term = snapshot ? snapshot->term() : Term();
+  CO_TRY(co_await store_.write(std::move(request), term, {std::move(changes), false}));
   co_return Answer<void>();
+}
+
+Modify RawWriter::deletion(engine::Cf cf, ByteView key) const {
+  Bytes stored = engine_key(config_.api_version, key);
+  if (config_.api_version == ApiVersion::kV2) return Modify::put(cf, std::move(stored), encode_tombstone());
+  return Modify::del(cf, std::move(stored));
 }
 
 Task<Answer<void>> RawWriter::put(RawPut command, engine::RegionRequest request) {
@@ -49,7 +85,7 @@ Task<Answer<void>> RawWriter::put(RawPut command, engine::RegionRequest request)
 }
 
 Task<Answer<void>> RawWriter::batch_put(RawBatchPut command, engine::RegionRequest request) {
-  CO_TRY_ASSIGN(const engine::Cf cf, check_cf(command.cf));
+  CO_TRY_ASSIGN(const engine::Cf cf, check_cf(config_, command.cf));
   if (command.ttls_s.size() > 1 && command.ttls_s.size() != command.pairs.size()) {
     co_return Err(InvalidRequest{fmt::format("{} ttls for {} pairs", command.ttls_s.size(), command.pairs.size())});
   }
@@ -63,37 +99,40 @@ Task<Answer<void>> RawWriter::batch_put(RawBatchPut command, engine::RegionReque
                            : command.ttls_s.size() == 1 ? command.ttls_s.front()
                                                         : command.ttls_s[i];
     CO_TRY_ASSIGN(const uint64_t expires_s, check_ttl(config_, ttl_s, now_s));
-    changes.push_back(Modify::put(cf, pair.key, encode_value(config_.api_version, pair.value, expires_s)));
+    changes.push_back(Modify::put(cf, engine_key(config_.api_version, pair.key),
+                                  encode_value(config_.api_version, pair.value, expires_s)));
     keys.push_back(pair.key);
   }
   co_return co_await write(latch_keys(command.for_cas, std::move(keys)), std::move(changes), std::move(request));
 }
 
 Task<Answer<void>> RawWriter::del(RawDelete command, engine::RegionRequest request) {
-  CO_TRY_ASSIGN(const engine::Cf cf, check_cf(command.cf));
+  CO_TRY_ASSIGN(const engine::Cf cf, check_cf(config_, command.cf));
   std::vector<Modify> changes;
   for (const auto& key : command.keys) {
     CO_TRY(check_key(config_, key));
-    changes.push_back(Modify::del(cf, key));
+    changes.push_back(deletion(cf, key));
   }
   co_return co_await write(latch_keys(command.for_cas, std::move(command.keys)), std::move(changes),
                            std::move(request));
 }
 
 Task<Answer<void>> RawWriter::delete_range(RawDeleteRange command, engine::RegionRequest request) {
-  CO_TRY_ASSIGN(const engine::Cf cf, check_cf(command.cf));
+  CO_TRY_ASSIGN(const engine::Cf cf, check_cf(config_, command.cf));
   CO_TRY(check_key(config_, command.range.start));
   CO_TRY(check_key(config_, command.range.end));
   std::vector<Modify> changes;
   if (command.range.end.empty() || command.range.start < command.range.end) {
-    changes.push_back(Modify::delete_range(cf, std::move(command.range.start), std::move(command.range.end)));
+    // Versions and all.
+    changes.push_back(Modify::delete_range(cf, engine_bound(config_.api_version, command.range.start),
+                                           engine_bound(config_.api_version, command.range.end)));
   }
   co_return co_await write({}, std::move(changes), std::move(request));
 }
 
 Task<Answer<RawCompareAndSwapResult>> RawWriter::compare_and_swap(RawCompareAndSwap command,
                                                                   engine::RegionRequest request) {
-  CO_TRY_ASSIGN(const engine::Cf cf, check_cf(command.cf));
+  CO_TRY_ASSIGN(const engine::Cf cf, check_cf(config_, command.cf));
   CO_TRY(check_key(config_, command.key));
   const uint64_t now_s = clock_.wall_now().seconds();
   CO_TRY_ASSIGN(const uint64_t expires_s, check_ttl(config_, command.del ? 0 : command.ttl_s, now_s));
@@ -109,10 +148,13 @@ Task<Answer<RawCompareAndSwapResult>> RawWriter::compare_and_swap(RawCompareAndS
   if (result.previous != command.expected) co_return result;
   result.succeed = true;
   std::vector<Modify> changes;
-  changes.push_back(command.del
-                        ? Modify::del(cf, command.key)
-                        : Modify::put(cf, command.key, encode_value(config_.api_version, command.value, expires_s)));
-  CO_TRY(co_await store_.write(request, snapshot->term(), {std::move(changes), false}));
+  if (command.del) {
+    changes.push_back(deletion(cf, command.key));
+  } else {
+    changes.push_back(Modify::put(cf, engine_key(config_.api_version, command.key),
+                                  encode_value(config_.api_version, command.value, expires_s)));
+  }
+  CO_TRY(co_await propose(std::move(changes), std::move(snapshot), std::move(request)));
   co_return result;
 }
 

@@ -1,10 +1,14 @@
 // The raw API: keys and values without transactions. Reads are synchronous functions over one region's snapshot, for
 // any thread; writes are tasks of RawWriter, one per shard, on the shard's executor.
 //
-// Keys are user keys; in API V1 and V1TTL they are the engine keys. V1TTL values end in a u64 big-endian expiry time in
-// seconds (0: never). Answers carry `error` texts where TiKV answers with the `error` field; region errors and broken
-// engines are Failure.
-// Tests: rawkv_test.cc.
+// Keys are user keys; api_version.h says how they and their values are stored. Answers carry `error` texts where TiKV
+// answers with the `error` field; region errors and broken engines are Failure.
+//
+// Versions of API V2. A write puts a new version under its key; a deletion puts a tombstone; a read takes the newest.
+// So the newest must always be the one that was acknowledged last: a shard gives a write its timestamp and proposes it
+// in one go, on its executor, and under a new leader timestamps begin above one that was fetched after its election
+// (RegionSnapshot::max_ts_synced_at), hence above all that an earlier leader can have used (INV-RAW-NEWEST).
+// Tests: rawkv_test.cc, scan_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +21,17 @@
 #include "base/result.h"
 #include "engine/error.h"
 #include "engine/region_store.h"
+#include "rawkv/api_version.h"
+#include "rawkv/causal_timestamps.h"
 #include "runtime/clock.h"
 #include "runtime/latches.h"
 #include "runtime/task.h"
 
 namespace cairn::rawkv {
 
-enum class ApiVersion : uint8_t { kV1, kV1Ttl };
-
 struct Config {
   ApiVersion api_version = ApiVersion::kV1;
+  CausalTimestampOptions causal_timestamps;  // of V2
   size_t max_key_size = 8u << 10;
   uint32_t scan_limit_max = 10'240 * 10;  // a scan that asks for more pairs is refused
 };
@@ -52,7 +57,7 @@ struct KeyRange {
   Bytes end;
 };
 
-// Reads. `cf` is the name in the request: "" is "default". `now_s` is the wall clock in seconds, for expiry.
+// Reads. `cf` is the name in the request: "" is "default", and all that V2 knows. `now_s` is the wall clock in seconds, for expiry.
 class RawReader {
  public:
   RawReader(const engine::RegionSnapshot& snapshot, const Config& config, uint64_t now_s)
@@ -85,8 +90,10 @@ class RawReader {
   Answer<Checksum> checksum(const std::vector<KeyRange>& ranges) const;
 
  private:
-  bool is_in_region(ByteView key) const;
-  Failure not_in_region(ByteView key) const;
+  bool is_in_region(ByteView engine_key) const;
+  Failure not_in_region(ByteView engine_key) const;
+  // The stored bytes under the key, in V2 of its newest version.
+  engine::Result<std::optional<Bytes>> newest(engine::Cf cf, ByteView engine_key) const;
   Answer<std::optional<Bytes>> get_live(engine::Cf cf, ByteView key, uint64_t* expires_s) const;
   Answer<void> append_scan(engine::Cf cf, const Scan& scan, std::vector<KvPair>& out) const;
 
@@ -134,8 +141,9 @@ struct RawCompareAndSwap {
 // latches; plain writes go straight to replication.
 class RawWriter {
  public:
-  // All must outlive the writer, and the writer its running tasks.
-  RawWriter(engine::RegionStore& store, const runtime::Clock& clock, Config config);
+  // `timestamps` is where those of V2 come from (unused else). All must outlive the writer, and the writer its running
+  // tasks.
+  RawWriter(engine::RegionStore& store, const runtime::Clock& clock, Config config, FetchTimestamps timestamps);
 
   runtime::Task<Answer<void>> put(RawPut command, engine::RegionRequest request);
   runtime::Task<Answer<void>> batch_put(RawBatchPut command, engine::RegionRequest request);
@@ -147,11 +155,17 @@ class RawWriter {
  private:
   runtime::Task<Answer<void>> write(std::vector<Bytes> latch_keys, std::vector<engine::Modify> changes,
                                     engine::RegionRequest request);
+  // Proposes the changes; in V2 each put gets its timestamp first. `snapshot`: the view that they follow from, if any.
+  runtime::Task<Answer<void>> propose(std::vector<engine::Modify> changes, engine::RegionSnapshotPtr snapshot,
+                                      engine::RegionRequest request);
+  // The change that takes a key away: in V2 a tombstone.
+  engine::Modify deletion(engine::Cf cf, ByteView key) const;
 
   engine::RegionStore& store_;
   const runtime::Clock& clock_;
   const Config config_;
   runtime::Latches latches_;
+  CausalTimestamps timestamps_;
 };
 
 }  // namespace cairn::rawkv

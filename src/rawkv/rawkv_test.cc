@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 
+#include "base/codec.h"
 #include "base/crc.h"
 #include "engine/memory/local_region_store.h"
 #include "engine/memory/memory_engine.h"
@@ -16,7 +18,7 @@ namespace {
 struct World {
   explicit World(ApiVersion version = ApiVersion::kV1,
                  engine::RegionDescription region = engine::LocalRegionStore::whole_key_space())
-      : config{version},
+      : config{.api_version = version},
         store(engine::open_memory_kv(std::make_shared<engine::MemoryDisk>()), *executor, std::move(region)) {}
 
   template <class T>
@@ -45,7 +47,15 @@ struct World {
   std::shared_ptr<runtime::Executor> executor = executors.make("shard");
   Config config;
   engine::LocalRegionStore store;
-  RawWriter writer{store, clock, config};
+  // The source of V2's timestamps; a test may silence it.
+  Timestamp last_ts{1000};
+  bool has_timestamps = true;
+  static runtime::Task<Result<Timestamp, std::string>> fetch(World* world, uint32_t count) {
+    if (!world->has_timestamps) co_return Err(std::string("away"));
+    world->last_ts = world->last_ts + count;
+    co_return world->last_ts;
+  }
+  RawWriter writer{store, clock, config, [this](uint32_t count) { return fetch(this, count); }};
   std::vector<engine::RegionSnapshotPtr> snapshots;
 };
 
@@ -153,7 +163,7 @@ TEST(RawKv, RefusesWhatIsWrong) {
   World world;
   EXPECT_EQ(refusal(world.reader().get("raft", "a")), "invalid cf name: raft");
   EXPECT_EQ(refusal(world.reader().get("x", "a")), "invalid cf name: x");
-  EXPECT_EQ(refusal(world.put("a", "1", 5)), "ttl is not enabled");
+  EXPECT_EQ(refusal(world.put("a", "1", 5)), "ttl is not enabled, but get put request with ttl");
   EXPECT_EQ(refusal(world.reader().key_ttl("", "a")), "ttl is not enabled");
   EXPECT_EQ(refusal(world.put(Bytes(8193, 'k'), "1")), "max key size exceeded, size: 8193, limit: 8192");
   EXPECT_TRUE(world.put(Bytes(8192, 'k'), "1").ok());
@@ -175,6 +185,92 @@ TEST(RawKv, KeysOutsideTheRegionAreRegionErrors) {
   EXPECT_TRUE(is_outside(world.reader().scan("", {"a", "z", 10})));
   EXPECT_TRUE(is_outside(world.put("a", "1")));
   EXPECT_TRUE(world.put("m", "1").ok());
+}
+
+TEST(RawKv, InV2AWriteIsANewVersionAndADeletionATombstone) {
+  World world(ApiVersion::kV2);
+  ASSERT_TRUE(world.put("ra", "1").ok());
+  ASSERT_TRUE(world.put("ra", "2").ok());
+  ASSERT_TRUE(world.put("rb", "").ok());
+  EXPECT_EQ(*world.reader().get("", "ra"), "2");
+  EXPECT_EQ(*world.reader().get("", "rb"), "") << "an empty value is not absence";
+  EXPECT_EQ(*world.reader().get("", "rc"), std::nullopt);
+  const Bytes newest = codec::append_ts(codec::encode_bytes("ra"), Timestamp(1002));
+  EXPECT_EQ(to_hex(*world.store.snapshot_now()->get(engine::Cf::kDefault, newest).value()), "3200");
+  ASSERT_TRUE(world.run(world.writer.del({"", {"ra", "rc"}}, world.store.request())).ok());
+  EXPECT_EQ(*world.reader().get("", "ra"), std::nullopt);
+  const Bytes tombstone = codec::append_ts(codec::encode_bytes("ra"), Timestamp(1004));
+  EXPECT_EQ(to_hex(*world.store.snapshot_now()->get(engine::Cf::kDefault, tombstone).value()), "02");
+  EXPECT_EQ(keys_of(world.reader().scan("", {"r", "s", 10})), "rb ");
+  ASSERT_TRUE(world.put("ra", "3").ok());
+  EXPECT_EQ(keys_of(world.reader().scan("", {"r", "s", 10})), "ra=3 rb ");
+  ASSERT_TRUE(world.run(world.writer.delete_range({"", {"r", "rb"}}, world.store.request())).ok());
+  EXPECT_EQ(keys_of(world.reader().scan("", {"r", "s", 10})), "rb ");
+}
+
+TEST(RawKv, InV2ValuesExpireAndAreSwapped) {
+  World world(ApiVersion::kV2);
+  ASSERT_TRUE(world.put("ra", "1", 10).ok());
+  ASSERT_TRUE(world.put("rb", "2").ok());
+  EXPECT_EQ(*world.reader().key_ttl("", "ra"), 10u);
+  EXPECT_EQ(*world.reader().key_ttl("", "rb"), 0u);
+  world.loop.run_for(std::chrono::seconds(11));
+  EXPECT_EQ(*world.reader().get("", "ra"), std::nullopt);
+  EXPECT_EQ(*world.reader().key_ttl("", "ra"), std::nullopt);
+  const auto swap = [&](std::optional<Bytes> expected, Bytes value, bool del) {
+    return world
+        .run(world.writer.compare_and_swap({"", "ra", std::move(expected), std::move(value), del},
+                                           world.store.request()))
+        ->succeed;
+  };
+  EXPECT_TRUE(swap(std::nullopt, "3", false)) << "what is expired does not exist";
+  EXPECT_FALSE(swap("1", "4", false));
+  EXPECT_TRUE(swap("3", "", true));
+  EXPECT_TRUE(swap(std::nullopt, "5", false));
+  EXPECT_EQ(*world.reader().get("", "ra"), "5");
+}
+
+TEST(RawKv, InV2ColumnFamiliesAreNotNamed) {
+  World world(ApiVersion::kV2);
+  EXPECT_EQ(refusal(world.reader().get("default", "ra")), "cf is deprecated in API V2, cf name: default");
+  EXPECT_EQ(refusal(world.run(world.writer.put({"lock", "ra", "1"}, world.store.request()))),
+            "cf is deprecated in API V2, cf name: lock");
+}
+
+TEST(RawKv, InV2NoWriteGoesWithoutATimestamp) {
+  World world(ApiVersion::kV2);
+  world.has_timestamps = false;
+  const auto answer = world.put("ra", "1");
+  ASSERT_FALSE(answer.ok());
+  const auto* error = std::get_if<engine::RegionError>(&answer.error());
+  ASSERT_TRUE(error && std::holds_alternative<engine::ServerIsBusy>(*error));
+  EXPECT_EQ(std::get<engine::ServerIsBusy>(*error).reason, "PD gives no timestamp: away");
+  EXPECT_EQ(*world.reader().get("", "ra"), std::nullopt);
+  world.has_timestamps = true;
+  EXPECT_TRUE(world.put("ra", "1").ok());
+}
+
+TEST(RawKv, OfManySwappersOfOneKeyEachRoundHasOneWinner) {
+  for (const ApiVersion version : {ApiVersion::kV1, ApiVersion::kV1Ttl, ApiVersion::kV2}) {
+    World world(version);
+    ASSERT_TRUE(world.put("r", "0").ok());
+    for (int round = 0; round < 20; ++round) {
+      std::vector<std::optional<Answer<RawCompareAndSwapResult>>> answers(8);
+      for (size_t i = 0; i < answers.size(); ++i) {
+        runtime::spawn(*world.executor,
+                       World::into(world.writer.compare_and_swap(
+                                       {"", "r", std::to_string(round), std::to_string(round + 1)}, world.store.request()),
+                                   &answers[i]));
+      }
+      ASSERT_TRUE(world.loop.run_until(
+          [&] { return std::all_of(answers.begin(), answers.end(), [](const auto& a) { return a.has_value(); }); },
+          std::chrono::seconds(5)));
+      int winners = 0;
+      for (const auto& answer : answers) winners += (*answer)->succeed ? 1 : 0;
+      EXPECT_EQ(winners, 1);
+    }
+    EXPECT_EQ(*world.reader().get("", "r"), "20");
+  }
 }
 
 }  // namespace

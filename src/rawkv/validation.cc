@@ -4,7 +4,11 @@
 
 namespace cairn::rawkv {
 
-Answer<engine::Cf> check_cf(ByteView name) {
+Answer<engine::Cf> check_cf(const Config& config, ByteView name) {
+  if (config.api_version == ApiVersion::kV2) {
+    if (name.empty()) return engine::Cf::kDefault;
+    return Err(InvalidRequest{fmt::format("cf is deprecated in API V2, cf name: {}", name)});
+  }
   const auto cf = engine::cf_from_name(name);
   if (!cf || *cf == engine::Cf::kRaft) return Err(InvalidRequest{fmt::format("invalid cf name: {}", name)});
   return *cf;
@@ -18,7 +22,7 @@ Answer<void> check_key(const Config& config, ByteView key) {
 
 Answer<uint64_t> check_ttl(const Config& config, uint64_t ttl_s, uint64_t now_s) {
   if (ttl_s == 0) return uint64_t{0};
-  if (config.api_version == ApiVersion::kV1) return Err(InvalidRequest{"ttl is not enabled"});
+  if (config.api_version == ApiVersion::kV1) return Err(InvalidRequest{"ttl is not enabled, but get put request with ttl"});
   return ttl_s > UINT64_MAX - now_s ? UINT64_MAX : now_s + ttl_s;
 }
 

@@ -52,6 +52,7 @@ class EngineRegionSnapshot final : public engine::RegionSnapshot {
   ByteView start_key() const override { return view_->region.start_key; }
   ByteView end_key() const override { return view_->region.end_key; }
   bool is_max_ts_synced() const override { return view_->max_ts_synced; }
+  Timestamp max_ts_synced_at() const override { return view_->max_ts_synced_at; }
 
  private:
   std::shared_ptr<const engine::Snapshot> snapshot_;

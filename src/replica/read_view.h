@@ -24,6 +24,7 @@ struct ReadView {
   PeerId peer;
   Term term;
   bool max_ts_synced = false;  // as RegionSnapshot::is_max_ts_synced()
+  Timestamp max_ts_synced_at;  // likewise
 };
 using ReadViewPtr = std::shared_ptr<const ReadView>;
 

@@ -249,6 +249,7 @@ ReadViewPtr Replica::follower_view() const {
   view->peer = PeerId(self_.id());
   view->term = node_.term();
   view->max_ts_synced = node_.is_leader() && max_ts_synced_term_ == node_.term();
+  if (view->max_ts_synced) view->max_ts_synced_at = max_ts_synced_at_;
   return view;
 }
 

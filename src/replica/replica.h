@@ -88,7 +88,10 @@ class Replica {
   void on_snapshot_sent(PeerId peer, bool ok);
   void on_snapshot_made(std::optional<MadeSnapshot> made, std::shared_ptr<void> keep_alive);
   // max_ts was raised by a timestamp fetched after this peer was elected in `term`.
-  void on_max_ts_synced(Term term) { max_ts_synced_term_ = term; }
+  void on_max_ts_synced(Term term, Timestamp at) {
+    max_ts_synced_term_ = term;
+    max_ts_synced_at_ = at;
+  }
   // Leader: compacts the log if it should; anyone: cuts what is flushed.
   void gc_log(uint64_t flushed_sequence, Instant now, Outbox& out);
 
@@ -177,6 +180,7 @@ class Replica {
   raft::Role role_ = raft::Role::kFollower;
   Term role_term_;
   Term max_ts_synced_term_;
+  Timestamp max_ts_synced_at_;  // in that term
   PeerId leader_;
   Instant leader_seen_{};
   std::map<PeerId, Instant> last_heard_;

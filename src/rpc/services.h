@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "api/deadlock.h"
+#include "api/keyspace.h"
 #include "api/pd.h"
 #include "api/tikv.h"
 #include "pd/etcd.h"
@@ -28,6 +29,9 @@ void serve_deadlock(Router& router, api::Deadlock& deadlock);
 
 // pdpb.PD: unary methods, Tso and QueryRegion in order, RegionHeartbeat. `pd` must outlive the server.
 void serve_pd(Router& router, api::Pd& pd);
+
+// keyspacepb.Keyspace. `keyspaces` must outlive the server.
+void serve_keyspaces(Router& router, api::Keyspaces& keyspaces);
 
 // The etcd v3 API (KV, Lease, Cluster, Maintenance). `etcd` must outlive the server.
 void serve_etcd(Router& router, pd::EtcdKv& etcd);

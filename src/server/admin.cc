@@ -190,7 +190,8 @@ void Node::split_region(SplitCall call) {
   if (keys.empty() || std::any_of(keys.begin(), keys.end(), [](const Bytes& key) { return key.empty(); })) {
     return refuse(std::move(call), "a region is split at one key or more, none of them empty");
   }
-  if (!request.is_raw_kv()) {
+  // Only V1's raw keys are engine keys.
+  if (!request.is_raw_kv() || parts_->options.api_version == ApiVersion::kV2) {
     for (auto& key : keys) key = codec::encode_bytes(key);
   }
   std::sort(keys.begin(), keys.end());

@@ -40,14 +40,26 @@ api::Status check_cluster(const kvrpcpb::Context& context, const NodeOptions& op
 std::optional<std::string> check_api_version(const kvrpcpb::Context& context, Family family,
                                              const NodeOptions& options) {
   if (family == Family::kAdmin) return std::nullopt;
-  const bool is_ttl_store = options.api_version == ApiVersion::kV1Ttl;
-  if (is_ttl_store && family == Family::kTransaction) {
-    return "ApiVersionNotMatched: this store keeps raw values with expiry (V1TTL) and takes no transactions";
-  }
   const auto asked = context.api_version();
-  if (asked == kvrpcpb::APIVersion::V1 || (is_ttl_store && asked == kvrpcpb::APIVersion::V1TTL)) return std::nullopt;
-  return fmt::format("ApiVersionNotMatched: the request is of API version {}, this store of {}",
-                     kvrpcpb::APIVersion_Name(asked), is_ttl_store ? "V1TTL" : "V1");
+  const auto not_matched = [&](const char* why) {
+    return fmt::format("ApiVersionNotMatched: the request is of API version {}, this store of {}{}",
+                       kvrpcpb::APIVersion_Name(asked), rawkv::api_version_name(options.api_version), why);
+  };
+  switch (options.api_version) {
+    case ApiVersion::kV1:
+      if (asked == kvrpcpb::APIVersion::V1) return std::nullopt;
+      break;
+    case ApiVersion::kV1Ttl:
+      if (family == Family::kTransaction) return not_matched(", which takes no transactions");
+      if (asked == kvrpcpb::APIVersion::V1 || asked == kvrpcpb::APIVersion::V1TTL) return std::nullopt;
+      break;
+    case ApiVersion::kV2:
+      if (asked == kvrpcpb::APIVersion::V2) return std::nullopt;
+      // A SQL layer speaks V1; check_keys() sees to it that it stays with its own keys.
+      if (asked == kvrpcpb::APIVersion::V1 && family == Family::kTransaction) return std::nullopt;
+      break;
+  }
+  return not_matched("");
 }
 
 mvcc::ReadOptions read_options(const kvrpcpb::Context& context, Timestamp read_ts) {

@@ -56,7 +56,17 @@ TEST(Context, ApiVersionsMustMatch) {
   context.set_api_version(kvrpcpb::APIVersion::V1);
   options.api_version = ApiVersion::kV1Ttl;
   EXPECT_FALSE(check_api_version(context, Family::kRaw, options));
-  EXPECT_TRUE(check_api_version(context, Family::kTransaction, options));
+  EXPECT_EQ(check_api_version(context, Family::kTransaction, options),
+            "ApiVersionNotMatched: the request is of API version V1, this store of V1TTL, which takes no transactions");
+  options.api_version = ApiVersion::kV2;
+  EXPECT_EQ(check_api_version(context, Family::kRaw, options),
+            "ApiVersionNotMatched: the request is of API version V1, this store of V2");
+  EXPECT_FALSE(check_api_version(context, Family::kTransaction, options)) << "a SQL layer speaks V1";
+  context.set_api_version(kvrpcpb::APIVersion::V2);
+  EXPECT_FALSE(check_api_version(context, Family::kRaw, options));
+  EXPECT_FALSE(check_api_version(context, Family::kTransaction, options));
+  context.set_api_version(kvrpcpb::APIVersion::V1TTL);
+  EXPECT_TRUE(check_api_version(context, Family::kRaw, options));
 }
 
 TEST(Context, ReadOptionsCarryIsolationAndKnownLocks) {

@@ -7,7 +7,8 @@ namespace {
 
 rawkv::Config raw_config(const NodeOptions& options) {
   rawkv::Config config;
-  config.api_version = options.api_version == ApiVersion::kV1Ttl ? rawkv::ApiVersion::kV1Ttl : rawkv::ApiVersion::kV1;
+  config.api_version = options.api_version;
+  config.causal_timestamps = options.causal_timestamps;
   config.max_key_size = options.key_bytes_max;
   config.scan_limit_max = std::min(config.scan_limit_max, options.scan_limit_max);
   return config;
@@ -21,12 +22,18 @@ Node::Parts::Parts(store::Store& s, const runtime::Clock& c, NodeOptions o)
 rawkv::RawWriter& Node::Parts::raw_writer(store::ShardHandle& shard) {
   std::lock_guard lock(mutex_);
   auto& writer = raw_writers_[&shard.regions()];
-  if (!writer) writer = std::make_unique<rawkv::RawWriter>(shard.regions(), clock, raw_config);
+  if (!writer) {
+    auto timestamps = [&from = store](uint32_t count) { return from.timestamps(count); };
+    writer = std::make_unique<rawkv::RawWriter>(shard.regions(), clock, raw_config, timestamps);
+  }
   return *writer;
 }
 
 Node::Node(store::Store& store, const runtime::Clock& clock, NodeOptions options)
-    : parts_(std::make_unique<Parts>(store, clock, options)) {}
+    : parts_(std::make_unique<Parts>(store, clock, options)) {
+  CHECK(options.api_version == store.options().api_version, "a node of API version {} over a store of {}",
+        rawkv::api_version_name(options.api_version), rawkv::api_version_name(store.options().api_version));
+}
 
 Node::~Node() = default;
 

@@ -22,6 +22,8 @@
 #include "api/deadlock.h"
 #include "api/tikv.h"
 #include "base/ids.h"
+#include "rawkv/api_version.h"
+#include "rawkv/causal_timestamps.h"
 #include "runtime/clock.h"
 
 namespace cairn::store {
@@ -30,12 +32,12 @@ class Store;
 
 namespace cairn::server {
 
-// How keys and raw values are laid out on this store; a cluster has one for all its life.
-enum class ApiVersion : uint8_t { kV1, kV1Ttl };
+using rawkv::ApiVersion;
 
 struct NodeOptions {
   ClusterId cluster;                         // requests that name another one are refused; unset: not checked
-  ApiVersion api_version = ApiVersion::kV1;  // storage.api-version, storage.enable-ttl
+  ApiVersion api_version = ApiVersion::kV1;  // the store's: storage.api-version, storage.enable-ttl
+  rawkv::CausalTimestampOptions causal_timestamps;  // causal-ts.*
   size_t key_bytes_max = 8 * 1024;           // storage.max-key-size, of a user key
   uint32_t scan_limit_max = 1024 * 1024;     // pairs one scan may return, whatever it asks for
 };

@@ -410,5 +410,111 @@ TEST(Node, ARangeToBeDestroyedHasTwoEndsInOrder) {
   EXPECT_TRUE(get(world, "a", ts(9)).has_error()) << "the lock is still there";
 }
 
+// A node of API V2, and the context of a V2 request for the user key.
+struct V2World : SingleStore {
+  V2World() : SingleStore({.api_version = ApiVersion::kV2}) {}
+  kvrpcpb::Context of(const Bytes& user_key) {
+    auto context = SingleStore::context(codec::encode_bytes(user_key));
+    context.set_api_version(kvrpcpb::APIVersion::V2);
+    return context;
+  }
+  template <class Req>
+  Req keyed(const Bytes& key) {
+    Req request;
+    *request.mutable_context() = of(key);
+    request.set_key(key);
+    return request;
+  }
+  kvrpcpb::RawPutResponse put(const Bytes& key, const Bytes& value, uint64_t ttl = 0) {
+    auto request = keyed<kvrpcpb::RawPutRequest>(key);
+    request.set_value(value);
+    request.set_ttl(ttl);
+    return ask(&Node::raw_put, request).value();
+  }
+  kvrpcpb::RawGetResponse get(const Bytes& key) {
+    return ask(&Node::raw_get, keyed<kvrpcpb::RawGetRequest>(key)).value();
+  }
+};
+
+TEST(NodeOfV2, PutsGetsSwapsAndExpires) {
+  V2World world;
+  ASSERT_EQ(world.put("ra", "1").ShortDebugString().find("error"), std::string::npos);
+  EXPECT_EQ(world.get("ra").value(), "1");
+  EXPECT_EQ(world.get("ra").error(), "");
+  EXPECT_TRUE(world.get("rb").not_found());
+  ASSERT_EQ(world.put("rt", "2", 5).error(), "");
+  EXPECT_EQ(world.ask(&Node::raw_get_key_ttl, world.keyed<kvrpcpb::RawGetKeyTTLRequest>("rt")).value().ttl(), 5u);
+  auto swap = world.keyed<kvrpcpb::RawCASRequest>("ra");
+  swap.set_previous_value("1");
+  swap.set_value("3");
+  EXPECT_TRUE(world.ask(&Node::raw_compare_and_swap, swap).value().succeed());
+  EXPECT_EQ(world.ask(&Node::raw_compare_and_swap, swap).value().previous_value(), "3");
+  ASSERT_EQ(world.ask(&Node::raw_delete, world.keyed<kvrpcpb::RawDeleteRequest>("ra")).value().error(), "");
+  EXPECT_TRUE(world.get("ra").not_found());
+  world.loop.run_for(6s);
+  EXPECT_TRUE(world.get("rt").not_found());
+}
+
+TEST(NodeOfV2, RefusesKeysAndVersionsThatAreNotItsOwn) {
+  V2World world;
+  EXPECT_NE(world.put("xa", "1").error().find("InvalidKeyMode"), std::string::npos);
+  auto old = world.keyed<kvrpcpb::RawGetRequest>("ra");
+  old.mutable_context()->set_api_version(kvrpcpb::APIVersion::V1);
+  EXPECT_NE(world.ask(&Node::raw_get, old).value().error().find("ApiVersionNotMatched"), std::string::npos);
+  auto get = world.keyed<kvrpcpb::GetRequest>("ra");
+  get.set_version(ts(3000));
+  EXPECT_NE(world.ask(&Node::kv_get, get).value().error().abort().find("InvalidKeyMode"), std::string::npos);
+}
+
+TEST(NodeOfV2, TransactionsAndRawDataDoNotMeet) {
+  V2World world;
+  kvrpcpb::PrewriteRequest prewrite;
+  *prewrite.mutable_context() = world.of("xa");
+  auto& mutation = *prewrite.add_mutations();
+  mutation.set_op(kvrpcpb::Op::Put);
+  mutation.set_key("xa");
+  mutation.set_value(Bytes(300, 'v'));  // in the default column family, where raw versions are
+  prewrite.set_primary_lock("xa");
+  prewrite.set_start_version(ts(2000));
+  prewrite.set_lock_ttl(3000);
+  ASSERT_TRUE(world.ask(&Node::kv_prewrite, prewrite).value().errors().empty());
+  kvrpcpb::CommitRequest commit;
+  *commit.mutable_context() = world.of("xa");
+  commit.add_keys("xa");
+  commit.set_start_version(ts(2000));
+  commit.set_commit_version(ts(2001));
+  ASSERT_FALSE(world.ask(&Node::kv_commit, commit).value().has_error());
+  ASSERT_EQ(world.put("ra", "raw").error(), "");
+  auto get = world.keyed<kvrpcpb::GetRequest>("xa");
+  get.set_version(ts(3000));
+  EXPECT_EQ(world.ask(&Node::kv_get, get).value().value(), Bytes(300, 'v'));
+  kvrpcpb::RawScanRequest scan;
+  *scan.mutable_context() = world.of("r");
+  scan.set_start_key("r");
+  scan.set_end_key("s");
+  scan.set_limit(10);
+  const auto pairs = world.ask(&Node::raw_scan, scan).value();
+  ASSERT_EQ(pairs.kvs_size(), 1) << pairs.ShortDebugString();
+  EXPECT_EQ(pairs.kvs(0).key(), "ra");
+}
+
+TEST(NodeOfV2, RegionsAreBoundedByEncodedKeysAlsoForRawData) {
+  V2World world;
+  for (const char* key : {"ra", "rb", "rc"}) ASSERT_EQ(world.put(key, key).error(), "");
+  kvrpcpb::SplitRegionRequest split;
+  *split.mutable_context() = world.of("r");
+  split.add_split_keys("rb");
+  split.set_is_raw_kv(true);
+  const auto regions = world.ask(&Node::split_region, split).value();
+  ASSERT_EQ(regions.regions_size(), 2) << regions.ShortDebugString();
+  EXPECT_EQ(regions.regions(1).start_key(), codec::encode_bytes("rb"));
+  world.loop.run_for(5s);  // the new region finds its leader, and that its timestamp
+  for (const char* key : {"ra", "rb", "rc"}) {
+    EXPECT_EQ(world.get(key).value(), key);
+    EXPECT_EQ(world.put(key, "2").ShortDebugString().find("error"), std::string::npos);
+    EXPECT_EQ(world.get(key).value(), "2");
+  }
+}
+
 }  // namespace
 }  // namespace cairn::server

@@ -19,6 +19,7 @@
 #include "runtime/task.h"
 #include "server/context.h"
 #include "server/errors.h"
+#include "server/key_mode.h"
 #include "server/node.h"
 #include "store/store.h"
 #include "txn/scheduler.h"
@@ -59,6 +60,11 @@ std::optional<Admitted> admit(const Parts& parts, api::Call<Req, Resp>& call, Fa
     return std::nullopt;
   }
   if (auto refusal = check_api_version(context, family, parts.options)) {
+    put_refusal(call.response(), *refusal);
+    call.finish();
+    return std::nullopt;
+  }
+  if (auto refusal = check_keys(call.request(), family, parts.options.api_version)) {
     put_refusal(call.response(), *refusal);
     call.finish();
     return std::nullopt;

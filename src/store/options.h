@@ -7,7 +7,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
-#include "kvrpcpb.pb.h"
+#include "rawkv/api_version.h"
 
 namespace cairn::store {
 
@@ -36,7 +36,7 @@ struct StoreOptions {
   std::string git_hash;
   std::string deploy_path;
   std::map<std::string, std::string> labels;
-  kvrpcpb::APIVersion api_version = kvrpcpb::APIVersion::V1;
+  rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1;  // how keys and raw values are laid out
 
   // Threads.
   int shards = 1;            // each owns a share of the regions; default of the binary: max(1, cores / 2)

@@ -6,6 +6,14 @@
 #include "base/log.h"
 
 namespace cairn::store {
+namespace {
+
+Timestamp timestamp_of(const pdpb::TsoResponse& response) {
+  const auto& ts = response.timestamp();
+  return Timestamp::compose(static_cast<uint64_t>(ts.physical()), static_cast<uint64_t>(ts.logical()));
+}
+
+}  // namespace
 
 PdSession::PdSession(Shared& shared, std::shared_ptr<runtime::Executor> executor, Hooks hooks)
     : shared_(shared),
@@ -143,7 +151,7 @@ void PdSession::send_store_heartbeat() {
       }));
 }
 
-void PdSession::sync_max_ts(runtime::Job done) {
+void PdSession::sync_max_ts(Shared::OnTimestamp done) {
   executor_->post([self = shared_from_this(), job = std::move(done)]() mutable {
     if (self->stopped_) return;
     self->waiting_for_ts_.push_back(std::move(job));
@@ -158,7 +166,7 @@ void PdSession::fetch_timestamp() {
   *request.mutable_header() = header();
   request.set_count(1);
   // Only those who ask before the timestamp is fetched may rest on it.
-  auto waiting = std::make_shared<std::vector<runtime::Job>>(std::exchange(waiting_for_ts_, {}));
+  auto waiting = std::make_shared<std::vector<Shared::OnTimestamp>>(std::exchange(waiting_for_ts_, {}));
   auto weak = weak_from_this();
   shared_.deps.pd.tso(api::make_call<pdpb::TsoRequest, pdpb::TsoResponse>(
       std::move(request), [weak, waiting](api::Reply<pdpb::TsoResponse> reply) {
@@ -169,11 +177,10 @@ void PdSession::fetch_timestamp() {
           self->fetching_ts_ = false;
           if (self->stopped_) return;
           if (reply.ok() && reply->header().error().type() == pdpb::OK) {
-            const auto ts = Timestamp::compose(static_cast<uint64_t>(reply->timestamp().physical()),
-                                               static_cast<uint64_t>(reply->timestamp().logical()));
+            const Timestamp ts = timestamp_of(*reply);
             self->shared_.concurrency.learn_tso(ts, self->shared_.deps.clock.now(), self->shared_.options.max_ts_drift);
             self->shared_.concurrency.update_max_ts(ts);
-            for (auto& job : *waiting) job();
+            for (auto& job : *waiting) job(ts);
             if (!self->waiting_for_ts_.empty()) self->fetch_timestamp();
             return;
           }
@@ -204,6 +211,17 @@ void PdSession::poll_safe_point() {
           if (!self->stopped_) self->hooks_.on_safe_point(safe_point);
         });
       }));
+}
+
+runtime::Task<Result<Timestamp, std::string>> PdSession::timestamps(uint32_t count) {
+  if (stopped_) co_return Err(std::string("the store is stopping"));
+  pdpb::TsoRequest request;
+  request.set_count(count);
+  auto reply = co_await call<pdpb::TsoRequest, pdpb::TsoResponse>(std::move(request), &api::Pd::tso);
+  if (!reply.ok()) co_return Err(reply.error().message);
+  if (reply->header().error().type() != pdpb::OK) co_return Err(reply->header().error().message());
+  if (reply->count() != count) co_return Err(fmt::format("PD gave {} timestamps of {}", reply->count(), count));
+  co_return timestamp_of(*reply);
 }
 
 void PdSession::look_up(RegionId region) {

@@ -57,9 +57,10 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
 
   // Any thread.
   void heartbeat(pdpb::RegionHeartbeatRequest request);
-  void sync_max_ts(runtime::Job done);
+  void sync_max_ts(Shared::OnTimestamp done);
   void look_up(RegionId region);
   // On the executor.
+  runtime::Task<Result<Timestamp, std::string>> timestamps(uint32_t count);
   runtime::Task<Result<pdpb::AskBatchSplitResponse, std::string>> ask_split(metapb::Region region, uint32_t count);
 
  private:
@@ -79,7 +80,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   std::unique_ptr<api::RegionHeartbeatStream> stream_;
   uint64_t stream_number_ = 0;
   runtime::TimerId stream_timer_, store_timer_, tso_timer_, safe_point_timer_, clock_timer_;
-  std::vector<runtime::Job> waiting_for_ts_;
+  std::vector<Shared::OnTimestamp> waiting_for_ts_;
   bool fetching_ts_ = false;
   uint64_t started_at_s_ = 0;
   uint64_t last_heartbeat_s_ = 0;

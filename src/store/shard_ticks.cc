@@ -93,7 +93,7 @@ void Shard::check_sizes() {
     split_checks_.insert(id);
     LOG_INFO("region {}: {} bytes, to be split into {}", id, size, pieces);
     shared_.snapshot_pool->post([this, region = replica->region(), pieces] {
-      auto keys = find_split_keys(shared_.deps.kv, region, pieces);
+      auto keys = find_split_keys(shared_.deps.kv, shared_.options.api_version, region, pieces);
       if (!keys.ok()) LOG_WARN("region {}: no split keys: {}", region.id(), keys.error().message);
       if (keys.ok() && !keys->empty()) {
         engine::RegionRequest request;
@@ -181,11 +181,11 @@ void Shard::check_missing_leaders(Instant now) {
 }
 
 void Shard::sync_max_ts(RegionId region, Term term) {
-  shared_.sync_max_ts([this, region, term] {
-    executor_->post([this, region, term] {
+  shared_.sync_max_ts([this, region, term](Timestamp at) {
+    executor_->post([this, region, term, at] {
       auto* replica = find(region);
       if (!replica || stopped_) return;
-      replica->on_max_ts_synced(term);
+      replica->on_max_ts_synced(term, at);
       touch(region);
     });
   });

@@ -52,8 +52,9 @@ struct Shared {
 
   // To PD and to other shards; set by the store. Any thread.
   std::function<void(pdpb::RegionHeartbeatRequest)> heartbeat;
-  // Fetches a timestamp, raises max_ts by it, then runs `done` (on any thread); retries until it has one.
-  std::function<void(runtime::Job done)> sync_max_ts;
+  // Fetches a timestamp, raises max_ts by it, then runs `done` with it (on any thread); retries until it has one.
+  using OnTimestamp = absl::AnyInvocable<void(Timestamp)>;
+  std::function<void(OnTimestamp done)> sync_max_ts;
   std::function<void(RegionId)> report_missing_leader;
   std::function<void(engine::RegionRequest, std::vector<Bytes> keys)> split;
   // Runs the job on the shard of that index.

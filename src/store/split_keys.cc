@@ -28,7 +28,9 @@ void thin_out(std::vector<Sample>& samples) {
   samples.resize(kept);
 }
 
-engine::Result<Scan> scan(const engine::Snapshot& snapshot, engine::Cf cf, const metapb::Region& region) {
+enum class Keys : uint8_t { kPlain, kWithTimestamp };
+
+engine::Result<Scan> scan(const engine::Snapshot& snapshot, engine::Cf cf, Keys keys, const metapb::Region& region) {
   Scan out;
   engine::IterOptions range;
   range.lower = replica::data_key(region.start_key());
@@ -39,7 +41,7 @@ engine::Result<Scan> scan(const engine::Snapshot& snapshot, engine::Cf cf, const
   Bytes last;
   for (iterator->seek_to_first(); iterator->valid(); iterator->next()) {
     ByteView key = iterator->key().substr(1);
-    if (cf == engine::Cf::kWrite && key.size() > codec::kTimestampSize) key.remove_suffix(codec::kTimestampSize);
+    if (keys == Keys::kWithTimestamp && key.size() > codec::kTimestampSize) key.remove_suffix(codec::kTimestampSize);
     if (key != last && ++skipped >= every) {
       skipped = 0;
       out.samples.push_back({out.bytes, Bytes(key)});
@@ -57,12 +59,14 @@ engine::Result<Scan> scan(const engine::Snapshot& snapshot, engine::Cf cf, const
 
 }  // namespace
 
-engine::Result<std::vector<Bytes>> find_split_keys(const engine::KvEngine& kv, const metapb::Region& region,
-                                                   uint64_t pieces) {
+engine::Result<std::vector<Bytes>> find_split_keys(const engine::KvEngine& kv, rawkv::ApiVersion version,
+                                                   const metapb::Region& region, uint64_t pieces) {
   auto snapshot = kv.snapshot();
-  TRY_ASSIGN(Scan found, scan(*snapshot, engine::Cf::kWrite, region));
-  if (found.samples.empty()) {
-    TRY_ASSIGN(found, scan(*snapshot, engine::Cf::kDefault, region));
+  const bool is_v2 = version == rawkv::ApiVersion::kV2;
+  TRY_ASSIGN(Scan found, scan(*snapshot, engine::Cf::kWrite, Keys::kWithTimestamp, region));
+  if (found.samples.empty() || is_v2) {
+    TRY_ASSIGN(Scan raw, scan(*snapshot, engine::Cf::kDefault, is_v2 ? Keys::kWithTimestamp : Keys::kPlain, region));
+    if (raw.bytes > found.bytes) found = std::move(raw);
   }
   std::vector<Bytes> keys;
   for (uint64_t piece = 1; piece < pieces; ++piece) {

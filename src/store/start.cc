@@ -7,6 +7,7 @@
 #include "replica/keys.h"
 #include "replica/peer_storage.h"
 #include "replica/snapshot_files.h"
+#include "store/api_version.h"
 
 namespace cairn::store {
 namespace {
@@ -37,7 +38,7 @@ engine::Result<void> write_ident(Shared& shared) {
   raft_serverpb::StoreIdent ident;
   ident.set_cluster_id(shared.cluster.value);
   ident.set_store_id(shared.store.value);
-  ident.set_api_version(shared.options.api_version);
+  ident.set_api_version(to_proto(shared.options.api_version));
   auto batch = shared.deps.kv.new_batch();
   batch->put(Cf::kDefault, replica::store_ident_key(), replica::serialize(ident));
   return write_durably(shared.deps.kv, *batch);
@@ -206,6 +207,10 @@ runtime::Task<Result<void, StoreError>> identify(Shared& shared, std::shared_ptr
                       ident.cluster_id(), cluster)});
     }
     shared.store = StoreId(ident.store_id());
+    CO_TRY(check_api_version(shared, ident.api_version()));
+    if (ident.api_version() != to_proto(shared.options.api_version)) {
+      if (auto done = write_ident(shared); !done.ok()) co_return Err(engine_failed(done.error()));
+    }
   } else {
     auto empty = is_empty(shared);
     if (!empty.ok()) co_return Err(engine_failed(empty.error()));

@@ -38,7 +38,7 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
   shared.deadlocks = std::make_shared<Deadlocks>(shared, executors.make("deadlock"));
   pd = std::make_shared<PdSession>(shared, control, std::move(hooks));
   shared.heartbeat = [this](pdpb::RegionHeartbeatRequest request) { pd->heartbeat(std::move(request)); };
-  shared.sync_max_ts = [this](runtime::Job done) { pd->sync_max_ts(std::move(done)); };
+  shared.sync_max_ts = [this](Shared::OnTimestamp done) { pd->sync_max_ts(std::move(done)); };
   shared.report_missing_leader = [this](RegionId region) { pd->look_up(region); };
   shared.split = [this](engine::RegionRequest request, std::vector<Bytes> keys) {
     start_split(std::move(request), std::move(keys));
@@ -295,6 +295,13 @@ runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Store::snapshot_wi
 }
 
 runtime::Executor& Store::read_pool() { return *core_->read_pool; }
+
+runtime::Task<Result<Timestamp, std::string>> Store::timestamps(uint32_t count) {
+  auto pd = core_->pd;
+  co_await runtime::switch_to(*core_->control);
+  co_return co_await pd->timestamps(count);
+}
+
 txn::ConcurrencyManager& Store::concurrency() { return core_->shared.concurrency; }
 
 runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> Store::split_region(

@@ -44,6 +44,7 @@ struct StoreError {
   enum class Kind {
     kClusterMismatch,  // the data belongs to another cluster than PD serves
     kEngineNotEmpty,   // no identity, yet there is data
+    kOtherApiVersion,  // the data is laid out in another API version
     kRefusedByPd,      // PD will not have this store (duplicate address, tombstone, version)
     kEngine,           // the disk failed
     kStopped,          // stop() came first
@@ -146,6 +147,9 @@ class Store {
       engine::RegionRequest request, runtime::Executor& resume_on);
   runtime::Executor& read_pool();
   txn::ConcurrencyManager& concurrency();
+
+  // A run of `count` timestamps from PD: the last of them, or why there is none. The task goes on on a store thread.
+  runtime::Task<Result<Timestamp, std::string>> timestamps(uint32_t count);
 
   // Splits the region at the keys (engine keys without timestamp). The regions that result, from left to right. The
   // task goes on on `resume_on`.

@@ -70,6 +70,60 @@ TEST(Store, AStoreOfAnotherClusterIsRefused) {
   node.log.reset();
 }
 
+// Starts the node's disk under another API version; what comes of it.
+Result<void, StoreError> restart_as(TestCluster& cluster, Node& node, rawkv::ApiVersion version) {
+  node.kv = engine::open_memory_kv(node.disk);
+  node.log = engine::open_memory_raft_log(node.disk);
+  auto options = TestCluster::quick();
+  options.api_version = version;
+  std::optional<Result<void, StoreError>> started;
+  runtime::SimLoop loop(1);
+  runtime::SimClock clock(loop);
+  runtime::SimExecutors executors(loop, clock, "n");
+  {
+    Store store(options, {clock, executors, 1, *node.kv, *node.log, cluster.pd, node, [](const StoreError&) {}});
+    store.start([&](Result<void, StoreError> result) { started = std::move(result); });
+    CHECK(loop.run_until([&] { return started.has_value(); }, 10s), "the store neither starts nor fails");
+    executors.kill();
+  }
+  node.kv.reset();
+  node.log.reset();
+  return std::move(*started);
+}
+
+TEST(Store, DataIsNotReadInAnotherApiVersion) {
+  TestCluster cluster;
+  auto& node = cluster.add();
+  ASSERT_TRUE(cluster.put("k", "1"));
+  cluster.stop(node);
+  const auto as_v2 = restart_as(cluster, node, rawkv::ApiVersion::kV2);
+  ASSERT_FALSE(as_v2.ok());
+  EXPECT_EQ(as_v2.error().kind, StoreError::Kind::kOtherApiVersion);
+  EXPECT_EQ(as_v2.error().message,
+            "unable to switch `storage.api-version` from V1 to V2: found a key that only V1 can read: 6B");
+  EXPECT_FALSE(restart_as(cluster, node, rawkv::ApiVersion::kV1Ttl).ok());
+  EXPECT_TRUE(restart_as(cluster, node, rawkv::ApiVersion::kV1).ok());
+}
+
+TEST(Store, DataThatOnlyTheRaftLogHoldsCountsToo) {
+  TestCluster cluster;
+  auto& node = cluster.add();
+  ASSERT_TRUE(cluster.put("k", "1"));
+  cluster.crash(node, engine::CrashKind::kProcess);
+  EXPECT_FALSE(restart_as(cluster, node, rawkv::ApiVersion::kV2).ok());
+}
+
+TEST(Store, ASqlLayersDataAndNothingAtAllMayChangeTheirApiVersion) {
+  TestCluster cluster;
+  auto& node = cluster.add();
+  ASSERT_TRUE(cluster.put("m1", "1"));
+  ASSERT_TRUE(cluster.put("t1", "1"));
+  cluster.stop(node);
+  EXPECT_FALSE(restart_as(cluster, node, rawkv::ApiVersion::kV1Ttl).ok()) << "V1TTL takes every value for a raw one";
+  EXPECT_TRUE(restart_as(cluster, node, rawkv::ApiVersion::kV2).ok());
+  EXPECT_TRUE(restart_as(cluster, node, rawkv::ApiVersion::kV1).ok());
+}
+
 TEST(Store, AcknowledgedWritesSurviveACrashOfTheOnlyMachine) {
   for (uint64_t seed = 1; seed <= 8; ++seed) {
     TestCluster cluster(seed);

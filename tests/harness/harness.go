@@ -252,6 +252,14 @@ func (c *Cluster) Restart(p *Process) {
 	start(c.t, p)
 }
 
+// SetStoreConfig changes what stores find in their configuration file when they start next.
+func (c *Cluster) SetStoreConfig(text string) {
+	c.t.Helper()
+	if err := os.WriteFile(c.config, []byte(text), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // PDs is what clients take as PD endpoints.
 func (c *Cluster) PDs() []string { return []string{c.PD.Address} }
 

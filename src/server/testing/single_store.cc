@@ -71,6 +71,7 @@ std::unique_ptr<api::RegionHeartbeatStream> OnePagePd::open_region_heartbeat(api
 SingleStore::SingleStore(NodeOptions options, store::StoreOptions store_options)
     : transport(std::make_unique<NoTransport>()) {
   store_options.address = "127.0.0.1:20160";
+  store_options.api_version = options.api_version;
   store = std::make_unique<store::Store>(
       store_options, store::StoreDeps{clock, executors, 5, *kv, *raft_log, pd, *transport, [](store::StoreError error) {
                                         CHECK(false, "the store fails: {}", error.message);
