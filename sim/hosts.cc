@@ -194,8 +194,9 @@ void StoreHost::start() {
   life->store->start([this, life](const Result<void, store::StoreError>& started) {
     if (!started.ok()) return world_.fail(name_ + " did not start: " + started.error().message);
     world_.directory.nodes[life->store->id()] = node_;
-    life->node =
-        std::make_unique<server::Node>(*life->store, clock_, server::NodeOptions{.cluster = life->store->cluster(), .api_version = options_.api_version});
+    life->node = std::make_unique<server::Node>(
+        *life->store, clock_,
+        server::NodeOptions{.cluster = life->store->cluster(), .api_version = options_.api_version});
     life->is_started = true;
   });
 }

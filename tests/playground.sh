@@ -1,20 +1,38 @@
-# For the `run` scripts of the clients' hello-worlds: source it, then call `start_playground`. It starts three stores of
-# $CAIRN_BINARY, waits until they are ready, sets $pd to PD's address, and ends them when the script ends.
+# For the `run` scripts of the clients' hello-worlds, which source it. `start_playground [ARGUMENTS]` starts three stores of
+# $CAIRN_BINARY, waits until they are ready and sets $pd to PD's address; `start_playground_v2` does so in API V2, with a
+# keyspace `tenant`. A script's end, or its next playground, ends the one before.
+playground_binary=${CAIRN_BINARY:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build/release/cairn}
+playground_dir=$(mktemp -d)
+playground_pid=
+playground_port=$((15000 + $$ % 250 * 64))
+trap 'stop_playground; rm -rf "$playground_dir"' EXIT
+
+stop_playground() {
+  [ -n "$playground_pid" ] || return 0
+  kill "$playground_pid" 2>/dev/null || true
+  wait "$playground_pid" 2>/dev/null || true
+  playground_pid=
+}
+
 start_playground() {
-  local binary=${CAIRN_BINARY:-$(dirname "${BASH_SOURCE[0]}")/../build/release/cairn}
-  local dir port=$((15000 + $$ % 500 * 32))
-  dir=$(mktemp -d)
-  "$binary" playground --stores 3 --pd-port "$port" --store-port $((port + 10)) --status-port $((port + 20)) \
-    --data-dir "$dir/data" >"$dir/out" 2>&1 &
-  local playground=$!
-  # shellcheck disable=SC2064
-  trap "kill $playground 2>/dev/null || true; wait $playground 2>/dev/null || true; rm -rf '$dir'" EXIT
+  stop_playground
+  local out=$playground_dir/$playground_port.out
+  "$playground_binary" playground --stores 3 --pd-port "$playground_port" --store-port $((playground_port + 10)) \
+    --status-port $((playground_port + 20)) --data-dir "$playground_dir/$playground_port" "$@" >"$out" 2>&1 &
+  playground_pid=$!
   for _ in $(seq 600); do
-    grep -qx ready "$dir/out" && break
-    kill -0 $playground 2>/dev/null || { cat "$dir/out"; echo "the playground ended"; exit 1; }
+    grep -qx ready "$out" && break
+    kill -0 "$playground_pid" 2>/dev/null || { cat "$out"; echo "the playground ended"; exit 1; }
     sleep 0.1
   done
-  grep -qx ready "$dir/out" || { cat "$dir/out"; echo "the playground was not ready within 60 s"; exit 1; }
+  grep -qx ready "$out" || { cat "$out"; echo "the playground was not ready within 60 s"; exit 1; }
   # shellcheck disable=SC2034
-  pd=127.0.0.1:$port
+  pd=127.0.0.1:$playground_port
+  playground_port=$((playground_port + 32))
+}
+
+start_playground_v2() {
+  printf '[keyspace]\npre-alloc = ["tenant"]\n' >"$playground_dir/pd.toml"
+  printf '[storage]\napi-version = 2\nenable-ttl = true\n' >"$playground_dir/kv.toml"
+  start_playground --pd.config "$playground_dir/pd.toml" --kv.config "$playground_dir/kv.toml"
 }

@@ -209,6 +209,13 @@ TEST(Playground, PortsAreConsecutive) {
   EXPECT_EQ(plan->at(3).status_address, "127.0.0.1:20182");
 }
 
+TEST(Playground, ConfigurationFilesAreHandedOn) {
+  const auto plan = plan_playground({.stores = 1, .data_dir = "/d", .pd_config = "pd.toml", .store_config = "kv.toml"});
+  ASSERT_TRUE(plan.ok()) << plan.error();
+  EXPECT_EQ(plan->at(0).arguments.back(), "pd.toml");
+  EXPECT_EQ(plan->at(1).arguments.back(), "kv.toml");
+}
+
 TEST(Playground, PortsThatMeetAreRefused) {
   EXPECT_FALSE(plan_playground({.stores = 21, .data_dir = "/d"}).ok());
   EXPECT_FALSE(plan_playground({.stores = 2, .store_port = 65535, .data_dir = "/d"}).ok());

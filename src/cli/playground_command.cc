@@ -182,6 +182,8 @@ void add_playground_command(CLI::App& program, int& exit_code) {
   command->add_option("--store-port", options->store_port, "the first store's port")->capture_default_str();
   command->add_option("--status-port", options->status_port, "the first store's status port")->capture_default_str();
   command->add_option("--data-dir", options->data_dir, "where data is kept (a temporary folder, removed at the end)");
+  command->add_option("--pd.config", options->pd_config, "PD's configuration file (TOML)");
+  command->add_option("--kv.config", options->store_config, "the stores' configuration file (TOML)");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

@@ -7,6 +7,12 @@ namespace {
 
 std::string address_of(const PlaygroundOptions& options, int port) { return options.host + ":" + std::to_string(port); }
 
+void add_config(PlannedProcess& process, const std::string& file) {
+  if (file.empty()) return;
+  process.arguments.emplace_back("--config");
+  process.arguments.push_back(file);
+}
+
 }  // namespace
 
 Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& options) {
@@ -41,6 +47,7 @@ Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& opt
                   pd.status_address,
                   "--log-file",
                   pd.log_file};
+  add_config(pd, options.pd_config);
   plan.push_back(pd);
   for (int i = 0; i < options.stores; ++i) {
     TRY_ASSIGN(const int port, take("--store-port", options.store_port + i));
@@ -61,6 +68,7 @@ Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& opt
                        options.data_dir + "/" + store.name,
                        "--log-file",
                        store.log_file};
+    add_config(store, options.store_config);
     plan.push_back(std::move(store));
   }
   return plan;

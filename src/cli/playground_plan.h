@@ -17,6 +17,8 @@ struct PlaygroundOptions {
   int store_port = 20160;
   int status_port = 20180;
   std::string data_dir;
+  std::string pd_config;     // configuration file of PD; empty: none
+  std::string store_config;  // and of the stores
 };
 
 struct PlannedProcess {

@@ -114,9 +114,10 @@ int run(ServerConfig config) {
   });
   if (!end.wait_until([&] { return is_started.load(); })) {
     transport.set_source(store.id());
-    node = std::make_unique<server::Node>(store, clock, server::NodeOptions{.cluster = store.cluster(),
-                                                                            .api_version = config.store.api_version,
-                                                                            .causal_timestamps = config.causal_timestamps});
+    node = std::make_unique<server::Node>(store, clock,
+                                          server::NodeOptions{.cluster = store.cluster(),
+                                                              .api_version = config.store.api_version,
+                                                              .causal_timestamps = config.causal_timestamps});
     gate.open(*node);
     (*server)->set_serving(true);
     is_serving = true;

@@ -14,9 +14,7 @@ Effect write_effect(const Core& core) {
 
 // Raw keys are engine keys, except in API V2.
 KeyForm key_form(const Core& core) { return core.options.is_api_v2 ? KeyForm::kEncoded : KeyForm::kPlain; }
-Bytes engine_key(const Core& core, const Bytes& key) {
-  return core.options.is_api_v2 ? codec::encode_bytes(key) : key;
-}
+Bytes engine_key(const Core& core, const Bytes& key) { return core.options.is_api_v2 ? codec::encode_bytes(key) : key; }
 
 // Ends a write whose response has an error text.
 template <class Response>
@@ -65,9 +63,10 @@ runtime::Task<Outcome<std::map<Bytes, Bytes>>> batch_get(CorePtr core, std::vect
   std::map<Bytes, Bytes> found;
   while (!keys.empty()) {
     std::sort(keys.begin(), keys.end());
-    CO_TRY_ASSIGN(auto batches, co_await divide<Bytes>(
-                                    core, effort, std::move(keys), [core](const Bytes& key) { return engine_key(*core, key); },
-                                    [](const Bytes& key) { return key.size(); }));
+    CO_TRY_ASSIGN(auto batches,
+                  co_await divide<Bytes>(
+                      core, effort, std::move(keys), [core](const Bytes& key) { return engine_key(*core, key); },
+                      [](const Bytes& key) { return key.size(); }));
     keys.clear();
     for (auto& batch : batches) {
       kvrpcpb::RawBatchGetRequest request;

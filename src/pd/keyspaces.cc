@@ -106,7 +106,8 @@ Result<KeyspaceChange, std::string> change_keyspace_state(const Keys& keys, Keys
   KeyspaceChange change;
   change.keyspace = std::move(keyspace);
   auto& changed = change.keyspace;
-  if (!keyspacepb::KeyspaceState_IsValid(to)) return Err(fmt::format("no such keyspace state: {}", static_cast<int>(to)));
+  if (!keyspacepb::KeyspaceState_IsValid(to))
+    return Err(fmt::format("no such keyspace state: {}", static_cast<int>(to)));
   if (changed.id() == kDefaultKeyspaceId) return Err(std::string("cannot modify default keyspace's state"));
   if (changed.state() == to) return change;
   if (!may_become(changed.state(), to)) {

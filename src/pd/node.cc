@@ -63,10 +63,8 @@ class Node::KeyspaceService final : public api::Keyspaces {
   KeyspaceService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
       : executor_(std::move(executor)), core_(std::move(core)) {}
 
-#define CAIRN_DEFINE(Rpc, method, Req, Resp)                         \
-  void method(api::Call<Req, Resp> call) override {                  \
-    hand_over(executor_, core_, std::move(call), &NodeCore::method); \
-  }
+#define CAIRN_DEFINE(Rpc, method, Req, Resp) \
+  void method(api::Call<Req, Resp> call) override { hand_over(executor_, core_, std::move(call), &NodeCore::method); }
   CAIRN_KEYSPACE_UNARY(CAIRN_DEFINE)
 #undef CAIRN_DEFINE
 

@@ -70,8 +70,7 @@ runtime::Task<void> NodeCore::serve_update_keyspace_state(
     call.finish(MetaGroup::not_leader());
   } else if (!keyspace) {
     refuse(std::move(call), pdpb::ENTRY_NOT_FOUND, fmt::format("keyspace {} does not exist", id));
-  } else if (auto change =
-                 change_keyspace_state(keys_, std::move(*keyspace), call.request().state(), wall_seconds());
+  } else if (auto change = change_keyspace_state(keys_, std::move(*keyspace), call.request().state(), wall_seconds());
              !change.ok()) {
     refuse(std::move(call), pdpb::UNKNOWN, std::move(change).error());
   } else {

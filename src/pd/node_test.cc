@@ -89,8 +89,7 @@ class NodeTest : public testing::Test {
     keyspacepb::LoadKeyspaceRequest request;
     request.mutable_header()->set_cluster_id(cluster_id_);
     request.set_name(name);
-    auto reply =
-        ask<keyspacepb::LoadKeyspaceResponse>(node_->keyspaces(), request, &api::Keyspaces::load_keyspace);
+    auto reply = ask<keyspacepb::LoadKeyspaceResponse>(node_->keyspaces(), request, &api::Keyspaces::load_keyspace);
     EXPECT_TRUE(reply.ok());
     return reply.ok() ? std::move(*reply) : keyspacepb::LoadKeyspaceResponse();
   }
@@ -580,13 +579,13 @@ TEST_F(NodeTest, KeyspacesAreMadeAtTheBootstrapAndStayThroughARestart) {
   disable.mutable_header()->set_cluster_id(cluster_id_);
   disable.set_id(1);
   disable.set_state(keyspacepb::DISABLED);
-  auto disabled = ask<keyspacepb::UpdateKeyspaceStateResponse>(node_->keyspaces(), disable,
-                                                               &api::Keyspaces::update_keyspace_state);
+  auto disabled =
+      ask<keyspacepb::UpdateKeyspaceStateResponse>(node_->keyspaces(), disable, &api::Keyspaces::update_keyspace_state);
   ASSERT_TRUE(disabled.ok());
   EXPECT_EQ(disabled->keyspace().state(), keyspacepb::DISABLED);
   disable.set_id(0);
-  disabled = ask<keyspacepb::UpdateKeyspaceStateResponse>(node_->keyspaces(), disable,
-                                                          &api::Keyspaces::update_keyspace_state);
+  disabled =
+      ask<keyspacepb::UpdateKeyspaceStateResponse>(node_->keyspaces(), disable, &api::Keyspaces::update_keyspace_state);
   EXPECT_EQ(disabled->header().error().message(), "cannot modify default keyspace's state");
   stop();
   keyspaces_ = {"tenant", "another"};

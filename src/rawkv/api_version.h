@@ -1,4 +1,5 @@
-// How keys and raw values are laid out on a cluster's stores: chosen when the cluster is made, and kept for all its life.
+// How keys and raw values are laid out on a cluster's stores: chosen when the cluster is made, and kept for all its
+// life.
 //
 //             raw key in the engine      raw value in the engine
 //   V1        key                        value

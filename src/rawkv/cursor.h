@@ -43,9 +43,9 @@ class Cursor {
   const Options options_;
   std::unique_ptr<engine::Iterator> it_;
   bool is_started_ = false;
-  Bytes encoded_;   // V2: the key whose versions were looked at last
-  Bytes stored_;    // V2, backward: its newest value
-  Bytes decoded_;   // V2: its user key
+  Bytes encoded_;  // V2: the key whose versions were looked at last
+  Bytes stored_;   // V2, backward: its newest value
+  Bytes decoded_;  // V2: its user key
   ByteView user_key_;
   StoredValue value_;
 };

@@ -25,8 +25,7 @@ std::vector<Bytes> latch_keys(bool for_cas, std::vector<Bytes> keys) {
 
 }  // namespace
 
-RawWriter::RawWriter(engine::RegionStore& store, const runtime::Clock& clock, Config config,
-                     FetchTimestamps timestamps)
+RawWriter::RawWriter(engine::RegionStore& store, const runtime::Clock& clock, Config config, FetchTimestamps timestamps)
     : store_(store),
       clock_(clock),
       config_(config),
@@ -47,8 +46,8 @@ Task<Answer<void>> RawWriter::write(std::vector<Bytes> latch_keys, std::vector<M
 
 Task<Answer<void>> RawWriter::propose(std::vector<Modify> changes, engine::RegionSnapshotPtr snapshot,
                                       engine::RegionRequest request) {
-  const bool has_puts = std::any_of(changes.begin(), changes.end(),
-                                    [](const Modify& change) { return change.op == Modify::Op::kPut; });
+  const bool has_puts =
+      std::any_of(changes.begin(), changes.end(), [](const Modify& change) { return change.op == Modify::Op::kPut; });
   if (config_.api_version == ApiVersion::kV2 && has_puts) {
     if (!snapshot) {
       CO_TRY_ASSIGN(snapshot, co_await store_.snapshot(request));

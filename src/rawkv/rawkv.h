@@ -57,7 +57,8 @@ struct KeyRange {
   Bytes end;
 };
 
-// Reads. `cf` is the name in the request: "" is "default", and all that V2 knows. `now_s` is the wall clock in seconds, for expiry.
+// Reads. `cf` is the name in the request: "" is "default", and all that V2 knows. `now_s` is the wall clock in seconds,
+// for expiry.
 class RawReader {
  public:
   RawReader(const engine::RegionSnapshot& snapshot, const Config& config, uint64_t now_s)

@@ -257,10 +257,10 @@ TEST(RawKv, OfManySwappersOfOneKeyEachRoundHasOneWinner) {
     for (int round = 0; round < 20; ++round) {
       std::vector<std::optional<Answer<RawCompareAndSwapResult>>> answers(8);
       for (size_t i = 0; i < answers.size(); ++i) {
-        runtime::spawn(*world.executor,
-                       World::into(world.writer.compare_and_swap(
-                                       {"", "r", std::to_string(round), std::to_string(round + 1)}, world.store.request()),
-                                   &answers[i]));
+        runtime::spawn(*world.executor, World::into(world.writer.compare_and_swap(
+                                                        {"", "r", std::to_string(round), std::to_string(round + 1)},
+                                                        world.store.request()),
+                                                    &answers[i]));
       }
       ASSERT_TRUE(world.loop.run_until(
           [&] { return std::all_of(answers.begin(), answers.end(), [](const auto& a) { return a.has_value(); }); },

@@ -51,8 +51,8 @@ class History {
     engine::WriteData data;
     if (version_ == ApiVersion::kV2) {
       stored_key = codec::append_ts(stored_key, Timestamp(++ts_));
-      data.changes.push_back(engine::Modify::put(engine::Cf::kDefault, stored_key,
-                                                 deletes ? encode_tombstone() : encode_value(version_, value, expires)));
+      data.changes.push_back(engine::Modify::put(
+          engine::Cf::kDefault, stored_key, deletes ? encode_tombstone() : encode_value(version_, value, expires)));
     } else if (deletes) {
       data.changes.push_back(engine::Modify::del(engine::Cf::kDefault, stored_key));
     } else {
@@ -129,8 +129,7 @@ TEST_P(ScanModel, EveryReadShowsWhatTheModelHolds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EachVersion, ScanModel,
-                         testing::Values(ApiVersion::kV1, ApiVersion::kV1Ttl, ApiVersion::kV2),
+INSTANTIATE_TEST_SUITE_P(EachVersion, ScanModel, testing::Values(ApiVersion::kV1, ApiVersion::kV1Ttl, ApiVersion::kV2),
                          [](const auto& info) { return std::string(api_version_name(info.param)); });
 
 }  // namespace

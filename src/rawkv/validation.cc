@@ -22,7 +22,8 @@ Answer<void> check_key(const Config& config, ByteView key) {
 
 Answer<uint64_t> check_ttl(const Config& config, uint64_t ttl_s, uint64_t now_s) {
   if (ttl_s == 0) return uint64_t{0};
-  if (config.api_version == ApiVersion::kV1) return Err(InvalidRequest{"ttl is not enabled, but get put request with ttl"});
+  if (config.api_version == ApiVersion::kV1)
+    return Err(InvalidRequest{"ttl is not enabled, but get put request with ttl"});
   return ttl_s > UINT64_MAX - now_s ? UINT64_MAX : now_s + ttl_s;
 }
 

@@ -24,7 +24,7 @@ void serve_pd(Router& router, api::Pd& pd) {
 }
 
 void serve_keyspaces(Router& router, api::Keyspaces& keyspaces) {
-#define CAIRN_SERVE(Rpc, method, Req, Resp)              \
+#define CAIRN_SERVE(Rpc, method, Req, Resp)                  \
   add_unary<Req, Resp>(router, "/keyspacepb.Keyspace/" #Rpc, \
                        [&keyspaces](api::Call<Req, Resp> call) { keyspaces.method(std::move(call)); });
   CAIRN_KEYSPACE_UNARY(CAIRN_SERVE)

@@ -35,11 +35,11 @@ namespace cairn::server {
 using rawkv::ApiVersion;
 
 struct NodeOptions {
-  ClusterId cluster;                         // requests that name another one are refused; unset: not checked
-  ApiVersion api_version = ApiVersion::kV1;  // the store's: storage.api-version, storage.enable-ttl
+  ClusterId cluster;                                // requests that name another one are refused; unset: not checked
+  ApiVersion api_version = ApiVersion::kV1;         // the store's: storage.api-version, storage.enable-ttl
   rawkv::CausalTimestampOptions causal_timestamps;  // causal-ts.*
-  size_t key_bytes_max = 8 * 1024;           // storage.max-key-size, of a user key
-  uint32_t scan_limit_max = 1024 * 1024;     // pairs one scan may return, whatever it asks for
+  size_t key_bytes_max = 8 * 1024;                  // storage.max-key-size, of a user key
+  uint32_t scan_limit_max = 1024 * 1024;            // pairs one scan may return, whatever it asks for
 };
 
 class Node : public api::Tikv, public api::Deadlock {

@@ -1,13 +1,18 @@
 //! The Rust client's hello-world, unchanged client, against a Cairn playground: it uses unary calls and the old region
-//! lookups, where the Go client uses streams. Usage: cairn-hello PD_ADDRESS. Prints `hello` and exits 0 if all is well.
+//! lookups, where the Go client uses streams. Usage: cairn-hello PD_ADDRESS [KEYSPACE]; with a keyspace it speaks API V2.
+//! Prints `hello` and exits 0 if all is well.
 
-use tikv_client::{Key, RawClient, Result, TransactionClient};
+use tikv_client::{Config, Key, RawClient, Result, TransactionClient};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let pd = std::env::args().nth(1).expect("usage: cairn-hello PD_ADDRESS");
+    let pd = std::env::args().nth(1).expect("usage: cairn-hello PD_ADDRESS [KEYSPACE]");
+    let config = match std::env::args().nth(2) {
+        Some(keyspace) => Config::default().with_keyspace(&keyspace),
+        None => Config::default(),
+    };
 
-    let raw = RawClient::new(vec![pd.clone()]).await?;
+    let raw = RawClient::new_with_config(vec![pd.clone()], config.clone()).await?;
     raw.put("rust/raw".to_owned(), "1".to_owned()).await?;
     assert_eq!(raw.get("rust/raw".to_owned()).await?, Some(b"1".to_vec()));
     raw.batch_put((0..100).map(|i| (format!("rust/batch/{i:03}"), format!("{i}")))).await?;
@@ -18,7 +23,7 @@ async fn main() -> Result<()> {
     raw.delete("rust/raw".to_owned()).await?;
     assert_eq!(raw.get("rust/raw".to_owned()).await?, None);
 
-    let client = TransactionClient::new(vec![pd]).await?;
+    let client = TransactionClient::new_with_config(vec![pd], config).await?;
     let mut txn = client.begin_optimistic().await?;
     txn.put("rust/txn/a".to_owned(), "hello".to_owned()).await?;
     txn.put("rust/txn/b".to_owned(), "world".to_owned()).await?;

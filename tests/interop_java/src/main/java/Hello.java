@@ -8,6 +8,7 @@ import java.util.Optional;
 import org.tikv.common.BytePairWrapper;
 import org.tikv.common.ByteWrapper;
 import org.tikv.common.TiConfiguration;
+import org.tikv.common.TiConfiguration.ApiVersion;
 import org.tikv.common.TiSession;
 import org.tikv.common.exception.RawCASConflictException;
 import org.tikv.common.util.BackOffer;
@@ -19,19 +20,21 @@ import org.tikv.txn.KVClient;
 import org.tikv.txn.TwoPhaseCommitter;
 
 /**
- * The Java client's hello-world, unchanged client, against a Cairn playground. Usage: Hello PD_ADDRESS. Prints `hello`
- * and exits 0 if all is well.
+ * The Java client's hello-world, unchanged client, against a Cairn playground. Usage: Hello PD_ADDRESS [V2]. Prints
+ * `hello` and exits 0 if all is well.
  */
 public final class Hello {
   public static void main(String[] args) throws Exception {
-    raw(args[0]);
-    transaction(args[0]);
+    ApiVersion version = args.length > 1 ? ApiVersion.valueOf(args[1]) : ApiVersion.V1;
+    raw(args[0], version);
+    transaction(args[0], version);
     System.out.println("hello");
     System.exit(0);
   }
 
-  private static void raw(String pd) throws Exception {
+  private static void raw(String pd, ApiVersion version) throws Exception {
     TiConfiguration config = TiConfiguration.createRawDefault(pd);
+    config.setApiVersion(version);
     config.setEnableAtomicForCAS(true);
     try (TiSession session = TiSession.create(config); RawKVClient client = session.createRawClient()) {
       client.put(bytes("java/raw"), bytes("1"));
@@ -56,8 +59,9 @@ public final class Hello {
     }
   }
 
-  private static void transaction(String pd) throws Exception {
+  private static void transaction(String pd, ApiVersion version) throws Exception {
     TiConfiguration config = TiConfiguration.createDefault(pd);
+    config.setApiVersion(version);
     byte[] primary = plain("java/txn/a");
     byte[] secondary = plain("java/txn/b");
     try (TiSession session = TiSession.create(config)) {
