@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "mvcc/gc_collect.h"
+#include "rawkv/gc.h"
 #include "replica/keys.h"
 
 namespace cairn::store {
@@ -14,11 +15,13 @@ constexpr size_t kCollectedOfAKeyMax = 4096;  // records and values at a time, s
 
 }  // namespace
 
-Applier::Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& kv, StoreId store, OnReports on_reports,
-                 OnFailed on_failed)
+Applier::Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& kv, StoreId store,
+                 rawkv::ApiVersion api_version, const runtime::Clock& clock, OnReports on_reports, OnFailed on_failed)
     : executor_(std::move(executor)),
       kv_(kv),
       store_(store),
+      api_version_(api_version),
+      clock_(clock),
       on_reports_(std::move(on_reports)),
       on_failed_(std::move(on_failed)),
       batch_(kv.new_batch()) {}
@@ -128,6 +131,25 @@ void Applier::collect_garbage(std::shared_ptr<const std::vector<Bytes>> keys, Ti
   });
 }
 
+engine::Result<GcBatchReport> Applier::collect_key(const engine::Snapshot& snapshot, const Bytes& key,
+                                                   Timestamp safe_point, engine::WriteBatch& batch) const {
+  GcBatchReport report;
+  bool is_done = true;
+  if (api_version_ == rawkv::ApiVersion::kV2 && rawkv::is_raw_data_key(key)) {
+    TRY_ASSIGN(const auto done, rawkv::collect_versions(snapshot, key, safe_point, clock_.wall_now().seconds(),
+                                                        kCollectedOfAKeyMax, batch));
+    report.values = done.versions;
+    is_done = done.is_done;
+  } else {
+    TRY_ASSIGN(const auto done, mvcc::collect_garbage(snapshot, key, safe_point, kCollectedOfAKeyMax, batch));
+    report.records = done.records;
+    report.values = done.values;
+    is_done = done.is_done;
+  }
+  if (!is_done) report.unfinished.push_back(key);
+  return report;
+}
+
 // Between two batches of entries: nothing changes the regions' data but what is done here.
 engine::Result<GcBatchReport> Applier::collect(const std::vector<Bytes>& keys, Timestamp safe_point) {
   CHECK(reports_.empty(), "{} regions' entries are not written", reports_.size());
@@ -143,7 +165,7 @@ engine::Result<GcBatchReport> Applier::collect(const std::vector<Bytes>& keys, T
   for (const auto& key : keys) {
     auto region = regions.upper_bound(key);
     if (region == regions.begin() || key >= std::prev(region)->second) continue;
-    auto done = mvcc::collect_garbage(*snapshot, key, safe_point, kCollectedOfAKeyMax, *batch);
+    auto done = collect_key(*snapshot, key, safe_point, *batch);
     if (!done.ok()) {
       if (done.error().kind != engine::Error::Kind::kCorruption) return Err(done.error());
       LOG_WARN("no old versions of key {} are collected: {}", to_hex(key), done.error().message);
@@ -151,7 +173,7 @@ engine::Result<GcBatchReport> Applier::collect(const std::vector<Bytes>& keys, T
     }
     report.records += done->records;
     report.values += done->values;
-    if (!done->is_done) report.unfinished.push_back(key);
+    report.unfinished.insert(report.unfinished.end(), done->unfinished.begin(), done->unfinished.end());
     if (batch->bytes() < kBatchBytesMax) continue;
     TRY(kv_.write(*batch));
     batch->clear();

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "engine/kv_engine.h"
+#include "rawkv/api_version.h"
 #include "replica/outbox.h"
+#include "runtime/clock.h"
 #include "runtime/executor.h"
 #include "store/gc_report.h"
 
@@ -20,8 +22,9 @@ class Applier {
  public:
   using OnReports = std::function<void(std::vector<replica::ApplyReport>)>;
   using OnFailed = std::function<void(engine::Error)>;
-  Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& kv, StoreId store, OnReports on_reports,
-          OnFailed on_failed);
+  // `api_version` and `clock` tell what of raw data is garbage; the clock must outlive the applier.
+  Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& kv, StoreId store,
+          rawkv::ApiVersion api_version, const runtime::Clock& clock, OnReports on_reports, OnFailed on_failed);
 
   // A region begins (or begins anew, under another incarnation). Before its first task.
   struct Begin {
@@ -53,10 +56,15 @@ class Applier {
   engine::Result<void> write_batch();
   bool may_create(const metapb::Region& child) const;
   engine::Result<GcBatchReport> collect(const std::vector<Bytes>& keys, Timestamp safe_point);
+  // One key, whose changes go into the batch.
+  engine::Result<GcBatchReport> collect_key(const engine::Snapshot& snapshot, const Bytes& key, Timestamp safe_point,
+                                            engine::WriteBatch& batch) const;
 
   std::shared_ptr<runtime::Executor> executor_;
   engine::KvEngine& kv_;
   const StoreId store_;
+  const rawkv::ApiVersion api_version_;
+  const runtime::Clock& clock_;
   OnReports on_reports_;
   OnFailed on_failed_;
   // On the executor only.

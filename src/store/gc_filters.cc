@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/metrics.h"
+#include "rawkv/gc.h"
 
 namespace cairn::store {
 namespace {
@@ -27,9 +28,16 @@ bool GcFilters::set_safe_point(Timestamp safe_point) {
 std::unique_ptr<engine::CompactionFilter> GcFilters::begin(engine::Cf cf) {
   static auto& performed =
       metrics::counter("tikv_gc_compaction_filter_perform", "Compactions that collected old versions");
-  if (cf != engine::Cf::kWrite || is_closed_ || !safe_point().is_set()) return nullptr;
+  if (is_closed_) return nullptr;
+  const uint64_t now_s = clock_.wall_now().seconds();
+  // All the data of V1TTL is raw, and needs no safe point.
+  if (api_version_ == rawkv::ApiVersion::kV1Ttl) return std::make_unique<rawkv::ExpiryFilter>(now_s);
+  const bool is_raw = cf == engine::Cf::kDefault && api_version_ == rawkv::ApiVersion::kV2;
+  if ((cf != engine::Cf::kWrite && !is_raw) || !safe_point().is_set()) return nullptr;
   performed.Increment();
-  return std::make_unique<mvcc::GcFilter>(safe_point(), shared_from_this());
+  if (!is_raw) return std::make_unique<mvcc::GcFilter>(safe_point(), shared_from_this());
+  return std::make_unique<rawkv::VersionFilter>(safe_point(), now_s,
+                                                [self = shared_from_this()](ByteView key) { self->on_leftover(key); });
 }
 
 void GcFilters::on_leftover(ByteView key) {

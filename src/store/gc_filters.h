@@ -1,4 +1,5 @@
-// GcFilters: what the engine's compactions ask for their filters, and where they leave what is to be collected by hand.
+// GcFilters: what the engine's compactions ask for their filters, and where they leave what is to be collected by hand:
+// those of transactions (mvcc/gc_filter.h), and of raw values in V1TTL and V2 (rawkv/gc.h).
 // The place where the engine's threads meet the store: knows the safe point, and keeps a bounded set of keys.
 //
 // Shared on purpose, thread-safe. A filter may outlive the store: after close() it is told nothing and passes nothing
@@ -15,6 +16,8 @@
 
 #include "engine/kv_engine.h"
 #include "mvcc/gc_filter.h"
+#include "rawkv/api_version.h"
+#include "runtime/clock.h"
 
 namespace cairn::store {
 
@@ -22,8 +25,10 @@ class GcFilters final : public engine::CompactionFilterFactory,
                         public mvcc::GcSink,
                         public std::enable_shared_from_this<GcFilters> {
  public:
-  // `on_leftovers` is called, on any thread, when there are keys again after there were none.
-  explicit GcFilters(std::function<void()> on_leftovers) : on_leftovers_(std::move(on_leftovers)) {}
+  // `on_leftovers` is called, on any thread, when there are keys again after there were none. The clock must outlive
+  // the engine's last compaction.
+  GcFilters(rawkv::ApiVersion api_version, const runtime::Clock& clock, std::function<void()> on_leftovers)
+      : api_version_(api_version), clock_(clock), on_leftovers_(std::move(on_leftovers)) {}
 
   // No filter drops anything before the first. Only ever grows; false if it did not.
   bool set_safe_point(Timestamp safe_point);
@@ -41,6 +46,8 @@ class GcFilters final : public engine::CompactionFilterFactory,
  private:
   bool add_locked(Bytes key);
 
+  const rawkv::ApiVersion api_version_;
+  const runtime::Clock& clock_;
   std::atomic<uint64_t> safe_point_{0};
   std::atomic<bool> is_closed_{false};
   std::mutex mutex_;

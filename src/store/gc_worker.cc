@@ -37,7 +37,7 @@ GcWorker::GcWorker(Shared& shared, std::shared_ptr<runtime::Executor> control, C
       compactions_(shared.deps.executors.make("gc-compact")),
       deletions_(shared.deps.executors.make("gc-delete")),
       collect_(std::move(collect)),
-      filters_(std::make_shared<GcFilters>([this] {
+      filters_(std::make_shared<GcFilters>(shared.options.api_version, shared.deps.clock, [this] {
         control_->post([this] {
           if (is_stopped_ || is_draining_) return;
           is_draining_ = true;

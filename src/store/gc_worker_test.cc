@@ -5,6 +5,7 @@
 
 #include "base/codec.h"
 #include "mvcc/write.h"
+#include "rawkv/value.h"
 #include "replica/keys.h"
 #include "store/testing/cluster.h"
 
@@ -103,6 +104,69 @@ TEST(GcWorker, old_versions_go_on_every_store_once_pd_moves_the_safe_point) {
   EXPECT_TRUE(are_all(1, 1, 0, 0)) << count(cluster.node(0), Cf::kWrite, "gone");
 }
 
+// Puts a pair of the default column family through Raft.
+bool put_raw(TestCluster& cluster, uint64_t region, const Bytes& engine_key, const Bytes& stored) {
+  engine::WriteData data;
+  data.changes.push_back(engine::Modify::put(Cf::kDefault, engine_key, stored));
+  Node* leader = cluster.wait_for_leader(region);
+  bool is_done = false;
+  leader->store->on_shard(RegionId(region), [&](ShardHandle& shard) {
+    runtime::spawn(shard.executor(), write_task(&shard.regions(), cluster.request(region), data, &is_done));
+  });
+  return cluster.run_until([&] { return is_done; });
+}
+
+void compact(TestCluster& cluster, Node& node) {
+  std::atomic<bool> canceled{false};
+  ASSERT_TRUE(node.kv->flush().ok());
+  ASSERT_TRUE(node.kv->compact(Cf::kDefault, {}, {}, canceled).ok());
+  cluster.run_for(5s);  // leftovers wait a little
+}
+
+TEST(GcWorker, old_versions_and_tombstones_of_raw_keys_of_v2_go) {
+  auto options = eager();
+  options.api_version = rawkv::ApiVersion::kV2;
+  TestCluster cluster(1, options);
+  auto& node = cluster.add();
+  const uint64_t region = cluster.pd.regions.begin()->first;
+  const auto put = [&](const char* key, uint64_t ts, const Bytes& stored) {
+    return put_raw(cluster, region, codec::append_ts(codec::encode_bytes(key), Timestamp(ts)), stored);
+  };
+  for (uint64_t ts = 10; ts <= 50; ts += 10) {
+    ASSERT_TRUE(put("ra", ts, rawkv::encode_value(rawkv::ApiVersion::kV2, "v", 0)));
+    ASSERT_TRUE(
+        put("rb", ts, ts == 50 ? rawkv::encode_tombstone() : rawkv::encode_value(rawkv::ApiVersion::kV2, "v", 0)));
+    ASSERT_TRUE(put("xa", ts, "a transaction's value"));
+  }
+  compact(cluster, node);
+  EXPECT_EQ(count(node, Cf::kDefault, "ra"), 5u) << "no safe point";
+  cluster.pd.safe_point = 35;
+  cluster.run_for(5s);
+  for (int i = 0; i < 6; ++i) compact(cluster, node);  // each of the engine in memory sees a part
+  EXPECT_EQ(count(node, Cf::kDefault, "ra"), 3u);
+  EXPECT_EQ(count(node, Cf::kDefault, "rb"), 3u);
+  cluster.pd.safe_point = 60;
+  cluster.run_for(5s);
+  for (int i = 0; i < 6; ++i) compact(cluster, node);
+  EXPECT_EQ(count(node, Cf::kDefault, "ra"), 1u);
+  EXPECT_EQ(count(node, Cf::kDefault, "rb"), 0u) << "the tombstone went with what it hid";
+  EXPECT_EQ(count(node, Cf::kDefault, "xa"), 5u);
+}
+
+TEST(GcWorker, expired_values_of_v1ttl_go_without_a_safe_point) {
+  auto options = eager();
+  options.api_version = rawkv::ApiVersion::kV1Ttl;
+  TestCluster cluster(1, options);
+  auto& node = cluster.add();
+  const uint64_t region = cluster.pd.regions.begin()->first;
+  ASSERT_TRUE(put_raw(cluster, region, "a", rawkv::encode_value(rawkv::ApiVersion::kV1Ttl, "v", 1)));
+  ASSERT_TRUE(put_raw(cluster, region, "b", rawkv::encode_value(rawkv::ApiVersion::kV1Ttl, "v", 0)));
+  cluster.run_for(2s);
+  for (int i = 0; i < 6; ++i) compact(cluster, node);
+  EXPECT_FALSE(cluster.local(node, "a"));
+  EXPECT_TRUE(cluster.local(node, "b"));
+}
+
 TEST(GcWorker, without_the_filter_old_versions_stay) {
   auto options = eager();
   options.gc.enable_compaction_filter = false;
@@ -141,7 +205,9 @@ TEST(GcWorker, keys_of_regions_that_are_not_here_are_left_alone) {
 
 TEST(GcFilters, leftovers_are_bounded_and_the_safe_point_only_grows) {
   int calls = 0;
-  auto filters = std::make_shared<GcFilters>([&calls] { ++calls; });
+  runtime::SimLoop loop(1);
+  runtime::SimClock clock(loop);
+  auto filters = std::make_shared<GcFilters>(rawkv::ApiVersion::kV1, clock, [&calls] { ++calls; });
   EXPECT_EQ(filters->begin(Cf::kWrite), nullptr) << "a store that knows no safe point drops nothing";
   EXPECT_TRUE(filters->set_safe_point(Timestamp(7)));
   EXPECT_FALSE(filters->set_safe_point(Timestamp(5)));

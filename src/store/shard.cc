@@ -12,6 +12,7 @@ Shard::Shard(int index, Shared& shared)
     : index_(index), shared_(shared), executor_(shared.deps.executors.make("shard-" + std::to_string(index))) {
   applier_ = std::make_unique<Applier>(
       shared_.deps.executors.make("apply-" + std::to_string(index)), shared_.deps.kv, shared_.store,
+      shared_.options.api_version, shared_.deps.clock,
       [this](std::vector<replica::ApplyReport> reports) {
         executor_->post([this, r = std::move(reports)]() mutable { on_reports(std::move(r)); });
       },
