@@ -21,11 +21,11 @@ start_playground() {
     --status-port $((playground_port + 20)) --data-dir "$playground_dir/$playground_port" "$@" >"$out" 2>&1 &
   playground_pid=$!
   for _ in $(seq 600); do
-    grep -qx ready "$out" && break
+    grep -qsx ready "$out" && break
     kill -0 "$playground_pid" 2>/dev/null || { cat "$out"; echo "the playground ended"; exit 1; }
     sleep 0.1
   done
-  grep -qx ready "$out" || { cat "$out"; echo "the playground was not ready within 60 s"; exit 1; }
+  grep -qsx ready "$out" || { cat "$out"; echo "the playground was not ready within 60 s"; exit 1; }
   # shellcheck disable=SC2034
   pd=127.0.0.1:$playground_port
   playground_port=$((playground_port + 32))

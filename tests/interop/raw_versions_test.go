@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pingcap/kvproto/pkg/kvrpcpb"
+	"github.com/pingcap/kvproto/pkg/metapb"
 	"github.com/pingcap/kvproto/pkg/tikvpb"
 	"github.com/stretchr/testify/require"
 	tikverr "github.com/tikv/client-go/v2/error"
@@ -26,14 +27,43 @@ const (
 	pdConfig  = "[keyspace]\npre-alloc = [\"tenant\"]\n"
 )
 
-// cluster starts one of its own, whose stores have that configuration, and waits until it serves.
+// cluster starts one of its own, whose stores have that configuration, and waits until it serves with all replicas.
 func cluster(t *testing.T, stores int, config string) *harness.Cluster {
 	t.Helper()
 	c := harness.New(t, harness.Options{Stores: stores, PDConfig: pdConfig, StoreConfig: config})
 	for _, store := range c.Stores {
 		harness.Eventually(t, 30*time.Second, store.Name+" serves", func() bool { return harness.StatusOK(store) })
 	}
+	settle(t, c)
 	return c
+}
+
+// settle waits until every region has a voter on each store, a leader, and no peer that is down or behind.
+func settle(t *testing.T, c *harness.Cluster) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	defer cancel()
+	client, err := pdclient.NewClientWithContext(ctx, c.PDs(), pdclient.SecurityOption{})
+	require.NoError(t, err)
+	defer client.Close()
+	harness.Eventually(t, 60*time.Second, "every region has its replicas", func() bool {
+		regions, err := client.ScanRegions(ctx, nil, nil, 1000)
+		if err != nil || len(regions) == 0 {
+			return false
+		}
+		for _, region := range regions {
+			if region.Leader == nil || region.Leader.Id == 0 || len(region.Meta.Peers) != len(c.Stores) ||
+				len(region.PendingPeers) > 0 || len(region.DownPeers) > 0 {
+				return false
+			}
+			for _, peer := range region.Meta.Peers {
+				if peer.Role != metapb.PeerRole_Voter {
+					return false
+				}
+			}
+		}
+		return true
+	})
 }
 
 func rawOf(t *testing.T, c *harness.Cluster, version kvrpcpb.APIVersion, keyspace string) *rawkv.Client {
@@ -53,8 +83,8 @@ func txnOf(t *testing.T, c *harness.Cluster, version kvrpcpb.APIVersion, keyspac
 	return client
 }
 
-// splitAt cuts a region at the encoded form of a user key, as raw clients of V2 ask for it.
-func splitAt(t *testing.T, c *harness.Cluster, userKey []byte) {
+// splitRawAt cuts a region at the encoded form of a user key, as raw clients of V2 ask for it.
+func splitRawAt(t *testing.T, c *harness.Cluster, userKey []byte) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -216,8 +246,8 @@ func TestApiV2RawIsSplitIntoKeyspaces(t *testing.T) {
 	c := cluster(t, 3, v2Config)
 	one := rawOf(t, c, kvrpcpb.APIVersion_V2, "")
 	other := rawOf(t, c, kvrpcpb.APIVersion_V2, "tenant")
-	splitAt(t, c, []byte("r\x00\x00\x00b/000500"))
-	splitAt(t, c, []byte("r\x00\x00\x01"))
+	splitRawAt(t, c, []byte("r\x00\x00\x00b/000500"))
+	splitRawAt(t, c, []byte("r\x00\x00\x01"))
 	rawBasics(t, one)
 	requireRaw(t, other, "cas", "")
 	rawBasics(t, other)
@@ -295,6 +325,7 @@ func TestApiV2TheNewestValueWinsWhateverLeads(t *testing.T) {
 		}
 		c.Restart(store)
 		harness.Eventually(t, 30*time.Second, "it is back", func() bool { return harness.StatusOK(store) })
+		settle(t, c)
 	}
 }
 

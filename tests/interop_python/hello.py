@@ -2,6 +2,7 @@
 `hello` and exits 0 if all is well."""
 
 import asyncio
+import os
 import sys
 
 from tikv_client.asynchronous import RawClient, TransactionClient
@@ -50,3 +51,6 @@ async def main(pd):
 
 
 asyncio.run(main(sys.argv[1]))
+# The client's threads do not survive the interpreter's own way out.
+sys.stdout.flush()
+os._exit(0)
