@@ -130,12 +130,13 @@ World::World(uint64_t seed, WorldOptions options)
     all.push_back(stores_.back().get());
   }
   for (int i = 1; i <= options_.clients; ++i) {
-    clients_.push_back(std::make_unique<ClientHost>(surroundings, "client" + std::to_string(i), *pd_, service_at, options_.api_version));
+    clients_.push_back(std::make_unique<ClientHost>(surroundings, "client" + std::to_string(i), *pd_, service_at,
+                                                    options_.api_version));
   }
   auto report = [this](std::string what) { fail(std::move(what)); };
   watch_ = std::make_unique<ClusterWatch>(std::move(all), report);
-  registers_ = std::make_unique<RegisterWorkload>(loop_, report,
-                                                  RegisterWorkload::Options{.prefix = registers_prefix()});
+  registers_ =
+      std::make_unique<RegisterWorkload>(loop_, report, RegisterWorkload::Options{.prefix = registers_prefix()});
   bank_ = std::make_unique<BankWorkload>(loop_, report, BankWorkload::Options{.prefix = bank_prefix()});
   lists_ = std::make_unique<ListWorkload>(report, ListWorkload::Options{.prefix = lists_prefix()});
 }
