@@ -120,6 +120,14 @@ runtime::Task<void> pause_and_resume(Host* host, runtime::Executor* executor, ru
   host->resume();
 }
 
+// Others fill the store's disk, into its reserve or into the half of it that is the engine's own.
+runtime::Task<void> fill_disk(Host* host, uint64_t reserve, runtime::Executor* executor, runtime::Random dice) {
+  engine::MemoryDisk& disk = host->disk();
+  disk.set_capacity(disk.used() + dice.between(reserve / 4, reserve));
+  co_await runtime::sleep(*executor, dice.between(500ms, 3s));
+  disk.set_capacity(kRoomyDisk);
+}
+
 void disturb_clock(Host& host, runtime::Random& dice) {
   if (dice.chance(0.5)) {
     host.clock().set_drift(static_cast<int64_t>(dice.below(4001)) - 2000);  // two thousandths either way
@@ -136,7 +144,7 @@ runtime::Task<void> rage(World* world, runtime::Executor* executor, Duration spa
   while (world->loop().now() < end && !world->is_failed()) {
     co_await runtime::sleep(*executor, dice.between(50ms, 800ms));
     Host& anyone = dice.chance(0.2) ? static_cast<Host&>(world->pd()) : draw_store(*world, dice);
-    switch (dice.below(10)) {
+    switch (dice.below(11)) {
       case 0:
       case 1:
       case 2:
@@ -155,6 +163,11 @@ runtime::Task<void> rage(World* world, runtime::Executor* executor, Duration spa
       case 7:
         transfer_leader(*world, dice);
         break;
+      case 8: {
+        Host& store = draw_store(*world, dice);
+        runtime::spawn(*executor, fill_disk(&store, kReserveSpace, executor, dice.fork()));
+        break;
+      }
       default:
         split(*world, dice);
         break;

@@ -37,6 +37,7 @@ store::StoreOptions store_options(const std::string& name, const WorldOptions& w
   options.address = name + ":20160";
   options.status_address = name + ":20180";
   options.shards = 2;
+  options.reserve_space_bytes = kReserveSpace;
   options.log_gc_interval = 500ms;
   options.log_gc_threshold = 20;
   options.region_split_bytes = 0;  // the nemesis splits
@@ -236,6 +237,7 @@ void World::heal() {
   for (auto& store : stores_) hosts.push_back(store.get());
   for (Host* host : hosts) {
     host->clock().set_drift(0);
+    host->disk().set_capacity(kRoomyDisk);
     if (!host->is_up()) host->start();
     host->resume();
   }

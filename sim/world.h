@@ -25,6 +25,10 @@ namespace cairn::sim {
 
 inline constexpr ClusterId kCluster{4711};
 
+// The stores' disks, unless the nemesis fills one.
+inline constexpr uint64_t kRoomyDisk = uint64_t{1} << 40;
+inline constexpr uint64_t kReserveSpace = uint64_t{1} << 20;
+
 struct WorldOptions {
   int stores = 3;
   int clients = 4;

@@ -19,6 +19,14 @@ Settings settings_of(ServerConfig& config) {
   settings.number("causal-ts.renew-batch-min-size", config.causal_timestamps.batch_min);
   settings.number("causal-ts.renew-batch-max-size", config.causal_timestamps.batch_max);
   settings.duration("causal-ts.alloc-ahead-buffer", config.causal_timestamps.alloc_ahead_buffer);
+  settings.size("storage.reserve-space", config.store.reserve_space_bytes);
+  settings.size("storage.scheduler-pending-write-threshold", config.store.waiting_write_bytes_max);
+  settings.number("storage.flow-control.memtables-threshold", config.kv.memtables_max);
+  settings.number("storage.flow-control.l0-files-threshold", config.kv.l0_files_slow);
+  settings.size("storage.flow-control.soft-pending-compaction-bytes-limit", config.kv.compaction_bytes_slow);
+  settings.size("storage.flow-control.hard-pending-compaction-bytes-limit", config.kv.compaction_bytes_stop);
+  settings.size("rocksdb.defaultcf.write-buffer-size", config.kv.write_buffer_bytes);
+  settings.size("rocksdb.write-buffer-limit", config.kv.total_write_buffer_bytes);
   settings.list("pd.endpoints", config.pd_endpoints);
   settings.text("log.level", config.log.level);
   settings.text("log.file.filename", config.log.file);
@@ -126,6 +134,13 @@ Parsed<void> complete(ServerConfig& config) {
   }
   if (config.store.wait_for_lock_timeout <= Duration{}) {
     return Err(std::string("pessimistic-txn.wait-for-lock-timeout must be positive"));
+  }
+  if (config.kv.memtables_max < 2)
+    return Err(std::string("storage.flow-control.memtables-threshold must be at least 2"));
+  if (config.kv.l0_files_slow < 4)
+    return Err(std::string("storage.flow-control.l0-files-threshold must be at least 4"));
+  if (config.kv.compaction_bytes_stop < config.kv.compaction_bytes_slow) {
+    return Err(std::string("storage.flow-control.hard-pending-compaction-bytes-limit must not be below the soft one"));
   }
   if (config.store.read_threads < 1) return Err(std::string("readpool.unified.max-thread-count must be positive"));
   const auto& gc = config.store.gc;

@@ -50,7 +50,9 @@ struct Describe {
     return fmt::format("region {} has no data here yet", e.region);
   }
   std::string operator()(const DiskFull& e) const {
-    return fmt::format("the disk of store {} is full: {}", e.store, e.reason);
+    std::string stores;
+    for (StoreId store : e.stores) stores += fmt::format("{}{}", stores.empty() ? "" : ", ", store);
+    return fmt::format("no room on the disk of store {}: {}", stores, e.reason);
   }
   std::string operator()(const UndeterminedResult& e) const { return "the outcome is unknown: " + e.reason; }
   std::string operator()(const OtherRegionError& e) const { return e.message; }

@@ -36,16 +36,24 @@ struct RegionDescription {
   std::vector<PeerDescription> peers;
 };
 
+// Whether a write goes on while a disk has little room. As on the wire.
+enum class DiskFullOpt : uint8_t {
+  kNotAllowedOnFull = 0,     // the default: what adds data
+  kAllowedOnAlmostFull = 1,  // what ends transactions, and so lets data be collected
+  kAllowedOnAlreadyFull = 2,
+};
+
 // What a request says of the region it means. Unset parts are not checked.
 struct RegionRequest {
   RegionId region;
   PeerId peer;    // the peer meant; unset: any
   StoreId store;  // the store meant; unset: any
   RegionEpoch epoch;
-  Term term;                          // as the client last saw it; 0: not checked
-  bool replica_read = false;          // a follower may answer, by read index
-  bool stale_read = false;            // any replica may answer, by safe timestamp
-  Timestamp read_ts;                  // of replica and stale reads
+  Term term;                  // as the client last saw it; 0: not checked
+  bool replica_read = false;  // a follower may answer, by read index
+  bool stale_read = false;    // any replica may answer, by safe timestamp
+  Timestamp read_ts;          // of replica and stale reads
+  DiskFullOpt disk_full_opt = DiskFullOpt::kNotAllowedOnFull;
   Instant deadline{Duration::max()};  // an answer after it is of no use
 };
 
@@ -98,7 +106,7 @@ struct RegionNotInitialized {
   RegionId region;
 };
 struct DiskFull {
-  StoreId store;
+  std::vector<StoreId> stores;  // whose disks have no room
   std::string reason;
 };
 // The write may or may not have happened, and this node cannot find out.

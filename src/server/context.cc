@@ -21,6 +21,9 @@ engine::RegionRequest region_request(const kvrpcpb::Context& context, Instant no
   request.replica_read = context.replica_read();
   request.stale_read = context.stale_read();
   request.read_ts = read_ts;
+  if (kvrpcpb::DiskFullOpt_IsValid(context.disk_full_opt())) {
+    request.disk_full_opt = static_cast<engine::DiskFullOpt>(context.disk_full_opt());
+  }
   if (context.max_execution_duration_ms() != 0) {
     // A day is for ever, and does not overflow.
     constexpr uint64_t kLongestMs = 24ull * 3600 * 1000;

@@ -75,7 +75,7 @@ struct FillRegionError {
     out.mutable_region_not_initialized()->set_region_id(e.region.value);
   }
   void operator()(const engine::DiskFull& e) const {
-    out.mutable_disk_full()->add_store_id(e.store.value);
+    for (StoreId store : e.stores) out.mutable_disk_full()->add_store_id(store.value);
     out.mutable_disk_full()->set_reason(e.reason);
   }
   void operator()(const engine::UndeterminedResult& e) const {

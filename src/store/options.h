@@ -52,6 +52,11 @@ struct StoreOptions {
   uint64_t proposals_max = 4096;             // a region, unapplied; beyond: ServerIsBusy
   uint64_t proposals_bytes_max = 64 << 20;   // a region, unapplied
   uint64_t pending_reads_max = 16384;        // a region, waiting for a read index
+  // Of all regions, proposed and not applied yet: when the engine is slower than the clients; beyond: ServerIsBusy.
+  uint64_t waiting_write_bytes_max = 100 << 20;
+
+  // Kept free on the disk (disk_room.h); 0: the disk is not looked at.
+  uint64_t reserve_space_bytes = uint64_t{1} << 30;
 
   // Pessimistic transactions.
   bool pessimistic_pipelined = true;                     // those that go through Raft are answered once proposed

@@ -77,7 +77,11 @@ void Shard::run_round() {
 }
 
 void Shard::send_out(replica::Outbox out) {
-  for (auto& message : out.messages) shared_.deps.transport.send(std::move(message));
+  const DiskUsage usage = shared_.own_disk_usage;
+  for (auto& message : out.messages) {
+    message.set_disk_usage(usage);
+    shared_.deps.transport.send(std::move(message));
+  }
   for (auto& snapshot : out.snapshots) send_snapshot(std::move(snapshot));
   for (RegionId region : out.snapshots_wanted) make_snapshot(region);
   for (const auto& folder : out.folders_to_remove) {

@@ -135,8 +135,10 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void publish_status();
   void check_sizes();
   void wait_for_commands(runtime::Job on_quiet);
+  void look_at_disk();
 
   // Requests.
+  std::optional<RegionError> refuse_write(const replica::Replica& replica, engine::DiskFullOpt opt) const;
   engine::RegionSnapshotPtr take_snapshot(const replica::Replica& replica, replica::ReadViewPtr view) const;
 
   const int index_;
@@ -165,6 +167,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   std::vector<raft_serverpb::RaftMessage> held_back_;  // followers' reads that wait for a lock in memory to go
   // PD's changes of membership that came before the new leader could take them: it is told of a leader at once.
   std::map<RegionId, pdpb::RegionHeartbeatResponse> early_commands_;
+  DiskUsages disk_usages_;       // of other stores, as their messages say
   std::set<RegionId> reserved_;  // ranges kept for snapshots that Raft has not taken yet
 };
 

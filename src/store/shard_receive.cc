@@ -31,6 +31,12 @@ void Shard::on_raft_message(raft_serverpb::RaftMessage message) {
   if (stopped_) return;
   RegionId region(message.region_id());
   if (region.value == 0 || message.from_peer().id() == 0 || message.to_peer().id() == 0) return;
+  StoreId from(message.from_peer().store_id());
+  if (message.disk_usage() != disk_usage::Normal) {
+    disk_usages_[from] = message.disk_usage();
+  } else if (!disk_usages_.empty()) {
+    disk_usages_.erase(from);
+  }
   auto* replica = find(region);
   if (replica && replica->is_destroying()) return;
 
@@ -62,6 +68,11 @@ void Shard::on_raft_message(raft_serverpb::RaftMessage message) {
     return;
   }
   if (message.message().msg_type() == eraftpb::MsgSnapshot && !admits_snapshot(message, *replica)) return;
+  // No room for entries: the leader sends them again, and others may make the quorum meanwhile.
+  if (message.message().entries_size() > 0 && message.message().msg_type() == eraftpb::MsgAppend &&
+      shared_.own_disk_usage == disk_usage::AlreadyFull) {
+    return;
+  }
   if (message.message().msg_type() == eraftpb::MsgReadIndex && holds_back(message, *replica)) {
     if (held_back_.size() < kHeldBackMax) held_back_.push_back(std::move(message));
     return;

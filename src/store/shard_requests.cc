@@ -70,6 +70,10 @@ runtime::Task<Result<LogIndex, RegionError>> Shard::write(engine::RegionRequest 
   if (stopped_) co_return Err(stopping());
   auto* replica = find(request.region);
   if (!replica) co_return Err(not_found(request, shared_.store));
+  if (auto error = refuse_write(*replica, request.disk_full_opt)) co_return Err(std::move(*error));
+  uint64_t bytes = 0;
+  for (const auto& change : data.changes) bytes += change.key.size() + change.value.size();
+  const WaitingWrite waiting(shared_.waiting_write_bytes, bytes);
   auto [promise, future] = runtime::one_shot<replica::WriteOutcome>();
   replica->write(request, term, std::move(data), shared_.deps.clock.now(),
                  [p = std::move(promise)](replica::WriteOutcome outcome) mutable { p.set(std::move(outcome)); });
@@ -79,9 +83,25 @@ runtime::Task<Result<LogIndex, RegionError>> Shard::write(engine::RegionRequest 
   co_return std::move(*outcome);
 }
 
+std::optional<RegionError> Shard::refuse_write(const replica::Replica& replica, engine::DiskFullOpt opt) const {
+  // Who does not lead says so, whatever its disk is like.
+  if (!replica.is_leader()) return std::nullopt;
+  if (shared_.waiting_write_bytes >= shared_.options.waiting_write_bytes_max) {
+    return engine::ServerIsBusy{"too many writes wait to be applied", 100ms};
+  }
+  const DiskUsage own = shared_.own_disk_usage;
+  if (own == disk_usage::Normal && disk_usages_.empty()) return std::nullopt;
+  DiskUsages usages = disk_usages_;
+  usages[shared_.store] = own;
+  if (auto full = refuse_for_disk(replica.region(), shared_.store, usages, opt)) return std::move(*full);
+  return std::nullopt;
+}
+
 bool Shard::is_busy(RegionId region) const {
   auto* replica = find(region);
-  return replica && (replica->is_busy() || shared_.deps.kv.is_write_stalled());
+  if (!replica) return false;
+  return replica->is_busy() || shared_.waiting_write_bytes >= shared_.options.waiting_write_bytes_max ||
+         shared_.deps.kv.is_write_stalled();
 }
 
 Result<metapb::Region, RegionError> Shard::region_for(const engine::RegionRequest& request) const {

@@ -12,6 +12,7 @@ namespace cairn::store {
 
 void Shard::begin() {
   running_ = true;
+  look_at_disk();
   arm_tick();
 }
 
@@ -55,6 +56,7 @@ void Shard::tick() {
   auto every = [&](Duration interval) {
     return ticks_ % std::max<uint64_t>(1, static_cast<uint64_t>(interval / shared_.options.tick)) == 0;
   };
+  if (every(200ms)) look_at_disk();
   if (every(shared_.options.log_gc_interval)) gc_logs();
   if (shared_.options.region_split_bytes > 0 && every(shared_.options.split_check_interval)) check_sizes();
   // A peer that has caught up is news that PD waits for: it is told at the next tick.
@@ -63,6 +65,22 @@ void Shard::tick() {
     check_missing_leaders(now);
     count_leaders();
     publish_status();
+  }
+}
+
+// A statfs and a few figures of the engine; a second's writes must not fill half the reserve.
+void Shard::look_at_disk() {
+  if (index_ != 0) return;
+  auto space = shared_.deps.kv.space();
+  DiskUsage usage = judge_disk(space, shared_.options.reserve_space_bytes);
+  DiskUsage before = shared_.own_disk_usage.exchange(usage);
+  if (usage == before) return;
+  if (usage == disk_usage::Normal) {
+    LOG_INFO("the disk has room again: {} bytes", space.available);
+  } else {
+    LOG_WARN("the disk is {}: {} of {} bytes are left, {} are kept free: writes are refused",
+             usage == disk_usage::AlmostFull ? "almost full" : "full", space.available, space.capacity,
+             shared_.options.reserve_space_bytes);
   }
 }
 

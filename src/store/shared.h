@@ -10,6 +10,7 @@
 #include "pdpb.pb.h"
 #include "runtime/random.h"
 #include "store/directory.h"
+#include "store/disk_room.h"
 #include "store/log_writer.h"
 #include "store/options.h"
 #include "store/pending_votes.h"
@@ -32,6 +33,19 @@ struct Counters {
   std::atomic<uint64_t> snapshots_sending{0}, snapshots_receiving{0}, snapshots_applying{0};
 };
 
+// The bytes of one write, from its proposal until it is applied or refused.
+class WaitingWrite {
+ public:
+  WaitingWrite(std::atomic<uint64_t>& sum, uint64_t bytes) : sum_(sum), bytes_(bytes) { sum_ += bytes_; }
+  ~WaitingWrite() { sum_ -= bytes_; }
+  WaitingWrite(const WaitingWrite&) = delete;
+  WaitingWrite& operator=(const WaitingWrite&) = delete;
+
+ private:
+  std::atomic<uint64_t>& sum_;
+  const uint64_t bytes_;
+};
+
 struct Shared {
   Shared(StoreOptions o, StoreDeps d) : options(std::move(o)), deps(std::move(d)), concurrency(Timestamp(0)) {}
 
@@ -49,6 +63,8 @@ struct Shared {
   std::atomic<uint64_t> next_incarnation{1};
   std::atomic<uint64_t> next_folder{1};
   std::atomic<bool> stopping{false};
+  std::atomic<DiskUsage> own_disk_usage{disk_usage::Normal};  // of this store; written by the first shard
+  std::atomic<uint64_t> waiting_write_bytes{0};               // of all shards
 
   // To PD and to other shards; set by the store. Any thread.
   std::function<void(pdpb::RegionHeartbeatRequest)> heartbeat;

@@ -357,6 +357,7 @@ Result<std::unique_ptr<SnapshotReceiver>, std::string> Store::begin_snapshot(raf
   if (shared.counters.snapshots_receiving >= static_cast<uint64_t>(shared.options.snapshots_receiving_max)) {
     return Err(std::string("too many snapshots are being received"));
   }
+  if (shared.own_disk_usage != disk_usage::Normal) return Err(std::string("the disk has no room"));
   raft_serverpb::RaftSnapshotData data;
   if (message.message().msg_type() != eraftpb::MsgSnapshot ||
       !data.ParseFromString(message.message().snapshot().data())) {

@@ -189,6 +189,94 @@ TEST(Store, WhenTheLeaderDiesAnotherOneServesAllThatWasAcknowledged) {
   EXPECT_TRUE(cluster.run_until([&] { return cluster.local(*leader, "a") == Bytes("2"); }));
 }
 
+template <class E>
+bool is(const TestCluster::PutResult& result) {
+  return !result.ok() && std::holds_alternative<E>(result.error());
+}
+
+TEST(Store, AnAlmostFullDiskTakesNoNewDataButWhatEndsTransactionsAndIsRead) {
+  auto options = TestCluster::quick();
+  options.reserve_space_bytes = 1 << 20;
+  TestCluster cluster(1, options);
+  auto& node = cluster.add();
+  ASSERT_TRUE(cluster.put("a", "1"));
+  const uint64_t roomy = uint64_t{1} << 40;
+
+  node.disk->set_capacity(node.disk->used() + (900 << 10));
+  cluster.run_for(1s);
+  EXPECT_TRUE(is<engine::DiskFull>(cluster.put_once(node, "b", "1")));
+  EXPECT_TRUE(cluster.put_once(node, "c", "1", engine::DiskFullOpt::kAllowedOnAlmostFull).ok());
+  EXPECT_EQ(cluster.get("a"), std::optional<Bytes>("1"));
+
+  node.disk->set_capacity(node.disk->used() + (400 << 10));
+  cluster.run_for(1s);
+  EXPECT_TRUE(is<engine::DiskFull>(cluster.put_once(node, "c", "2", engine::DiskFullOpt::kAllowedOnAlmostFull)));
+  EXPECT_TRUE(cluster.put_once(node, "d", "1", engine::DiskFullOpt::kAllowedOnAlreadyFull).ok());
+  EXPECT_EQ(cluster.get("c"), std::optional<Bytes>("1"));
+  EXPECT_FALSE(node.fatal);
+
+  node.disk->set_capacity(roomy);
+  cluster.run_for(1s);
+  EXPECT_TRUE(cluster.put_once(node, "b", "1").ok());
+}
+
+TEST(Store, AWriteIsRefusedOnceTooFewReplicasHaveRoomAndTheFullOnesCatchUpLater) {
+  auto options = TestCluster::quick();
+  options.reserve_space_bytes = 1 << 20;
+  TestCluster cluster(1, options);
+  for (int i = 0; i < 3; ++i) cluster.add();
+  uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  Node* leader = cluster.wait_for_leader(region);
+  std::vector<Node*> followers;
+  for (size_t i = 0; i < 3; ++i) {
+    if (&cluster.node(i) != leader) followers.push_back(&cluster.node(i));
+  }
+  auto fill = [&](Node& node) { node.disk->set_capacity(node.disk->used() + (400 << 10)); };
+
+  fill(*followers[0]);
+  cluster.run_for(1s);
+  ASSERT_TRUE(cluster.put_once(*leader, "one-is-full", "1").ok());
+  cluster.run_for(2s);
+  EXPECT_FALSE(cluster.local(*followers[0], "one-is-full").has_value()) << "it has no room for entries";
+
+  fill(*followers[1]);
+  cluster.run_for(1s);
+  auto refused = cluster.put_once(*leader, "two-are-full", "1");
+  ASSERT_TRUE(is<engine::DiskFull>(refused));
+  EXPECT_EQ(std::get<engine::DiskFull>(refused.error()).stores.size(), 2u);
+  EXPECT_EQ(cluster.wait_for_leader(region), leader) << "full disks are no reason to elect another";
+
+  for (Node* follower : followers) follower->disk->set_capacity(uint64_t{1} << 40);
+  cluster.run_for(1s);
+  EXPECT_TRUE(cluster.put_once(*leader, "room-again", "1").ok());
+  for (Node* follower : followers) {
+    EXPECT_TRUE(cluster.run_until([&] { return cluster.local(*follower, "room-again").has_value(); }));
+    EXPECT_EQ(cluster.local(*follower, "one-is-full"), Bytes("1"));
+  }
+}
+
+TEST(Store, WritesBeyondWhatMayWaitAreToldToComeLater) {
+  auto options = TestCluster::quick();
+  options.waiting_write_bytes_max = 1000;
+  TestCluster cluster(1, options);
+  for (int i = 0; i < 3; ++i) cluster.add();
+  uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  Node* leader = cluster.wait_for_leader(region);
+  for (size_t i = 0; i < 3; ++i) {
+    if (&cluster.node(i) != leader) cluster.isolate(i);  // nothing is committed any more
+  }
+  auto first = cluster.begin_put(*leader, "a", Bytes(600, 'v'));
+  auto second = cluster.begin_put(*leader, "b", Bytes(600, 'v'));
+  cluster.run_for(10ms);
+  EXPECT_FALSE(first->has_value() || second->has_value());
+  EXPECT_TRUE(is<engine::ServerIsBusy>(cluster.put_once(*leader, "c", "v")));
+  cluster.heal();
+  ASSERT_TRUE(cluster.run_until([&] { return first->has_value() && second->has_value(); }));
+  EXPECT_TRUE(cluster.put("c", "v")) << "what was answered does not count any more";
+}
+
 TEST(Store, AnIsolatedLeaderServesNoStaleReadAfterAnotherWasElected) {
   TestCluster cluster;
   for (int i = 0; i < 3; ++i) cluster.add();

@@ -37,6 +37,10 @@ std::vector<Bytes> keys_of(const TxnHeartBeat& command) { return {command.primar
 std::vector<Bytes> keys_of(const DeleteRange&) { return {}; }
 
 template <class Command>
+constexpr bool AddsData = std::is_same_v<Command, Prewrite> || std::is_same_v<Command, PessimisticLock> ||
+                          std::is_same_v<Command, DeleteRange>;
+
+template <class Command>
 size_t bytes_of(const Command& command) {
   size_t bytes = sizeof(Command);
   for (const auto& key : keys_of(command)) bytes += key.size();
@@ -208,6 +212,10 @@ Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::R
   // A command may end without a proposal that would find out that this is no leader.
   request.replica_read = request.stale_read = false;
   if (admission.is_over_limit() || store_.is_busy(request.region)) co_return Err(busy("scheduler is busy"));
+  // What ends transactions goes on when there is no room for new ones, or else nothing could ever be collected.
+  if constexpr (!AddsData<Command>) {
+    request.disk_full_opt = std::max(request.disk_full_opt, engine::DiskFullOpt::kAllowedOnAlmostFull);
+  }
   if constexpr (std::is_same_v<Command, ResolveLock> || std::is_same_v<Command, PessimisticRollback>) {
     if (command.keys.empty()) co_return co_await run_over_region(command, request);
   }

@@ -39,11 +39,13 @@ class SlowStore final : public engine::RegionStore {
                                                      engine::WriteData data) override {
     co_await runtime::sleep(inner_.executor(), std::chrono::milliseconds(5));
     ++writes;
+    last_opt = request.disk_full_opt;
     co_return co_await inner_.write(std::move(request), term, std::move(data));
   }
   bool is_busy(RegionId region) const override { return inner_.is_busy(region); }
   runtime::Executor& executor() override { return inner_.executor(); }
   int writes = 0;
+  engine::DiskFullOpt last_opt{};
 
  private:
   engine::LocalRegionStore& inner_;
@@ -83,6 +85,20 @@ TEST(Scheduler, CommandsOfOneKeyNeverInterleave) {
   EXPECT_TRUE((*other)->errors.empty());
   EXPECT_EQ(slow.scheduler.pending_commands(), 0u);
   EXPECT_EQ(slow.scheduler.pending_bytes(), 0u);
+}
+
+TEST(Scheduler, WhatEndsTransactionsMayBeWrittenToAnAlmostFullDisk) {
+  Slow slow;
+  std::optional<Answer<PrewriteResult>> locked;
+  slow.start(put(10, {"a"}), &locked);
+  slow.world.loop().run_for(std::chrono::seconds(1));
+  ASSERT_TRUE(locked && locked->ok());
+  EXPECT_EQ(slow.store.last_opt, engine::DiskFullOpt::kNotAllowedOnFull);
+  std::optional<Answer<BatchRollbackResult>> gone;
+  slow.start(BatchRollback{.keys = {"a"}, .start_ts = Timestamp(10)}, &gone);
+  slow.world.loop().run_for(std::chrono::seconds(1));
+  ASSERT_TRUE(gone && gone->ok());
+  EXPECT_EQ(slow.store.last_opt, engine::DiskFullOpt::kAllowedOnAlmostFull);
 }
 
 TEST(Scheduler, LocksOfAsyncCommitAreVisibleWhileTheyAreReplicated) {

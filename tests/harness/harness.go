@@ -79,6 +79,7 @@ type Process struct {
 	Status  string // host:port of the status page
 	Log     string // path
 	cmd     *exec.Cmd
+	prefix  []string // a command that runs the program
 	args    []string
 	done    chan struct{}
 }
@@ -90,7 +91,8 @@ func start(t testing.TB, p *Process) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	p.cmd = exec.Command(Binary(t), p.args...)
+	line := append(append(append([]string{}, p.prefix...), Binary(t)), p.args...)
+	p.cmd = exec.Command(line[0], line[1:]...)
 	p.cmd.Stdout = log
 	p.cmd.Stderr = log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -191,6 +193,8 @@ type Cluster struct {
 	t      testing.TB
 	base   int
 	config string
+	where  func(store int) (host string, prefix []string)
+	pdHost string
 }
 
 // Options of a cluster. Config texts are TOML.
@@ -198,6 +202,11 @@ type Options struct {
 	Stores      int // 3 if 0
 	PDConfig    string
 	StoreConfig string
+	// Where store n (from 1) runs: its address, and a command that runs the program there. Nil: on 127.0.0.1.
+	Where  func(store int) (host string, prefix []string)
+	PDHost string // 127.0.0.1 if empty
+	// Called before anything starts; directories exist.
+	Prepare func(c *Cluster)
 }
 
 // New starts a PD and its stores, and ends them when the test is over.
@@ -211,9 +220,16 @@ func New(t testing.TB, options Options) *Cluster {
 	os.WriteFile(pdConfig, []byte(options.PDConfig), 0o644)
 	c.config = filepath.Join(c.Dir, "store.toml")
 	os.WriteFile(c.config, []byte(options.StoreConfig), 0o644)
-	address := fmt.Sprintf("127.0.0.1:%d", c.base)
-	peer := fmt.Sprintf("127.0.0.1:%d", c.base+1)
-	status := fmt.Sprintf("127.0.0.1:%d", c.base+2)
+	c.where, c.pdHost = options.Where, options.PDHost
+	if c.pdHost == "" {
+		c.pdHost = "127.0.0.1"
+	}
+	if options.Prepare != nil {
+		options.Prepare(c)
+	}
+	address := fmt.Sprintf("%s:%d", c.pdHost, c.base)
+	peer := fmt.Sprintf("%s:%d", c.pdHost, c.base+1)
+	status := fmt.Sprintf("%s:%d", c.pdHost, c.base+2)
 	c.PD = &Process{Name: "pd", Address: address, Status: status, Log: filepath.Join(c.Dir, "pd.log"), args: []string{
 		"pd", "--name", "pd1", "--data-dir", filepath.Join(c.Dir, "pd"), "--client-urls", "http://" + address,
 		"--status-addr", status,
@@ -229,9 +245,13 @@ func New(t testing.TB, options Options) *Cluster {
 // AddStore starts one more store.
 func (c *Cluster) AddStore() *Process {
 	n := len(c.Stores) + 1
-	address := fmt.Sprintf("127.0.0.1:%d", c.base+1+2*n)
-	status := fmt.Sprintf("127.0.0.1:%d", c.base+2+2*n)
-	p := &Process{Name: fmt.Sprintf("store%d", n), Address: address, Status: status,
+	host, prefix := "127.0.0.1", []string(nil)
+	if c.where != nil {
+		host, prefix = c.where(n)
+	}
+	address := fmt.Sprintf("%s:%d", host, c.base+1+2*n)
+	status := fmt.Sprintf("%s:%d", host, c.base+2+2*n)
+	p := &Process{prefix: prefix, Name: fmt.Sprintf("store%d", n), Address: address, Status: status,
 		Log: filepath.Join(c.Dir, fmt.Sprintf("store%d.log", n)), args: []string{
 			"server", "--addr", address, "--status-addr", status, "--pd-endpoints", c.PD.Address,
 			"--data-dir", c.StoreDir(n), "--config", c.config}}

@@ -81,7 +81,9 @@ class LocalSnapshot final : public RegionSnapshot {
 
 RegionError disk_error(const Error& error, const RegionDescription& region) {
   if (error.kind != Error::Kind::kNoSpace) return OtherRegionError{error.message};
-  return DiskFull{region.peers.empty() ? StoreId() : region.peers.front().store, error.message};
+  DiskFull full{{}, error.message};
+  if (!region.peers.empty()) full.stores.push_back(region.peers.front().store);
+  return full;
 }
 
 // The first key of a change that lies outside the region, if one does.

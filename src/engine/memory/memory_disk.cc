@@ -198,6 +198,16 @@ void MemoryDisk::set_health(Health health) {
   state_->health = health;
 }
 
+void MemoryDisk::set_capacity(uint64_t bytes) {
+  std::lock_guard lock(state_->mutex);
+  state_->options.capacity_bytes = bytes;
+}
+
+uint64_t MemoryDisk::used() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->used();
+}
+
 void MemoryDisk::set_hook(Hook hook) {
   std::lock_guard lock(state_->mutex);
   state_->hook = std::move(hook);

@@ -73,6 +73,9 @@ class MemoryDisk {
     kFailing,  // every access fails with kIo
   };
   void set_health(Health health);
+  // The disk grows, or shrinks (others fill it).
+  void set_capacity(uint64_t bytes);
+  uint64_t used() const;
   // Called before each access with its bytes; an error from it becomes the access's own. Counts, or fails what it
   // wants. It must not call back into the disk.
   using Hook = std::function<std::optional<Error>(DiskAccess access, uint64_t bytes)>;

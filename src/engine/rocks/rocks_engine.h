@@ -21,6 +21,12 @@ struct RocksKvOptions {
   uint64_t total_write_buffer_bytes = uint64_t{128} << 20;  // of all together; beyond it the engine flushes
   // Files held open; lowered, with a warning, if the process may not open so many (RLIMIT_NOFILE less 1/4).
   int max_open_files = 4096;
+  // From here on the engine slows its writes down, and so whoever waits for them: files of level 0, full memtables of a
+  // column family, bytes that wait for compaction (and where writes stop).
+  int l0_files_slow = 20;
+  int memtables_max = 5;
+  uint64_t compaction_bytes_slow = uint64_t{192} << 30;
+  uint64_t compaction_bytes_stop = uint64_t{1024} << 30;
   int background_jobs = 2;     // 2 to 7: one flush at a time, the rest for compactions
   std::string file_directory;  // of files(); empty: `path` + "-snap"
   // The disk failed in the background (a flush or a compaction): writes return the error from now on. Called once, on a

@@ -375,8 +375,8 @@ bool RocksKvEngine::is_write_stalled() const {
   std::atomic<bool>& flag = database_->listener->maybe_stalled;
   if (!flag.load()) return false;
   flag.store(false);
-  bool stalled = property(Cf::kDefault, rocksdb::DB::Properties::kIsWriteStopped) > 0 ||
-                 property(Cf::kDefault, rocksdb::DB::Properties::kActualDelayedWriteRate) > 0;
+  // Writes that are slowed down are not: they queue up where it is counted, and clients are told only beyond a bound.
+  bool stalled = property(Cf::kDefault, rocksdb::DB::Properties::kIsWriteStopped) > 0;
   if (stalled) flag.store(true);
   return stalled;
 }

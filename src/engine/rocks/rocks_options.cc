@@ -6,6 +6,8 @@
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
+#include <algorithm>
+
 #include "base/codec.h"
 
 namespace cairn::engine::rocks {
@@ -48,7 +50,11 @@ rocksdb::ColumnFamilyOptions column_family_options(Cf cf, const RocksKvOptions& 
   family.target_file_size_base = uint64_t{32} << 20;
   family.max_bytes_for_level_base = uint64_t{256} << 20;
   // A flush takes all column families at once, so a small one may queue several memtables behind a large one's.
-  family.max_write_buffer_number = 5;
+  family.max_write_buffer_number = options.memtables_max;
+  family.level0_slowdown_writes_trigger = options.l0_files_slow;
+  family.level0_stop_writes_trigger = std::max(36, options.l0_files_slow * 2);
+  family.soft_pending_compaction_bytes_limit = options.compaction_bytes_slow;
+  family.hard_pending_compaction_bytes_limit = options.compaction_bytes_stop;
   family.memtable_huge_page_size = 0;
   switch (cf) {
     case Cf::kDefault:

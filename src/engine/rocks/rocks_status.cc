@@ -49,8 +49,15 @@ namespace {
 class ErrorListener final : public rocksdb::EventListener {
  public:
   explicit ErrorListener(std::shared_ptr<BackgroundError> target) : target_(std::move(target)) {}
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    if (!status->ok()) target_->set(to_error(*status, "background work of the engine"));
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
+    if (status->ok()) return;
+    // A compaction that found no room has changed nothing; it is tried again a second later.
+    if (reason == rocksdb::BackgroundErrorReason::kCompaction && status->IsNoSpace()) {
+      LOG_WARN("a compaction found no room: {}", status->ToString());
+      *status = rocksdb::Status::OK();
+      return;
+    }
+    target_->set(to_error(*status, "background work of the engine"));
   }
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
     *auto_recovery = false;

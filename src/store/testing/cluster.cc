@@ -8,7 +8,7 @@ namespace cairn::store {
 namespace {
 
 using runtime::Task;
-using PutResult = Result<LogIndex, engine::RegionError>;
+using PutResult = TestCluster::PutResult;
 using SnapResult = Result<engine::RegionSnapshotPtr, engine::RegionError>;
 using SplitResult = Result<std::vector<engine::RegionDescription>, engine::RegionError>;
 
@@ -241,6 +241,23 @@ uint64_t TestCluster::region_of(const Bytes& key) const {
     if (best == 0 || region.region_epoch().version() > pd.regions.at(best).region_epoch().version()) best = id;
   }
   return best;
+}
+
+std::shared_ptr<std::optional<PutResult>> TestCluster::begin_put(Node& node, const Bytes& key, const Bytes& value,
+                                                                 engine::DiskFullOpt opt) {
+  auto out = std::make_shared<std::optional<PutResult>>();
+  auto asked = request(region_of(key));
+  asked.disk_full_opt = opt;
+  node.store->on_shard(asked.region, [=](ShardHandle& shard) {
+    runtime::spawn_inline(put_task(&shard.regions(), asked, key, value, out));
+  });
+  return out;
+}
+
+PutResult TestCluster::put_once(Node& node, const Bytes& key, const Bytes& value, engine::DiskFullOpt opt) {
+  auto out = begin_put(node, key, value, opt);
+  if (!run_until([&] { return out->has_value(); }, 3s)) return Err(engine::RegionError(engine::StaleCommand{}));
+  return **out;
 }
 
 bool TestCluster::put(const Bytes& key, const Bytes& value) {

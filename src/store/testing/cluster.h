@@ -60,6 +60,11 @@ class TestCluster {
 
   // Through the leader, as clients do: tries until it works or the time is up.
   bool put(const Bytes& key, const Bytes& value);
+  // One attempt at one node. The cell is empty until it is answered.
+  using PutResult = Result<LogIndex, engine::RegionError>;
+  std::shared_ptr<std::optional<PutResult>> begin_put(Node& node, const Bytes& key, const Bytes& value,
+                                                      engine::DiskFullOpt opt = {});
+  PutResult put_once(Node& node, const Bytes& key, const Bytes& value, engine::DiskFullOpt opt = {});
   // Nothing if no leader answered in time.
   std::optional<std::optional<Bytes>> get(const Bytes& key);
   // What the node's own engine holds.
