@@ -37,6 +37,40 @@ TEST(Values, LabelsAreKeysWithValues) {
   EXPECT_FALSE(parse_labels("zone=a,zone=b").ok());
 }
 
+TEST(ServerConfig, RoomAndFlowAreSetUnderTikvsNames) {
+  ServerConfig config;
+  const auto read = settings_of(config).read_toml(R"(
+    [storage]
+    reserve-space = "3MiB"
+    scheduler-pending-write-threshold = "4MiB"
+    [storage.flow-control]
+    memtables-threshold = 6
+    l0-files-threshold = 7
+    soft-pending-compaction-bytes-limit = "8GiB"
+    hard-pending-compaction-bytes-limit = "9GiB"
+    [rocksdb]
+    write-buffer-limit = "10MiB"
+    [rocksdb.defaultcf]
+    write-buffer-size = "11MiB"
+  )");
+  ASSERT_TRUE(read.ok()) << read.error();
+  ASSERT_TRUE(complete(config).ok());
+  EXPECT_EQ(config.store.reserve_space_bytes, uint64_t{3} << 20);
+  EXPECT_EQ(config.store.waiting_write_bytes_max, uint64_t{4} << 20);
+  EXPECT_EQ(config.kv.memtables_max, 6);
+  EXPECT_EQ(config.kv.l0_files_slow, 7);
+  EXPECT_EQ(config.kv.compaction_bytes_slow, uint64_t{8} << 30);
+  EXPECT_EQ(config.kv.compaction_bytes_stop, uint64_t{9} << 30);
+  EXPECT_EQ(config.kv.total_write_buffer_bytes, uint64_t{10} << 20);
+  EXPECT_EQ(config.kv.write_buffer_bytes, uint64_t{11} << 20);
+  for (const char* bad : {"storage.flow-control.memtables-threshold = 1", "storage.flow-control.l0-files-threshold = 3",
+                          "storage.flow-control.hard-pending-compaction-bytes-limit = \"1GiB\""}) {
+    ServerConfig wrong;
+    ASSERT_TRUE(settings_of(wrong).read_toml(bad).ok()) << bad;
+    EXPECT_FALSE(complete(wrong).ok()) << bad;
+  }
+}
+
 TEST(ServerConfig, GarbageCollectionIsSetUnderTikvsNames) {
   ServerConfig config;
   const auto read = settings_of(config).read_toml(R"(

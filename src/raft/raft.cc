@@ -143,14 +143,14 @@ void Raft::become_follower(Term term, PeerId leader) {
 void Raft::become_pre_candidate() {
   CHECK(role_ == Role::kFollower || role_ == Role::kPreCandidate || role_ == Role::kCandidate, "a leader campaigns");
   reset(term_);
-  set_candidate_timeout();
+  set_candidate_timeout(CampaignKind::kPreVote);
   role_ = Role::kPreCandidate;
 }
 
 void Raft::become_candidate() {
   CHECK(role_ != Role::kLeader, "a leader campaigns");
   reset(term_.next());
-  set_candidate_timeout();
+  set_candidate_timeout(CampaignKind::kElection);
   role_ = Role::kCandidate;
   CHECK(!vote_.is_set(), "voted for {} in the new term {}", vote_, term_);
   vote_ = config_.id;

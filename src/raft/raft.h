@@ -124,7 +124,7 @@ class Raft {
   void on_heartbeat_response(const Message& message, Progress& progress);
   void reset_election_timer();
   void shorten_election_timeout();
-  void set_candidate_timeout();
+  void set_candidate_timeout(CampaignKind kind);
   int random_ticks(int below);
 
   // snapshot.cc

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -43,8 +44,48 @@ func (p *probe) rawPut(address string, opt kvrpcpb.DiskFullOpt, key, value []byt
 	return answer.RegionError, nil
 }
 
+// squeeze keeps `left` bytes free on the disk of the directory, by a file that grows and shrinks, until it is stopped.
+func squeeze(t *testing.T, dir string, left int64) (stop func()) {
+	t.Helper()
+	file, err := os.Create(filepath.Join(dir, "others"))
+	require.NoError(t, err)
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		size := int64(0)
+		for {
+			var disk syscall.Statfs_t
+			if syscall.Statfs(dir, &disk) == nil {
+				wanted := max(0, size+int64(disk.Bavail)*disk.Bsize-left)
+				if wanted > size && syscall.Fallocate(int(file.Fd()), 0, size, wanted-size) == nil || wanted < size && file.Truncate(wanted) == nil {
+					size = wanted
+				}
+			}
+			select {
+			case <-over:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			close(over)
+			wg.Wait()
+			file.Close()
+			os.Remove(file.Name())
+		})
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
 // TestAFullDiskRefusesWritesAndLosesNothing fills a small disk under a store: writes are refused before the last byte,
-// reads go on and transactions can be ended, a kill -9 loses nothing, and with more room writes go on.
+// reads go on and transactions can be ended, a kill -9 loses nothing, and with more room writes go on. What the store
+// itself frees meanwhile (its log is cut) others take, so that it stays almost full.
 func TestAFullDiskRefusesWritesAndLosesNothing(t *testing.T) {
 	mount := func(dir, data string, flags uintptr) error {
 		return syscall.Mount("tmpfs", dir, "tmpfs", flags, data)
@@ -90,6 +131,8 @@ func TestAFullDiskRefusesWritesAndLosesNothing(t *testing.T) {
 	require.Equal(t, []uint64{p.peers[store.Address].StoreId}, full.DiskFull.StoreId)
 	require.NotEmpty(t, full.DiskFull.Reason)
 	t.Logf("refused after %d writes of 128 KiB: %s", len(kept), full.Message)
+	stop := squeeze(t, dir, 96<<20)
+	time.Sleep(500 * time.Millisecond)
 
 	check := func() {
 		t.Helper()
@@ -124,6 +167,7 @@ func TestAFullDiskRefusesWritesAndLosesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, refused.GetDiskFull(), "it is as full as before")
 
+	stop()
 	require.NoError(t, mount(dir, "size=800m", syscall.MS_REMOUNT))
 	harness.Eventually(t, 20*time.Second, "writes are taken again", func() bool {
 		refused, err := p.rawPut(store.Address, kvrpcpb.DiskFullOpt_NotAllowedOnFull, []byte("room"), []byte("v"))
