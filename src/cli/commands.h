@@ -14,5 +14,6 @@ void add_pd_command(CLI::App& program, int& exit_code);
 void add_server_command(CLI::App& program, int& exit_code);
 void add_playground_command(CLI::App& program, int& exit_code);
 void add_ctl_command(CLI::App& program, int& exit_code);
+void add_bench_command(CLI::App& program, int& exit_code);
 
 }  // namespace cairn::cli

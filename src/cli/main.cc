@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   cairn::cli::add_server_command(program, exit_code);
   cairn::cli::add_playground_command(program, exit_code);
   cairn::cli::add_ctl_command(program, exit_code);
+  cairn::cli::add_bench_command(program, exit_code);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

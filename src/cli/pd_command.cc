@@ -10,6 +10,7 @@
 #include "cli/process.h"
 #include "engine/rocks/rocks_engine.h"
 #include "pd/node.h"
+#include "rpc/reactor.h"
 #include "rpc/server.h"
 #include "rpc/services.h"
 #include "rpc/status_server.h"
@@ -39,6 +40,7 @@ int run(PdConfig config) {
   if (!raft_log.ok()) return complain(raft_log.error().message);
 
   runtime::RealClock clock;
+  auto reactor = std::make_shared<rpc::Reactor>("pd");  // the network and the node's decisions
   runtime::ThreadedExecutors executors;
   config.node.deploy_path = config.data_dir;
   pd::Node node(config.node, {.clock = clock,
@@ -46,7 +48,8 @@ int run(PdConfig config) {
                               .kv = **kv,
                               .raft_log = **raft_log,
                               .seed = runtime::entropy_seed(),
-                              .on_fatal = [&end](std::string why) { end.fatal(std::move(why)); }});
+                              .on_fatal = [&end](std::string why) { end.fatal(std::move(why)); },
+                              .executor = reactor});
   std::atomic<bool> is_ready{false};
   node.start([&](api::Status status) {
     if (!status.ok()) return end.fatal("PD cannot start: " + status.message);
@@ -73,7 +76,7 @@ int run(PdConfig config) {
     rpc::serve_pd(router, node);
     rpc::serve_etcd(router, node.etcd());
     rpc::serve_keyspaces(router, node.keyspaces());
-    auto started = rpc::Server::start({.addresses = *listen}, std::move(router));
+    auto started = rpc::Server::start({.addresses = *listen, .reactor = reactor}, std::move(router));
     if (started.ok()) {
       server = std::move(*started);
       if (config.gc_is_enabled) collector = std::make_unique<PdCollector>(node, clock, executors, config.gc);
@@ -93,6 +96,7 @@ int run(PdConfig config) {
   node.stop([&stopped] { stopped.set_value(); });
   stopped.get_future().wait_for(std::chrono::seconds(5));
   executors.stop();
+  reactor->stop();
   LOG_INFO("PD {} has stopped", config.name);
   log::flush();
   return error ? complain(*error) : 0;

@@ -74,7 +74,7 @@ class Node::KeyspaceService final : public api::Keyspaces {
 };
 
 Node::Node(Options options, Dependencies dependencies)
-    : executor_(dependencies.executors.make("pd")),
+    : executor_(dependencies.executor ? dependencies.executor : dependencies.executors.make("pd")),
       core_(std::make_shared<NodeCore>(std::move(options), std::move(dependencies), executor_)),
       etcd_(std::make_unique<Etcd>(executor_, core_)),
       keyspaces_(std::make_unique<KeyspaceService>(executor_, core_)) {}

@@ -48,6 +48,8 @@ struct Dependencies {
   PeerTransport* transport = nullptr;  // must be there if the group has more than one member
   // The disk failed; the node serves nothing from now on. The process should say so and end. On "pd" or "pd-log".
   std::function<void(std::string)> on_fatal;
+  // Where the node runs; by default on a thread of its own.
+  std::shared_ptr<runtime::Executor> executor = nullptr;
 };
 
 class NodeCore;  // node_core.h: the actor

@@ -17,6 +17,7 @@ void Raft::tick() {
 void Raft::tick_leader() {
   ++heartbeat_elapsed_;
   ++election_elapsed_;
+  if (commit_news_due_) broadcast_due_ = true;
   if (election_elapsed_ >= config_.election_ticks) {
     election_elapsed_ = 0;
     if (config_.check_quorum) check_quorum();

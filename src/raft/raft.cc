@@ -172,6 +172,7 @@ void Raft::become_leader() {
   }
   // An entry of its own term: only that can commit what stands before (5.4.2).
   append_as_leader({});
+  urgent_ = log_.last_index();
 }
 
 void Raft::reset(Term term) {
@@ -190,6 +191,8 @@ void Raft::reset(Term term) {
   reads_.clear();
   uncommitted_.clear();
   broadcast_due_ = false;
+  commit_news_due_ = false;
+  urgent_ = LogIndex();
   tracker_.reset_progress(log_.last_index());
 }
 

@@ -26,6 +26,7 @@ void Raft::append_as_leader(Entry entry) {
   entry.term = term_;
   entry.index = log_.last_index().next();
   uncommitted_.add(entry.index, entry.bytes());
+  if (entry.type != EntryType::kNormal || !entry.context.empty()) urgent_ = entry.index;
   std::vector<Entry> entries;
   entries.push_back(std::move(entry));
   log_.append(std::move(entries));
@@ -34,15 +35,16 @@ void Raft::append_as_leader(Entry entry) {
 
 void Raft::broadcast_appends() {
   broadcast_due_ = false;
+  commit_news_due_ = false;
   for (auto& [peer, progress] : tracker_.all()) {
     if (peer != config_.id) send_appends(peer, progress);
   }
 }
 
 void Raft::send_appends(PeerId to, Progress& progress) {
-  // Even without entries if the peer is to learn of a commit.
-  bool sent =
-      maybe_send_append(to, progress, progress.commit_sent < log_.commit() ? IfNoEntries::kSend : IfNoEntries::kSkip);
+  // Even without entries if the peer is to learn of a commit now.
+  bool has_news = !commit_news_due_ && progress.commit_sent < log_.commit();
+  bool sent = maybe_send_append(to, progress, has_news ? IfNoEntries::kSend : IfNoEntries::kSkip);
   while (sent) sent = maybe_send_append(to, progress, IfNoEntries::kSkip);
 }
 
@@ -74,10 +76,11 @@ bool Raft::maybe_send_append(PeerId to, Progress& progress, IfNoEntries if_none)
 
 bool Raft::maybe_commit() {
   // By counting, only entries of the own term are committed (5.4.2).
+  bool is_urgent = log_.commit() < urgent_;
   if (!log_.maybe_commit(tracker_.quorum_matched(), term_)) return false;
   committed_in_term_ = true;
   uncommitted_.on_commit(log_.commit());
-  broadcast_due_ = true;
+  (is_urgent ? broadcast_due_ : commit_news_due_) = true;
   return true;
 }
 

@@ -57,6 +57,9 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   // Sends what waits, if nothing is being sent; ends the stream once its end has come; reads on if there is room. The
   // caller holds the mutex.
   void advance();
+  // Likewise, but what is answered on the gathering executor waits for what the jobs behind it answer. The caller holds
+  // the mutex.
+  void advance_soon();
 
   const std::shared_ptr<ServerStream> stream_;
   const std::shared_ptr<const Service> service_;
@@ -65,6 +68,7 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   size_t in_flight_ = 0;         // asked and not yet finished; guarded by mutex_
   bool is_writing_ = false;      // guarded by mutex_
   bool is_dispatching_ = false;  // what is answered at once is to leave in one message; guarded by mutex_
+  bool is_gathering_ = false;    // a job that will advance is under way; guarded by mutex_
   bool is_reading_ = true;       // a read is outstanding; guarded by mutex_
   bool no_more_ = false;         // nothing more is read; guarded by mutex_
   bool end_at_once_ = false;     // do not wait for what is in flight; guarded by mutex_
@@ -163,7 +167,7 @@ void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status st
   } else {
     waiting_.push_back({std::move(batch), index});
   }
-  advance();
+  advance_soon();
 }
 
 void BatchStream::on_read_end() {
@@ -185,6 +189,17 @@ void BatchStream::on_write_done() {
   std::lock_guard lock(mutex_);
   is_writing_ = false;
   advance();
+}
+
+void BatchStream::advance_soon() {
+  const auto& gather = service_->options.gather;
+  if (!gather || is_dispatching_ || end_at_once_ || !gather->is_current()) return advance();
+  if (std::exchange(is_gathering_, true)) return;
+  gather->post([self = shared_from_this()] {
+    std::lock_guard lock(self->mutex_);
+    self->is_gathering_ = false;
+    self->advance();
+  });
 }
 
 void BatchStream::advance() {

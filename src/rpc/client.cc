@@ -1,6 +1,7 @@
 #include "rpc/client.h"
 
 #include <grpcpp/channel.h>
+#include <grpcpp/completion_queue.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 
@@ -37,8 +38,14 @@ std::string without_scheme(const std::string& address) {
 }  // namespace
 
 struct ClientLoop::Core : std::enable_shared_from_this<ClientLoop::Core> {
-  grpc::CompletionQueue queue;
+  std::shared_ptr<Reactor> reactor;                  // or our own queue and thread:
+  std::unique_ptr<grpc::CompletionQueue> own_queue;  // nullptr if there is a reactor
   std::thread poller;
+
+  grpc::CompletionQueue* queue() {
+    if (own_queue) return own_queue.get();
+    return &reactor->queue();
+  }
 
   std::mutex mutex;
   std::condition_variable all_ended;
@@ -79,7 +86,7 @@ class UnaryCall final : public Completion, public Cancellable {
       delete this;
       return;
     }
-    reader_ = stub.PrepareUnaryCall(&context_, method, request.buffer(), &loop_->queue);
+    reader_ = stub.PrepareUnaryCall(&context_, method, request.buffer(), loop_->queue());
     reader_->StartCall();
     reader_->Finish(&response_.buffer(), &status_, this);
   }
@@ -109,7 +116,7 @@ class BidiStream final : public ClientStream, public Cancellable, public std::en
     if (!loop_->enter(this)) return false;
     std::lock_guard lock(mutex_);
     for (const auto& [key, value] : metadata) context_.AddMetadata(key, value);
-    io_ = stub.PrepareCall(&context_, method, &loop_->queue);
+    io_ = stub.PrepareCall(&context_, method, loop_->queue());
     begin(start_);
     io_->StartCall(&start_);
     return true;
@@ -283,13 +290,18 @@ class GrpcChannel final : public Channel {
 
 }  // namespace
 
+ClientLoop::ClientLoop(std::shared_ptr<Reactor> reactor) : core_(std::make_shared<Core>()) {
+  core_->reactor = std::move(reactor);
+}
+
 ClientLoop::ClientLoop() : core_(std::make_shared<Core>()) {
   adopt_grpc_log();
+  core_->own_queue = std::make_unique<grpc::CompletionQueue>();
   core_->poller = std::thread([core = core_.get()] {
     pthread_setname_np(pthread_self(), "grpc-client");
     void* tag = nullptr;
     bool ok = false;
-    while (core->queue.Next(&tag, &ok)) static_cast<Completion*>(tag)->proceed(ok);
+    while (core->own_queue->Next(&tag, &ok)) static_cast<Completion*>(tag)->proceed(ok);
   });
 }
 
@@ -312,7 +324,8 @@ void ClientLoop::stop() {
     core_->all_ended.wait(lock, [this] { return core_->live.empty(); });
     core_->channels.clear();
   }
-  core_->queue.Shutdown();
+  if (!core_->own_queue) return;
+  core_->own_queue->Shutdown();
   core_->poller.join();
 }
 

@@ -1,8 +1,8 @@
 // The client's side of gRPC as bytes: channels, unary calls and streams over the generic stub. Hides gRPC's headers.
 //
-// One ClientLoop has one completion queue and one thread; callbacks and events come on that thread and must not block.
-// Methods may be called on any thread. stop() (or the destructor) cancels what is under way and waits until each
-// callback has run. Tests: server_test.cc.
+// One ClientLoop has one completion queue and one thread, its own or a Reactor's; callbacks and events come on that
+// thread and must not block. Methods may be called on any thread. stop() (or the destructor) cancels what is under way
+// and waits until each callback has run. Tests: server_test.cc.
 #pragma once
 
 #include <absl/functional/any_invocable.h>
@@ -15,6 +15,7 @@
 #include "api/status.h"
 #include "base/time.h"
 #include "rpc/payload.h"
+#include "rpc/reactor.h"
 
 namespace cairn::rpc {
 
@@ -58,7 +59,10 @@ class Channel {
 
 class ClientLoop {
  public:
+  // With a thread of its own.
   ClientLoop();
+  // On the reactor's thread.
+  explicit ClientLoop(std::shared_ptr<Reactor> reactor);
   ~ClientLoop();
   ClientLoop(const ClientLoop&) = delete;
   ClientLoop& operator=(const ClientLoop&) = delete;

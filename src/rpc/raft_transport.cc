@@ -73,7 +73,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
           state = State::kConnecting;
           connect();
         } else {
-          advance();
+          advance_soon();
         }
         return;
       }
@@ -163,6 +163,18 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
     state = State::kConnecting;
     connect();
   }
+  // As advance(), but what is sent on the gathering executor waits for what the jobs behind it send. The caller holds
+  // the mutex.
+  void advance_soon() {
+    const auto& gather = core->options.gather;
+    if (!gather || !gather->is_current()) return advance();
+    if (std::exchange(is_gathering, true)) return;
+    gather->post([self = shared_from_this()] {
+      std::lock_guard lock(self->mutex);
+      self->is_gathering = false;
+      self->advance();
+    });
+  }
   // Sends what waits, if nothing is being sent. The caller holds the mutex.
   void advance() {
     if (!stream || !is_writable || queue.empty()) return;
@@ -186,6 +198,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
   std::shared_ptr<Channel> channel;  // the last that was used
   std::shared_ptr<ClientStream> stream;
   bool is_writable = false;
+  bool is_gathering = false;  // a job that will advance is under way
   Duration backoff{};
   std::string last_error;
 };

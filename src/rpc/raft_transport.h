@@ -31,6 +31,8 @@ struct RaftTransportOptions {
   size_t batch_bytes_max = size_t{10} << 20;
   size_t snapshot_chunk_bytes = size_t{1} << 20;
   size_t detect_queue_max = 65536;  // waits for locks that wait for the network; beyond: the stream begins anew
+  // What is sent on this executor leaves once the jobs that wait there have run; nullptr: at once.
+  std::shared_ptr<runtime::Executor> gather = nullptr;
   Duration backoff_min = std::chrono::milliseconds(100);
   Duration backoff_max = std::chrono::seconds(1);
   Duration resolve_timeout = std::chrono::seconds(3);

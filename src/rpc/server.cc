@@ -43,8 +43,10 @@ struct Server::Core : std::enable_shared_from_this<Server::Core> {
   Router router;
   std::shared_ptr<HealthState> health = std::make_shared<HealthState>();
   grpc::AsyncGenericService service;
-  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues;
-  std::unique_ptr<grpc::Server> server;  // dies before the queues
+  std::shared_ptr<Reactor> reactor;  // may be nullptr
+  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> own_queues;
+  std::vector<grpc::ServerCompletionQueue*> queues;  // our own, or the reactor's
+  std::unique_ptr<grpc::Server> server;              // dies before the queues
   std::vector<std::thread> pollers;
   int port = 0;
 
@@ -333,7 +335,7 @@ void Server::Core::stop(Duration grace) {
     std::unique_lock lock(mutex);
     all_ended.wait(lock, [this] { return live == 0; });
   }
-  for (auto& queue : queues) queue->Shutdown();
+  for (auto& queue : own_queues) queue->Shutdown();
   for (auto& poller : pollers) poller.join();
   pollers.clear();
 }
@@ -349,7 +351,9 @@ Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options
   core->router = std::move(router);
   serve_health(core->router, core->health);
 
-  grpc::ServerBuilder builder;
+  core->reactor = options.reactor;
+  grpc::ServerBuilder own_builder;
+  grpc::ServerBuilder& builder = core->reactor ? core->reactor->builder() : own_builder;
   builder.RegisterAsyncGenericService(&core->service);
   builder.SetMaxReceiveMessageSize(-1);
   builder.SetMaxSendMessageSize(-1);
@@ -365,12 +369,17 @@ Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options
   for (size_t i = 0; i < options.addresses.size(); ++i) {
     builder.AddListeningPort(options.addresses[i], grpc::InsecureServerCredentials(), &ports[i]);
   }
-  int pollers = options.pollers;
-  if (pollers <= 0) pollers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 4);
-  for (int i = 0; i < pollers; ++i) core->queues.push_back(builder.AddCompletionQueue());
+  if (core->reactor) {
+    core->queues.push_back(&core->reactor->queue());
+  } else {
+    int pollers = options.pollers;
+    if (pollers <= 0) pollers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 4);
+    for (int i = 0; i < pollers; ++i) core->own_queues.push_back(builder.AddCompletionQueue());
+    for (auto& queue : core->own_queues) core->queues.push_back(queue.get());
+  }
   core->server = builder.BuildAndStart();
   if (!core->server) {
-    for (auto& queue : core->queues) {
+    for (auto& queue : core->own_queues) {
       queue->Shutdown();
       void* tag = nullptr;
       bool ok = false;
@@ -387,7 +396,7 @@ Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options
   for (size_t queue = 0; queue < core->queues.size(); ++queue) {
     for (int i = 0; i < kAcceptsAhead; ++i) core->accept_next(queue);
   }
-  for (size_t queue = 0; queue < core->queues.size(); ++queue) {
+  for (size_t queue = 0; queue < core->own_queues.size(); ++queue) {
     core->pollers.emplace_back([core = core.get(), queue] {
       pthread_setname_np(pthread_self(), ("grpc-" + std::to_string(queue)).c_str());
       core->poll(queue);

@@ -1,6 +1,6 @@
 // The gRPC server: listens, accepts every call through gRPC's generic service, and gives it to the Router's handler;
-// what the Router does not know answers UNIMPLEMENTED. One completion queue per poller thread; all events of one stream
-// come on one thread. Insecure (plain-text HTTP/2) for now.
+// what the Router does not know answers UNIMPLEMENTED. One completion queue per poller thread, or the one of a Reactor;
+// all events of one stream come on one thread. Insecure (plain-text HTTP/2) for now.
 //
 // Also serves grpc.health.v1.Health: SERVING from start to stop. Tests: server_test.cc.
 #pragma once
@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "rpc/reactor.h"
 #include "rpc/server_stream.h"
 
 namespace cairn::rpc {
@@ -18,6 +19,7 @@ namespace cairn::rpc {
 struct ServerOptions {
   std::vector<std::string> addresses;  // "host:port"; port 0: any free one
   int pollers = 0;                     // threads; 0: one for each four cores, at least one
+  std::shared_ptr<Reactor> reactor;    // its thread serves, instead of pollers
 };
 
 class Server {

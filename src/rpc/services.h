@@ -18,6 +18,9 @@ namespace cairn::rpc {
 struct TikvServiceOptions {
   // For the delay of BatchCommands' Empty command; nullptr: no delay.
   std::shared_ptr<runtime::Executor> timers;
+  // What is answered on this executor leaves once the jobs that wait there have run: one message for a whole round of a
+  // shard. nullptr: at once.
+  std::shared_ptr<runtime::Executor> gather = nullptr;
   size_t batch_in_flight_max = 8192;  // sub-requests under way on one BatchCommands stream before it stops reading
 };
 

@@ -9,7 +9,11 @@
 namespace cairn::store {
 
 Shard::Shard(int index, Shared& shared)
-    : index_(index), shared_(shared), executor_(shared.deps.executors.make("shard-" + std::to_string(index))) {
+    : index_(index),
+      shared_(shared),
+      executor_(index == 0 && shared.deps.shard_executor
+                    ? shared.deps.shard_executor
+                    : shared.deps.executors.make("shard-" + std::to_string(index))) {
   applier_ = std::make_unique<Applier>(
       shared_.deps.executors.make("apply-" + std::to_string(index)), shared_.deps.kv, shared_.store,
       shared_.options.api_version, shared_.deps.clock,

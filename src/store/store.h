@@ -65,6 +65,8 @@ struct StoreDeps {
   // The disk failed, or PD declared the store a tombstone: the process must end (the simulator crashes the node). Any
   // thread, once or more; the store does nothing further with the disk.
   std::function<void(StoreError)> on_fatal;
+  // Where the first shard runs; by default on a thread of its own.
+  std::shared_ptr<runtime::Executor> shard_executor = nullptr;
 };
 
 // What a job on a shard may use. Valid during the store's life; used on `executor()` only.
