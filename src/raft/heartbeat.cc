@@ -17,7 +17,6 @@ void Raft::tick() {
 void Raft::tick_leader() {
   ++heartbeat_elapsed_;
   ++election_elapsed_;
-  if (commit_news_due_) broadcast_due_ = true;
   if (election_elapsed_ >= config_.election_ticks) {
     election_elapsed_ = 0;
     if (config_.check_quorum) check_quorum();
@@ -40,10 +39,11 @@ void Raft::check_quorum() {
 
 void Raft::broadcast_heartbeat() {
   reads_.on_round_sent();
-  for (const auto& [peer, progress] : tracker_.all()) {
+  for (auto& [peer, progress] : tracker_.all()) {
     if (peer == config_.id) continue;
     // No more than the peer has: it may lack what is committed elsewhere.
     LogIndex commit = std::min(progress.matched, log_.commit());
+    progress.commit_sent = std::max(progress.commit_sent, commit);
     send({.type = MessageType::kHeartbeat,
           .to = peer,
           .commit = commit,

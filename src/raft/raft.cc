@@ -191,7 +191,6 @@ void Raft::reset(Term term) {
   reads_.clear();
   uncommitted_.clear();
   broadcast_due_ = false;
-  commit_news_due_ = false;
   urgent_ = LogIndex();
   tracker_.reset_progress(log_.last_index());
 }

@@ -172,11 +172,9 @@ class Raft {
   ReadQueue reads_;
   UncommittedBytes uncommitted_;
   bool broadcast_due_ = false;
-  // A commit that goes to the followers with the next append or, at the latest, at the next tick: an append for its sake
-  // alone, and the answer to it, would double the messages of a write.
-  bool commit_news_due_ = false;
-  // Followers are to learn of the commit of entries up to here at once: changes of membership and what the owner marked
-  // with a context, and what an earlier leader may have left.
+  // Followers learn of a commit with the next append or heartbeat: an append for its sake alone, and the answer to it,
+  // would double the messages of a write. Up to here they learn of it at once: changes of membership, what the owner
+  // marked with a context, and what an earlier leader may have left.
   LogIndex urgent_;
 
   // The outbox.

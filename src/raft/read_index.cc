@@ -33,9 +33,6 @@ void Raft::answer_read(PeerId from, LogIndex index, Bytes context) {
     read_states_.push_back({std::move(context), index});
     return;
   }
-  // The reader waits until it has applied so far: it must know that so much is committed.
-  Progress* progress = tracker_.find(from);
-  if (progress != nullptr && progress->commit_sent < index) maybe_send_append(from, *progress, IfNoEntries::kSend);
   Message answer{.type = MessageType::kReadIndexResp, .to = from, .index = index};
   answer.entries.push_back({.data = SharedBytes(std::move(context))});
   send(std::move(answer));

@@ -1,4 +1,6 @@
 // The leader's side of log replication (5.3): proposals, appends with flow control, their answers, commit.
+#include <algorithm>
+
 #include "base/check.h"
 #include "raft/raft.h"
 
@@ -35,7 +37,6 @@ void Raft::append_as_leader(Entry entry) {
 
 void Raft::broadcast_appends() {
   broadcast_due_ = false;
-  commit_news_due_ = false;
   for (auto& [peer, progress] : tracker_.all()) {
     if (peer != config_.id) send_appends(peer, progress);
   }
@@ -43,7 +44,7 @@ void Raft::broadcast_appends() {
 
 void Raft::send_appends(PeerId to, Progress& progress) {
   // Even without entries if the peer is to learn of a commit now.
-  bool has_news = !commit_news_due_ && progress.commit_sent < log_.commit();
+  bool has_news = progress.commit_sent < std::min(log_.commit(), urgent_);
   bool sent = maybe_send_append(to, progress, has_news ? IfNoEntries::kSend : IfNoEntries::kSkip);
   while (sent) sent = maybe_send_append(to, progress, IfNoEntries::kSkip);
 }
@@ -80,7 +81,7 @@ bool Raft::maybe_commit() {
   if (!log_.maybe_commit(tracker_.quorum_matched(), term_)) return false;
   committed_in_term_ = true;
   uncommitted_.on_commit(log_.commit());
-  (is_urgent ? broadcast_due_ : commit_news_due_) = true;
+  broadcast_due_ = broadcast_due_ || is_urgent;
   return true;
 }
 

@@ -3,7 +3,7 @@
 
 namespace cairn::rpc {
 
-// From now on what gRPC has to say goes to our log. Idempotent.
+// From now on what gRPC has to say goes to our log, and its locks are not searched for deadlocks. Idempotent.
 void adopt_grpc_log();
 
 }  // namespace cairn::rpc
