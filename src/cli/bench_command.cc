@@ -1,4 +1,4 @@
-// `cairn bench`: yardsticks, to compare what a whole cluster does with what its foundations cost.
+// `cairn bench`: yardsticks, to compare what a whole cluster does with what its foundations cost (docs/performance.md).
 #include <time.h>
 #include <unistd.h>
 
