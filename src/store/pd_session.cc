@@ -93,12 +93,14 @@ void PdSession::open_stream() {
     });
   };
   stream_ = shared_.deps.pd.open_region_heartbeat(std::move(sink));
+  if (was_away_) send_store_heartbeat();  // its answer shows that PD is back
 }
 
 void PdSession::on_stream_closed(uint64_t number, const api::Status& status) {
   if (stopped_ || number != stream_number_) return;
   LOG_INFO("PD: the stream of region heartbeats ended: {}", status.message);
   stream_.reset();
+  was_away_ = true;
   stream_timer_ = executor_->after(shared_.options.pd_retry_delay, [this] { open_stream(); });
 }
 
@@ -110,8 +112,15 @@ void PdSession::heartbeat(pdpb::RegionHeartbeatRequest request) {
   });
 }
 
+void PdSession::on_store_heartbeat_answered() {
+  if (stopped_ || !stream_ || !was_away_) return;
+  was_away_ = false;
+  hooks_.on_reconnected();
+}
+
 void PdSession::send_store_heartbeat() {
   if (stopped_) return;
+  executor_->cancel(store_timer_);
   store_timer_ = executor_->after(shared_.options.store_heartbeat_interval, [this] { send_store_heartbeat(); });
   pdpb::StoreHeartbeatRequest request;
   *request.mutable_header() = header();
@@ -147,6 +156,8 @@ void PdSession::send_store_heartbeat() {
           self->shared_.deps.on_fatal({StoreError::Kind::kRefusedByPd, reply->header().error().message()});
         } else if (reply->header().error().type() != pdpb::OK) {
           log_failure("StoreHeartbeat", reply->header().error().message());
+        } else {
+          self->executor_->post([self] { self->on_store_heartbeat_answered(); });
         }
       }));
 }

@@ -19,8 +19,9 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   using OnCommand = std::function<void(pdpb::RegionHeartbeatResponse)>;
   using OnRegionFound = std::function<void(metapb::Region)>;
   struct Hooks {
-    OnCommand on_command;           // any thread
-    OnRegionFound on_region_found;  // the session's executor
+    OnCommand on_command;                  // any thread
+    OnRegionFound on_region_found;         // the session's executor
+    std::function<void()> on_reconnected;  // PD was away and answers again; the executor
     std::function<uint64_t()> region_count;
     std::function<void(Timestamp)> on_safe_point;  // of garbage collection, as often as PD is asked; the executor
   };
@@ -68,6 +69,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   void open_stream();
   void on_stream_closed(uint64_t number, const api::Status& status);
   void send_store_heartbeat();
+  void on_store_heartbeat_answered();
   void fetch_timestamp();
   void poll_safe_point();
   void compare_clocks();
@@ -79,6 +81,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   bool stopped_ = false;
   std::unique_ptr<api::RegionHeartbeatStream> stream_;
   uint64_t stream_number_ = 0;
+  bool was_away_ = false;  // PD, since the regions were last reported to it; it keeps leaders in memory only
   runtime::TimerId stream_timer_, store_timer_, tso_timer_, safe_point_timer_, clock_timer_;
   std::vector<Shared::OnTimestamp> waiting_for_ts_;
   bool fetching_ts_ = false;

@@ -72,6 +72,8 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void on_unreachable(StoreId store);
   void on_unreachable(RegionId region, PeerId peer);
   void on_pd_command(const pdpb::RegionHeartbeatResponse& command);
+  // PD was away and may have forgotten who leads: the next look tells it of every region led here.
+  void report_again() { reported_.clear(); }
   // PD does not list this peer any more.
   void on_region_gone(const metapb::Region& newer);
 

@@ -30,6 +30,9 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
     auto& shard = shard_of(RegionId(region.id()));
     shard.executor().post([&shard, region = std::move(region)] { shard.on_region_gone(region); });
   };
+  hooks.on_reconnected = [this] {
+    for (auto& shard : shards) shard->executor().post([at = shard.get()] { at->report_again(); });
+  };
   hooks.region_count = [this] { return shared.directory.regions().size(); };
   hooks.on_safe_point = [this](Timestamp safe_point) { gc->on_safe_point(safe_point); };
   gc = std::make_unique<GcWorker>(shared, control, [this](auto keys, Timestamp safe_point, auto done) {

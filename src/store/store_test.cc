@@ -155,6 +155,21 @@ TEST(Store, AConfChangeAddsPeersThatGetTheDataBySnapshotAndThenByLog) {
   EXPECT_EQ(cluster.pd.regions[first_region(cluster)].region_epoch().conf_ver(), 5u);
 }
 
+TEST(Store, APdThatWasAwayIsToldAtOnceWhoLeadsEachRegion) {
+  StoreOptions options = TestCluster::quick();
+  options.region_heartbeat_interval = std::chrono::hours(1);
+  TestCluster cluster(1, options);
+  cluster.add();
+  ASSERT_TRUE(cluster.put("k", "v"));
+  const uint64_t region = first_region(cluster);
+  cluster.run_for(5s);
+  cluster.pd.leaders.clear();  // as PD is after its start: it keeps leaders in memory only
+  cluster.run_for(10s);
+  ASSERT_TRUE(cluster.pd.leaders.empty()) << "nothing new was to be told";
+  cluster.pd.sinks.back().on_closed(api::Status{api::Code::kUnavailable, "PD is gone"});
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.pd.leaders.contains(region); }, 10s));
+}
+
 TEST(Store, AChangeOfMembersThatComesBeforeTheNewLeaderCanTakeItIsKeptForIt) {
   TestCluster cluster;
   auto& first = cluster.add();
