@@ -3,7 +3,8 @@
 // Finds the leader with GetMembers at any of the endpoints, sends each call there, fills header.cluster_id, and tries
 // again with back-off while PD is unreachable or the leader changes, until the call's budget is over; then the call
 // fails with a text that says which endpoints were tried. Tso and QueryRegion are pipelined on one stream each,
-// answered in order. RegionHeartbeat streams are opened again by themselves; on_closed comes when the client stops.
+// answered in order. A RegionHeartbeat stream may be opened and used while PD is away; it ends, by on_closed, when the
+// PD that it reached is lost, or when the client stops.
 //
 // All state belongs to one actor on the executor given; methods may be called on any thread. Tests: pd_client_test.cc.
 #pragma once

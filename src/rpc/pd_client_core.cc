@@ -333,9 +333,11 @@ void PdClient::Core::pump(const std::shared_ptr<PdHeartbeats>& heartbeats) {
         [heartbeats, generation, address](Core& core, api::Status status) {
           if (heartbeats->io.generation != generation || core.is_stopped_ || heartbeats->is_closed) return;
           heartbeats->io = {};
-          LOG_INFO("the region heartbeat stream to PD at {} ended: {}; opening it again", address, status.message);
+          heartbeats->is_closed = true;
+          std::erase(core.heartbeats_, heartbeats);
           core.lost_leader(address, status);
-          core.pump(heartbeats);
+          // The caller opens another one, and knows that PD may have forgotten what went through this one.
+          heartbeats->sink.on_closed(std::move(status));
         });
     io.stream = leader_->open("/pdpb.PD/RegionHeartbeat", std::move(events));
     return;

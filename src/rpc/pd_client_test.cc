@@ -118,19 +118,28 @@ TEST_F(PdClientTest, ARefusedTimestampFailsAloneWithItsText) {
   EXPECT_TRUE(served.get().ok());
 }
 
-TEST_F(PdClientTest, HeartbeatsGoOnAfterPdWasAway) {
+TEST_F(PdClientTest, AStreamOfHeartbeatsEndsWithItsPdAndTheNextOneMayBeOpenedWhilePdIsAway) {
   pd.start();
   make_client();
   std::mutex mutex;
   std::condition_variable came;
   int answers = 0;
-  auto stream = client->open_region_heartbeat({.on_response =
-                                                   [&](pdpb::RegionHeartbeatResponse) {
-                                                     std::lock_guard lock(mutex);
-                                                     ++answers;
-                                                     came.notify_all();
-                                                   },
-                                               .on_closed = [](api::Status) {}});
+  int closed = 0;
+  const auto open = [&] {
+    return client->open_region_heartbeat({.on_response =
+                                              [&](pdpb::RegionHeartbeatResponse) {
+                                                std::lock_guard lock(mutex);
+                                                ++answers;
+                                                came.notify_all();
+                                              },
+                                          .on_closed =
+                                              [&](api::Status) {
+                                                std::lock_guard lock(mutex);
+                                                ++closed;
+                                                came.notify_all();
+                                              }});
+  };
+  auto stream = open();
   const auto beat_until = [&](int wanted) {
     std::unique_lock lock(mutex);
     while (answers < wanted) {
@@ -144,6 +153,11 @@ TEST_F(PdClientTest, HeartbeatsGoOnAfterPdWasAway) {
   };
   beat_until(1);
   pd.server->stop(Duration(0));
+  {
+    std::unique_lock lock(mutex);
+    came.wait(lock, [&] { return closed == 1; });
+  }
+  stream = open();
   pd.start();
   beat_until(answers + 1);
   stream.reset();
