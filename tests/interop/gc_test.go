@@ -24,9 +24,12 @@ func locksOf(t *testing.T, c *txnkv.Client) []*kvrpcpb.LockInfo {
 	bo := tikv.NewBackofferWithVars(context.Background(), 20000, nil)
 	region, err := c.GetRegionCache().LocateKey(bo, []byte("any"))
 	require.NoError(t, err)
-	request := tikvrpc.NewRequest(tikvrpc.CmdScanLock, &kvrpcpb.ScanLockRequest{MaxVersion: math.MaxUint64 - 1})
+	now, err := c.CurrentTimestamp("global")
+	require.NoError(t, err)
+	request := tikvrpc.NewRequest(tikvrpc.CmdScanLock, &kvrpcpb.ScanLockRequest{MaxVersion: now})
 	response, err := c.SendReq(bo, request, region.Region, 10*time.Second)
 	require.NoError(t, err)
+	require.Nil(t, response.Resp.(*kvrpcpb.ScanLockResponse).RegionError)
 	return response.Resp.(*kvrpcpb.ScanLockResponse).Locks
 }
 
