@@ -35,7 +35,7 @@ TEST(RocksEngine, the_log_does_not_open_in_the_directory_of_the_ordered_store) {
   EXPECT_EQ(wrong.error().kind, Error::Kind::kInvalid) << wrong.error().message;
 }
 
-uint64_t resident_bytes() {
+[[maybe_unused]] uint64_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");
   uint64_t total = 0, resident = 0;
   statm >> total >> resident;
