@@ -1,6 +1,4 @@
-# Precompiled headers, made once and shared by the rooms that name them (PRECOMPILED wire): the generated wire headers
-# cost more to parse than most of our files. They change nothing but the time: each header still compiles without.
-option(CAIRN_PCH "Precompile the wire's headers" ON)
+# Rooms: the libraries of the table in ARCHITECTURE.md, and the precompiled headers that they share.
 
 function(cairn_make_precompiled)
   if(NOT CAIRN_PCH OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
