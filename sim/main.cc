@@ -1,7 +1,9 @@
 // cairn_sim_run: plays worlds by seed.
 //
-//   cairn_sim_run 17       one seed, with its log
-//   cairn_sim_run 1 1000   a range, each in a process of its own, so that a failed CHECK ends one world only
+//   cairn_sim_run 17              one seed, with its log
+//   cairn_sim_run 1 1000          a range, each in a process of its own, so that a failed CHECK ends one world only
+//   --jobs N                      so many of a range at once
+//   --until-failure               a range ends with its first seed that fails
 //
 // CAIRN_SIM_API=2 plays in API V2.
 // Prints a line a seed and at the end the seeds that failed; the exit code says whether there were any.
@@ -10,7 +12,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/log.h"
@@ -18,47 +22,129 @@
 
 namespace {
 
-bool play(uint64_t seed) {
+using cairn::sim::Report;
+
+constexpr unsigned kSeconds = 300;  // of real time, that a world of a range may take
+
+Report play(uint64_t seed) {
   const char* api = std::getenv("CAIRN_SIM_API");
   const bool is_v2 = api != nullptr && std::string(api) == "2";
   cairn::sim::World world(seed, {.api_version = is_v2 ? cairn::rawkv::ApiVersion::kV2 : cairn::rawkv::ApiVersion::kV1});
-  const auto report = world.run();
-  std::printf("%s\n", report.to_string().c_str());
-  std::fflush(stdout);
-  return report.failures.empty();
+  return world.run();
 }
 
-bool play_apart(uint64_t seed) {
-  const pid_t child = fork();
-  if (child == 0) _exit(play(seed) ? 0 : 1);
+// A seed that is played by a process of its own.
+struct Child {
+  pid_t pid = 0;
+  int output = 0;  // the end of a pipe that it writes its report to
+};
+
+Child start(uint64_t seed) {
+  int ends[2];
+  if (pipe(ends) != 0) std::abort();
+  const pid_t pid = fork();
+  if (pid == 0) {
+    close(ends[0]);
+    alarm(kSeconds);
+    dup2(ends[1], STDERR_FILENO);  // what a failed CHECK says belongs to the report
+    const Report report = play(seed);
+    const std::string text = report.to_string() + "\n";
+    for (size_t done = 0; done < text.size();) {
+      const ssize_t n = write(ends[1], text.data() + done, text.size() - done);
+      if (n <= 0) _exit(2);
+      done += static_cast<size_t>(n);
+    }
+    _exit(report.failures.empty() ? 0 : 1);
+  }
+  close(ends[1]);
+  return {pid, ends[0]};
+}
+
+// Prints the child's report; whether the seed is good.
+bool finish(uint64_t seed, const Child& child) {
+  std::string text;
+  char buffer[4096];
+  ssize_t n = 0;
+  while ((n = read(child.output, buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
+  close(child.output);
   int status = 0;
-  waitpid(child, &status, 0);
-  if (WIFSIGNALED(status)) std::printf("seed %llu: FAILED, a check failed\n", static_cast<unsigned long long>(seed));
+  waitpid(child.pid, &status, 0);
+  if (WIFSIGNALED(status)) {
+    text = "seed " + std::to_string(seed) + ": FAILED, " +
+           (WTERMSIG(status) == SIGALRM ? "it does not end" : "a check failed") + "\n" + text;
+  }
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+struct Range {
+  uint64_t first = 0;
+  uint64_t last = 0;
+  uint64_t jobs = 1;
+  bool is_until_failure = false;
+};
+
+bool play_range(const Range& range) {
+  std::vector<uint64_t> failed;
+  std::map<uint64_t, Child> running;
+  uint64_t played = 0;
+  for (uint64_t next = range.first; next <= range.last || !running.empty();) {
+    const bool is_enough = range.is_until_failure && !failed.empty();
+    if (is_enough) break;
+    if (next <= range.last && running.size() < range.jobs) {
+      running.emplace(next, start(next));
+      ++next;
+      continue;
+    }
+    const auto oldest = running.begin();
+    if (!finish(oldest->first, oldest->second)) failed.push_back(oldest->first);
+    running.erase(oldest);
+    ++played;
+  }
+  for (const auto& [seed, child] : running) {
+    kill(child.pid, SIGKILL);
+    waitpid(child.pid, nullptr, 0);
+  }
+  std::printf("%llu seeds, %zu failed:", static_cast<unsigned long long>(played), failed.size());
+  for (uint64_t seed : failed) std::printf(" %llu", static_cast<unsigned long long>(seed));
+  std::printf("\n");
+  return failed.empty();
+}
+
+int usage() {
+  std::fprintf(stderr, "usage: cairn_sim_run [--jobs N] [--until-failure] <seed> [<last seed>]\n");
+  return 2;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argc > 3) {
-    std::fprintf(stderr, "usage: cairn_sim_run <seed> [<last seed>]\n");
-    return 2;
+  Range range;
+  std::vector<uint64_t> seeds;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--until-failure") {
+      range.is_until_failure = true;
+    } else if (argument == "--jobs" && i + 1 < argc) {
+      range.jobs = std::max<uint64_t>(1, std::strtoull(argv[++i], nullptr, 10));
+    } else {
+      seeds.push_back(std::strtoull(argv[i], nullptr, 10));
+    }
   }
-  const uint64_t first = std::strtoull(argv[1], nullptr, 10);
+  if (seeds.empty() || seeds.size() > 2) return usage();
   const char* level = std::getenv("CAIRN_SIM_LOG");
-  const std::string fallback = argc == 2 ? "info" : "fatal";
+  const std::string fallback = seeds.size() == 1 ? "info" : "off";
   if (auto error = cairn::log::init({.level = level != nullptr ? level : fallback, .file = ""}); !error.empty()) {
     std::fprintf(stderr, "%s\n", error.c_str());
     return 2;
   }
-  if (argc == 2) return play(first) ? 0 : 1;
-  const uint64_t last = std::strtoull(argv[2], nullptr, 10);
-  std::vector<uint64_t> failed;
-  for (uint64_t seed = first; seed <= last; ++seed) {
-    if (!play_apart(seed)) failed.push_back(seed);
+  if (seeds.size() == 1) {
+    const Report report = play(seeds[0]);
+    std::printf("%s\n", report.to_string().c_str());
+    return report.failures.empty() ? 0 : 1;
   }
-  std::printf("%llu seeds, %zu failed:", static_cast<unsigned long long>(last - first + 1), failed.size());
-  for (uint64_t seed : failed) std::printf(" %llu", static_cast<unsigned long long>(seed));
-  std::printf("\n");
-  return failed.empty() ? 0 : 1;
+  range.first = seeds[0];
+  range.last = seeds[1];
+  return play_range(range) ? 0 : 1;
 }
