@@ -3,7 +3,7 @@
 // implementation leaves out answers UNIMPLEMENTED.
 //
 // CAIRN_TIKV_UNARY lists the unary methods that exist today: X(RpcName, method, Request, Response). Those of
-// CAIRN_TIKV_BATCHED also travel inside BatchCommands: X(RpcName, method, Request, Response, oneof_field).
+// CAIRN_TIKV_BATCHED also travel inside BatchCommands: X(RpcName, method, Request, Response, `oneof_field`).
 // Store-to-store streams (Raft, BatchRaft, Snapshot) are store::Transport's, not part of this.
 #pragma once
 

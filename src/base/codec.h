@@ -26,7 +26,7 @@ void put_i64_be(Bytes& out, int64_t v);          // sign bit flipped: memcompara
 void put_f64_be(Bytes& out, double v);           // memcomparable
 void put_var_u64(Bytes& out, uint64_t v);        // LEB128
 void put_var_i64(Bytes& out, int64_t v);         // zig-zag, then LEB128
-void put_compact_bytes(Bytes& out, ByteView v);  // var_i64 length, then the bytes
+void put_compact_bytes(Bytes& out, ByteView v);  // length like put_var_i64, then the bytes
 
 [[nodiscard]] bool get_u8(ByteView& in, uint8_t& v);
 [[nodiscard]] bool get_u16_le(ByteView& in, uint16_t& v);

@@ -4,8 +4,8 @@
 // value in another column family. So it drops what stands alone: old LOCK, ROLLBACK and DELETE records, and old PUTs
 // whose value lies in the record. Of the rest it names the keys, as leftovers: collect_garbage() (gc_collect.h) then
 // deletes records and values together in one batch, so that neither a crash nor a snapshot ever separates the two and
-// no value is orphaned. A leftover that is forgotten is named again by the next compaction. Pure but for what it tells
-// the sink. Tests: gc_test.cc.
+// no value is orphaned (INV-GC-TOGETHER). A leftover that is forgotten is named again by the next compaction. Pure but
+// for what it tells the sink. Tests: gc_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Which write records of a key may go once nobody reads below the safe point any more: the decision alone.
+// Which write records of a key may go once nobody reads below the safe point any more (INV-GC-VISIBLE): the decision
+// alone.
 //
 // Of the records at or below the safe point, newest first: LOCK and ROLLBACK go, protected or not; the first PUT stays,
 // for it is what readers see; everything older goes. If the first is a DELETE, or is fenced off by a newer version that

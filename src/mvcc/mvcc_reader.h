@@ -1,5 +1,6 @@
 // Point lookups for the write commands: locks, versions, values and commit records of one key at a time over one
-// region's snapshot. Used by one thread; lives as long as one command's computation. Tests: mvcc_reader_test.cc.
+// region's snapshot. Used by one thread; lives as long as one command's computation. Tests: the transcripts of
+// txn/commands_test.cc.
 #pragma once
 
 #include <functional>

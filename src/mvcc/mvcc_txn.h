@@ -1,4 +1,5 @@
-// The changes that a command has decided on, in the form in which they are replicated. Used by one command.
+// The changes that a command has decided on, in the form in which they are replicated: one log entry, applied in one
+// batch, so that a key's lock goes in the instant in which its record comes (INV-LOCK-OR-WRITE). Used by one command.
 #pragma once
 
 #include <utility>

@@ -1,5 +1,5 @@
 // Where a store keeps what: the data keys of users and the store's own records in the kv engine (protocol: the layout
-// of tikv-ctl). All here are pure functions. Tests: wire_test.cc.
+// of tikv-ctl). All here are pure functions. Tests: apply_test.cc.
 //
 //   01 01                              StoreIdent                    default
 //   01 02                              region prepared for bootstrap default

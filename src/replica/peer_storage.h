@@ -7,7 +7,7 @@
 //
 // Entries that are not applied are always in the cache, since they may not be on disk yet; applied ones stay while the
 // cache is within its bound. The truncated part is cut from the disk only when the kv engine no longer needs it after
-// a crash (log_gc.h). Owned by the region's Replica, on its shard. Tests: peer_storage_test.cc.
+// a crash (log_gc.h). Owned by the region's Replica, on its shard. Tests: store_test.cc.
 #pragma once
 
 #include <deque>

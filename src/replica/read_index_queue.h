@@ -1,7 +1,7 @@
 // ReadIndexQueue: reads that wait for the quorum to confirm the leader, and then for that index to be applied here. All
 // reads that come between two rounds share one question.
 //
-//   push ─▶ unsent ── take_batch (context, sent_at) ─▶ asked ── on_read_state ─▶ confirmed ── on_applied ─▶ done(index)
+//   push ─▶ unsent ── mark_sent (context, now) ─▶ asked ── on_read_state ─▶ confirmed ── on_applied ─▶ done(index)
 //
 // The context of a question is TiKV's: 16 bytes of identity; for a transactional read 'r', a length and the request.
 //

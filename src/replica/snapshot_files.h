@@ -5,7 +5,7 @@
 //   make      reads one consistent view of the engine: records of the region and its data. Any thread.
 //   install   makes the files the region's data; can be done again after a crash at any point (see install()).
 //
-// Tests: snapshot_files_test.cc.
+// Tests: store_test.cc.
 #pragma once
 
 #include <string>

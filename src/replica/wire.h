@@ -1,5 +1,5 @@
 // Between the wire's and the disk's messages (eraftpb, metapb, raft_serverpb) and the plain structs of raft/ and
-// engine/. Pure functions. Tests: wire_test.cc.
+// engine/. Pure functions. Tests: store_test.cc.
 #pragma once
 
 #include <optional>

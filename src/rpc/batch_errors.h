@@ -1,5 +1,5 @@
 // A failed call inside BatchCommands, told by means of its own response message: the wire has no other way.
-// Tests: batch_errors_test.cc.
+// Tests: services_test.cc.
 #pragma once
 
 #include "api/status.h"

@@ -1,6 +1,6 @@
 // The status port: plain HTTP on a thread pool of its own. /metrics in Prometheus' text format, /status as TiKV's JSON
 // (503 while the node starts), and the JSON pages that the owner adds.
-// Tests: status_server_test.cc.
+// Tests: refuse_test.go of tests/process.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,6 @@
 // LogWriter: the one actor that writes the Raft log, for all shards. It takes all batches that wait and ends them with
-// one fsync: the busier the store, the more regions share it. It never waits in order to batch.
+// one fsync: the busier the store, the more regions share it. It never waits in order to batch. What promises
+// durability to another peer leaves only after its answer (INV-QUORUM-FSYNC).
 //
 // submit() from any thread; the answer runs on the writer's executor. Tests: store_test.cc.
 #pragma once

@@ -3,13 +3,13 @@
 //
 // The way of a read (the order matters, INV-READ-MAX-TS):
 //   1. concurrency.update_max_ts(ts)    unless ts is the maximum or the read is stale; later async commits go above ts
-//   2. check_memory_locks(...)          locks that are published but not yet applied
+//   2. concurrency.find(...)             locks that are published but not yet applied
 //   3. RegionStore::snapshot(...)
 //   4. get / batch_get / scan / scan_lock over it
 // before_read() does 1 and 2.
 //
 // Keys are user keys. A key outside the snapshot's region is answered with KeyNotInRegion.
-// Tests: reads_test.cc, testdata/.
+// Tests: snapshot_isolation_test.cc, commands_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -33,7 +33,7 @@ struct Progress {
   bool probe_sent = false;    // kProbe: the one append is under way
   bool heard = false;         // a message came at tick `heard_at`
   uint64_t heard_at = 0;
-  uint64_t read_ack = 0;  // the newest heartbeat sequence that the peer answered (read_index.h)
+  uint64_t read_ack = 0;  // the newest heartbeat sequence that the peer answered (read_queue.h)
   Inflights inflights;
 
   void become_probe();
