@@ -54,10 +54,15 @@ void Raft::broadcast_heartbeat() {
 
 void Raft::on_heartbeat(const Message& message) {
   log_.commit_to(message.commit);
-  send({.type = MessageType::kHeartbeatResponse,
-        .to = message.from,
-        .commit = log_.commit(),
-        .context = message.context});
+  Message answer{
+      .type = MessageType::kHeartbeatResponse, .to = message.from, .commit = log_.commit(), .context = message.context};
+  // A leader's lease may rest on the answer. A peer that goes on after a crash keeps to that by its vote grace; one
+  // that has nothing on disk would begin anew, and not know.
+  if (persisted_term_ == term_) {
+    send(std::move(answer));
+  } else {
+    send_persisted(std::move(answer));
+  }
 }
 
 void Raft::on_heartbeat_response(const Message& message, Progress& progress) {

@@ -24,6 +24,7 @@ PendingWrites::Write PendingWrites::pop_through(uint64_t number) {
   while (!writes_.empty() && writes_.front().number <= number) {
     // The latest write decides the index: a later one stands for all before it, and they only grow once struck.
     sum.last = std::max(sum.last, writes_.front().last);
+    sum.term = std::max(sum.term, writes_.front().term);
     sum.self_vote = std::max(sum.self_vote, writes_.front().self_vote);
     writes_.pop_front();
   }

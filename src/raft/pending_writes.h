@@ -17,13 +17,14 @@ class PendingWrites {
   struct Write {
     uint64_t number = 0;  // of the Ready
     LogIndex last;        // of its entries or its snapshot; unset if it has none
+    Term term;            // of the hard state
     Term self_vote;       // the term in which this candidate's vote for itself becomes durable with it
   };
 
   void push(Write write);
   // Entries at `first` and behind are overwritten.
   void strike_from(LogIndex first);
-  // Takes out the writes up to `number` and sums them up: the greatest `last` and `self_vote`.
+  // Takes out the writes up to `number` and sums them up: the greatest of each.
   Write pop_through(uint64_t number);
   bool empty() const { return writes_.empty(); }
 

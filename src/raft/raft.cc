@@ -33,7 +33,7 @@ Raft::Raft(Config config, LogStorage& storage)
   CHECK(config.inflight_appends_max > 0 && config.apply_bytes_max > 0, "a window of nothing");
   auto initial = storage.initial_state();
   tracker_.set_conf(std::move(initial.conf), log_.last_index(), tick_);
-  term_ = initial.hard_state.term;
+  term_ = persisted_term_ = initial.hard_state.term;
   vote_ = initial.hard_state.vote;
   become_follower(term_, PeerId());
   hard_state_taken_ = initial.hard_state;
@@ -214,8 +214,9 @@ void Raft::send_persisted(Message message) {
 
 void Raft::on_persisted(uint64_t number) {
   CHECK(number <= ready_number_, "Ready {} persisted, {} were taken", number, ready_number_);
-  Term voted = log_.on_persisted(number);
-  if (role_ == Role::kCandidate && voted == term_) count_vote(config_.id, true);
+  const PendingWrites::Write done = log_.on_persisted(number);
+  persisted_term_ = std::max(persisted_term_, done.term);
+  if (role_ == Role::kCandidate && done.self_vote == term_) count_vote(config_.id, true);
   if (role_ != Role::kLeader) return;
   Progress* own = tracker_.find(config_.id);
   if (own != nullptr && own->on_accepted(log_.persisted())) maybe_commit();

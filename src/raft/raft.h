@@ -154,6 +154,7 @@ class Raft {
   Tracker tracker_;
 
   Term term_;
+  Term persisted_term_;
   PeerId vote_;
   PeerId leader_;
   Role role_ = Role::kFollower;

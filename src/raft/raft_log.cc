@@ -173,11 +173,11 @@ std::vector<Entry> RaftLog::take_unstable() {
   return std::exchange(unstable_, {});
 }
 
-Term RaftLog::on_persisted(uint64_t number) {
+PendingWrites::Write RaftLog::on_persisted(uint64_t number) {
   PendingWrites::Write done = writes_.pop_through(number);
   CHECK(done.last < unstable_first_, "entry {} persisted before it was handed out", done.last);
   persisted_ = std::max(persisted_, done.last);
-  return done.self_vote;
+  return done;
 }
 
 void RaftLog::restore(RaftSnapshot snapshot) {

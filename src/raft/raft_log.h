@@ -68,8 +68,8 @@ class RaftLog {
   std::vector<Entry> take_unstable();
   // Ready `number` was taken with these contents.
   void on_written(PendingWrites::Write write) { writes_.push(write); }
-  // Ready `number` is durable. Returns the greatest term of a vote for itself that became so.
-  Term on_persisted(uint64_t number);
+  // Ready `number` is durable. Returns what became so.
+  PendingWrites::Write on_persisted(uint64_t number);
 
   // The log becomes the snapshot alone.
   void restore(RaftSnapshot snapshot);

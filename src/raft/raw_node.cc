@@ -34,7 +34,7 @@ Ready Raft::ready() {
   }
   if (ready.must_sync) {
     LogIndex last = !ready.entries.empty() ? ready.entries.back().index : ready.snapshot.meta.index;
-    log_.on_written({.number = ready.number, .last = last, .self_vote = std::exchange(self_vote_, {})});
+    log_.on_written({.number = ready.number, .last = last, .term = term_, .self_vote = std::exchange(self_vote_, {})});
   }
   ready.committed = log_.take_committed();
   return ready;
