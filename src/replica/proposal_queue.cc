@@ -1,7 +1,9 @@
 #include "replica/proposal_queue.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 namespace cairn::replica {
 namespace {
@@ -29,8 +31,22 @@ void ProposalQueue::push(Proposal proposal) {
     bytes_ -= overwritten.bytes;
     answer(overwritten, Err(engine::RegionError(engine::StaleCommand{})));
   }
+  CHECK(proposals_.empty() || proposals_.back().term <= proposal.term, "a proposal of term {} after one of term {}",
+        proposal.term, proposals_.back().term);
   bytes_ += proposal.bytes;
   proposals_.push_back(std::move(proposal));
+}
+
+void ProposalQueue::on_committed(LogIndex index, Term term) {
+  auto begin = std::lower_bound(proposals_.begin(), proposals_.end(), index,
+                                [](const Proposal& proposal, LogIndex at) { return proposal.index < at; });
+  auto end = std::find_if(begin, proposals_.end(), [&](const Proposal& proposal) { return proposal.term >= term; });
+  std::vector<Proposal> overtaken(std::make_move_iterator(begin), std::make_move_iterator(end));
+  proposals_.erase(begin, end);
+  for (Proposal& proposal : overtaken) {
+    bytes_ -= proposal.bytes;
+    answer(proposal, Err(engine::RegionError(engine::StaleCommand{})));
+  }
 }
 
 void ProposalQueue::on_applied(LogIndex index, Term term, const std::optional<engine::RegionError>& error) {

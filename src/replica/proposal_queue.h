@@ -1,7 +1,8 @@
-// ProposalQueue: who waits for which log index. A proposal stands at (index, term); when the entry applied at its index
-// has another term, it was overtaken and never will be applied.
+// ProposalQueue: who waits for which log index. A proposal stands at (index, term). Terms ascend in a log, so once an
+// entry of a newer term is committed, no proposal of an older term can be committed at its index or behind: they are
+// overtaken and never will be applied.
 //
-// Owned by the region's Replica, on its shard. Invariant: indices ascend. Tests: proposal_queue_test.cc.
+// Owned by the region's Replica, on its shard. Invariant: indices and terms ascend. Tests: proposal_queue_test.cc.
 #pragma once
 
 #include <absl/functional/any_invocable.h>
@@ -31,6 +32,8 @@ class ProposalQueue {
  public:
   // Precondition: the index is above all waiting ones, or the term is newer (an overwritten tail is answered now).
   void push(Proposal proposal);
+  // The entry at (index, term) is committed here. Answers the proposals that it overtakes.
+  void on_committed(LogIndex index, Term term);
   // The entry at (index, term) was applied with `error` or none. Answers its proposal and all that it overtakes.
   void on_applied(LogIndex index, Term term, const std::optional<engine::RegionError>& error);
   // Answers all: the region is leaving this store or the store stops; what was proposed may yet be committed.

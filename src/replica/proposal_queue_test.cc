@@ -42,6 +42,25 @@ TEST(ProposalQueue, AnEntryOfAnotherTermAtItsIndexMakesAProposalStale) {
   EXPECT_EQ(queue.bytes(), 0u);
 }
 
+TEST(ProposalQueue, ACommittedEntryOfANewerTermOvertakesAllOlderOnesFromItsIndexOn) {
+  ProposalQueue queue;
+  Waiter a, b, c, d;
+  queue.push(at(6, 5, a));
+  queue.push(at(7, 5, b));
+  queue.push(at(8, 5, c));
+  queue.push(at(9, 8, d));
+  queue.on_committed(LogIndex(6), Term(5));
+  EXPECT_FALSE(a.outcome || b.outcome || c.outcome);
+  queue.on_committed(LogIndex(7), Term(7));
+  EXPECT_FALSE(a.outcome) << "its own entry stands before";
+  EXPECT_TRUE(b.is_stale());
+  EXPECT_TRUE(c.is_stale());
+  EXPECT_FALSE(d.outcome);
+  EXPECT_EQ(queue.bytes(), 20u);
+  queue.on_applied(LogIndex(6), Term(5), std::nullopt);
+  EXPECT_TRUE(a.outcome && a.outcome->ok());
+}
+
 TEST(ProposalQueue, ReusedIndicesOfALaterTermOvertakeWhatWaitedThere) {
   ProposalQueue queue;
   Waiter a, b, c;
