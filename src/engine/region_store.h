@@ -18,6 +18,26 @@
 
 namespace cairn::engine {
 
+// What a write rests on. Changes that follow from what was read must follow from the state of the leader that proposes
+// them, once it has applied an entry of its own term: before that it may lack what an earlier leader has committed
+// (INV-WRITE-BASIS). So only a view of such a leader gives a basis, and the write is proposed in that very term.
+class WriteBasis {
+ public:
+  // The changes follow from nothing that was read.
+  static WriteBasis nothing() { return {}; }
+  // The leader of `term` gave the view, with `applied` applied.
+  WriteBasis(Term term, LogIndex applied) : term_(term), applied_(applied) {}
+
+  bool is_view() const { return term_.is_set(); }
+  Term term() const { return term_; }
+  LogIndex applied() const { return applied_; }
+
+ private:
+  WriteBasis() = default;
+  Term term_;
+  LogIndex applied_;
+};
+
 // One region at one applied index: what may be read was checked when it was made. Reading outside the region's bounds
 // is a bug of the caller. Immutable and thread-safe.
 class RegionSnapshot {
@@ -28,9 +48,10 @@ class RegionSnapshot {
   virtual std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const = 0;
 
   virtual RegionId region_id() const = 0;
-  // Term of the leader that gave this view; a write that follows from it is proposed with it, so that a change of
-  // leader between is seen.
+  // Term of the peer that gave this view.
   virtual Term term() const = 0;
+  // What a write that follows from this view is proposed with. StaleCommand: the view is for reading only.
+  virtual cairn::Result<WriteBasis, RegionError> write_basis() const = 0;
   virtual LogIndex applied_index() const = 0;  // the region's data version
   // Whether max_ts has been raised by a fresh timestamp since this leader was elected. Until then no commit timestamp
   // may be chosen here (async commit, 1PC): a former leader's readers are not known yet.
@@ -72,10 +93,10 @@ class RegionStore {
   // A view of the region that holds all that was acknowledged before the call (by lease, or read index). Checks the
   // request against the region as errorpb prescribes: store, existence, leadership, peer, term, epoch.
   virtual runtime::Task<cairn::Result<RegionSnapshotPtr, RegionError>> snapshot(RegionRequest request) = 0;
-  // Replicates and applies the changes; returns once they are applied here. `term` is that of the snapshot that they
-  // follow from (unset: any): if the leader changed since, StaleCommand or NotLeader and nothing happens. Keys outside
-  // the region are refused. Returns the log index.
-  virtual runtime::Task<cairn::Result<LogIndex, RegionError>> write(RegionRequest request, Term term,
+  // Replicates and applies the changes; returns once they are applied here. `basis` is that of the snapshot that they
+  // follow from: if the leader changed since, StaleCommand or NotLeader and nothing happens. Keys outside the region
+  // are refused. Returns the log index.
+  virtual runtime::Task<cairn::Result<LogIndex, RegionError>> write(RegionRequest request, WriteBasis basis,
                                                                     WriteData data) = 0;
   // Cheap: may be called for each command. The region's writes are slower than they come in: answer ServerIsBusy.
   virtual bool is_busy(RegionId region) const = 0;

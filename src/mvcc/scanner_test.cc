@@ -159,6 +159,7 @@ class CountingSnapshot final : public engine::RegionSnapshot {
   }
   RegionId region_id() const override { return inner_->region_id(); }
   Term term() const override { return inner_->term(); }
+  cairn::Result<engine::WriteBasis, engine::RegionError> write_basis() const override { return inner_->write_basis(); }
   LogIndex applied_index() const override { return inner_->applied_index(); }
   ByteView start_key() const override { return inner_->start_key(); }
   ByteView end_key() const override { return inner_->end_key(); }

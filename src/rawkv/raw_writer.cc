@@ -35,6 +35,7 @@ RawWriter::RawWriter(engine::RegionStore& store, const runtime::Clock& clock, Co
 Task<Answer<void>> RawWriter::write(std::vector<Bytes> latch_keys, std::vector<Modify> changes,
                                     engine::RegionRequest request) {
   CHECK(store_.executor().is_current(), "a raw write runs on its shard's executor");
+  request.replica_read = request.stale_read = false;
   if (store_.is_busy(request.region)) {
     co_return Err(engine::RegionError(engine::ServerIsBusy{"scheduler is busy", {}}));
   }
@@ -48,10 +49,16 @@ Task<Answer<void>> RawWriter::propose(std::vector<Modify> changes, engine::Regio
                                       engine::RegionRequest request) {
   const bool has_puts =
       std::any_of(changes.begin(), changes.end(), [](const Modify& change) { return change.op == Modify::Op::kPut; });
-  if (config_.api_version == ApiVersion::kV2 && has_puts) {
-    if (!snapshot) {
-      CO_TRY_ASSIGN(snapshot, co_await store_.snapshot(request));
-    }
+  const bool is_stamped = config_.api_version == ApiVersion::kV2 && has_puts;
+  if (is_stamped && !snapshot) {
+    CO_TRY_ASSIGN(snapshot, co_await store_.snapshot(request));
+  }
+  // In V2 for the timestamp, too: if the leader changed since, its timestamps may lie above this one.
+  auto basis = engine::WriteBasis::nothing();
+  if (snapshot) {
+    CO_TRY_ASSIGN(basis, snapshot->write_basis());
+  }
+  if (is_stamped) {
     if (!snapshot->is_max_ts_synced()) co_return Err(engine::RegionError(engine::MaxTimestampNotSynced{}));
     auto ts = co_await timestamps_.next(snapshot->max_ts_synced_at());
     if (!ts.ok()) {
@@ -62,9 +69,7 @@ Task<Answer<void>> RawWriter::propose(std::vector<Modify> changes, engine::Regio
       if (change.op == Modify::Op::kPut) change.key = codec::append_ts(change.key, *ts);
     }
   }
-  // With the view's term: if the leader changed since, its timestamps may lie above this one.
-  const Term term = snapshot ? snapshot->term() : Term();
-  CO_TRY(co_await store_.write(std::move(request), term, {std::move(changes), false}));
+  CO_TRY(co_await store_.write(std::move(request), basis, {std::move(changes), false}));
   co_return Answer<void>();
 }
 
@@ -135,6 +140,7 @@ Task<Answer<RawCompareAndSwapResult>> RawWriter::compare_and_swap(RawCompareAndS
   CO_TRY(check_key(config_, command.key));
   const uint64_t now_s = clock_.wall_now().seconds();
   CO_TRY_ASSIGN(const uint64_t expires_s, check_ttl(config_, command.del ? 0 : command.ttl_s, now_s));
+  request.replica_read = request.stale_read = false;
   if (store_.is_busy(request.region)) {
     co_return Err(engine::RegionError(engine::ServerIsBusy{"scheduler is busy", {}}));
   }
@@ -142,6 +148,7 @@ Task<Answer<RawCompareAndSwapResult>> RawWriter::compare_and_swap(RawCompareAndS
   auto held = co_await latches_.acquire(Latches::slots_of({command.key}));
   if (clock_.now() > request.deadline) co_return Err(late());
   CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
+  CO_TRY(snapshot->write_basis());
   RawCompareAndSwapResult result;
   CO_TRY_ASSIGN(result.previous, RawReader(*snapshot, config_, now_s).get(command.cf, command.key));
   if (result.previous != command.expected) co_return result;

@@ -11,16 +11,40 @@ namespace {
 
 constexpr size_t kIdentityBytes = 16;
 constexpr char kRequestMark = 'r';
+constexpr char kLockedMark = 'l';
+
+// Takes the field that stands at the front, if it has this mark; nothing if it has another, or is cut off.
+std::optional<ByteView> take_field(ByteView& fields, char mark) {
+  ByteView rest = fields;
+  uint64_t size = 0;
+  if (rest.empty() || rest.front() != mark) return std::nullopt;
+  rest.remove_prefix(1);
+  if (!codec::get_var_u64(rest, size) || size > rest.size()) return std::nullopt;
+  fields = rest.substr(size);
+  return rest.substr(0, size);
+}
+
+bool says_locked(ByteView context) {
+  if (context.size() < kIdentityBytes) return false;
+  context.remove_prefix(kIdentityBytes);
+  static_cast<void>(take_field(context, kRequestMark));
+  return take_field(context, kLockedMark).has_value();
+}
 
 }  // namespace
 
-Bytes ReadIndexQueue::next_context() const {
-  Bytes context;  // 16 bytes, as TiKV's uuid: the peer and a counter
-  codec::put_u64_be(context, owner_.value);
+Bytes ReadIndexQueue::next_context(const engine::RegionDescription& region) const {
+  Bytes context;  // 16 bytes, as TiKV's uuid: the life and a counter
+  codec::put_u64_be(context, life_);
   codec::put_u64_be(context, batches_ + 1);
-  if (read_ts_.is_set()) {
+  Timestamp read_ts;  // the largest: who stays above it stays above all
+  for (const Read& read : unsent_) read_ts = std::max(read_ts, read.read_ts);
+  if (read_ts.is_set()) {
     raft_cmdpb::ReadIndexRequest request;
-    request.set_start_ts(read_ts_.value);
+    request.set_start_ts(read_ts.value);
+    auto& range = *request.add_key_ranges();
+    range.set_start_key(region.start_key);
+    range.set_end_key(region.end_key);
     Bytes bytes = serialize(request);
     context.push_back(kRequestMark);
     codec::put_var_u64(context, bytes.size());
@@ -30,14 +54,11 @@ Bytes ReadIndexQueue::next_context() const {
 }
 
 std::optional<Timestamp> read_ts_of(ByteView context) {
-  if (context.size() <= kIdentityBytes || context[kIdentityBytes] != kRequestMark) return std::nullopt;
-  context.remove_prefix(kIdentityBytes + 1);
-  uint64_t size = 0;
+  if (context.size() < kIdentityBytes) return std::nullopt;
+  context.remove_prefix(kIdentityBytes);
+  auto field = take_field(context, kRequestMark);
   raft_cmdpb::ReadIndexRequest request;
-  if (!codec::get_var_u64(context, size) || size > context.size() ||
-      !request.ParseFromArray(context.data(), static_cast<int>(size))) {
-    return std::nullopt;
-  }
+  if (!field || !request.ParseFromArray(field->data(), static_cast<int>(field->size()))) return std::nullopt;
   return Timestamp(request.start_ts());
 }
 
@@ -50,15 +71,16 @@ std::optional<Instant> ReadIndexQueue::on_read_state(const Bytes& context, LogIn
   auto batch = std::find_if(asked_.begin(), asked_.end(), [&](const Batch& b) {
     return ByteView(b.context).substr(0, kIdentityBytes) == ByteView(context).substr(0, kIdentityBytes);
   });
-  if (batch == asked_.end()) return std::nullopt;
+  // Under a lock retry_older_than() asks again.
+  if (batch == asked_.end() || says_locked(context)) return std::nullopt;
   Instant sent_at = batch->sent_at;
   auto reads = std::move(batch->reads);
   asked_.erase(batch);
   for (auto& read : reads) {
     if (index <= applied) {
-      std::move(read)(index);
+      std::move(read.done)(index);
     } else {
-      confirmed_.emplace(index, std::move(read));
+      confirmed_.emplace(index, std::move(read.done));
     }
   }
   return sent_at;
@@ -82,9 +104,9 @@ void ReadIndexQueue::fail_unconfirmed(const engine::RegionError& error) {
   auto unsent = std::exchange(unsent_, {});
   auto asked = std::exchange(asked_, {});
   for (auto& batch : asked) {
-    for (auto& read : batch.reads) std::move(read)(Err(error));
+    for (auto& read : batch.reads) std::move(read.done)(Err(error));
   }
-  for (auto& read : unsent) std::move(read)(Err(error));
+  for (auto& read : unsent) std::move(read.done)(Err(error));
 }
 
 void ReadIndexQueue::fail_all(const engine::RegionError& error) {

@@ -3,7 +3,10 @@
 //
 //   push ─▶ unsent ── mark_sent (context, now) ─▶ asked ── on_read_state ─▶ confirmed ── on_applied ─▶ done(index)
 //
-// The context of a question is TiKV's: 16 bytes of identity; for a transactional read 'r', a length and the request.
+// The context of a question is TiKV's: 16 bytes of identity; for a transactional read 'r', a length and the request. A
+// leader of ours answers once no lock in its memory stands in the way; one of TiKV answers at once and says if one
+// does, by 'l', a length and the lock: then the question is asked again later. An answer may come late, even to a peer
+// that has restarted since or is another one by the same id: the identity of a question is never used again.
 //
 // Owned by the region's Replica, on its shard. Tests: read_index_queue_test.cc.
 #pragma once
@@ -30,20 +33,21 @@ using OnReadable = absl::AnyInvocable<void(ReadOutcome)>;
 
 class ReadIndexQueue {
  public:
-  // `owner` makes the contexts unique among peers.
-  explicit ReadIndexQueue(PeerId owner) : owner_(owner) {}
+  // `life` is drawn at random for each life of a peer; it tells its questions from all others.
+  explicit ReadIndexQueue(uint64_t life) : life_(life) {}
 
   // `read_ts`: of a follower's transactional read; the leader must know it, since its async commits must stay above it.
+  // A read of the newest version has none that they could stay above.
   void push(OnReadable done, Timestamp read_ts = {}) {
-    unsent_.push_back(std::move(done));
-    read_ts_ = std::max(read_ts_, read_ts);
+    unsent_.push_back({std::move(done), read_ts.is_max() ? Timestamp() : read_ts});
   }
   bool has_unsent() const { return !unsent_.empty(); }
-  // The context under which to ask for all unsent reads; they count as asked now.
-  Bytes next_context() const;
+  // The context under which to ask for all unsent reads, then mark_sent(). TiKV looks for locks in the ranges that are
+  // named: the reads may be of any key of the region.
+  Bytes next_context(const engine::RegionDescription& region) const;
   void mark_sent(Bytes context, Instant now);
 
-  // The quorum answered. Returns when the question was sent, if it is ours and known.
+  // The quorum answered. Returns when the question was sent, if it is ours and known and the reads may go on.
   std::optional<Instant> on_read_state(const Bytes& context, LogIndex index, LogIndex applied);
   void on_applied(LogIndex applied);
   // Questions sent before `deadline` got no answer (a lost message): they are asked again.
@@ -55,16 +59,19 @@ class ReadIndexQueue {
   size_t size() const;
 
  private:
+  struct Read {
+    OnReadable done;
+    Timestamp read_ts;
+  };
   struct Batch {
     Bytes context;
     Instant sent_at;
-    std::vector<OnReadable> reads;
+    std::vector<Read> reads;
   };
 
-  const PeerId owner_;
+  const uint64_t life_;
   uint64_t batches_ = 0;
-  std::vector<OnReadable> unsent_;
-  Timestamp read_ts_;                              // the largest of the unsent ones, and of those before
+  std::vector<Read> unsent_;
   std::deque<Batch> asked_;                        // in the order of asking
   std::multimap<LogIndex, OnReadable> confirmed_;  // by the index that must be applied
 };

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "replica/wire.h"
+
 namespace cairn::replica {
 namespace {
 
@@ -14,11 +16,11 @@ struct Reader {
 };
 
 TEST(ReadIndexQueue, ReadsOfOneRoundShareAQuestionAndWaitForTheIndex) {
-  ReadIndexQueue queue(PeerId(3));
+  ReadIndexQueue queue(3);
   Reader a, b;
   queue.push(a.callback());
   queue.push(b.callback());
-  Bytes context = queue.next_context();
+  Bytes context = queue.next_context({});
   queue.mark_sent(context, Instant{5ns});
   EXPECT_FALSE(queue.has_unsent());
   EXPECT_EQ(queue.on_read_state(context, LogIndex(9), LogIndex(8)), Instant{5ns});
@@ -29,28 +31,39 @@ TEST(ReadIndexQueue, ReadsOfOneRoundShareAQuestionAndWaitForTheIndex) {
 }
 
 TEST(ReadIndexQueue, AnAnswerToAnotherPeersOrAnOldQuestionIsIgnored) {
-  ReadIndexQueue queue(PeerId(3)), other(PeerId(4));
+  ReadIndexQueue queue(3), other(4);
   Reader a;
   queue.push(a.callback());
-  Bytes context = queue.next_context();
+  Bytes context = queue.next_context({});
   queue.mark_sent(context, Instant{5ns});
-  EXPECT_EQ(queue.on_read_state(other.next_context(), LogIndex(9), LogIndex(9)), std::nullopt);
+  EXPECT_EQ(queue.on_read_state(other.next_context({}), LogIndex(9), LogIndex(9)), std::nullopt);
   EXPECT_FALSE(a.outcome);
   queue.retry_older_than(Instant{6ns});
   EXPECT_TRUE(queue.has_unsent());
   EXPECT_EQ(queue.on_read_state(context, LogIndex(9), LogIndex(9)), std::nullopt);
-  Bytes again = queue.next_context();
+  Bytes again = queue.next_context({});
   EXPECT_NE(again, context);
   queue.mark_sent(again, Instant{7ns});
   EXPECT_EQ(queue.on_read_state(again, LogIndex(9), LogIndex(9)), Instant{7ns});
   EXPECT_TRUE(a.is_done());
 }
 
+TEST(ReadIndexQueue, AnAnswerToAFormerLifeOfThePeerIsIgnored) {
+  ReadIndexQueue former(3), queue(77);
+  Reader before, now;
+  former.push(before.callback());
+  const Bytes asked_before = former.next_context({});
+  queue.push(now.callback());
+  queue.mark_sent(queue.next_context({}), Instant{5ns});
+  EXPECT_EQ(queue.on_read_state(asked_before, LogIndex(9), LogIndex(9)), std::nullopt);
+  EXPECT_FALSE(now.outcome);
+}
+
 TEST(ReadIndexQueue, ALostLeadershipFailsOnlyWhatIsNotConfirmed) {
-  ReadIndexQueue queue(PeerId(3));
+  ReadIndexQueue queue(3);
   Reader a, b;
   queue.push(a.callback());
-  Bytes context = queue.next_context();
+  Bytes context = queue.next_context({});
   queue.mark_sent(context, Instant{5ns});
   queue.on_read_state(context, LogIndex(9), LogIndex(8));
   queue.push(b.callback());
@@ -63,11 +76,55 @@ TEST(ReadIndexQueue, ALostLeadershipFailsOnlyWhatIsNotConfirmed) {
 }
 
 TEST(ReadIndexQueue, ATransactionalReadTellsItsTimestamp) {
-  ReadIndexQueue queue(PeerId(3));
+  ReadIndexQueue queue(3);
   Reader a;
-  EXPECT_EQ(read_ts_of(queue.next_context()), std::nullopt);
+  EXPECT_EQ(read_ts_of(queue.next_context({})), std::nullopt);
   queue.push(a.callback(), Timestamp(77));
-  EXPECT_EQ(read_ts_of(queue.next_context()), Timestamp(77));
+  EXPECT_EQ(read_ts_of(queue.next_context({})), Timestamp(77));
+}
+
+TEST(ReadIndexQueue, AQuestionTellsTheLargestTimestampOfItsOwnReads) {
+  ReadIndexQueue queue(3);
+  Reader reader;
+  queue.push(reader.callback(), Timestamp(77));
+  queue.push(reader.callback(), Timestamp(50));
+  const Bytes first = queue.next_context({});
+  EXPECT_EQ(read_ts_of(first), Timestamp(77));
+  queue.mark_sent(first, Instant{5ns});
+  queue.push(reader.callback(), Timestamp(60));
+  EXPECT_EQ(read_ts_of(queue.next_context({})), Timestamp(60));
+  queue.retry_older_than(Instant{6ns});
+  EXPECT_EQ(read_ts_of(queue.next_context({})), Timestamp(77)) << "what is asked again is told again";
+}
+
+TEST(ReadIndexQueue, AQuestionNamesTheRegionsRangeForALeaderThatLooksForLocksThere) {
+  ReadIndexQueue queue(3);
+  Reader reader;
+  queue.push(reader.callback(), Timestamp(77));
+  engine::RegionDescription region;
+  region.start_key = "b";
+  region.end_key = "m";
+  Bytes context = queue.next_context(region);
+  raft_cmdpb::ReadIndexRequest request;
+  ASSERT_TRUE(request.ParseFromString(context.substr(18)));
+  ASSERT_EQ(request.key_ranges_size(), 1);
+  EXPECT_EQ(request.key_ranges(0).start_key(), "b");
+  EXPECT_EQ(request.key_ranges(0).end_key(), "m");
+  // It answers that a lock stands there: the read waits and is asked again.
+  queue.mark_sent(context, Instant{5ns});
+  EXPECT_EQ(queue.on_read_state(context + Bytes("l\x02xx"), LogIndex(9), LogIndex(9)), std::nullopt);
+  EXPECT_FALSE(reader.outcome);
+  queue.retry_older_than(Instant{6ns});
+  EXPECT_TRUE(queue.has_unsent());
+}
+
+TEST(ReadIndexQueue, AReadOfTheNewestVersionHidesNoTimestamp) {
+  ReadIndexQueue queue(3);
+  Reader reader;
+  queue.push(reader.callback(), Timestamp::max());
+  EXPECT_EQ(read_ts_of(queue.next_context({})), std::nullopt);
+  queue.push(reader.callback(), Timestamp(50));
+  EXPECT_EQ(read_ts_of(queue.next_context({})), Timestamp(50));
 }
 
 }  // namespace

@@ -48,6 +48,10 @@ class EngineRegionSnapshot final : public engine::RegionSnapshot {
 
   RegionId region_id() const override { return view_->region.id; }
   Term term() const override { return view_->term; }
+  cairn::Result<engine::WriteBasis, engine::RegionError> write_basis() const override {
+    if (!view_->is_of_leader) return Err(engine::RegionError(engine::StaleCommand{}));
+    return engine::WriteBasis(view_->term, applied_);
+  }
   LogIndex applied_index() const override { return applied_; }
   ByteView start_key() const override { return view_->region.start_key; }
   ByteView end_key() const override { return view_->region.end_key; }

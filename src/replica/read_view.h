@@ -23,6 +23,8 @@ struct ReadView {
   engine::RegionDescription region;
   PeerId peer;
   Term term;
+  // The leader of `term` gives it and has applied an entry of that term: writes may follow from it (INV-WRITE-BASIS).
+  bool is_of_leader = false;
   bool max_ts_synced = false;  // as RegionSnapshot::is_max_ts_synced()
   Timestamp max_ts_synced_at;  // likewise
 };

@@ -8,9 +8,16 @@
 #include "replica/conf_change.h"
 #include "replica/keys.h"
 #include "replica/region_check.h"
+#include "runtime/random.h"
 
 namespace cairn::replica {
 namespace {
+
+// What tells this life of the peer from all others, former ones of the same peer id among them.
+uint64_t draw_life(const ReplicaOptions& options, const Replica::Loaded& loaded) {
+  runtime::Random lives(options.seed ^ (loaded.incarnation * 0x9E3779B97F4A7C15ULL));
+  return runtime::Random(lives.next() ^ loaded.self.id()).next();
+}
 
 raft::Config raft_config(const ReplicaOptions& options, const Replica::Loaded& loaded) {
   raft::Config config;
@@ -20,9 +27,8 @@ raft::Config raft_config(const ReplicaOptions& options, const Replica::Loaded& l
   config.election_ticks_max = 2 * options.election_ticks;
   config.heartbeat_ticks = options.heartbeat_ticks;
   config.seed = options.seed ^ (loaded.self.id() * 0x9E3779B97F4A7C15ULL);
-  // Alone in its region, nobody else can have a lease.
-  bool alone = loaded.region.peers_size() == 1;
-  config.vote_grace_ticks = loaded.from_disk && !alone ? options.election_ticks : 0;
+  // Even of a peer that was alone when its region was last flushed: others may have joined it since.
+  config.vote_grace_ticks = loaded.lived_before ? options.election_ticks : 0;
   return config;
 }
 
@@ -44,7 +50,8 @@ Replica::Replica(const ReplicaOptions& options, Loaded loaded, const engine::Raf
       node_(raft_config(options, loaded), storage_),
       applied_(loaded.apply_state.applied),
       applied_term_(loaded.apply_state.applied_term),
-      reads_(PeerId(loaded.self.id())),
+      applied_term_since_(applied_),
+      reads_(draw_life(options, loaded)),
       lease_(lease_length(options)),
       cell_(std::move(cell)),
       role_term_(node_.term()) {
@@ -60,8 +67,10 @@ void Replica::tick(Instant now) {
   Duration patience = options_.tick * options_.election_ticks;
   reads_.retry_older_than(now - patience);
   if (!reads_.has_unsent()) {
+    reads_unsent_since_.reset();
+  } else if (!reads_unsent_since_) {
     reads_unsent_since_ = now;
-  } else if (now - reads_unsent_since_ > 2 * patience) {
+  } else if (now - *reads_unsent_since_ > 2 * patience) {
     reads_.fail_unconfirmed(engine::NotLeader{id(), std::nullopt});
   }
   if (node_.leader().is_set()) leader_seen_ = now;
@@ -95,6 +104,7 @@ std::optional<engine::PeerDescription> Replica::leader() const {
 }
 
 std::optional<engine::RegionError> Replica::check(const engine::RegionRequest& request) const {
+  if (destroying_) return engine::RegionNotFound{id()};
   PeerView view{options_.store,   PeerId(self_.id()), node_.term(), node_.is_leader(),
                 is_initialized(), leader(),           &description_};
   return check_request(request, view);
@@ -119,12 +129,15 @@ engine::RegionError Replica::refusal(raft::ProposeError error) const {
   return engine::OtherRegionError{"the change of membership is not possible now"};
 }
 
-void Replica::write(const engine::RegionRequest& request, Term term, engine::WriteData data, Instant now,
+void Replica::write(const engine::RegionRequest& request, engine::WriteBasis basis, engine::WriteData data, Instant now,
                     OnWritten done) {
   engine::RegionRequest strict = request;
   strict.replica_read = strict.stale_read = false;
   std::optional<engine::RegionError> error = check(strict);
-  if (!error && term.is_set() && term != node_.term()) error = engine::StaleCommand{};
+  if (!error && basis.is_view() && basis.term() != node_.term()) error = engine::StaleCommand{};
+  CHECK(error || !basis.is_view() || (applied_term_ == node_.term() && basis.applied() >= applied_term_since_),
+        "INV-WRITE-BASIS: region {}: a write of term {} follows from {} applied; of its term is {} from {} on", id(),
+        node_.term(), basis.applied(), applied_term_, applied_term_since_);
   if (!error && is_busy()) error = engine::ServerIsBusy{"too many writes of the region are waiting", 0ms};
   for (size_t i = 0; !error && i < data.changes.size(); ++i) error = check_key(data.changes[i].key, description_);
   if (error) {
@@ -236,20 +249,18 @@ void Replica::read(const engine::RegionRequest& request, OnReadable done) {
 
 void Replica::ask_read_index(Instant now) {
   if (!reads_.has_unsent() || split_is_under_way()) return;
-  Bytes context = reads_.next_context();
+  Bytes context = reads_.next_context(description_);
   if (node_.read_index(context)) {
     reads_.mark_sent(std::move(context), now);
-    reads_unsent_since_ = now;
+    reads_unsent_since_.reset();
   }
 }
 
-ReadViewPtr Replica::follower_view() const {
+ReadViewPtr Replica::reading_view() const {
   auto view = std::make_shared<ReadView>();
   view->region = description_;
   view->peer = PeerId(self_.id());
   view->term = node_.term();
-  view->max_ts_synced = node_.is_leader() && max_ts_synced_term_ == node_.term();
-  if (view->max_ts_synced) view->max_ts_synced_at = max_ts_synced_at_;
   return view;
 }
 

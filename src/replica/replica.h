@@ -34,7 +34,7 @@ struct ReplicaOptions {
   Duration tick = 100ms;
   int election_ticks = 10;
   int heartbeat_ticks = 2;
-  uint64_t seed = 1;
+  uint64_t seed = 1;  // another one at each start of the store
   uint64_t entry_bytes_max = 8 << 20;
   uint64_t cache_bytes_max = 1 << 20;
   uint64_t proposals_max = 4096;
@@ -59,7 +59,9 @@ class Replica {
     metapb::Peer self;
     RaftState raft_state;
     ApplyState apply_state;
-    bool from_disk = false;  // it ran before this process did
+    // A peer of this id voted or heard from a leader here before, in this process or in an earlier one: a lease that it
+    // granted may still run.
+    bool lived_before = false;
     Incarnation incarnation = 0;
   };
   Replica(const ReplicaOptions& options, Loaded loaded, const engine::RaftLogEngine& log,
@@ -71,7 +73,8 @@ class Replica {
   // A Raft message from a peer; its right to speak was checked.
   void on_raft_message(raft_serverpb::RaftMessage message, Instant now);
   // Refuses or replicates the write; `done` runs once, now or later, here.
-  void write(const engine::RegionRequest& request, Term term, engine::WriteData data, Instant now, OnWritten done);
+  void write(const engine::RegionRequest& request, engine::WriteBasis basis, engine::WriteData data, Instant now,
+             OnWritten done);
   // Replicates an admin command (not a conf change, not a transfer).
   void propose_admin(raft_cmdpb::AdminRequest admin, Instant now, OnWritten done);
   // Proposes the change of membership if it may be; the reason if not.
@@ -89,6 +92,7 @@ class Replica {
   void on_snapshot_made(std::optional<MadeSnapshot> made, std::shared_ptr<void> keep_alive);
   // max_ts was raised by a timestamp fetched after this peer was elected in `term`.
   void on_max_ts_synced(Term term, Timestamp at) {
+    if (term < max_ts_synced_term_) return;  // the answer to a question of an earlier leadership came late
     max_ts_synced_term_ = term;
     max_ts_synced_at_ = at;
   }
@@ -108,9 +112,10 @@ class Replica {
   // Queries.
   std::optional<engine::RegionError> check(const engine::RegionRequest& request) const;
   bool lease_is_valid(Instant now) const { return view_ && lease_.is_valid(now); }
+  // The view of the leader that has applied an entry of its term; null: there is none here.
   ReadViewPtr view() const { return view_; }
-  // The region as it may be read here after a read index, leader or not.
-  ReadViewPtr follower_view() const;
+  // The region as it may be read here after a read index, leader or not. No write may follow from it.
+  ReadViewPtr reading_view() const;
   bool is_leader() const { return node_.is_leader(); }
   // Before that a leader does not know what its predecessor changed, and takes no change of membership.
   bool has_applied_in_its_term() const { return applied_term_ == node_.term(); }
@@ -154,6 +159,7 @@ class Replica {
   void ask_read_index(Instant now);
   void renew_lease();
   void publish();
+  void set_applied(LogIndex applied, Term term);
   void on_entry_applied(AppliedEntry& entry, uint64_t sequence);
   engine::RegionError refusal(raft::ProposeError error) const;
 
@@ -166,10 +172,11 @@ class Replica {
   raft::RawNode node_;
   LogIndex applied_;
   Term applied_term_;
+  LogIndex applied_term_since_;  // what was applied when `applied_term_` was first seen to be applied
 
   ProposalQueue proposals_;
   ReadIndexQueue reads_;
-  Instant reads_unsent_since_{};
+  std::optional<Instant> reads_unsent_since_;  // as ticks have seen it
   LeaderLease lease_;
   LogGc log_gc_;
   LogIndex compacting_to_;  // proposed last

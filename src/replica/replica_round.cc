@@ -101,12 +101,14 @@ void Replica::take_ready(Instant now, Outbox& out) {
     storage_.note_hard_state(*ready.hard_state);
   }
   for (auto& state : ready.read_states) {
-    if (auto sent = reads_.on_read_state(state.context, state.index, applied_)) {
+    // While a snapshot is being installed nothing can be read.
+    if (auto sent = reads_.on_read_state(state.context, state.index, installing_ ? LogIndex(0) : applied_)) {
       if (node_.is_leader() && role_ == raft::Role::kLeader && !split_is_under_way()) lease_.renew(*sent);
     }
   }
   if (!ready.committed.empty()) {
     for (const auto& entry : ready.committed) {
+      proposals_.on_committed(entry.index, entry.term);
       // Another leader's split may come, too: while it is applied the lease must not grow.
       if (!entry.context.empty() && entry.type == raft::EntryType::kNormal && entry.context.front() == kSplitMark) {
         split_index_ = std::max(split_index_, entry.index);
@@ -183,10 +185,20 @@ void Replica::publish() {
   bool synced = max_ts_synced_term_ == node_.term();
   if (!view_ || view_->term != node_.term() || view_->region.epoch != description_.epoch ||
       view_->max_ts_synced != synced) {
-    view_ = follower_view();
+    auto view = std::make_shared<ReadView>(*reading_view());
+    view->is_of_leader = true;
+    view->max_ts_synced = synced;
+    if (synced) view->max_ts_synced_at = max_ts_synced_at_;
+    view_ = std::move(view);
     cell_->publish(view_);
   }
   cell_->set_lease(lease_.until());
+}
+
+void Replica::set_applied(LogIndex applied, Term term) {
+  if (term != applied_term_) applied_term_since_ = applied;
+  applied_ = applied;
+  applied_term_ = term;
 }
 
 void Replica::on_entry_applied(AppliedEntry& entry, uint64_t sequence) {
@@ -214,8 +226,7 @@ void Replica::on_applied(ApplyReport report, Instant now) {
     CHECK(installing_, "region {}: a snapshot was installed that nobody asked for", id());
     installing_ = false;
     set_region(std::move(report.installed_region));
-    applied_ = report.applied;
-    applied_term_ = report.applied_term;
+    set_applied(report.applied, report.applied_term);
     log_gc_ = LogGc();
     node_.on_snapshot_applied(applied_);
     proposals_.abandon("a snapshot went over it");
@@ -228,8 +239,7 @@ void Replica::on_applied(ApplyReport report, Instant now) {
     CHECK(report.applied >= applied_, "region {}: applied goes back from {} to {}", id(), applied_, report.applied);
     storage_.on_applied(report.applied);
     for (auto& entry : report.entries) on_entry_applied(entry, report.sequence);
-    applied_ = report.applied;
-    applied_term_ = report.applied_term;
+    set_applied(report.applied, report.applied_term);
     node_.on_applied(applied_);
     written_bytes_ += report.written.bytes;
   }

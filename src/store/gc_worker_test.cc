@@ -28,7 +28,7 @@ StoreOptions eager() {
 // Writes versions of keys through Raft, in the form of committed transactions.
 runtime::Task<void> write_task(engine::RegionStore* regions, engine::RegionRequest request, engine::WriteData data,
                                bool* is_done) {
-  auto written = co_await regions->write(std::move(request), Term(0), std::move(data));
+  auto written = co_await regions->write(std::move(request), engine::WriteBasis::nothing(), std::move(data));
   *is_done = written.ok();
 }
 bool commit(TestCluster& cluster, uint64_t region, const Bytes& user_key, uint64_t commit_ts, mvcc::WriteKind kind,

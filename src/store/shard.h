@@ -6,7 +6,7 @@
 //
 // Implements the replicated store (engine::RegionStore) for txn and rawkv. Files: shard.cc the round, shard_requests.cc
 // reads and writes, shard_receive.cc messages of other stores, shard_life.cc how peers come and go, shard_ticks.cc
-// what happens from time to time. Tests: store_test.cc.
+// what happens from time to time. Tests: store_test.cc, leadership_test.cc.
 #pragma once
 
 #include <map>
@@ -41,7 +41,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
 
   // engine::RegionStore: on the executor only.
   runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> snapshot(engine::RegionRequest request) override;
-  runtime::Task<Result<LogIndex, RegionError>> write(engine::RegionRequest request, Term term,
+  runtime::Task<Result<LogIndex, RegionError>> write(engine::RegionRequest request, engine::WriteBasis basis,
                                                      engine::WriteData data) override;
   bool is_busy(RegionId region) const override;
 

@@ -48,7 +48,7 @@ void Shard::load(LoadedRegion loaded) {
   in.region = std::move(loaded.region);
   in.raft_state = loaded.raft_state;
   in.apply_state = loaded.apply_state;
-  in.from_disk = true;
+  in.lived_before = true;
   auto& replica = add(std::move(in));
   // Alone, nobody else could win: no need to wait for a timeout.
   if (replica.region().peers_size() == 1) replica.campaign();
@@ -111,7 +111,7 @@ void Shard::create_child(const metapb::Region& child, bool campaign) {
   loaded.self = *replica::find_peer_on(child, shared_.store);
   loaded.raft_state = raft_state;
   loaded.apply_state = replica::kInitialApplyState;
-  loaded.from_disk = !fresh;
+  loaded.lived_before = before.has_value();
   auto& replica = add(std::move(loaded));
   if (campaign) replica.campaign();
   for (auto& message : shared_.pending_votes.take(region)) on_raft_message(std::move(message));

@@ -121,7 +121,7 @@ bool Shard::try_create(const raft_serverpb::RaftMessage& message) {
   loaded.region.set_id(region.value);
   loaded.self = message.to_peer();
   loaded.raft_state = raft_state;
-  loaded.from_disk = bytes->has_value();
+  loaded.lived_before = bytes->has_value();
   add(std::move(loaded));
   return true;
 }

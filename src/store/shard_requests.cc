@@ -43,7 +43,14 @@ runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Shard::snapshot(en
   if (auto error = replica->check(request)) co_return Err(std::move(*error));
   CHECK(replica->applied() >= *index, "region {}: readable at {} with {} applied", request.region, *index,
         replica->applied());
-  co_return take_snapshot(*replica, replica->view() ? replica->view() : replica->follower_view());
+  // The engine's data is being replaced.
+  if (replica->is_installing()) {
+    co_return Err(RegionError(engine::ReadIndexNotReady{request.region, "a snapshot is being installed"}));
+  }
+  if (request.replica_read) co_return take_snapshot(*replica, replica->reading_view());
+  // Leadership went away and came back: what was committed meanwhile is not applied yet.
+  if (!replica->view()) co_return Err(RegionError(engine::StaleCommand{}));
+  co_return take_snapshot(*replica, replica->view());
 }
 
 runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Shard::snapshot_with_locks(
@@ -65,7 +72,7 @@ runtime::Task<Result<LogIndex, RegionError>> Shard::read_index(engine::RegionReq
   co_return std::move(*outcome);
 }
 
-runtime::Task<Result<LogIndex, RegionError>> Shard::write(engine::RegionRequest request, Term term,
+runtime::Task<Result<LogIndex, RegionError>> Shard::write(engine::RegionRequest request, engine::WriteBasis basis,
                                                           engine::WriteData data) {
   if (stopped_) co_return Err(stopping());
   auto* replica = find(request.region);
@@ -75,7 +82,7 @@ runtime::Task<Result<LogIndex, RegionError>> Shard::write(engine::RegionRequest 
   for (const auto& change : data.changes) bytes += change.key.size() + change.value.size();
   const WaitingWrite waiting(shared_.waiting_write_bytes, bytes);
   auto [promise, future] = runtime::one_shot<replica::WriteOutcome>();
-  replica->write(request, term, std::move(data), shared_.deps.clock.now(),
+  replica->write(request, basis, std::move(data), shared_.deps.clock.now(),
                  [p = std::move(promise)](replica::WriteOutcome outcome) mutable { p.set(std::move(outcome)); });
   touch(request.region);
   auto outcome = co_await future.wait(*executor_);
@@ -145,6 +152,7 @@ std::string Shard::hand_over(replica::Replica& replica, PeerId to) {
   auto& locks = scheduler_->pessimistic_locks();
   const RegionId region = replica.id();
   const Term term = replica.node().term();
+  if (!replica.view()) return "the leader has not applied an entry of its term";
   if (replica.node().is_transferring() || locks.is_handing_over(region)) return "leadership is being handed over";
   auto handed_over = locks.begin_hand_over(region, term);
   if (handed_over.changes.empty()) {
@@ -164,7 +172,8 @@ std::string Shard::hand_over(replica::Replica& replica, PeerId to) {
       touch(region);
     });
   };
-  replica.write(request, term, {std::move(handed_over.changes), false}, shared_.deps.clock.now(), std::move(go_on));
+  replica.write(request, engine::WriteBasis(term, replica.applied()), {std::move(handed_over.changes), false},
+                shared_.deps.clock.now(), std::move(go_on));
   return {};
 }
 

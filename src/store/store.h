@@ -57,7 +57,8 @@ struct StoreError {
 struct StoreDeps {
   runtime::Clock& clock;
   runtime::Executors& executors;
-  uint64_t seed;  // of the election timeouts
+  // Of the election timeouts, and of what tells this life of the store from earlier ones: drawn anew at each start.
+  uint64_t seed;
   engine::KvEngine& kv;
   engine::RaftLogEngine& raft_log;
   api::Pd& pd;

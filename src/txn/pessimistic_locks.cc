@@ -42,8 +42,10 @@ class FrozenView final : public engine::RegionSnapshot {
   }
   RegionId region_id() const override { return base_->region_id(); }
   Term term() const override { return base_->term(); }
+  Result<engine::WriteBasis, engine::RegionError> write_basis() const override { return base_->write_basis(); }
   LogIndex applied_index() const override { return base_->applied_index(); }
   bool is_max_ts_synced() const override { return base_->is_max_ts_synced(); }
+  Timestamp max_ts_synced_at() const override { return base_->max_ts_synced_at(); }
   ByteView start_key() const override { return base_->start_key(); }
   ByteView end_key() const override { return base_->end_key(); }
 
@@ -127,6 +129,7 @@ void PessimisticLocks::erase_region(Regions::iterator region) {
 
 PessimisticLocks::Kept PessimisticLocks::keep(const engine::RegionSnapshot& snapshot, std::vector<NewLock> acquired,
                                               std::vector<Modify>& changes) {
+  CHECK(snapshot.write_basis().ok(), "region {}: locks are decided on over a view for reading", snapshot.region_id());
   Kept kept{snapshot.region_id(), snapshot.term(), {}, {}};
   if (acquired.empty() && size_ == 0) return kept;
   auto found = regions_.find(kept.region);

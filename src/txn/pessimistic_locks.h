@@ -140,8 +140,10 @@ class PessimisticLocks::View final : public engine::RegionSnapshot {
   std::unique_ptr<engine::Iterator> iterator(engine::Cf cf, engine::IterOptions options) const override;
   RegionId region_id() const override { return base_.region_id(); }
   Term term() const override { return base_.term(); }
+  Result<engine::WriteBasis, engine::RegionError> write_basis() const override { return base_.write_basis(); }
   LogIndex applied_index() const override { return base_.applied_index(); }
   bool is_max_ts_synced() const override { return base_.is_max_ts_synced(); }
+  Timestamp max_ts_synced_at() const override { return base_.max_ts_synced_at(); }
   ByteView start_key() const override { return base_.start_key(); }
   ByteView end_key() const override { return base_.end_key(); }
 

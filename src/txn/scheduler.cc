@@ -131,13 +131,14 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
                                                       std::function<mvcc::Result<R>(Computation&)> compute) {
   if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
   CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
+  CO_TRY_ASSIGN(const engine::WriteBasis basis, snapshot->write_basis());
   CO_TRY(check_keys_in_region(*snapshot, keys));
   if (chooses_commit_ts == ChoosesCommitTs::kYes && !snapshot->is_max_ts_synced()) {
     co_return Err(RegionError(engine::MaxTimestampNotSynced{}));
   }
   if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
 
-  Decided<R> decided;
+  Decided<R> decided{.result = {}, .plan = {.basis = basis}};
   Plan& plan = decided.plan;
   const PessimisticLocks::View view(*snapshot, pessimistic_locks_);
   Computation computation(view, concurrency_);
@@ -149,7 +150,6 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
     co_return std::move(decided);
   }
   decided.result = std::move(*result);
-  plan.term = snapshot->term();
   plan.data = {computation.txn.take(), computation.is_one_pc};
   plan.guards = std::move(computation.guards);
   plan.released = std::move(computation.released);
@@ -166,7 +166,7 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
 
 Task<Result<void, RegionError>> Scheduler::carry_out(engine::RegionRequest request, Plan plan) {
   if (!plan.data.changes.empty()) {
-    auto written = co_await store_.write(std::move(request), plan.term, std::move(plan.data));
+    auto written = co_await store_.write(std::move(request), plan.basis, std::move(plan.data));
     if (!written.ok()) {
       pessimistic_locks_.give_up(plan.kept);
       co_return Err(std::move(written).error());

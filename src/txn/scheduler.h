@@ -80,7 +80,7 @@ class Scheduler {
 
   // What is to be done about a command that was decided on.
   struct Plan {
-    Term term;
+    engine::WriteBasis basis;
     engine::WriteData data;
     std::vector<ConcurrencyManager::Guard> guards;  // until the write is applied
     std::vector<Computation::Released> released;

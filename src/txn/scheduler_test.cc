@@ -35,12 +35,12 @@ class SlowStore final : public engine::RegionStore {
     co_await runtime::sleep(inner_.executor(), std::chrono::milliseconds(1));
     co_return co_await inner_.snapshot(std::move(request));
   }
-  runtime::Task<Result<LogIndex, RegionError>> write(engine::RegionRequest request, Term term,
+  runtime::Task<Result<LogIndex, RegionError>> write(engine::RegionRequest request, engine::WriteBasis basis,
                                                      engine::WriteData data) override {
     co_await runtime::sleep(inner_.executor(), std::chrono::milliseconds(5));
     ++writes;
     last_opt = request.disk_full_opt;
-    co_return co_await inner_.write(std::move(request), term, std::move(data));
+    co_return co_await inner_.write(std::move(request), basis, std::move(data));
   }
   bool is_busy(RegionId region) const override { return inner_.is_busy(region); }
   runtime::Executor& executor() override { return inner_.executor(); }

@@ -68,6 +68,7 @@ class LocalSnapshot final : public RegionSnapshot {
   }
   RegionId region_id() const override { return region_.id; }
   Term term() const override { return term_; }
+  cairn::Result<WriteBasis, RegionError> write_basis() const override { return WriteBasis(term_, applied_); }
   LogIndex applied_index() const override { return applied_; }
   ByteView start_key() const override { return region_.start_key; }
   ByteView end_key() const override { return region_.end_key; }
@@ -176,10 +177,10 @@ runtime::Task<cairn::Result<RegionSnapshotPtr, RegionError>> LocalRegionStore::s
   co_return snapshot_now();
 }
 
-runtime::Task<cairn::Result<LogIndex, RegionError>> LocalRegionStore::write(RegionRequest request, Term term,
+runtime::Task<cairn::Result<LogIndex, RegionError>> LocalRegionStore::write(RegionRequest request, WriteBasis basis,
                                                                             WriteData data) {
   if (auto error = check(request)) co_return Err(std::move(*error));
-  if (term.is_set() && term != term_) co_return Err(RegionError(StaleCommand{}));
+  if (basis.is_view() && basis.term() != term_) co_return Err(RegionError(StaleCommand{}));
   co_return write_now(data);
 }
 

@@ -28,7 +28,8 @@ class LocalRegionStore final : public RegionStore {
   RegionRequest request() const;
 
   runtime::Task<cairn::Result<RegionSnapshotPtr, RegionError>> snapshot(RegionRequest request) override;
-  runtime::Task<cairn::Result<LogIndex, RegionError>> write(RegionRequest request, Term term, WriteData data) override;
+  runtime::Task<cairn::Result<LogIndex, RegionError>> write(RegionRequest request, WriteBasis basis,
+                                                            WriteData data) override;
   bool is_busy(RegionId region) const override;
   runtime::Executor& executor() override { return executor_; }
 

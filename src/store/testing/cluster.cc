@@ -16,7 +16,7 @@ Task<void> put_task(engine::RegionStore* regions, engine::RegionRequest request,
                     std::shared_ptr<std::optional<PutResult>> out) {
   engine::WriteData data;
   data.changes.push_back(engine::Modify::put(engine::Cf::kDefault, std::move(key), std::move(value)));
-  auto written = co_await regions->write(std::move(request), Term(0), std::move(data));
+  auto written = co_await regions->write(std::move(request), engine::WriteBasis::nothing(), std::move(data));
   out->emplace(std::move(written));
 }
 
@@ -68,8 +68,9 @@ void TestCluster::boot(Node& node) {
   node.kv = engine::open_memory_kv(node.disk);
   node.log = engine::open_memory_raft_log(node.disk);
   node.executors = std::make_unique<runtime::SimExecutors>(loop_, *node.clock, "node");
+  node.gates = std::make_unique<GatedExecutors>(*node.executors);
   StoreDeps deps{
-      *node.clock, *node.executors, loop_.random().next(), *node.kv, *node.log, pd, node, [&node](StoreError error) {
+      *node.clock, *node.gates, loop_.random().next(), *node.kv, *node.log, pd, node, [&node](StoreError error) {
         node.fatal = std::move(error);
       }};
   node.store = std::make_unique<Store>(options_, std::move(deps));
@@ -88,6 +89,7 @@ void TestCluster::crash(Node& node, engine::CrashKind kind) {
 }
 
 void TestCluster::stop(Node& node) {
+  node.gates->open_all();
   bool stopped = false;
   node.store->stop([&stopped] { stopped = true; });
   EXPECT_TRUE(run_until([&] { return stopped; }));
@@ -118,7 +120,7 @@ bool TestCluster::connected(const Node* a, const Node* b) const {
 void TestCluster::Node::send(raft_serverpb::RaftMessage message) {
   cluster->wire_->post([this, message = std::move(message)]() mutable {
     Node* to = cluster->find(message.to_peer().store_id());
-    if (!store) return;
+    if (!store || (cluster->drops && cluster->drops(message))) return;
     if (!to || !cluster->connected(this, to)) {
       store->on_unreachable(RegionId(message.region_id()), PeerId(message.to_peer().id()));
       return;
@@ -226,6 +228,25 @@ TestCluster::Node* TestCluster::wait_for_leader(uint64_t region) {
   Node* leader = nullptr;
   run_until([&] { return (leader = leader_of(region)) != nullptr; });
   return leader;
+}
+
+std::optional<RegionStatus> TestCluster::status(Node& node, uint64_t region) const {
+  if (!node.store) return std::nullopt;
+  for (auto& status : node.store->regions()) {
+    if (status.region.id.value == region) return std::move(status);
+  }
+  return std::nullopt;
+}
+
+bool TestCluster::transfer_leader(uint64_t region, Node& to) {
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    Node* leader = wait_for_leader(region);
+    if (leader == &to) return true;
+    auto target = status(to, region);
+    if (leader && target) leader->store->transfer_leader(RegionId(region), target->peer);
+    run_until([&] { return leader_of(region) == &to; }, 2s);
+  }
+  return false;
 }
 
 engine::RegionRequest TestCluster::request(uint64_t region) const {

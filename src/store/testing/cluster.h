@@ -1,6 +1,7 @@
 // A cluster of stores in one process for tests: simulated loop, memory engines, a direct transport, the fake PD.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 #include "runtime/simulated/sim_loop.h"
 #include "store/store.h"
 #include "store/testing/fake_pd.h"
+#include "store/testing/gated_executors.h"
 
 namespace cairn::store {
 
@@ -28,6 +30,7 @@ class TestCluster {
     std::shared_ptr<engine::MemoryDisk> disk = std::make_shared<engine::MemoryDisk>();
     std::unique_ptr<runtime::SimClock> clock;
     std::unique_ptr<runtime::SimExecutors> executors;
+    std::unique_ptr<GatedExecutors> gates;  // what the store gets of them
     std::unique_ptr<engine::KvEngine> kv;
     std::unique_ptr<engine::RaftLogEngine> log;
     std::unique_ptr<Store> store;
@@ -50,13 +53,22 @@ class TestCluster {
   void stop(Node& node);
   // Cuts the node off from the others.
   void isolate(size_t i) { isolated_.insert(i); }
-  void heal() { isolated_.clear(); }
+  void heal() {
+    isolated_.clear();
+    drops = nullptr;
+  }
+  // Messages between stores that are lost on their way.
+  std::function<bool(const raft_serverpb::RaftMessage&)> drops;
 
   bool run_until(const std::function<bool()>& pred, Duration limit = 30s) { return loop_.run_until(pred, limit); }
   void run_for(Duration span) { loop_.run_for(span); }
   // The node that PD's last heartbeat names; waits for one that is up.
   Node* leader_of(uint64_t region);
   Node* wait_for_leader(uint64_t region);
+  // Gives leadership to the node and waits until it leads.
+  bool transfer_leader(uint64_t region, Node& to);
+  // What the node's store says of the region.
+  std::optional<RegionStatus> status(Node& node, uint64_t region) const;
 
   // Through the leader, as clients do: tries until it works or the time is up.
   bool put(const Bytes& key, const Bytes& value);
