@@ -1,10 +1,12 @@
-// `cairn ctl`: looks into a cluster's parts. Today: `ctl digest`, checksums of what a stopped store holds.
+// `cairn ctl`: looks into a cluster's parts and changes them: `ctl digest`, checksums of what a stopped store holds,
+// and `ctl store` (ctl_store.h).
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/ctl_store.h"
 #include "engine/rocks/rocks_engine.h"
 #include "store/digest.h"
 
@@ -34,7 +36,7 @@ int print_digest(const std::string& data_dir) {
 }  // namespace
 
 void add_ctl_command(CLI::App& program, int& exit_code) {
-  auto* ctl = program.add_subcommand("ctl", "look into the parts of a cluster");
+  auto* ctl = program.add_subcommand("ctl", "look into the parts of a cluster and change them");
   ctl->require_subcommand(1);
   auto* digest = ctl->add_subcommand("digest", "checksums of what a stopped store holds, a JSON line a region");
   auto data_dir = std::make_shared<std::string>();
@@ -42,6 +44,7 @@ void add_ctl_command(CLI::App& program, int& exit_code) {
       ->required()
       ->check(CLI::ExistingDirectory);
   digest->callback([data_dir, &exit_code] { exit_code = print_digest(*data_dir); });
+  add_ctl_store_command(*ctl, exit_code);
 }
 
 }  // namespace cairn::cli

@@ -21,6 +21,11 @@
 namespace cairn::cli {
 namespace {
 
+// What the network layer takes in at most, if max-request-bytes is no more: heartbeats of large stores need room, and
+// what is a little larger than it may be is refused with words.
+constexpr uint64_t kMessageBytes = uint64_t{16} << 20;
+constexpr uint64_t kMessageOverhead = 512 << 10;
+
 int run(PdConfig config) {
   const auto listen = complete(config);
   if (!listen.ok()) return complain(listen.error());
@@ -76,7 +81,12 @@ int run(PdConfig config) {
     rpc::serve_pd(router, node);
     rpc::serve_etcd(router, node.etcd());
     rpc::serve_keyspaces(router, node.keyspaces());
-    auto started = rpc::Server::start({.addresses = *listen, .reactor = reactor}, std::move(router));
+    rpc::serve_admin(router, node.admin());
+    rpc::serve_meta_storage(router, node.meta_storage());
+    const auto message_max =
+        static_cast<int>(std::max(kMessageBytes, config.node.etcd.max_request_bytes + kMessageOverhead));
+    auto started = rpc::Server::start({.addresses = *listen, .reactor = reactor, .message_bytes_max = message_max},
+                                      std::move(router));
     if (started.ok()) {
       server = std::move(*started);
       if (config.gc_is_enabled) collector = std::make_unique<PdCollector>(node, clock, executors, config.gc);

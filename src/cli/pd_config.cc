@@ -52,6 +52,8 @@ Settings settings_of(PdConfig& config) {
   settings.duration("gc.client-cache-time", config.gc.client_cache_time);
   settings.duration("gc.takeover-delay", config.node.gc_takeover_delay);
   settings.list("keyspace.pre-alloc", config.node.keyspaces);
+  settings.size("max-request-bytes", config.node.etcd.max_request_bytes);
+  settings.size("quota-backend-bytes", config.node.etcd.quota_backend_bytes);
   auto& schedule = config.node.schedule;
   settings.number("replication.max-replicas", schedule.max_replicas);
   settings.duration("schedule.max-store-down-time", schedule.max_store_down_time);
@@ -82,6 +84,11 @@ Parsed<std::vector<std::string>> complete(PdConfig& config) {
   config.node.raft_election_ticks = static_cast<int>(ticks);
 
   TRY(check_gc(config));
+  if (config.node.etcd.max_request_bytes < (64 << 10) || config.node.etcd.max_request_bytes > (512 << 20)) {
+    return Err(std::string("max-request-bytes is not within 64KiB and 512MiB"));
+  }
+  if (config.node.etcd.quota_backend_bytes == 0)
+    config.node.etcd.quota_backend_bytes = pd::EtcdLimits().quota_backend_bytes;
 
   std::vector<std::string> listen;
   for (const auto& url : config.client_urls) {

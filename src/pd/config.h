@@ -31,6 +31,15 @@ struct ScheduleConfig {
   Duration operator_snapshot_timeout = std::chrono::minutes(10);  // add a peer, which fetches a snapshot
 };
 
+// What the etcd API takes in. PD allows requests of 150 MiB and 8 GiB of keys; here each request stops the others for
+// as long as it is copied, and all keys are in memory.
+struct EtcdLimits {
+  uint64_t max_request_bytes = uint64_t{4} << 20;
+  uint64_t quota_backend_bytes = uint64_t{256} << 20;  // MetaStore::bytes()
+  uint64_t key_bytes_max = 32 << 10;
+  uint64_t log_bytes_max = uint64_t{64} << 20;  // of the log that is not cut yet: beyond it the disk is behind
+};
+
 struct Options {
   uint64_t member_id = 1;           // this node; one of `members`
   std::vector<MemberInfo> members;  // the whole group, this node included; the same list on every member
@@ -45,8 +54,10 @@ struct Options {
   // How long this node's collector of garbage stands back after the last sign of another (gc_owner.h).
   Duration gc_takeover_delay = std::chrono::hours(24);
   Duration raft_tick = std::chrono::milliseconds(100);
-  int raft_election_ticks = 10;         // of a group of more than one member
-  uint64_t raft_log_gc_entries = 4096;  // the log is cut once it holds more that are applied and flushed
+  int raft_election_ticks = 10;                     // of a group of more than one member
+  uint64_t raft_log_gc_entries = 4096;              // the log is cut once it holds more that are applied and flushed
+  uint64_t raft_log_gc_bytes = uint64_t{16} << 20;  // or more bytes
+  EtcdLimits etcd;
 };
 
 }  // namespace cairn::pd

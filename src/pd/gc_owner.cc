@@ -32,17 +32,21 @@ std::string find_sql_server(const MetaStore& store) {
 GcOwnership GcOwnership::load(const MetaStore& store, const Keys& keys) {
   GcOwnership ownership;
   ownership.sql_server = find_sql_server(store);
-  const auto value = store.value(keys.gc_other_owner());
-  if (!value) return ownership;
-  const auto json = nlohmann::json::parse(*value, nullptr, false);
-  if (json.is_object() && json.contains("owner") && json["owner"].is_string() && json.contains("seen_at") &&
-      json["seen_at"].is_number_unsigned()) {
-    ownership.other = json["owner"].get<std::string>();
-    ownership.seen_at = json["seen_at"].get<uint64_t>();
-  } else {
+  if (const auto value = store.own().value(keys.gc_other_owner()); value && !ownership.parse_other(*value)) {
     LOG_WARN("the record of another collector of garbage is unreadable: {}", *value);
   }
   return ownership;
+}
+
+bool GcOwnership::parse_other(ByteView value) {
+  const auto json = nlohmann::json::parse(value, nullptr, false);
+  if (!json.is_object() || !json.contains("owner") || !json["owner"].is_string() || !json.contains("seen_at") ||
+      !json["seen_at"].is_number_unsigned()) {
+    return false;
+  }
+  other = json["owner"].get<std::string>();
+  seen_at = json["seen_at"].get<uint64_t>();
+  return true;
 }
 
 std::optional<std::string> GcOwnership::objection(uint64_t now_s, Duration takeover_delay) const {

@@ -19,6 +19,8 @@ struct GcOwnership {
   uint64_t seen_at = 0;    // when, in Unix seconds; exact to a minute
 
   static GcOwnership load(const MetaStore& store, const Keys& keys);
+  // Takes the record of the other owner; false if it is not of the form.
+  bool parse_other(ByteView value);
 
   // Why the own collector must stand back; nothing: it may work. `takeover_delay` is how long it waits after the last
   // sign of another.

@@ -4,26 +4,29 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
-#include "base/log.h"
+#include "base/check.h"
 
 namespace cairn::pd {
 namespace {
 
 constexpr const char* kNativeBr = "native_br";
 
-uint64_t parse_number(ByteView text, int base) {
+std::optional<uint64_t> parse_number(ByteView text, int base) {
   uint64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value, base);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
 
-std::map<std::string, GcBarrier> load_barriers(const MetaStore& store, const Bytes& prefix) {
+// The barriers under `prefix`. Damaged records are not loaded: `on_damaged` hears of them.
+using OnDamaged = std::function<void(ByteView key)>;
+std::map<std::string, GcBarrier> load_barriers(const OwnRecords& records, const Bytes& prefix,
+                                               const OnDamaged& on_damaged) {
   std::map<std::string, GcBarrier> out;
-  store.scan_prefix(prefix, [&](ByteView key, const MetaRecord& record) {
-    const auto json = nlohmann::json::parse(record.value, nullptr, false);
+  records.scan_prefix(prefix, [&](ByteView key, ByteView value) {
+    const auto json = nlohmann::json::parse(value, nullptr, false);
     if (!json.is_object() || !json.contains("safe_point") || !json["safe_point"].is_number_unsigned()) {
-      LOG_WARN("unreadable gc barrier at {}", key);
-      return;
+      return on_damaged(key);
     }
     GcBarrier barrier{json["safe_point"].get<uint64_t>(), kForever};
     if (json.contains("expired_at") && json["expired_at"].is_number_integer()) {
@@ -34,6 +37,24 @@ std::map<std::string, GcBarrier> load_barriers(const MetaStore& store, const Byt
   return out;
 }
 
+GcRecords load_own(const OwnRecords& own, const Keys& keys, const OnDamaged& on_damaged) {
+  GcRecords records;
+  const auto load_number = [&](const Bytes& key, int base, uint64_t& out) {
+    const auto value = own.value(key);
+    if (!value) return;
+    if (const auto number = parse_number(*value, base)) {
+      out = *number;
+    } else {
+      on_damaged(key);
+    }
+  };
+  load_number(keys.txn_safe_point(), 10, records.txn_safe_point);
+  load_number(keys.gc_safe_point(), 16, records.gc_safe_point);
+  records.barriers = load_barriers(own, keys.barrier_prefix(), on_damaged);
+  records.global_barriers = load_barriers(own, keys.global_barrier_prefix(), on_damaged);
+  return records;
+}
+
 Bytes barrier_value(const std::string& id, const GcBarrier& barrier) {
   return nlohmann::json{{"service_id", id}, {"expired_at", barrier.expires_at}, {"safe_point", barrier.ts}}.dump();
 }
@@ -41,16 +62,19 @@ Bytes barrier_value(const std::string& id, const GcBarrier& barrier) {
 }  // namespace
 
 GcRecords GcRecords::load(const MetaStore& store, const Keys& keys) {
-  GcRecords records;
-  if (auto value = store.value(kTxnSafePointKey)) records.txn_safe_point = parse_number(*value, 10);
-  if (auto value = store.value(keys.gc_safe_point())) records.gc_safe_point = parse_number(*value, 16);
-  records.barriers = load_barriers(store, keys.barrier_prefix());
-  records.global_barriers = load_barriers(store, keys.global_barrier_prefix());
+  auto records = load_own(store.own(), keys, [](ByteView key) { CHECK(false, "{} was checked at the start", key); });
+  // These come from outside: what is no number is none.
   store.scan_prefix(kMinStartTsPrefix, [&](ByteView key, const MetaRecord& record) {
-    const uint64_t ts = parse_number(record.value, 10);
+    const uint64_t ts = parse_number(record.value, 10).value_or(0);
     if (ts != 0) records.min_start_ts[std::string(key)] = ts;
   });
   return records;
+}
+
+std::optional<Bytes> find_damaged_gc_record(const OwnRecords& records, const Keys& keys) {
+  std::optional<Bytes> damaged;
+  load_own(records, keys, [&](ByteView key) { damaged = Bytes(key); });
+  return damaged;
 }
 
 GcResult<TxnSafePointMove> advance_txn_safe_point(const GcRecords& records, const Keys& keys, uint64_t target,
@@ -83,7 +107,10 @@ GcResult<TxnSafePointMove> advance_txn_safe_point(const GcRecords& records, cons
     hold(ts, "tidb_min_start_ts_" + key, fmt::format("TiDBMinStartTS {{ Key: \"{}\", MinStartTS: {} }}", key, ts));
   }
   move.new_value = std::max(move.old_value, bound);
-  if (move.new_value != move.old_value) move.writes.put(kTxnSafePointKey, fmt::format("{}", move.new_value));
+  if (move.new_value != move.old_value) {
+    const Bytes value = fmt::format("{}", move.new_value);
+    move.writes.put(keys.txn_safe_point(), value).publish(kPublishedTxnSafePointKey, value);
+  }
   return move;
 }
 

@@ -39,8 +39,11 @@ struct GcRecords {
   std::map<std::string, GcBarrier> global_barriers;
   std::map<std::string, uint64_t> min_start_ts;  // by the SQL server's key
 
+  // Precondition: find_damaged_gc_record() found none when the store was opened.
   static GcRecords load(const MetaStore& store, const Keys& keys);
 };
+// The key of a record that is not of the form.
+std::optional<Bytes> find_damaged_gc_record(const OwnRecords& records, const Keys& keys);
 
 template <class T>
 using GcResult = Result<T, std::string>;

@@ -10,9 +10,8 @@ class GcState : public testing::Test {
  protected:
   GcRecords records() const { return GcRecords::load(store_, keys_); }
   void apply(const MetaTxn& writes) {
-    if (writes.request().success().empty()) return;
-    auto result = store_.apply(MetaStore::encode_txn(writes.request()));
-    ASSERT_TRUE(result.status.ok()) << result.status.message;
+    auto result = store_.apply(MetaStore::encode_own(writes));
+    ASSERT_TRUE(result.ok() && result->status.ok());
   }
   uint64_t advance(uint64_t target, uint64_t now_s = 0) {
     auto move = advance_txn_safe_point(records(), keys_, target, now_s);
@@ -47,7 +46,7 @@ TEST_F(GcState, ABarrierStopsTheTxnSafePointUntilItExpires) {
 
 TEST_F(GcState, AnOldTransactionOfASqlServerBlocksToo) {
   MetaTxn put;
-  put.put("/tidb/server/minstartts/abc", "30");
+  put.publish("/tidb/server/minstartts/abc", "30");
   apply(put);
   auto move = advance_txn_safe_point(records(), keys_, 100, 0);
   EXPECT_EQ(move->new_value, 30);

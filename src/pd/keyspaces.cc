@@ -13,20 +13,14 @@ using keyspacepb::KeyspaceState;
 
 constexpr size_t kNameMax = 20;
 
-KeyspaceMeta parse(ByteView bytes) {
-  KeyspaceMeta keyspace;
-  CHECK(keyspace.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())), "the record of a keyspace");
-  return keyspace;
-}
-
-// The id of the next new keyspace.
-uint32_t next_id(const MetaStore& store, const Keys& keys) {
+// The id of the next new keyspace; nothing if the last one given out cannot be read.
+std::optional<uint64_t> next_id(const OwnRecords& records, const Keys& keys) {
   uint64_t last = kDefaultKeyspaceId;
-  if (const auto value = store.value(keys.keyspace_alloc_id())) {
+  if (const auto value = records.value(keys.keyspace_alloc_id())) {
     ByteView in = *value;
-    CHECK(codec::get_u64_be(in, last), "the last keyspace id");
+    if (!codec::get_u64_be(in, last)) return std::nullopt;
   }
-  return static_cast<uint32_t>(last + 1);
+  return last + 1;
 }
 
 bool may_become(KeyspaceState from, KeyspaceState to) {
@@ -44,26 +38,36 @@ bool may_become(KeyspaceState from, KeyspaceState to) {
 
 }  // namespace
 
-std::optional<KeyspaceMeta> find_keyspace(const MetaStore& store, const Keys& keys, uint32_t id) {
-  const auto value = store.value(keys.keyspace_meta(id));
-  if (!value) return std::nullopt;
-  return parse(*value);
+std::optional<KeyspaceMeta> parse_keyspace(ByteView value) {
+  KeyspaceMeta keyspace;
+  if (!keyspace.ParseFromArray(value.data(), static_cast<int>(value.size()))) return std::nullopt;
+  return keyspace;
 }
 
-std::optional<KeyspaceMeta> find_keyspace(const MetaStore& store, const Keys& keys, const std::string& name) {
-  const auto value = store.value(keys.keyspace_id(name));
-  if (!value) return std::nullopt;
+std::optional<uint32_t> parse_keyspace_id(ByteView value) {
   uint32_t id = 0;
-  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), id);
-  CHECK(error == std::errc() && end == value->data() + value->size(), "the id of keyspace {} is {}", name, *value);
-  return find_keyspace(store, keys, id);
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), id);
+  if (error != std::errc() || end != value.data() + value.size()) return std::nullopt;
+  return id;
 }
 
-std::vector<KeyspaceMeta> list_keyspaces(const MetaStore& store, const Keys& keys, uint32_t start, uint32_t limit) {
+std::optional<KeyspaceMeta> find_keyspace(const OwnRecords& records, const Keys& keys, uint32_t id) {
+  const auto value = records.value(keys.keyspace_meta(id));
+  return value ? parse_keyspace(*value) : std::nullopt;
+}
+
+std::optional<KeyspaceMeta> find_keyspace(const OwnRecords& records, const Keys& keys, const std::string& name) {
+  const auto value = records.value(keys.keyspace_id(name));
+  const auto id = value ? parse_keyspace_id(*value) : std::nullopt;
+  return id ? find_keyspace(records, keys, *id) : std::nullopt;
+}
+
+std::vector<KeyspaceMeta> list_keyspaces(const OwnRecords& records, const Keys& keys, uint32_t start, uint32_t limit) {
   std::vector<KeyspaceMeta> out;
-  store.scan_prefix(keys.keyspace_meta_prefix(), [&](ByteView, const MetaRecord& record) {
-    auto keyspace = parse(record.value);
-    if (keyspace.id() >= start && (limit == 0 || out.size() < limit)) out.push_back(std::move(keyspace));
+  records.scan_prefix(keys.keyspace_meta_prefix(), [&](ByteView, ByteView value) {
+    auto keyspace = parse_keyspace(value);
+    if (!keyspace || keyspace->id() < start || (limit != 0 && out.size() >= limit)) return;
+    out.push_back(std::move(*keyspace));
   });
   return out;
 }
@@ -76,12 +80,14 @@ std::string refuse_keyspace_name(const std::string& name) {
   return fmt::format("illegal keyspace name \"{}\": up to {} letters, digits, '-' and '_'", name, kNameMax);
 }
 
-Result<KeyspaceChange, std::string> create_keyspace(const MetaStore& store, const Keys& keys, const std::string& name,
-                                                    uint64_t now_s) {
+Result<KeyspaceChange, std::string> create_keyspace(const OwnRecords& records, const Keys& keys,
+                                                    const std::string& name, uint64_t now_s) {
   if (auto reason = refuse_keyspace_name(name); !reason.empty()) return Err(std::move(reason));
-  if (store.value(keys.keyspace_id(name))) return Err(fmt::format("keyspace {} already exists", name));
-  const uint32_t id = name == kDefaultKeyspaceName ? kDefaultKeyspaceId : next_id(store, keys);
-  if (id > kKeyspaceIdMax) return Err(std::string("there are no keyspace ids left"));
+  if (records.value(keys.keyspace_id(name))) return Err(fmt::format("keyspace {} already exists", name));
+  const auto next = name == kDefaultKeyspaceName ? std::optional<uint64_t>(kDefaultKeyspaceId) : next_id(records, keys);
+  if (!next) return Err(fmt::format("the record {} is damaged", keys.keyspace_alloc_id()));
+  if (*next > kKeyspaceIdMax) return Err(std::string("there are no keyspace ids left"));
+  const auto id = static_cast<uint32_t>(*next);
   KeyspaceChange change;
   auto& keyspace = change.keyspace;
   keyspace.set_id(id);

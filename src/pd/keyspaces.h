@@ -14,7 +14,7 @@
 #include "base/result.h"
 #include "keyspacepb.pb.h"
 #include "pd/keys.h"
-#include "pd/meta_store.h"
+#include "pd/own_records.h"
 
 namespace cairn::pd {
 
@@ -22,12 +22,16 @@ inline constexpr uint32_t kDefaultKeyspaceId = 0;
 inline const std::string kDefaultKeyspaceName = "DEFAULT";
 inline constexpr uint32_t kKeyspaceIdMax = (1u << 24) - 1;  // three bytes of a key
 
+// The values of the records; nothing if the bytes are not of the form.
+std::optional<keyspacepb::KeyspaceMeta> parse_keyspace(ByteView value);
+std::optional<uint32_t> parse_keyspace_id(ByteView value);
+
 // A read of the records.
-std::optional<keyspacepb::KeyspaceMeta> find_keyspace(const MetaStore& store, const Keys& keys, uint32_t id);
-std::optional<keyspacepb::KeyspaceMeta> find_keyspace(const MetaStore& store, const Keys& keys,
+std::optional<keyspacepb::KeyspaceMeta> find_keyspace(const OwnRecords& records, const Keys& keys, uint32_t id);
+std::optional<keyspacepb::KeyspaceMeta> find_keyspace(const OwnRecords& records, const Keys& keys,
                                                       const std::string& name);
 // From `start` on, in the order of ids; `limit` 0: all.
-std::vector<keyspacepb::KeyspaceMeta> list_keyspaces(const MetaStore& store, const Keys& keys, uint32_t start,
+std::vector<keyspacepb::KeyspaceMeta> list_keyspaces(const OwnRecords& records, const Keys& keys, uint32_t start,
                                                      uint32_t limit);
 
 // Why it cannot be a name; empty if it can.
@@ -38,8 +42,8 @@ struct KeyspaceChange {
   MetaTxn writes;                     // none if nothing changes
 };
 // A new keyspace of that name. The error says why not.
-Result<KeyspaceChange, std::string> create_keyspace(const MetaStore& store, const Keys& keys, const std::string& name,
-                                                    uint64_t now_s);
+Result<KeyspaceChange, std::string> create_keyspace(const OwnRecords& records, const Keys& keys,
+                                                    const std::string& name, uint64_t now_s);
 Result<KeyspaceChange, std::string> change_keyspace_state(const Keys& keys, keyspacepb::KeyspaceMeta keyspace,
                                                           keyspacepb::KeyspaceState to, uint64_t now_s);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "pd/meta_store.h"
+
 namespace cairn::pd {
 namespace {
 
@@ -10,20 +12,20 @@ using keyspacepb::KeyspaceMeta;
 class Keyspaces : public testing::Test {
  protected:
   std::string create(const std::string& name) {
-    auto change = create_keyspace(store_, keys_, name, 100);
+    auto change = create_keyspace(store_.own(), keys_, name, 100);
     if (!change.ok()) return change.error();
     commit(change->writes);
     return std::to_string(change->keyspace.id());
   }
   std::string move(const std::string& name, keyspacepb::KeyspaceState to) {
-    auto change = change_keyspace_state(keys_, *find_keyspace(store_, keys_, name), to, 200);
+    auto change = change_keyspace_state(keys_, *find_keyspace(store_.own(), keys_, name), to, 200);
     if (!change.ok()) return change.error();
     commit(change->writes);
     return "";
   }
   void commit(const MetaTxn& txn) {
-    const auto result = store_.apply(MetaStore::encode_txn(txn.request()));
-    ASSERT_TRUE(result.status.ok() && result.txn.succeeded());
+    const auto result = store_.apply(MetaStore::encode_own(txn));
+    ASSERT_TRUE(result.ok() && result->txn.succeeded());
   }
 
   MetaStore store_;
@@ -35,11 +37,11 @@ TEST_F(Keyspaces, DefaultHasIdZeroAndTheOthersCountFromOne) {
   EXPECT_EQ(create("DEFAULT"), "0");
   EXPECT_EQ(create("b"), "2");
   EXPECT_EQ(create("a"), "keyspace a already exists");
-  EXPECT_EQ(find_keyspace(store_, keys_, "b")->id(), 2u);
-  EXPECT_EQ(find_keyspace(store_, keys_, 1)->name(), "a");
-  EXPECT_EQ(find_keyspace(store_, keys_, 1)->created_at(), 100);
-  EXPECT_FALSE(find_keyspace(store_, keys_, "c"));
-  EXPECT_FALSE(find_keyspace(store_, keys_, 3));
+  EXPECT_EQ(find_keyspace(store_.own(), keys_, "b")->id(), 2u);
+  EXPECT_EQ(find_keyspace(store_.own(), keys_, 1)->name(), "a");
+  EXPECT_EQ(find_keyspace(store_.own(), keys_, 1)->created_at(), 100);
+  EXPECT_FALSE(find_keyspace(store_.own(), keys_, "c"));
+  EXPECT_FALSE(find_keyspace(store_.own(), keys_, 3));
 }
 
 TEST_F(Keyspaces, AreListedInTheOrderOfIds) {
@@ -47,12 +49,12 @@ TEST_F(Keyspaces, AreListedInTheOrderOfIds) {
   for (int i = 1; i <= 12; ++i) EXPECT_EQ(create("k" + std::to_string(i)), std::to_string(i));
   const auto names = [&](uint32_t start, uint32_t limit) {
     std::string out;
-    for (const auto& keyspace : list_keyspaces(store_, keys_, start, limit)) out += keyspace.name() + " ";
+    for (const auto& keyspace : list_keyspaces(store_.own(), keys_, start, limit)) out += keyspace.name() + " ";
     return out;
   };
   EXPECT_EQ(names(9, 2), "k9 k10 ");
   EXPECT_EQ(names(11, 0), "k11 k12 ");
-  EXPECT_EQ(list_keyspaces(store_, keys_, 0, 0).size(), 13u);
+  EXPECT_EQ(list_keyspaces(store_.own(), keys_, 0, 0).size(), 13u);
 }
 
 TEST_F(Keyspaces, NamesAreShortAndPlain) {
@@ -69,9 +71,9 @@ TEST_F(Keyspaces, StatesChangeStepByStepAndDefaultStays) {
   EXPECT_EQ(move("DEFAULT", keyspacepb::DISABLED), "cannot modify default keyspace's state");
   EXPECT_EQ(move("a", keyspacepb::ARCHIVED), "cannot change keyspace state from ENABLED to ARCHIVED");
   EXPECT_EQ(move("a", keyspacepb::ENABLED), "") << "it is already";
-  EXPECT_EQ(find_keyspace(store_, keys_, "a")->state_changed_at(), 100);
+  EXPECT_EQ(find_keyspace(store_.own(), keys_, "a")->state_changed_at(), 100);
   EXPECT_EQ(move("a", keyspacepb::DISABLED), "");
-  EXPECT_EQ(find_keyspace(store_, keys_, "a")->state_changed_at(), 200);
+  EXPECT_EQ(find_keyspace(store_.own(), keys_, "a")->state_changed_at(), 200);
   EXPECT_EQ(move("a", keyspacepb::ENABLED), "");
   EXPECT_EQ(move("a", keyspacepb::DISABLED), "");
   EXPECT_EQ(move("a", keyspacepb::ARCHIVED), "");

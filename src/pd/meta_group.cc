@@ -16,6 +16,18 @@ constexpr uint8_t kTruncatedSlot = 0;
 constexpr engine::Cf kCf = engine::Cf::kDefault;
 const Bytes kAppliedKey = "a";
 
+// The store whose image a snapshot carries; nothing if it is damaged.
+std::optional<MetaStore> read_image(ByteView in) {
+  MetaStore store;
+  ByteView key;
+  ByteView value;
+  while (!in.empty()) {
+    if (!take_pair(in, key, value) || !store.load_pair(key, value)) return std::nullopt;
+  }
+  if (!store.finish_load().ok()) return std::nullopt;
+  return store;
+}
+
 }  // namespace
 
 struct MetaGroup::Round {
@@ -74,7 +86,7 @@ Result<void, std::string> MetaGroup::load_store() {
     if (!good) return Err("unreadable record in PD's data: " + to_hex(iterator->key()));
   }
   if (auto status = iterator->status(); !status.ok()) return Err(status.error().message);
-  return {};
+  return store_.finish_load();
 }
 
 Result<void, std::string> MetaGroup::load_log() {
@@ -101,12 +113,18 @@ Result<void, std::string> MetaGroup::load_log() {
     if (encoded.size() != last - truncated.index) return Err(std::string("PD's raft log has a gap"));
     std::vector<raft::Entry> entries(encoded.size());
     for (size_t i = 0; i < encoded.size(); ++i) {
-      if (!decode_entry(encoded[i], entries[i])) return Err(std::string("PD's raft log: damaged entry"));
+      const LogIndex index = truncated.index + (i + 1);
+      if (!decode_entry(encoded[i], entries[i]) || entries[i].index != index) {
+        return Err(fmt::format("PD's raft log: damaged entry {}", index));
+      }
     }
     log_.append(entries);
   }
   if (applied_.index < log_.truncated().index) return Err(std::string("PD's raft log was cut behind its data"));
   hard_state_.commit = std::max(hard_state_.commit, applied_.index);
+  if (hard_state_.commit > log_.last_index()) {
+    return Err(fmt::format("PD's raft log ends at {}, but {} is committed", log_.last_index(), hard_state_.commit));
+  }
   log_.set_initial(hard_state_, conf_);
   return {};
 }
@@ -128,7 +146,6 @@ void MetaGroup::arm_tick() {
 void MetaGroup::tick() {
   raft_->tick();
   renew_lease();
-  maybe_cut();
   process();
 }
 
@@ -161,6 +178,10 @@ void MetaGroup::receive(ByteView bytes) {
   raft::Message message;
   if (raft_ == nullptr || stopping_ || failed_ || !decode_message(bytes, message)) return;
   if (!std::binary_search(conf_.voters.begin(), conf_.voters.end(), message.from)) return;
+  if (!message.snapshot.empty() && !read_image(message.snapshot.data.view())) {
+    LOG_ERROR("a damaged snapshot of PD's data from member {} is dropped", message.from);
+    return;
+  }
   raft_->step(std::move(message));
   schedule();
 }
@@ -178,6 +199,7 @@ void MetaGroup::schedule() {
 void MetaGroup::process() {
   CHECK(!processing_, "a round inside a round");
   processing_ = true;
+  maybe_cut();
   do {
     while (raft_->has_ready() && !failed_) {
       auto ready = raft_->ready();
@@ -236,7 +258,9 @@ void MetaGroup::apply(const std::vector<raft::Entry>& entries) {
     if (entry.type != raft::EntryType::kNormal) {
       raft_->apply_conf_change(std::nullopt);  // the membership is what the options say
     } else if (!entry.data.empty()) {
-      result = store_.apply(entry.data.view());
+      auto applied = store_.apply(entry.data.view());
+      if (!applied.ok()) return fatal(fmt::format("entry {} of PD's raft log: {}", entry.index, applied.error()));
+      result = std::move(*applied);
     }
     if (auto found = proposals_.find(entry.index); found != proposals_.end()) {
       if (found->second.term != entry.term) result = {not_leader(), {}};
@@ -268,6 +292,13 @@ void MetaGroup::write_changes(const std::vector<MetaChange>& changes) {
       batch->put(kCf, MetaStore::image_lease_key(id), MetaStore::image_lease_value(found->second));
     }
   }
+  for (const auto& key : store_.take_changed_own()) {
+    if (auto value = store_.own().value(key)) {
+      batch->put(kCf, MetaStore::image_own_key(key), *value);
+    } else {
+      batch->del(kCf, MetaStore::image_own_key(key));
+    }
+  }
   batch->put(kCf, MetaStore::image_revision_key(), store_.image_revision_value());
   batch->put(kCf, kAppliedKey, encode_position(applied_));
   auto sequence = world_.kv.write(*batch);
@@ -276,16 +307,12 @@ void MetaGroup::write_changes(const std::vector<MetaChange>& changes) {
 }
 
 void MetaGroup::install(const raft::RaftSnapshot& snapshot) {
+  auto image = read_image(snapshot.data.view());
+  if (!image) return fatal(fmt::format("a damaged snapshot at {}", snapshot.meta.index));
+  store_ = std::move(*image);
   auto batch = world_.kv.new_batch();
   batch->delete_range(kCf, Bytes(1, '\0'), Bytes(1, '\xff'));
-  store_ = MetaStore();
-  ByteView in = snapshot.data.view();
-  ByteView key;
-  ByteView value;
-  while (!in.empty()) {
-    CHECK(take_pair(in, key, value) && store_.load_pair(key, value), "a damaged snapshot at {}", snapshot.meta.index);
-    batch->put(kCf, key, value);
-  }
+  store_.write_image([&](ByteView key, ByteView value) { batch->put(kCf, key, value); });
   applied_ = {snapshot.meta.index, snapshot.meta.term};
   batch->put(kCf, kAppliedKey, encode_position(applied_));
   auto sequence = world_.kv.write(*batch);
@@ -372,7 +399,9 @@ void MetaGroup::maybe_cut() {
       rounds_.push_back(std::move(round));
     }
   }
-  if (!cut_ && applied_.index - log_.truncated().index > options_.raft_log_gc_entries) {
+  const bool is_long = applied_.index - log_.truncated().index > options_.raft_log_gc_entries;
+  const bool is_large = log_.bytes() > options_.raft_log_gc_bytes && applied_.index > log_.truncated().index;
+  if (!cut_ && (is_long || is_large)) {
     cut_ = Cut{applied_, applied_sequence_};
     world_.kv.flush_soon();
   }

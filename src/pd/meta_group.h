@@ -75,6 +75,8 @@ class MetaGroup {
   uint64_t leader() const;  // 0: not known
   uint64_t term() const;
   uint64_t applied_index() const { return applied_.index.value; }
+  // What the log holds beyond its last cut.
+  uint64_t log_bytes() const { return log_.bytes(); }
   uint64_t last_index() const { return log_.last_index().value; }
   static api::Status not_leader();
 

@@ -71,9 +71,9 @@ class Cluster {
   bool put(const Bytes& key, const Bytes& value) {
     if (!loop_.run_until([&] { return leader() != nullptr; }, std::chrono::seconds(60))) return false;
     MetaTxn txn;
-    txn.put(key, value);
+    txn.publish(key, value);
     auto outcome = std::make_shared<std::optional<CommandResult>>();
-    leader()->propose(MetaStore::encode_txn(txn.request()), [outcome](CommandResult r) { *outcome = std::move(r); });
+    leader()->propose(MetaStore::encode_own(txn), [outcome](CommandResult r) { *outcome = std::move(r); });
     loop_.run_until([&] { return outcome->has_value(); }, std::chrono::seconds(5));
     return outcome->has_value() && (*outcome)->status.ok();
   }

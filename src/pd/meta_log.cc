@@ -7,6 +7,7 @@ namespace cairn::pd {
 void MetaLog::reset(LogPosition truncated) {
   truncated_ = truncated;
   entries_.clear();
+  bytes_ = 0;
 }
 
 void MetaLog::set_initial(raft::HardState hard_state, raft::ConfState conf) {
@@ -18,7 +19,11 @@ void MetaLog::append(const std::vector<raft::Entry>& entries) {
   for (const auto& entry : entries) {
     CHECK(entry.index > truncated_.index && entry.index <= last_index().next(),
           "entry {} appended to a log of {} to {}", entry.index, first_index(), last_index());
-    entries_.resize(entry.index - first_index());
+    while (entries_.size() > entry.index - first_index()) {
+      bytes_ -= entries_.back().bytes();
+      entries_.pop_back();
+    }
+    bytes_ += entry.bytes();
     entries_.push_back(entry);
   }
 }
@@ -28,6 +33,7 @@ void MetaLog::cut(LogIndex index) {
         last_index());
   const Term term = term_of(index);
   const auto count = static_cast<std::ptrdiff_t>(index - truncated_.index);
+  for (auto it = entries_.begin(); it != entries_.begin() + count; ++it) bytes_ -= it->bytes();
   entries_.erase(entries_.begin(), entries_.begin() + count);
   truncated_ = {index, term};
 }

@@ -1,5 +1,5 @@
 // MetaLog: the Raft log of PD's group as its raft core reads it: all entries since the last cut, in memory. The log is
-// small, as it is cut every few thousand entries; the Raft log engine holds the same for restarts.
+// small, as it is cut every few thousand entries or megabytes; the Raft log engine holds the same for restarts.
 //
 // Owned by MetaGroup, which writes to disk what it puts here. Tests: node_test.cc, meta_group_test.cc.
 #pragma once
@@ -28,6 +28,7 @@ class MetaLog final : public raft::LogStorage {
 
   LogPosition truncated() const { return truncated_; }
   size_t size() const { return entries_.size(); }
+  uint64_t bytes() const { return bytes_; }
   Term term_of(LogIndex index) const;
 
   InitialState initial_state() const override { return initial_; }
@@ -42,6 +43,7 @@ class MetaLog final : public raft::LogStorage {
   InitialState initial_;
   LogPosition truncated_;
   std::deque<raft::Entry> entries_;  // at truncated_.index + 1 and on
+  uint64_t bytes_ = 0;               // of entries_
 };
 
 }  // namespace cairn::pd

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/codec.h"
+#include "pd/keys.h"
 
 namespace cairn::pd {
 namespace {
@@ -12,10 +13,11 @@ using api::Code;
 using api::Status;
 namespace etcd = etcdserverpb;
 
-enum class Kind : uint8_t { kTxn = 1, kCompact = 2, kLeaseGrant = 3, kLeaseRevoke = 4 };
+enum class Kind : uint8_t { kTxn = 1, kCompact = 2, kLeaseGrant = 3, kLeaseRevoke = 4, kOwn = 5, kAdopt = 6 };
 
 constexpr char kKeyPrefix = 'k';
 constexpr char kLeasePrefix = 'l';
+constexpr char kOwnPrefix = 'p';
 constexpr char kRevisionPrefix = 'r';
 constexpr int kOpsMax = 128;
 constexpr int64_t kLeaseTtlMax = 9'000'000'000;
@@ -187,68 +189,151 @@ Bytes MetaStore::encode_lease_revoke(int64_t id) {
   return out;
 }
 
-CommandResult MetaStore::apply(ByteView command) {
+Bytes MetaStore::encode_own(const MetaTxn& txn) {
+  Bytes out = begin_command(Kind::kOwn);
+  txn.encode(out);
+  return out;
+}
+Bytes MetaStore::encode_adopt() { return begin_command(Kind::kAdopt); }
+
+Result<CommandResult, std::string> MetaStore::apply(ByteView command) {
+  const auto unreadable = [](const char* what) { return Err(fmt::format("a damaged command: {}", what)); };
   uint8_t kind = 0;
-  CHECK(codec::get_u8(command, kind), "an empty command");
-  CommandResult result;
   int64_t id = 0;
   int64_t ttl = 0;
+  if (!codec::get_u8(command, kind)) return unreadable("empty");
   switch (static_cast<Kind>(kind)) {
     case Kind::kTxn: {
       etcd::TxnRequest txn;
-      CHECK(txn.ParseFromArray(command.data(), static_cast<int>(command.size())), "a transaction of {} bytes",
-            command.size());
-      std::set<Bytes> puts;
-      result.status = check_txn_shape(txn, puts, 0);
-      Path path;
-      if (result.status.ok()) result.status = plan(txn, path);
-      if (!result.status.ok()) return result;
-      bool wrote = false;
-      size_t step = 0;
-      apply_txn(txn, path, step, revision_ + 1, wrote, result.txn);
-      if (wrote) ++revision_;
-      result.txn.mutable_header()->set_revision(revision_);
-      return result;
+      if (!txn.ParseFromArray(command.data(), static_cast<int>(command.size()))) return unreadable("a transaction");
+      return apply_etcd_txn(txn);
     }
-    case Kind::kCompact: {
-      CHECK(codec::get_var_i64(command, id), "a compaction");
-      if (id > revision_) {
-        result.status = check_revision(id, revision_);
-      } else if (id <= compacted_) {
-        result.status = {Code::kOutOfRange, "etcdserver: mvcc: required revision has been compacted"};
-      } else {
-        compacted_ = id;
-      }
-      return result;
+    case Kind::kCompact:
+      if (!codec::get_var_i64(command, id)) return unreadable("a compaction");
+      return compact(id);
+    case Kind::kLeaseGrant:
+      if (!codec::get_var_i64(command, id) || !codec::get_var_i64(command, ttl)) return unreadable("a lease");
+      return grant_lease(id, ttl);
+    case Kind::kLeaseRevoke:
+      if (!codec::get_var_i64(command, id)) return unreadable("the end of a lease");
+      return revoke_lease(id);
+    case Kind::kOwn: {
+      const auto txn = MetaTxn::decode(command);
+      if (!txn) return unreadable("a transaction on PD's records");
+      return apply_own_txn(*txn);
     }
-    case Kind::kLeaseGrant: {
-      CHECK(codec::get_var_i64(command, id) && codec::get_var_i64(command, ttl), "a lease grant");
-      if (ttl > kLeaseTtlMax) {
-        result.status = {Code::kOutOfRange, "etcdserver: too large lease TTL"};
-      } else if (!leases_.try_emplace(id, Lease{ttl, {}}).second) {
-        result.status = {Code::kFailedPrecondition, "etcdserver: lease already exists"};
-      } else {
-        changed_leases_.insert(id);
+    case Kind::kAdopt:
+      adopt();
+      return CommandResult{};
+  }
+  return unreadable("of unknown kind");
+}
+
+CommandResult MetaStore::apply_etcd_txn(const etcd::TxnRequest& txn) {
+  CommandResult result;
+  std::set<Bytes> puts;
+  result.status = check_txn_shape(txn, puts, 0);
+  Path path;
+  if (result.status.ok()) result.status = plan(txn, path);
+  if (!result.status.ok()) return result;
+  bool wrote = false;
+  size_t step = 0;
+  apply_txn(txn, path, step, revision_ + 1, wrote, result.txn);
+  if (wrote) ++revision_;
+  result.txn.mutable_header()->set_revision(revision_);
+  return result;
+}
+
+CommandResult MetaStore::apply_own_txn(const MetaTxn& txn) {
+  CommandResult result;
+  const bool holds = std::all_of(txn.guards().begin(), txn.guards().end(),
+                                 [&](const MetaTxn::Guard& guard) { return own_.value(guard.key) == guard.value; });
+  result.txn.set_succeeded(holds);
+  if (!holds) return result;
+  bool published = false;
+  for (const auto& write : txn.writes()) {
+    switch (write.kind) {
+      case MetaTxn::Write::Kind::kPut:
+        own_.put(write.key, write.value);
+        break;
+      case MetaTxn::Write::Kind::kDelete:
+        own_.del(write.key);
+        break;
+      case MetaTxn::Write::Kind::kPublish: {
+        etcd::PutRequest put;
+        put.set_key(write.key);
+        put.set_value(write.value);
+        etcd::PutResponse ignored;
+        apply_put(put, revision_ + 1, ignored);
+        published = true;
+        break;
       }
-      return result;
-    }
-    case Kind::kLeaseRevoke: {
-      CHECK(codec::get_var_i64(command, id), "a lease revocation");
-      auto found = leases_.find(id);
-      if (found == leases_.end()) {
-        result.status = no_lease();
-        return result;
-      }
-      const auto keys = found->second.keys;
-      if (!keys.empty()) ++revision_;
-      for (const auto& key : keys) erase(key);
-      leases_.erase(id);
-      changed_leases_.insert(id);
-      return result;
     }
   }
-  CHECK(false, "a command of unknown kind {}", kind);
+  if (published) ++revision_;
   return result;
+}
+
+CommandResult MetaStore::compact(int64_t revision) {
+  CommandResult result;
+  if (revision > revision_) {
+    result.status = check_revision(revision, revision_);
+  } else if (revision <= compacted_) {
+    result.status = {Code::kOutOfRange, "etcdserver: mvcc: required revision has been compacted"};
+  } else {
+    compacted_ = revision;
+  }
+  return result;
+}
+
+CommandResult MetaStore::grant_lease(int64_t id, int64_t ttl) {
+  CommandResult result;
+  if (ttl > kLeaseTtlMax) {
+    result.status = {Code::kOutOfRange, "etcdserver: too large lease TTL"};
+  } else if (!leases_.try_emplace(id, Lease{ttl, {}}).second) {
+    result.status = {Code::kFailedPrecondition, "etcdserver: lease already exists"};
+  } else {
+    changed_leases_.insert(id);
+  }
+  return result;
+}
+
+CommandResult MetaStore::revoke_lease(int64_t id) {
+  CommandResult result;
+  auto found = leases_.find(id);
+  if (found == leases_.end()) {
+    result.status = no_lease();
+    return result;
+  }
+  const auto keys = found->second.keys;
+  if (!keys.empty()) ++revision_;
+  for (const auto& key : keys) erase(key);
+  leases_.erase(id);
+  changed_leases_.insert(id);
+  return result;
+}
+
+bool MetaStore::has_records_to_adopt() const { return !own_.value(kClusterIdKey) && get(kClusterIdKey) != nullptr; }
+
+void MetaStore::adopt() {
+  if (!has_records_to_adopt()) return;
+  const Bytes cluster_id = get(kClusterIdKey)->value;
+  ByteView in = cluster_id;
+  uint64_t id = 0;
+  Bytes root;  // of the cluster's records; if the id is damaged, whoever looks at the records next will say so
+  if (codec::get_u64_be(in, id)) root = Keys(id).root();
+  std::vector<Bytes> moved{kClusterIdKey};
+  scan_prefix(root + "/", [&](ByteView key, const MetaRecord&) {
+    if (!root.empty()) moved.emplace_back(key);
+  });
+  for (const auto& key : moved) {
+    own_.put(key, get(key)->value);
+    erase(key);
+  }
+  if (auto safe_point = value(kPublishedTxnSafePointKey); safe_point && !root.empty()) {
+    own_.put(Keys(id).txn_safe_point(), *safe_point);
+  }
+  ++revision_;
 }
 
 std::pair<MetaStore::Records::const_iterator, MetaStore::Records::const_iterator> MetaStore::bounds(
@@ -279,6 +364,7 @@ Status MetaStore::plan(const etcd::TxnRequest& txn, Path& path) const {
     Status status;
     if (op.has_request_range()) {
       status = check_revision(op.request_range().revision(), revision_);
+      if (status.ok()) status = check_answer(op.request_range());
     } else if (op.has_request_put()) {
       const auto& put = op.request_put();
       if (put.lease() != 0 && !leases_.contains(put.lease())) status = no_lease();
@@ -335,8 +421,15 @@ void MetaStore::apply_put(const etcd::PutRequest& put, int64_t at, etcd::PutResp
   after.version = before ? before->version + 1 : 1;
   if (before) detach(put.key(), before->lease);
   attach(put.key(), after.lease);
-  records_[put.key()] = after;
+  store(put.key(), after);
   changes_.push_back({put.key(), std::move(before), std::move(after)});
+}
+
+void MetaStore::store(const Bytes& key, MetaRecord record) {
+  auto [it, is_new] = records_.try_emplace(key);
+  if (is_new) bytes_ += key.size() + kRecordOverhead;
+  bytes_ += record.value.size() - it->second.value.size();
+  it->second = std::move(record);
 }
 
 int64_t MetaStore::apply_delete(const etcd::DeleteRangeRequest& del, etcd::DeleteRangeResponse& response) {
@@ -355,6 +448,7 @@ void MetaStore::erase(const Bytes& key) {
   auto found = records_.find(key);
   CHECK(found != records_.end(), "erasing what is not there");
   detach(key, found->second.lease);
+  bytes_ -= key.size() + found->second.value.size() + kRecordOverhead;
   changes_.push_back({key, std::move(found->second), std::nullopt});
   records_.erase(found);
 }
@@ -373,9 +467,28 @@ void MetaStore::detach(const Bytes& key, int64_t lease) {
 api::Reply<etcd::RangeResponse> MetaStore::range(const etcd::RangeRequest& request) const {
   if (request.key().empty()) return Err(no_key());
   if (auto status = check_revision(request.revision(), revision_); !status.ok()) return Err(std::move(status));
+  if (auto status = check_answer(request); !status.ok()) return Err(std::move(status));
   auto response = read(request);
   response.mutable_header()->set_revision(revision_);
   return response;
+}
+
+Status MetaStore::check_answer(const etcd::RangeRequest& request) const {
+  if (request.count_only()) return {};
+  auto [first, last] = bounds(request.key(), request.range_end());
+  uint64_t bytes = 0;
+  // Sorted, any of the keys may be among those that are wanted; in the order of keys it is the first ones.
+  const bool by_key =
+      request.sort_order() != etcd::RangeRequest::DESCEND && request.sort_target() == etcd::RangeRequest::KEY;
+  int64_t left = by_key && request.limit() > 0 ? request.limit() : INT64_MAX;
+  for (; first != last && left > 0; ++first) {
+    bytes += first->first.size() + kRecordOverhead + (request.keys_only() ? 0 : first->second.value.size());
+    if (bytes > kAnswerBytesMax) {
+      return {Code::kResourceExhausted, "etcdserver: the answer is too large, ask for less"};
+    }
+    if (passes_filters(request, first->second)) --left;
+  }
+  return {};
 }
 
 etcd::RangeResponse MetaStore::read(const etcd::RangeRequest& request) const {
@@ -384,7 +497,10 @@ etcd::RangeResponse MetaStore::read(const etcd::RangeRequest& request) const {
   response.set_count(static_cast<int64_t>(std::distance(first, last)));
   if (request.count_only()) return response;
   std::vector<Row> rows;
-  for (; first != last; ++first) {
+  const bool by_key =
+      request.sort_order() != etcd::RangeRequest::DESCEND && request.sort_target() == etcd::RangeRequest::KEY;
+  const size_t wanted = by_key && request.limit() > 0 ? static_cast<size_t>(request.limit()) + 1 : SIZE_MAX;
+  for (; first != last && rows.size() < wanted; ++first) {
     if (passes_filters(request, first->second)) rows.emplace_back(&first->first, &first->second);
   }
   sort_rows(request, rows);
@@ -418,6 +534,7 @@ void MetaStore::scan_prefix(ByteView prefix, const std::function<void(ByteView, 
 }
 
 Bytes MetaStore::image_key(ByteView key) { return Bytes(1, kKeyPrefix).append(key); }
+Bytes MetaStore::image_own_key(ByteView key) { return Bytes(1, kOwnPrefix).append(key); }
 Bytes MetaStore::image_lease_key(int64_t id) {
   Bytes out(1, kLeasePrefix);
   codec::put_i64_be(out, id);
@@ -450,6 +567,7 @@ Bytes MetaStore::image_revision_value() const {
 void MetaStore::write_image(const PutPair& put) const {
   for (const auto& [key, record] : records_) put(image_key(key), image_value(record));
   for (const auto& [id, lease] : leases_) put(image_lease_key(id), image_lease_value(lease));
+  own_.scan_prefix("", [&](ByteView key, ByteView value) { put(image_own_key(key), value); });
   put(image_revision_key(), image_revision_value());
 }
 
@@ -461,6 +579,10 @@ bool MetaStore::load_pair(ByteView key, ByteView value) {
     int64_t id = 0;
     return codec::get_i64_be(key, id) && codec::get_var_i64(value, leases_[id].ttl_seconds);
   }
+  if (prefix == kOwnPrefix) {
+    own_.put(key, value);
+    return true;
+  }
   if (prefix != kKeyPrefix) return false;
   MetaRecord record;
   if (!codec::get_var_i64(value, record.create_revision) || !codec::get_var_i64(value, record.mod_revision) ||
@@ -469,41 +591,17 @@ bool MetaStore::load_pair(ByteView key, ByteView value) {
   }
   record.value = Bytes(value);
   if (record.lease != 0) leases_[record.lease].keys.insert(Bytes(key));
-  records_[Bytes(key)] = std::move(record);
+  store(Bytes(key), std::move(record));
   return true;
 }
 
-MetaTxn& MetaTxn::if_absent(ByteView key) {
-  auto& compare = *request_.add_compare();
-  compare.set_target(etcd::Compare::CREATE);
-  compare.set_result(etcd::Compare::EQUAL);
-  compare.set_key(Bytes(key));
-  compare.set_create_revision(0);
-  return *this;
-}
-MetaTxn& MetaTxn::if_value(ByteView key, ByteView value) {
-  auto& compare = *request_.add_compare();
-  compare.set_target(etcd::Compare::VALUE);
-  compare.set_result(etcd::Compare::EQUAL);
-  compare.set_key(Bytes(key));
-  compare.set_value(Bytes(value));
-  return *this;
-}
-MetaTxn& MetaTxn::put(ByteView key, ByteView value) {
-  auto& op = *request_.add_success()->mutable_request_put();
-  op.set_key(Bytes(key));
-  op.set_value(Bytes(value));
-  return *this;
-}
-MetaTxn& MetaTxn::del(ByteView key) {
-  request_.add_success()->mutable_request_delete_range()->set_key(Bytes(key));
-  return *this;
-}
-
-MetaTxn& MetaTxn::append(const MetaTxn& other) {
-  CHECK(other.request_.compare().empty(), "{} guards would be lost", other.request_.compare_size());
-  request_.mutable_success()->MergeFrom(other.request_.success());
-  return *this;
+Result<void, std::string> MetaStore::finish_load() {
+  take_changed_own();  // they are on disk
+  for (const auto& [id, lease] : leases_) {
+    // Keys name their lease, and every lease has a record with its time to live.
+    if (lease.ttl_seconds <= 0) return Err(fmt::format("damaged record of lease {}", id));
+  }
+  return {};
 }
 
 }  // namespace cairn::pd

@@ -1,10 +1,11 @@
-// MetaStore: the state machine that PD's group replicates: keys with revisions, transactions and leases, with the
-// semantics of etcd v3. Pure: commands come in committed order, answers and changes go out. Only the newest version of
+// MetaStore: the state machine that PD's group replicates. Pure: commands come in committed order, answers and changes
+// go out. It holds two key spaces that share nothing but the log: PD's own records (own_records.h), and the keys of the
+// etcd API with revisions, transactions and leases, with the semantics of etcd v3. Of these only the newest version of
 // each key is kept, so reads of older revisions answer "compacted".
 //
-// Revisions: the store begins at 1; each command that changes at least one key adds one, and all its changes carry that
-// revision. Owned by MetaGroup, which feeds it and writes its changes to disk; others read through it.
-// Tests: meta_store_test.cc (against a naive model).
+// Revisions, of the etcd key space: the store begins at 1; each command that changes at least one key adds one, and all
+// its changes carry that revision. Owned by MetaGroup, which feeds it and writes its changes to disk; others read
+// through it. Tests: meta_store_test.cc (against a naive model).
 #pragma once
 
 #include <functional>
@@ -16,7 +17,9 @@
 
 #include "api/status.h"
 #include "base/bytes.h"
+#include "base/result.h"
 #include "etcd/rpc.pb.h"
+#include "pd/own_records.h"
 
 namespace cairn::pd {
 
@@ -40,21 +43,35 @@ struct MetaChange {
 // What a command answers.
 struct CommandResult {
   api::Status status;
-  etcdserverpb::TxnResponse txn;  // of a transaction
+  etcdserverpb::TxnResponse txn;  // of a transaction; of one on PD's own records only whether it succeeded
 };
 
 class MetaStore {
  public:
+  // What a key or lease costs beyond its bytes.
+  static constexpr uint64_t kRecordOverhead = 256;
+  // The most that the answer of a read may hold: it is built in one go while others wait.
+  static constexpr uint64_t kAnswerBytesMax = uint64_t{32} << 20;
+
   // Commands as they stand in the log.
   static Bytes encode_txn(const etcdserverpb::TxnRequest& request);
   static Bytes encode_compact(int64_t revision);
   static Bytes encode_lease_grant(int64_t id, int64_t ttl_seconds);
   static Bytes encode_lease_revoke(int64_t id);
+  static Bytes encode_own(const MetaTxn& txn);
+  // Before PD's records had a key space of their own they stood among the keys of the etcd API, under "/pd/". This
+  // command moves them, and does nothing where they have moved.
+  static Bytes encode_adopt();
 
-  // Applies one command. Refused commands change nothing. An unreadable command is our bug and is CHECKed.
-  CommandResult apply(ByteView command);
+  // Applies one command. Refused commands change nothing. An error: the command cannot be read, so this member cannot
+  // go on.
+  Result<CommandResult, std::string> apply(ByteView command);
 
-  // Reads at the present state.
+  const OwnRecords& own() const { return own_; }
+  // Whether the etcd key space holds PD's records of old, which encode_adopt() would move.
+  bool has_records_to_adopt() const;
+
+  // Reads of the etcd key space at the present state.
   api::Reply<etcdserverpb::RangeResponse> range(const etcdserverpb::RangeRequest& request) const;
   const MetaRecord* get(ByteView key) const;
   std::optional<Bytes> value(ByteView key) const;
@@ -63,6 +80,8 @@ class MetaStore {
   int64_t revision() const { return revision_; }
   int64_t compacted_revision() const { return compacted_; }
   size_t keys() const { return records_.size(); }
+  // What the keys of the etcd key space and their leases take, in memory as well as on disk.
+  uint64_t bytes() const { return bytes_ + leases_.size() * kRecordOverhead; }
 
   struct Lease {
     int64_t ttl_seconds = 0;
@@ -70,25 +89,35 @@ class MetaStore {
   };
   const std::map<int64_t, Lease>& leases() const { return leases_; }
 
-  // Changes of keys since the last call, in order; and leases that were granted or revoked.
+  // What changed since the last call: keys of the etcd key space, in order; leases that were granted or revoked; PD's
+  // own records.
   std::vector<MetaChange> take_changes() { return std::exchange(changes_, {}); }
   std::set<int64_t> take_changed_leases() { return std::exchange(changed_leases_, {}); }
+  std::set<Bytes> take_changed_own() { return own_.take_changed(); }
 
   // The image on disk and in snapshots: pairs under one-byte prefixes. write_image() calls `put` for every pair;
-  // load_pair() takes them back, in any order, into an empty store.
+  // load_pair() takes them back, in any order, into an empty store, and finish_load() says what is wrong with them.
   using PutPair = std::function<void(ByteView key, ByteView value)>;
   void write_image(const PutPair& put) const;
   bool load_pair(ByteView key, ByteView value);
+  Result<void, std::string> finish_load();
   // The pairs that one change of a key or lease needs: key, and value or nothing if it goes.
   static Bytes image_key(ByteView key);
   static Bytes image_value(const MetaRecord& record);
   static Bytes image_lease_key(int64_t id);
   static Bytes image_lease_value(const Lease& lease);
+  static Bytes image_own_key(ByteView key);
   static Bytes image_revision_key();
   Bytes image_revision_value() const;
 
  private:
   using Records = std::map<Bytes, MetaRecord, std::less<>>;
+  CommandResult apply_etcd_txn(const etcdserverpb::TxnRequest& txn);
+  CommandResult apply_own_txn(const MetaTxn& txn);
+  CommandResult compact(int64_t revision);
+  CommandResult grant_lease(int64_t id, int64_t ttl);
+  CommandResult revoke_lease(int64_t id);
+  void adopt();
   std::pair<Records::const_iterator, Records::const_iterator> bounds(ByteView key, ByteView range_end) const;
   bool holds(const etcdserverpb::Compare& compare) const;
   // Whether each transaction, nested ones in the order of visiting them, takes its success branch: judged as a whole
@@ -100,33 +129,21 @@ class MetaStore {
   void apply_put(const etcdserverpb::PutRequest& put, int64_t at, etcdserverpb::PutResponse& response);
   int64_t apply_delete(const etcdserverpb::DeleteRangeRequest& del, etcdserverpb::DeleteRangeResponse& response);
   etcdserverpb::RangeResponse read(const etcdserverpb::RangeRequest& request) const;
+  // Why the answer would be too large; fine if it would not.
+  api::Status check_answer(const etcdserverpb::RangeRequest& request) const;
+  void store(const Bytes& key, MetaRecord record);
   void erase(const Bytes& key);
   void attach(const Bytes& key, int64_t lease);
   void detach(const Bytes& key, int64_t lease);
 
+  OwnRecords own_;
   Records records_;
   std::map<int64_t, Lease> leases_;
   int64_t revision_ = 1;
   int64_t compacted_ = 0;
+  uint64_t bytes_ = 0;  // of records_
   std::vector<MetaChange> changes_;
   std::set<int64_t> changed_leases_;
-};
-
-// A transaction on one key or several, for PD's own records: put these if the guards hold.
-class MetaTxn {
- public:
-  // Only if the key does not exist.
-  MetaTxn& if_absent(ByteView key);
-  // Only if the key has exactly this value.
-  MetaTxn& if_value(ByteView key, ByteView value);
-  MetaTxn& put(ByteView key, ByteView value);
-  MetaTxn& del(ByteView key);
-  // The other's puts and deletes after these; it has no guards.
-  MetaTxn& append(const MetaTxn& other);
-  const etcdserverpb::TxnRequest& request() const { return request_; }
-
- private:
-  etcdserverpb::TxnRequest request_;
 };
 
 // The API's form of a record.

@@ -9,7 +9,14 @@ namespace {
 
 namespace etcd = etcdserverpb;
 
-CommandResult run(MetaStore& store, const etcd::TxnRequest& txn) { return store.apply(MetaStore::encode_txn(txn)); }
+CommandResult execute(MetaStore& store, const Bytes& command) {
+  auto result = store.apply(command);
+  EXPECT_TRUE(result.ok()) << (result.ok() ? "" : result.error());
+  return result.ok() ? std::move(*result) : CommandResult();
+}
+
+CommandResult run(MetaStore& store, const etcd::TxnRequest& txn) { return execute(store, MetaStore::encode_txn(txn)); }
+CommandResult run(MetaStore& store, const MetaTxn& txn) { return execute(store, MetaStore::encode_own(txn)); }
 
 CommandResult put(MetaStore& store, const Bytes& key, const Bytes& value, int64_t lease = 0) {
   etcd::TxnRequest txn;
@@ -37,26 +44,92 @@ TEST(MetaStore, RevisionsAndVersionsCountAsInEtcd) {
 
 TEST(MetaStore, AnElectionTakesTheKeyOnce) {
   MetaStore store;
-  MetaTxn campaign;
-  campaign.if_absent("/leader").put("/leader", "me");
-  EXPECT_TRUE(run(store, campaign.request()).txn.succeeded());
-  EXPECT_FALSE(run(store, campaign.request()).txn.succeeded());
+  etcd::TxnRequest campaign;
+  auto& compare = *campaign.add_compare();
+  compare.set_key("/leader");
+  compare.set_target(etcd::Compare::CREATE);
+  campaign.add_success()->mutable_request_put()->set_key("/leader");
+  EXPECT_TRUE(run(store, campaign).txn.succeeded());
+  EXPECT_FALSE(run(store, campaign).txn.succeeded());
   EXPECT_EQ(store.revision(), 2);
 }
 
 TEST(MetaStore, AnAbsentKeyHasNoValueToCompareWith) {
   MetaStore store;
-  MetaTxn txn;
-  txn.if_value("k", "").put("k", "v");
-  EXPECT_FALSE(run(store, txn.request()).txn.succeeded());
+  etcd::TxnRequest txn;
+  auto& compare = *txn.add_compare();
+  compare.set_key("k");
+  compare.set_target(etcd::Compare::VALUE);
+  txn.add_success()->mutable_request_put()->set_key("k");
+  EXPECT_FALSE(run(store, txn).txn.succeeded());
 }
 
 TEST(MetaStore, AKeyIsPutOnceInATransaction) {
   MetaStore store;
-  MetaTxn txn;
-  txn.put("k", "1").put("k", "2");
-  EXPECT_EQ(run(store, txn.request()).status.message, "etcdserver: duplicate key given in txn request");
+  etcd::TxnRequest txn;
+  txn.add_success()->mutable_request_put()->set_key("k");
+  txn.add_success()->mutable_request_put()->set_key("k");
+  EXPECT_EQ(run(store, txn).status.message, "etcdserver: duplicate key given in txn request");
   EXPECT_EQ(store.get("k"), nullptr);
+}
+
+TEST(MetaStore, NothingOfTheEtcdApiTouchesPdsOwnRecords) {
+  MetaStore store;
+  run(store, MetaTxn().put("/pd/a", "own"));
+  EXPECT_EQ(store.revision(), 1) << "they are no keys of etcd's";
+  EXPECT_EQ(store.get("/pd/a"), nullptr);
+  put(store, "/pd/a", "garbage");
+  EXPECT_EQ(store.own().value("/pd/a"), "own");
+  etcd::TxnRequest all;
+  auto& del = *all.add_success()->mutable_request_delete_range();
+  del.set_key(Bytes(1, '\0'));
+  del.set_range_end(Bytes(1, '\0'));
+  EXPECT_EQ(run(store, all).txn.responses(0).response_delete_range().deleted(), 1);
+  EXPECT_EQ(store.own().value("/pd/a"), "own");
+}
+
+TEST(MetaStore, PdsTransactionsHappenWholeOrNotAtAll) {
+  MetaStore store;
+  EXPECT_TRUE(run(store, MetaTxn().if_absent("a").put("a", "1").put("b", "1")).txn.succeeded());
+  EXPECT_FALSE(run(store, MetaTxn().if_absent("a").put("a", "2")).txn.succeeded());
+  EXPECT_FALSE(run(store, MetaTxn().if_value("a", "1").if_value("b", "2").del("a")).txn.succeeded());
+  EXPECT_FALSE(run(store, MetaTxn().if_value("c", "").put("c", "1")).txn.succeeded()) << "absent is not empty";
+  EXPECT_TRUE(run(store, MetaTxn().if_value("a", "1").del("a").publish("/seen", "x")).txn.succeeded());
+  EXPECT_FALSE(store.own().value("a"));
+  EXPECT_EQ(store.own().value("b"), "1");
+  EXPECT_EQ(store.value("/seen"), "x");
+  EXPECT_EQ(store.revision(), 2);
+}
+
+TEST(MetaStore, RecordsOfOldMoveOutOfTheEtcdKeySpaceOnce) {
+  MetaStore store;
+  const Bytes id("\0\0\0\0\0\0\0\7", 8);
+  put(store, "/pd/cluster_id", id);
+  put(store, "/pd/7/alloc_id", "x");
+  put(store, "/pd/8/alloc_id", "of another cluster");
+  put(store, "/tidb/store/gcworker/saved_safe_point", "99");
+  ASSERT_TRUE(store.has_records_to_adopt());
+  execute(store, MetaStore::encode_adopt());
+  EXPECT_EQ(store.own().value("/pd/cluster_id"), id);
+  EXPECT_EQ(store.own().value("/pd/7/alloc_id"), "x");
+  EXPECT_EQ(store.own().value("/pd/7/gc/txn_safe_point"), "99");
+  EXPECT_EQ(store.own().size(), 3u);
+  EXPECT_EQ(store.get("/pd/7/alloc_id"), nullptr);
+  EXPECT_NE(store.get("/pd/8/alloc_id"), nullptr);
+  EXPECT_NE(store.get("/tidb/store/gcworker/saved_safe_point"), nullptr);
+  put(store, "/pd/cluster_id", "garbage");
+  put(store, "/pd/7/alloc_id", "garbage");
+  EXPECT_FALSE(store.has_records_to_adopt());
+  execute(store, MetaStore::encode_adopt());
+  EXPECT_EQ(store.own().value("/pd/7/alloc_id"), "x");
+}
+
+TEST(MetaStore, ADamagedCommandIsAnErrorAndNoCrash) {
+  MetaStore store;
+  for (const Bytes& command : {Bytes(), Bytes("\0", 1), Bytes("\1\xff\xff"), Bytes("\2"), Bytes("\3\1"), Bytes("\4"),
+                               Bytes("\5"), Bytes("\5\1"), Bytes("\5\0\7", 3), Bytes("\7")}) {
+    EXPECT_FALSE(store.apply(command).ok()) << to_hex(command);
+  }
 }
 
 TEST(MetaStore, ARefusedTransactionChangesNothing) {
@@ -75,16 +148,16 @@ TEST(MetaStore, ARefusedTransactionChangesNothing) {
 
 TEST(MetaStore, RevokingALeaseDeletesItsKeysInOneRevision) {
   MetaStore store;
-  ASSERT_TRUE(store.apply(MetaStore::encode_lease_grant(7, 60)).status.ok());
-  EXPECT_FALSE(store.apply(MetaStore::encode_lease_grant(7, 60)).status.ok());
+  ASSERT_TRUE(execute(store, MetaStore::encode_lease_grant(7, 60)).status.ok());
+  EXPECT_FALSE(execute(store, MetaStore::encode_lease_grant(7, 60)).status.ok());
   put(store, "a", "1", 7);
   put(store, "b", "1", 7);
   put(store, "c", "1", 7);
   put(store, "c", "2", 0);  // detached
-  ASSERT_TRUE(store.apply(MetaStore::encode_lease_revoke(7)).status.ok());
+  ASSERT_TRUE(execute(store, MetaStore::encode_lease_revoke(7)).status.ok());
   EXPECT_EQ(store.keys(), 1);
   EXPECT_EQ(store.revision(), 6);
-  EXPECT_EQ(store.apply(MetaStore::encode_lease_revoke(7)).status.code, api::Code::kNotFound);
+  EXPECT_EQ(execute(store, MetaStore::encode_lease_revoke(7)).status.code, api::Code::kNotFound);
 }
 
 TEST(MetaStore, RangesLimitSortAndCount) {
@@ -108,11 +181,14 @@ TEST(MetaStore, RangesLimitSortAndCount) {
 
 TEST(MetaStore, ItsImageMakesTheSameStoreAgain) {
   MetaStore store;
-  store.apply(MetaStore::encode_lease_grant(7, 60));
+  execute(store, MetaStore::encode_lease_grant(7, 60));
   put(store, "a", "1", 7);
   put(store, "b", "");
+  run(store, MetaTxn().put("a", "own"));
   MetaStore copy;
   store.write_image([&](ByteView key, ByteView value) { ASSERT_TRUE(copy.load_pair(key, value)); });
+  EXPECT_TRUE(copy.finish_load().ok());
+  EXPECT_EQ(copy.own().value("a"), "own");
   EXPECT_EQ(copy.revision(), store.revision());
   EXPECT_EQ(*copy.get("a"), *store.get("a"));
   EXPECT_EQ(*copy.get("b"), *store.get("b"));

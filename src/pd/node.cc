@@ -58,6 +58,38 @@ class Node::Etcd final : public EtcdKv {
   std::shared_ptr<NodeCore> core_;
 };
 
+class Node::MetaStorageService final : public MetaStorage {
+ public:
+  MetaStorageService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
+      : executor_(std::move(executor)), core_(std::move(core)) {}
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                \
+  void meta_##method(api::Call<Req, Resp> call) override {                  \
+    hand_over(executor_, core_, std::move(call), &NodeCore::meta_##method); \
+  }
+  CAIRN_META_STORAGE_UNARY(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::shared_ptr<NodeCore> core_;
+};
+
+class Node::AdminService final : public api::Admin {
+ public:
+  AdminService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
+      : executor_(std::move(executor)), core_(std::move(core)) {}
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp) \
+  void method(api::Call<Req, Resp> call) override { hand_over(executor_, core_, std::move(call), &NodeCore::method); }
+  CAIRN_ADMIN_UNARY(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::shared_ptr<NodeCore> core_;
+};
+
 class Node::KeyspaceService final : public api::Keyspaces {
  public:
   KeyspaceService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
@@ -77,6 +109,8 @@ Node::Node(Options options, Dependencies dependencies)
     : executor_(dependencies.executor ? dependencies.executor : dependencies.executors.make("pd")),
       core_(std::make_shared<NodeCore>(std::move(options), std::move(dependencies), executor_)),
       etcd_(std::make_unique<Etcd>(executor_, core_)),
+      meta_storage_(std::make_unique<MetaStorageService>(executor_, core_)),
+      admin_(std::make_unique<AdminService>(executor_, core_)),
       keyspaces_(std::make_unique<KeyspaceService>(executor_, core_)) {}
 
 Node::~Node() = default;
@@ -89,15 +123,15 @@ void Node::stop(std::function<void()> on_done) {
   executor_->post([core = core_, on_done = std::move(on_done)] { core->stop(on_done); });
 }
 
-void Node::remove_store(StoreId store, std::function<void(api::Status)> done) {
-  executor_->post([core = core_, store, done = std::move(done)] { core->remove_store(store, done); });
-}
-
 void Node::ask_gc_turn(std::function<void(api::GcTurn)> done) {
   executor_->post([core = core_, done = std::move(done)]() mutable { core->ask_gc_turn(std::move(done)); });
 }
 
 EtcdKv& Node::etcd() { return *etcd_; }
+
+MetaStorage& Node::meta_storage() { return *meta_storage_; }
+
+api::Admin& Node::admin() { return *admin_; }
 
 api::Keyspaces& Node::keyspaces() { return *keyspaces_; }
 

@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "api/admin.h"
 #include "api/gc_turn.h"
 #include "api/keyspace.h"
 #include "api/pd.h"
@@ -25,6 +26,7 @@
 #include "engine/raft_log_engine.h"
 #include "pd/config.h"
 #include "pd/etcd.h"
+#include "pd/meta_storage.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
 
@@ -68,10 +70,6 @@ class Node : public api::Pd {
   // write has ended. Only then may the node be destroyed.
   void stop(std::function<void()> on_done);
 
-  // Begins to empty a store, so that it can leave the cluster. `done` runs on "pd" with FAILED_PRECONDITION if too few
-  // stores would be left.
-  void remove_store(StoreId store, std::function<void(api::Status)> done);
-
   // Whether it is for this node to collect garbage now; `done` runs on "pd". AdvanceTxnSafePoint and AdvanceGCSafePoint
   // with the member's id as header.sender_id are the collector's own and are refused while another owns the garbage;
   // such calls of others make them the owner.
@@ -79,6 +77,10 @@ class Node : public api::Pd {
 
   // The etcd v3 API over the same store.
   EtcdKv& etcd();
+  // meta_storagepb.MetaStorage, likewise.
+  MetaStorage& meta_storage();
+  // cairnpb.Admin.
+  api::Admin& admin();
   // keyspacepb.Keyspace.
   api::Keyspaces& keyspaces();
   // A Raft message from another member.
@@ -92,10 +94,14 @@ class Node : public api::Pd {
 
  private:
   class Etcd;
+  class MetaStorageService;
+  class AdminService;
   class KeyspaceService;
   std::shared_ptr<runtime::Executor> executor_;
   std::shared_ptr<NodeCore> core_;
   std::unique_ptr<Etcd> etcd_;
+  std::unique_ptr<MetaStorageService> meta_storage_;
+  std::unique_ptr<AdminService> admin_;
   std::unique_ptr<KeyspaceService> keyspaces_;
 };
 

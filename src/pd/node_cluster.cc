@@ -1,4 +1,4 @@
-// Members, bootstrap, the cluster's record, stores.
+// Members, bootstrap, the cluster's record.
 #include "base/codec.h"
 #include "base/log.h"
 #include "pd/node_core.h"
@@ -34,7 +34,7 @@ void NodeCore::get_members(api::Call<pdpb::GetMembersRequest, pdpb::GetMembersRe
   // Any member answers, as soon as it knows the cluster's id and who leads.
   const uint64_t leader = serving_ ? options_.member_id : group_.leader();
   if (cluster_id_ == 0) {
-    if (auto value = group_.store().value(kClusterIdKey)) {
+    if (auto value = group_.store().own().value(kClusterIdKey)) {
       ByteView in = *value;
       uint64_t id = 0;
       if (codec::get_u64_be(in, id)) cluster_id_ = id;
@@ -152,151 +152,6 @@ runtime::Task<void> NodeCore::serve_put_cluster_config(
       if (leadership == leadership_) cluster_ = std::move(wanted);
       finish(std::move(call));
     }
-  }
-  cluster_lane_.release();
-}
-
-void NodeCore::get_store(api::Call<pdpb::GetStoreRequest, pdpb::GetStoreResponse> call) {
-  if (!admit_bootstrapped(call)) return;
-  const StoreId id(call.request().store_id());
-  const auto* store = stores_.get(id);
-  if (store == nullptr) return refuse(std::move(call), Stores::no_such_store(id.value));
-  *call.response().mutable_store() = store->meta;
-  *call.response().mutable_stats() = store->stats;
-  finish(std::move(call));
-}
-
-void NodeCore::get_all_stores(api::Call<pdpb::GetAllStoresRequest, pdpb::GetAllStoresResponse> call) {
-  if (!admit_bootstrapped(call)) return;
-  for (const auto& [id, store] : stores_.all()) {
-    if (call.request().exclude_tombstone_stores() && store.is_tombstone()) continue;
-    *call.response().add_stores() = store.meta;
-  }
-  finish(std::move(call));
-}
-
-runtime::Task<api::Status> NodeCore::save_store(metapb::Store record) {
-  const uint64_t leadership = leadership_;
-  const auto version = stores_.version_with(record);
-  MetaTxn txn;
-  txn.put(keys_.store(record.id()), record.SerializeAsString());
-  if (version != stores_.cluster_version()) txn.put(keys_.cluster_version(), version.to_string());
-  auto result = co_await commit(std::move(txn));
-  if (result.status.ok() && leadership != leadership_) co_return MetaGroup::not_leader();
-  if (result.status.ok()) {
-    const auto* known = stores_.get(StoreId(record.id()));
-    if (known != nullptr) record.set_last_heartbeat(known->meta.last_heartbeat());  // may have come meanwhile
-    stores_.set(std::move(record), dependencies_.clock.now());
-    stores_.set_cluster_version(version);
-  }
-  co_return result.status;
-}
-
-void NodeCore::put_store(api::Call<pdpb::PutStoreRequest, pdpb::PutStoreResponse> call) {
-  if (admit_bootstrapped(call)) spawn(serve_put_store(std::move(call)));
-}
-
-runtime::Task<void> NodeCore::serve_put_store(api::Call<pdpb::PutStoreRequest, pdpb::PutStoreResponse> call) {
-  co_await cluster_lane_.acquire();
-  if (!serving_) {
-    call.finish(MetaGroup::not_leader());
-  } else if (auto record = stores_.put(call.request().store()); !record.ok()) {
-    refuse(std::move(call), std::move(record).error());
-  } else {
-    auto status = co_await save_store(*record);
-    if (status.ok()) {
-      // It speaks now, so it is not silent.
-      if (auto* store = stores_.find(StoreId(record->id()))) store->last_heartbeat = dependencies_.clock.now();
-      LOG_INFO("store {} at {} is registered, version {}", record->id(), record->address(), record->version());
-      finish(std::move(call));
-      patrol();  // it may take replicas at once
-    } else {
-      call.finish(std::move(status));
-    }
-  }
-  cluster_lane_.release();
-}
-
-void NodeCore::store_heartbeat(api::Call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse> call) {
-  if (!admit_bootstrapped(call)) return;
-  const auto& stats = call.request().stats();
-  auto taken = stores_.heartbeat(stats, dependencies_.clock.now(), dependencies_.clock.wall_now());
-  if (!taken.ok()) return refuse(std::move(call), std::move(taken).error());
-  call.response().set_cluster_version(stores_.cluster_version().to_string());
-  call.response().set_state(stores_.get(StoreId(stats.store_id()))->meta.node_state());
-  finish(std::move(call));
-}
-
-void NodeCore::report_min_resolved_ts(
-    api::Call<pdpb::ReportMinResolvedTsRequest, pdpb::ReportMinResolvedTsResponse> call) {
-  if (!admit_bootstrapped(call)) return;
-  const StoreId id(call.request().store_id());
-  auto* store = stores_.find(id);
-  if (store == nullptr) return refuse(std::move(call), Stores::no_such_store(id.value));
-  store->min_resolved_ts = call.request().min_resolved_ts();
-  finish(std::move(call));
-}
-
-void NodeCore::remove_store(StoreId store, std::function<void(api::Status)> done) {
-  if (!serving_ || stopping_ || !spawn(serve_remove_store(store, done))) done(MetaGroup::not_leader());
-}
-
-runtime::Task<void> NodeCore::serve_remove_store(StoreId store, std::function<void(api::Status)> done) {
-  co_await cluster_lane_.acquire();
-  auto record = stores_.remove(store);
-  api::Status status;
-  if (!record.ok()) {
-    status = {api::Code::kFailedPrecondition, record.error()};
-  } else {
-    status = co_await save_store(*record);
-  }
-  cluster_lane_.release();
-  done(std::move(status));
-}
-
-void NodeCore::advance_store_states() {
-  // Whether a store is empty can only be told when every region is known, as after a restart none is.
-  const bool complete = [&] {
-    Bytes at;
-    for (const auto& region : regions_.scan({}, {}, 0)) {
-      if (region->meta.start_key() != at || region->leader.id() == 0) return false;
-      at = region->meta.end_key();
-    }
-    return at.empty() && regions_.size() > 0;
-  }();
-  uint64_t serving = 0;
-  uint64_t peers = 0;
-  for (const auto& [id, store] : stores_.all()) {
-    if (store.meta.node_state() != metapb::Serving) continue;
-    ++serving;
-    peers += regions_.count(id).peers;
-  }
-  for (const auto& [id, store] : stores_.all()) {
-    const auto held = regions_.count(id).peers;
-    if (complete && store.meta.node_state() == metapb::Removing && held == 0) {
-      spawn(advance_store_state(id, metapb::Removed));
-      return;  // one at a time: the lane would pile up otherwise
-    }
-    // It has four fifths of its share: it counts as one of the others now.
-    if (complete && store.meta.node_state() == metapb::Preparing && held * (serving + 1) * 5 >= (peers + held) * 4) {
-      spawn(advance_store_state(id, metapb::Serving));
-      return;
-    }
-  }
-}
-
-runtime::Task<void> NodeCore::advance_store_state(StoreId store, metapb::NodeState to) {
-  co_await cluster_lane_.acquire();
-  const auto* known = stores_.get(store);
-  const bool wanted = known != nullptr && serving_ &&
-                      ((to == metapb::Removed && known->meta.node_state() == metapb::Removing) ||
-                       (to == metapb::Serving && known->meta.node_state() == metapb::Preparing));
-  if (wanted && (to == metapb::Serving || regions_.count(store).peers == 0)) {
-    metapb::Store record = known->meta;
-    record.set_node_state(to);
-    if (to == metapb::Removed) record.set_state(metapb::Tombstone);
-    const auto status = co_await save_store(std::move(record));
-    LOG_INFO("store {} goes to state {}: {}", store, metapb::NodeState_Name(to), status.ok() ? "done" : status.message);
   }
   cluster_lane_.release();
 }

@@ -2,6 +2,7 @@
 
 #include "base/codec.h"
 #include "base/log.h"
+#include "pd/record_check.h"
 
 namespace cairn::pd {
 namespace {
@@ -27,6 +28,7 @@ NodeCore::NodeCore(Options options, Dependencies dependencies, std::shared_ptr<r
       dependencies_(std::move(dependencies)),
       executor_(std::move(executor)),
       log_executor_(dependencies_.executors.make("pd-log")),
+      scan_executor_(dependencies_.executors.make("pd-scan")),
       random_(dependencies_.seed),
       group_(options_, world_of(dependencies_, *executor_, *log_executor_),
              {[this](bool leads) { on_leadership(leads); }, nullptr}),
@@ -35,7 +37,8 @@ NodeCore::NodeCore(Options options, Dependencies dependencies, std::shared_ptr<r
       tso_(to_ms(options_.tso_save_interval)),
       ids_lane_(*executor_, 1),
       cluster_lane_(*executor_, 1),
-      gc_lane_(*executor_, 1) {}
+      gc_lane_(*executor_, 1),
+      scan_lane_(*executor_, 1) {}
 
 void NodeCore::start(std::function<void(api::Status)> on_ready) {
   CHECK(!started_, "a node is started once");
@@ -93,6 +96,10 @@ void NodeCore::on_leadership(bool leads) {
 runtime::Task<void> NodeCore::begin_leadership(uint64_t leadership) {
   if (!co_await choose_cluster_id(leadership)) co_return;
   keys_ = Keys(cluster_id_);
+  if (auto checked = check_records(group_.store().own(), keys_); !checked.ok()) {
+    fail_start({api::Code::kDataLoss, checked.error()});
+    co_return;
+  }
   load_cluster();
   if (cluster_) {
     // A cluster that was made before, with fewer keyspaces.
@@ -100,14 +107,23 @@ runtime::Task<void> NodeCore::begin_leadership(uint64_t leadership) {
     if (leadership != leadership_ || stopping_) co_return;
     if (!reason.empty()) LOG_ERROR("not all keyspaces could be made: {}", reason);
   }
-  tso_.reset(wall_ms(), (number_of(group_.store().value(keys_.timestamp())) + 999'999) / 1'000'000);
-  ids_.reset(number_of(group_.store().value(keys_.alloc_id())));
+  tso_.reset(wall_ms(), (number_of(group_.store().own().value(keys_.timestamp())) + 999'999) / 1'000'000);
+  ids_.reset(number_of(group_.store().own().value(keys_.alloc_id())));
   save_tso_bound();  // serving begins when it is saved
 }
 
+void NodeCore::fail_start(api::Status status) {
+  const auto message = status.message;
+  ready(std::move(status));
+  if (dependencies_.on_fatal) dependencies_.on_fatal(message);
+}
+
 runtime::Task<bool> NodeCore::choose_cluster_id(uint64_t leadership) {
-  auto known = group_.store().value(kClusterIdKey);
-  if (!known) {
+  const auto& own = group_.store().own();
+  if (group_.store().has_records_to_adopt()) {
+    LOG_INFO("PD's records move out of the etcd key space");
+    co_await run(MetaStore::encode_adopt());
+  } else if (!own.value(kClusterIdKey)) {
     uint64_t chosen = options_.cluster_id;
     if (chosen == 0) chosen = (dependencies_.clock.wall_now().seconds() << 32) + (random_.next() >> 32) + 1;
     Bytes value;
@@ -115,14 +131,17 @@ runtime::Task<bool> NodeCore::choose_cluster_id(uint64_t leadership) {
     MetaTxn txn;
     txn.if_absent(kClusterIdKey).put(kClusterIdKey, value);
     co_await commit(std::move(txn));
-    known = group_.store().value(kClusterIdKey);
   }
+  const auto known = own.value(kClusterIdKey);
   if (leadership != leadership_ || stopping_ || !known) co_return false;
   cluster_id_ = number_of(known);
+  if (cluster_id_ == 0) {
+    fail_start({api::Code::kDataLoss, damaged_record(kClusterIdKey)});
+    co_return false;
+  }
   if (options_.cluster_id != 0 && options_.cluster_id != cluster_id_) {
-    const auto what = fmt::format("cluster id is {}, not {} as asked for", cluster_id_, options_.cluster_id);
-    ready({api::Code::kFailedPrecondition, what});
-    if (dependencies_.on_fatal) dependencies_.on_fatal(what);
+    fail_start({api::Code::kFailedPrecondition,
+                fmt::format("cluster id is {}, not {} as asked for", cluster_id_, options_.cluster_id)});
     co_return false;
   }
   co_return true;
@@ -130,22 +149,21 @@ runtime::Task<bool> NodeCore::choose_cluster_id(uint64_t leadership) {
 
 void NodeCore::load_cluster() {
   const auto now = dependencies_.clock.now();
+  const auto wall = dependencies_.clock.wall_now();
+  const auto& own = group_.store().own();
   cluster_.reset();
   stores_.clear();
   regions_.clear();
   operators_.clear();
   patrol_at_.reset();
-  if (auto value = group_.store().value(keys_.cluster())) {
-    cluster_.emplace();
-    CHECK(cluster_->ParseFromString(*value), "the cluster's record");
-  }
-  group_.store().scan_prefix(keys_.store_prefix(), [&](ByteView key, const MetaRecord& record) {
+  // check_records() has read all of these.
+  if (auto value = own.value(keys_.cluster())) cluster_.emplace().ParseFromString(*value);
+  own.scan_prefix(keys_.store_prefix(), [&](ByteView, ByteView value) {
     metapb::Store store;
-    CHECK(store.ParseFromString(record.value), "the record of a store at {}", key);
-    stores_.set(std::move(store), now);
+    if (store.ParseFromArray(value.data(), static_cast<int>(value.size()))) stores_.load(std::move(store), now, wall);
   });
   stores_.set_cluster_version({});
-  if (auto value = group_.store().value(keys_.cluster_version())) {
+  if (auto value = own.value(keys_.cluster_version())) {
     if (auto version = Version::parse(*value)) stores_.set_cluster_version(*version);
   }
   lease_deadlines_.clear();
@@ -179,7 +197,7 @@ void NodeCore::arm_timer() {
 void NodeCore::on_timer() {
   if (on_ready_ && !serving_ && group_.leader() != 0 && group_.leader() != options_.member_id) ready({});
   if (!tso_.is_active()) return;
-  tso_.update(wall_ms());
+  tso_.update(wall_ms(), dependencies_.clock.now());
   save_tso_bound();
   if (!serving_ || !group_.is_leader()) return;
   const auto now = dependencies_.clock.now();
@@ -195,9 +213,11 @@ void NodeCore::on_timer() {
   }
 }
 
-runtime::Task<CommandResult> NodeCore::commit(MetaTxn txn) {
+runtime::Task<CommandResult> NodeCore::commit(MetaTxn txn) { return run(MetaStore::encode_own(txn)); }
+
+runtime::Task<CommandResult> NodeCore::run(Bytes command) {
   auto [promise, future] = runtime::one_shot<CommandResult>();
-  group_.propose(MetaStore::encode_txn(txn.request()),
+  group_.propose(std::move(command),
                  [p = std::move(promise)](CommandResult result) mutable { p.set(std::move(result)); });
   auto result = co_await future.wait(*executor_);
   if (!result) co_return CommandResult{MetaGroup::not_leader(), {}};

@@ -6,7 +6,7 @@
 // in a lane (a semaphore of one), so that a decision rests on what the one before it left.
 //
 // Files: node_core.cc (life, leadership, admission), node_tso.cc (timestamps and ids), node_cluster.cc (members,
-// bootstrap, stores), node_regions.cc (heartbeats, routing, splits), node_schedule.cc (operators), node_gc.cc,
+// bootstrap), node_stores.cc, node_regions.cc (heartbeats, routing, splits), node_schedule.cc (operators), node_gc.cc,
 // node_keyspace.cc, node_etcd.cc. Tests: node_test.cc.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "pd/etcd_limits.h"
 #include "pd/gc_owner.h"
 #include "pd/gc_state.h"
 #include "pd/id_allocator.h"
@@ -25,6 +26,7 @@
 #include "pd/node.h"
 #include "pd/node_metrics.h"
 #include "pd/operator_controller.h"
+#include "pd/region_scan.h"
 #include "pd/region_tree.h"
 #include "pd/stores.h"
 #include "pd/tso.h"
@@ -54,12 +56,16 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
 #define CAIRN_DECLARE(Rpc, method, Req, Resp) void method(api::Call<Req, Resp> call);
   CAIRN_KEYSPACE_UNARY(CAIRN_DECLARE)
 #undef CAIRN_DECLARE
+#define CAIRN_DECLARE(Rpc, method, Req, Resp) void method(api::Call<Req, Resp> call);
+  CAIRN_ADMIN_UNARY(CAIRN_DECLARE)
+#undef CAIRN_DECLARE
+#define CAIRN_DECLARE(Rpc, method, Req, Resp) void meta_##method(api::Call<Req, Resp> call);
+  CAIRN_META_STORAGE_UNARY(CAIRN_DECLARE)
+#undef CAIRN_DECLARE
 
   void open_stream(uint64_t stream, api::RegionHeartbeatSink sink);
   void region_heartbeat(uint64_t stream, pdpb::RegionHeartbeatRequest request);
   void close_stream(uint64_t stream);
-  // Empties a store, to take it out of the cluster.
-  void remove_store(StoreId store, std::function<void(api::Status)> done);
   // Whether it is for this node to collect garbage.
   void ask_gc_turn(std::function<void(api::GcTurn)> done);
 
@@ -76,8 +82,11 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   void ready(api::Status status);
   void arm_timer();
   void on_timer();
-  // Commits one transaction of PD's own records.
+  // The node cannot serve what the disk holds: tells who started it, and whoever ends the process.
+  void fail_start(api::Status status);
+  // Commits one transaction of PD's own records, or another command of the store.
   Task<CommandResult> commit(MetaTxn txn);
+  Task<CommandResult> run(Bytes command);
   // Runs `story` as a task of this node; false, and it is dropped, if the node stops. A task keeps the node alive:
   // where an executor is killed under it, both stay behind, untouched.
   bool spawn(Task<void> story);
@@ -113,6 +122,8 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   void save_tso_bound();
   void on_tso_bound_saved(uint64_t leadership, uint64_t bound_ms, CommandResult result);
   void drain_tso();
+  // Arranges that those who wait are looked at again.
+  void wait_for_tso();
   bool answer_tso(api::Call<pdpb::TsoRequest, pdpb::TsoResponse>& call);
   std::optional<uint64_t> allocate_ids(uint64_t count);
   Task<Result<uint64_t, api::Status>> take_ids(uint64_t count);
@@ -123,14 +134,27 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   Task<void> serve_put_store(api::Call<pdpb::PutStoreRequest, pdpb::PutStoreResponse> call);
   Task<void> serve_put_cluster_config(api::Call<pdpb::PutClusterConfigRequest, pdpb::PutClusterConfigResponse> call);
   Task<api::Status> save_store(metapb::Store record);
-  Task<void> serve_remove_store(StoreId store, std::function<void(api::Status)> done);
+  // Saves a store's record as `change` makes it of what is there now.
+  template <class Call, class Change>
+  Task<void> serve_store_change(Call call, Change change);
+  Task<void> serve_remove_tombstones(
+      api::Call<cairnpb::RemoveTombstonesRequest, cairnpb::RemoveTombstonesResponse> call);
+  Task<void> save_heartbeat(StoreId store);
   void advance_store_states();
   Task<void> advance_store_state(StoreId store, metapb::NodeState to);
   void fill_member(const MemberInfo& member, pdpb::Member& out) const;
 
   // --- regions (node_regions.cc)
   template <class Region>
-  void fill_region(const RegionInfo& region, Region& out) const;
+  static void fill_region(const RegionInfo& region, Region& out);
+  // Serves a scan: a small one at once, a large one in slices. `fill` puts one region into the response.
+  template <class Call, class Fill>
+  void scan_for(Call call, RegionScan scan, Fill fill);
+  template <class Call, class Fill>
+  Task<void> serve_wide_scan(Call call, RegionScan scan, Fill fill);
+  // Finishes the call if the scan ended with an error.
+  template <class Call>
+  void end_scan(Call& call, const RegionScan& scan);
   Task<void> serve_ask_split(api::Call<pdpb::AskSplitRequest, pdpb::AskSplitResponse> call);
   Task<void> serve_ask_batch_split(api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse> call);
   // Why the region may not be split as it is described; empty if it may.
@@ -167,6 +191,14 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   bool admit_etcd(Call& call);
   template <class Call>
   void propose_etcd(Call call, Bytes command, std::function<void(Call&, CommandResult&)> fill);
+  EtcdUsage etcd_usage() const;
+  template <class Call>
+  void propose_etcd_txn(Call call, const etcdserverpb::TxnRequest& txn,
+                        std::function<void(Call&, CommandResult&)> fill);
+  template <class Call>
+  void finish_meta(Call call, const api::Status& status);
+  template <class Call>
+  void propose_meta(Call call, const etcdserverpb::TxnRequest& txn, std::function<void(Call&, CommandResult&)> fill);
   void expire_leases();
   void refresh_lease(int64_t id);
 
@@ -174,6 +206,7 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   Dependencies dependencies_;
   std::shared_ptr<runtime::Executor> executor_;
   std::shared_ptr<runtime::Executor> log_executor_;
+  std::shared_ptr<runtime::Executor> scan_executor_;  // builds large answers of immutable parts
   runtime::Random random_;
   MetaGroup group_;
   int running_tasks_ = 0;
@@ -202,12 +235,15 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
 
   TsoOracle tso_;
   bool saving_tso_ = false;
+  bool tso_retry_armed_ = false;
   std::deque<api::Call<pdpb::TsoRequest, pdpb::TsoResponse>> tso_waiting_;
   IdAllocator ids_;
   bool saving_ids_ = false;
   runtime::Semaphore ids_lane_;
   runtime::Semaphore cluster_lane_;
   runtime::Semaphore gc_lane_;
+  runtime::Semaphore scan_lane_;
+  int wide_scans_ = 0;  // under way or waiting
 
   struct Stream {
     api::RegionHeartbeatSink sink;

@@ -1,4 +1,6 @@
-// The etcd v3 API over the meta store: reads answer from the applied state of the leader, writes go through the group.
+// The etcd v3 API and meta_storagepb.MetaStorage over the etcd key space of the meta store: reads answer from the
+// applied state of the leader, writes go through the group.
+#include "pd/etcd_limits.h"
 #include "pd/node_core.h"
 
 namespace cairn::pd {
@@ -53,11 +55,20 @@ void NodeCore::etcd_range(api::Call<etcd::RangeRequest, etcd::RangeResponse> cal
   call.finish();
 }
 
+EtcdUsage NodeCore::etcd_usage() const { return {group_.store().bytes(), group_.log_bytes()}; }
+
+template <class Call>
+void NodeCore::propose_etcd_txn(Call call, const etcd::TxnRequest& txn,
+                                std::function<void(Call&, CommandResult&)> fill) {
+  if (auto status = check_limits(txn, options_.etcd, etcd_usage()); !status.ok()) return call.finish(std::move(status));
+  propose_etcd<Call>(std::move(call), MetaStore::encode_txn(txn), std::move(fill));
+}
+
 void NodeCore::etcd_put(api::Call<etcd::PutRequest, etcd::PutResponse> call) {
   if (!admit_etcd(call)) return;
   etcd::TxnRequest txn;
   *txn.add_success()->mutable_request_put() = call.request();
-  propose_etcd<decltype(call)>(std::move(call), MetaStore::encode_txn(txn), [](auto& put, CommandResult& result) {
+  propose_etcd_txn<decltype(call)>(std::move(call), txn, [](auto& put, CommandResult& result) {
     put.response() = std::move(*result.txn.mutable_responses(0)->mutable_response_put());
   });
 }
@@ -66,16 +77,16 @@ void NodeCore::etcd_delete_range(api::Call<etcd::DeleteRangeRequest, etcd::Delet
   if (!admit_etcd(call)) return;
   etcd::TxnRequest txn;
   *txn.add_success()->mutable_request_delete_range() = call.request();
-  propose_etcd<decltype(call)>(std::move(call), MetaStore::encode_txn(txn), [](auto& del, CommandResult& result) {
+  propose_etcd_txn<decltype(call)>(std::move(call), txn, [](auto& del, CommandResult& result) {
     del.response() = std::move(*result.txn.mutable_responses(0)->mutable_response_delete_range());
   });
 }
 
 void NodeCore::etcd_txn(api::Call<etcd::TxnRequest, etcd::TxnResponse> call) {
   if (!admit_etcd(call)) return;
-  auto command = MetaStore::encode_txn(call.request());
-  propose_etcd<decltype(call)>(std::move(call), std::move(command),
-                               [](auto& txn, CommandResult& result) { txn.response() = std::move(result.txn); });
+  const auto& txn = call.request();
+  propose_etcd_txn<decltype(call)>(std::move(call), txn,
+                                   [](auto& done, CommandResult& result) { done.response() = std::move(result.txn); });
 }
 
 void NodeCore::etcd_compact(api::Call<etcd::CompactionRequest, etcd::CompactionResponse> call) {
@@ -109,6 +120,8 @@ void NodeCore::expire_leases() {
 
 void NodeCore::etcd_lease_grant(api::Call<etcd::LeaseGrantRequest, etcd::LeaseGrantResponse> call) {
   if (!admit_etcd(call)) return;
+  if (auto status = check_lease_limits(options_.etcd, etcd_usage()); !status.ok())
+    return call.finish(std::move(status));
   const int64_t ttl = std::max(kLeaseTtlMin, call.request().ttl());
   int64_t id = call.request().id();
   while (id == 0 || (call.request().id() == 0 && group_.store().leases().contains(id))) {
@@ -187,9 +200,96 @@ void NodeCore::etcd_status(api::Call<etcd::StatusRequest, etcd::StatusResponse> 
   response.set_raftindex(group_.last_index());
   response.set_raftappliedindex(group_.applied_index());
   response.set_dbsize(static_cast<int64_t>(dependencies_.kv.space().used));
-  response.set_dbsizeinuse(response.dbsize());
+  response.set_dbsizeinuse(static_cast<int64_t>(group_.store().bytes()));
   fill_etcd_header(response.mutable_header(), group_.store().revision());
   call.finish();
+}
+
+// meta_storagepb.MetaStorage: the same key space under other words. Its errors stand in the header; only a node that
+// does not lead fails the call.
+
+namespace {
+
+namespace meta = meta_storagepb;
+
+void fill_meta(const mvccpb::KeyValue& in, meta::KeyValue& out) {
+  out.set_key(in.key());
+  out.set_value(in.value());
+  out.set_create_revision(in.create_revision());
+  out.set_mod_revision(in.mod_revision());
+  out.set_version(in.version());
+  out.set_lease(in.lease());
+}
+
+}  // namespace
+
+template <class Call>
+void NodeCore::finish_meta(Call call, const api::Status& status) {
+  auto& header = *call.response().mutable_header();
+  header.set_cluster_id(cluster_id_);
+  header.set_revision(group_.store().revision());
+  if (!status.ok()) {
+    header.mutable_error()->set_type(meta::UNKNOWN);
+    header.mutable_error()->set_message(status.message);
+  }
+  call.finish();
+}
+
+template <class Call>
+void NodeCore::propose_meta(Call call, const etcd::TxnRequest& txn, std::function<void(Call&, CommandResult&)> fill) {
+  if (auto status = check_limits(txn, options_.etcd, etcd_usage()); !status.ok()) {
+    return finish_meta(std::move(call), status);
+  }
+  group_.propose(MetaStore::encode_txn(txn), [weak = weak_from_this(), call = std::move(call),
+                                              fill = std::move(fill)](CommandResult result) mutable {
+    auto self = weak.lock();
+    if (!self) return call.finish(MetaGroup::not_leader());
+    if (result.status.ok()) fill(call, result);
+    self->finish_meta(std::move(call), result.status);
+  });
+}
+
+void NodeCore::meta_get(api::Call<meta::GetRequest, meta::GetResponse> call) {
+  if (!admit_etcd(call)) return;
+  etcd::RangeRequest range;
+  range.set_key(call.request().key());
+  range.set_range_end(call.request().range_end());
+  range.set_limit(call.request().limit());
+  range.set_revision(call.request().revision());
+  const auto found = group_.store().range(range);
+  if (!found.ok()) return finish_meta(std::move(call), found.error());
+  for (const auto& kv : found->kvs()) fill_meta(kv, *call.response().add_kvs());
+  call.response().set_more(found->more());
+  call.response().set_count(found->count());
+  finish_meta(std::move(call), {});
+}
+
+void NodeCore::meta_put(api::Call<meta::PutRequest, meta::PutResponse> call) {
+  if (!admit_etcd(call)) return;
+  etcd::TxnRequest txn;
+  auto& put = *txn.add_success()->mutable_request_put();
+  put.set_key(call.request().key());
+  put.set_value(call.request().value());
+  put.set_lease(call.request().lease());
+  put.set_prev_kv(call.request().prev_kv());
+  propose_meta<decltype(call)>(std::move(call), txn, [](auto& done, CommandResult& result) {
+    const auto& response = result.txn.responses(0).response_put();
+    if (response.has_prev_kv()) fill_meta(response.prev_kv(), *done.response().mutable_prev_kv());
+  });
+}
+
+void NodeCore::meta_delete(api::Call<meta::DeleteRequest, meta::DeleteResponse> call) {
+  if (!admit_etcd(call)) return;
+  etcd::TxnRequest txn;
+  auto& del = *txn.add_success()->mutable_request_delete_range();
+  del.set_key(call.request().key());
+  del.set_range_end(call.request().range_end());
+  del.set_prev_kv(call.request().prev_kv());
+  propose_meta<decltype(call)>(std::move(call), txn, [](auto& done, CommandResult& result) {
+    const auto& response = result.txn.responses(0).response_delete_range();
+    done.response().set_deleted(response.deleted());
+    for (const auto& kv : response.prev_kvs()) fill_meta(kv, *done.response().add_prev_kvs());
+  });
 }
 
 }  // namespace cairn::pd

@@ -69,7 +69,7 @@ runtime::Task<void> NodeCore::serve_gc(Call call, Decide decide, std::string act
     }
   }
   api::Status status;
-  if (!writes.request().success().empty()) status = (co_await commit(std::move(writes))).status;
+  if (writes.has_writes()) status = (co_await commit(std::move(writes))).status;
   if (!status.ok()) {
     call.finish(std::move(status));
   } else if (refusal) {
@@ -100,7 +100,7 @@ runtime::Task<void> NodeCore::serve_gc_turn(std::function<void(api::GcTurn)> don
     if (!ownership.sql_server.empty()) {
       MetaTxn writes;
       remember_other_owner(ownership, keys_, "a SQL server", wall_seconds(), writes);
-      if (!writes.request().success().empty()) co_await commit(std::move(writes));
+      if (writes.has_writes()) co_await commit(std::move(writes));
     }
   }
   gc_lane_.release();

@@ -9,8 +9,8 @@ runtime::Task<std::string> NodeCore::make_keyspaces(uint64_t leadership) {
   std::vector<std::string> names = options_.keyspaces;
   names.insert(names.begin(), kDefaultKeyspaceName);
   for (const auto& name : names) {
-    if (find_keyspace(group_.store(), keys_, name)) continue;
-    auto change = create_keyspace(group_.store(), keys_, name, wall_seconds());
+    if (find_keyspace(group_.store().own(), keys_, name)) continue;
+    auto change = create_keyspace(group_.store().own(), keys_, name, wall_seconds());
     if (!change.ok()) co_return change.error();
     const auto result = co_await commit(std::move(change->writes));
     if (leadership != leadership_) co_return std::string("leadership ended");
@@ -23,7 +23,7 @@ runtime::Task<std::string> NodeCore::make_keyspaces(uint64_t leadership) {
 void NodeCore::load_keyspace(api::Call<keyspacepb::LoadKeyspaceRequest, keyspacepb::LoadKeyspaceResponse> call) {
   if (!admit_bootstrapped(call)) return;
   const auto& name = call.request().name();
-  auto keyspace = find_keyspace(group_.store(), keys_, name);
+  auto keyspace = find_keyspace(group_.store().own(), keys_, name);
   if (!keyspace) return refuse(std::move(call), pdpb::ENTRY_NOT_FOUND, "keyspace " + name + " does not exist");
   *call.response().mutable_keyspace() = std::move(*keyspace);
   finish(std::move(call));
@@ -33,7 +33,7 @@ void NodeCore::load_keyspace_by_id(
     api::Call<keyspacepb::LoadKeyspaceByIDRequest, keyspacepb::LoadKeyspaceResponse> call) {
   if (!admit_bootstrapped(call)) return;
   const uint32_t id = call.request().id();
-  auto keyspace = find_keyspace(group_.store(), keys_, id);
+  auto keyspace = find_keyspace(group_.store().own(), keys_, id);
   if (!keyspace) return refuse(std::move(call), pdpb::ENTRY_NOT_FOUND, fmt::format("keyspace {} does not exist", id));
   *call.response().mutable_keyspace() = std::move(*keyspace);
   finish(std::move(call));
@@ -41,7 +41,7 @@ void NodeCore::load_keyspace_by_id(
 
 void NodeCore::lookup_keyspace(api::Call<keyspacepb::LookupKeyspaceRequest, keyspacepb::LookupKeyspaceResponse> call) {
   if (!admit_bootstrapped(call)) return;
-  if (auto keyspace = find_keyspace(group_.store(), keys_, call.request().name())) {
+  if (auto keyspace = find_keyspace(group_.store().own(), keys_, call.request().name())) {
     *call.response().add_keyspaces() = std::move(*keyspace);
   }
   finish(std::move(call));
@@ -50,7 +50,8 @@ void NodeCore::lookup_keyspace(api::Call<keyspacepb::LookupKeyspaceRequest, keys
 void NodeCore::get_all_keyspaces(
     api::Call<keyspacepb::GetAllKeyspacesRequest, keyspacepb::GetAllKeyspacesResponse> call) {
   if (!admit_bootstrapped(call)) return;
-  for (auto& keyspace : list_keyspaces(group_.store(), keys_, call.request().start_id(), call.request().limit())) {
+  for (auto& keyspace :
+       list_keyspaces(group_.store().own(), keys_, call.request().start_id(), call.request().limit())) {
     *call.response().add_keyspaces() = std::move(keyspace);
   }
   finish(std::move(call));
@@ -65,7 +66,7 @@ runtime::Task<void> NodeCore::serve_update_keyspace_state(
     api::Call<keyspacepb::UpdateKeyspaceStateRequest, keyspacepb::UpdateKeyspaceStateResponse> call) {
   co_await cluster_lane_.acquire();
   const uint32_t id = call.request().id();
-  auto keyspace = find_keyspace(group_.store(), keys_, id);
+  auto keyspace = find_keyspace(group_.store().own(), keys_, id);
   if (!serving_) {
     call.finish(MetaGroup::not_leader());
   } else if (!keyspace) {
@@ -75,7 +76,7 @@ runtime::Task<void> NodeCore::serve_update_keyspace_state(
     refuse(std::move(call), pdpb::UNKNOWN, std::move(change).error());
   } else {
     CommandResult result;
-    if (!change->writes.request().success().empty()) result = co_await commit(std::move(change->writes));
+    if (change->writes.has_writes()) result = co_await commit(std::move(change->writes));
     if (result.status.ok()) {
       *call.response().mutable_keyspace() = std::move(change->keyspace);
       finish(std::move(call));

@@ -3,6 +3,14 @@
 #include "pd/node_core.h"
 
 namespace cairn::pd {
+namespace {
+
+constexpr size_t kScanSlice = 1024;                     // regions between two turns of the others
+constexpr uint64_t kScanBytesMax = uint64_t{64} << 20;  // of one answer
+constexpr int kWideScansMax = 64;                       // of more than a slice, waiting ones included
+constexpr int kQueryMax = 16'384;                       // keys and ids in one QueryRegion
+
+}  // namespace
 
 void NodeCore::open_stream(uint64_t stream, api::RegionHeartbeatSink sink) {
   if (!serving_ || stopping_) {
@@ -43,7 +51,7 @@ void NodeCore::region_heartbeat(uint64_t stream, pdpb::RegionHeartbeatRequest re
     return;
   }
   if (!cluster_) return refuse_report(pdpb::NOT_BOOTSTRAPPED, "cluster is not bootstrapped");
-  if (request.region().id() == 0) return refuse_report(pdpb::UNKNOWN, "invalid request region, zero id");
+  if (auto reason = refuse_region(request.region()); !reason.empty()) return refuse_report(pdpb::UNKNOWN, reason);
   if (request.leader().id() == 0 || request.leader().store_id() == 0) {
     return refuse_report(pdpb::UNKNOWN, fmt::format("invalid request leader of region {}", request.region().id()));
   }
@@ -73,7 +81,7 @@ void NodeCore::send_to_store(StoreId store, pdpb::RegionHeartbeatResponse respon
 }
 
 template <class Region>
-void NodeCore::fill_region(const RegionInfo& region, Region& out) const {
+void NodeCore::fill_region(const RegionInfo& region, Region& out) {
   *out.mutable_region() = region.meta;
   if (region.leader.id() != 0) *out.mutable_leader() = region.leader;
   for (const auto& down : region.down_peers) *out.add_down_peers() = down;
@@ -100,6 +108,10 @@ void NodeCore::get_region_by_id(api::Call<pdpb::GetRegionByIDRequest, pdpb::GetR
 
 void NodeCore::query_region(api::Call<pdpb::QueryRegionRequest, pdpb::QueryRegionResponse> call) {
   if (!admit_bootstrapped(call)) return;
+  const auto& request = call.request();
+  if (request.keys_size() + request.prev_keys_size() + request.ids_size() > kQueryMax) {
+    return call.finish({api::Code::kInvalidArgument, fmt::format("more than {} keys and ids in a query", kQueryMax)});
+  }
   auto& response = call.response();
   auto note = [&](const RegionPtr& region) -> uint64_t {
     if (!region) return 0;
@@ -116,44 +128,82 @@ void NodeCore::query_region(api::Call<pdpb::QueryRegionRequest, pdpb::QueryRegio
 void NodeCore::scan_regions(api::Call<pdpb::ScanRegionsRequest, pdpb::ScanRegionsResponse> call) {
   if (!admit_bootstrapped(call)) return;
   const auto& request = call.request();
-  for (const auto& region : regions_.scan(request.start_key(), request.end_key(), request.limit())) {
-    fill_region(*region, *call.response().add_regions());
-    *call.response().add_region_metas() = region->meta;
-    *call.response().add_leaders() = region->leader;
-  }
-  finish(std::move(call));
+  RegionScan scan({.ranges = {{request.start_key(), request.end_key()}},
+                   .limit = request.limit(),
+                   .bytes_max = kScanBytesMax / 2});  // each stands in the answer twice
+  scan_for(std::move(call), std::move(scan), [](const RegionInfo& region, pdpb::ScanRegionsResponse& response) {
+    fill_region(region, *response.add_regions());
+    *response.add_region_metas() = region.meta;
+    *response.add_leaders() = region.leader;
+  });
 }
 
 void NodeCore::batch_scan_regions(api::Call<pdpb::BatchScanRegionsRequest, pdpb::BatchScanRegionsResponse> call) {
   if (!admit_bootstrapped(call)) return;
   const auto& request = call.request();
-  auto& response = call.response();
-  int64_t left = request.limit() > 0 ? request.limit() : INT64_MAX;
-  uint64_t last_id = 0;
-  for (const auto& range : request.ranges()) {
-    if (left == 0) break;
-    Bytes at = range.start_key();
-    bool to_the_end = false;
-    // One more than may be added: the first may be the last of the range before.
-    for (const auto& region : regions_.scan(range.start_key(), range.end_key(), left == INT64_MAX ? 0 : left + 1)) {
-      if (request.contain_all_key_range() && region->meta.start_key() > at) break;
-      at = region->meta.end_key();
-      to_the_end = at.empty();
-      if (region->meta.id() == last_id) continue;
-      if (left == 0) break;
-      last_id = region->meta.id();
-      fill_region(*region, *response.add_regions());
-      --left;
-    }
-    const bool covered = to_the_end || (!range.end_key().empty() && at >= range.end_key());
-    if (request.contain_all_key_range() && !covered && left > 0) {
-      response.clear_regions();
-      return refuse(std::move(call), pdpb::REGIONS_NOT_CONTAIN_ALL_KEY_RANGE,
-                    fmt::format("found regions not contain all key range, from {} to {}", to_hex(range.start_key()),
-                                to_hex(range.end_key())));
-    }
+  RegionScan::Options options{
+      .limit = request.limit(), .must_cover = request.contain_all_key_range(), .bytes_max = kScanBytesMax};
+  for (const auto& range : request.ranges()) options.ranges.push_back({range.start_key(), range.end_key()});
+  scan_for(std::move(call), RegionScan(std::move(options)),
+           [](const RegionInfo& region, pdpb::BatchScanRegionsResponse& response) {
+             fill_region(region, *response.add_regions());
+           });
+}
+
+template <class Call, class Fill>
+void NodeCore::scan_for(Call call, RegionScan scan, Fill fill) {
+  if (scan.step(regions_, kScanSlice)) {
+    end_scan(call, scan);
+    if (!call.is_pending()) return;
+    for (const auto& region : scan.take()) fill(*region, call.response());
+    return call.finish();
   }
-  finish(std::move(call));
+  if (wide_scans_ >= kWideScansMax) {
+    return call.finish({api::Code::kResourceExhausted, "too many scans of many regions at once, use a limit"});
+  }
+  spawn(serve_wide_scan(std::move(call), std::move(scan), std::move(fill)));
+}
+
+template <class Call, class Fill>
+runtime::Task<void> NodeCore::serve_wide_scan(Call call, RegionScan scan, Fill fill) {
+  ++wide_scans_;
+  co_await scan_lane_.acquire();  // one at a time: each takes memory
+  bool over = false;
+  while (!over && serving_) {
+    co_await runtime::sleep(*executor_, Duration(0));  // the others' turn
+    over = serving_ && scan.step(regions_, kScanSlice);
+  }
+  if (over) {
+    end_scan(call, scan);
+  } else {
+    call.finish(MetaGroup::not_leader());
+  }
+  if (call.is_pending()) {
+    // To build and encode a large answer takes long: elsewhere.
+    auto [promise, future] = runtime::one_shot<bool>();
+    scan_executor_->post(
+        [call = std::move(call), found = scan.take(), fill = std::move(fill), p = std::move(promise)]() mutable {
+          for (const auto& region : found) fill(*region, call.response());
+          call.finish();
+          p.set(true);
+        });
+    co_await future.wait(*executor_);
+  }
+  --wide_scans_;
+  scan_lane_.release();
+}
+
+template <class Call>
+void NodeCore::end_scan(Call& call, const RegionScan& scan) {
+  call.response().mutable_header()->set_cluster_id(cluster_id_);
+  if (scan.end() == RegionScan::End::kHole) {
+    refuse(std::move(call), pdpb::REGIONS_NOT_CONTAIN_ALL_KEY_RANGE,
+           fmt::format("found regions not contain all key range, from {} to {}", to_hex(scan.hole().start),
+                       to_hex(scan.hole().end)));
+  } else if (scan.end() == RegionScan::End::kTooLarge) {
+    call.finish({api::Code::kResourceExhausted,
+                 "the regions of the range do not fit into one answer: ask with a limit and go on from the last end"});
+  }
 }
 
 std::string NodeCore::refuse_split(const metapb::Region& region) const {
@@ -219,12 +269,15 @@ runtime::Task<void> NodeCore::serve_ask_batch_split(
   finish(std::move(call));
 }
 
-// Reports of splits are news only; what counts is the heartbeats of the regions.
+// What a report of a split tells is taken in at once, if it can be; what counts is the heartbeats of the regions.
 void NodeCore::report_split(api::Call<pdpb::ReportSplitRequest, pdpb::ReportSplitResponse> call) {
   if (!admit_bootstrapped(call)) return;
-  if (call.request().left().end_key() != call.request().right().start_key()) {
+  const auto& left = call.request().left();
+  const auto& right = call.request().right();
+  if (left.end_key() != right.start_key()) {
     return refuse(std::move(call), pdpb::UNKNOWN, "invalid split region: the two do not touch");
   }
+  regions_.put_split({left, right});
   finish(std::move(call));
 }
 
@@ -236,6 +289,7 @@ void NodeCore::report_batch_split(api::Call<pdpb::ReportBatchSplitRequest, pdpb:
       return refuse(std::move(call), pdpb::UNKNOWN, "invalid batch split regions: two do not touch");
     }
   }
+  regions_.put_split({regions.begin(), regions.end()});
   finish(std::move(call));
 }
 

@@ -23,6 +23,7 @@ ClusterView NodeCore::view() const {
 }
 
 void NodeCore::check_region(const RegionPtr& region, ClusterView& cluster) {
+  if (region->is_remnant) return;
   const auto now = dependencies_.clock.now();
   // A report that follows a change shows what is next: say it at once.
   auto command = operators_.advance(*region, cluster, now, std::chrono::milliseconds(200));
@@ -54,7 +55,7 @@ void NodeCore::patrol() {
   if (!cluster_ || !serving_) return;
   for (const auto id : operators_.regions()) {
     if (auto region = regions_.by_id(id)) {
-      dispatch(*region);
+      if (!region->is_remnant) dispatch(*region);
     } else {
       operators_.cancel(id);
     }

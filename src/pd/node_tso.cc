@@ -1,9 +1,16 @@
-// Timestamps and ids: calls wait in a queue while the bound that they need is being saved.
+// Timestamps and ids: calls wait in a queue while the bound that they need is being saved, or for the clock.
 #include "base/codec.h"
 #include "base/log.h"
 #include "pd/node_core.h"
 
 namespace cairn::pd {
+namespace {
+
+constexpr size_t kTsoWaitingMax = 16'384;
+// How soon those who wait look at the clock again: it must pass a millisecond.
+constexpr Duration kTsoRetry = std::chrono::milliseconds(1);
+
+}  // namespace
 
 void NodeCore::save_tso_bound() {
   if (saving_tso_ || !tso_.is_active()) return;
@@ -14,7 +21,7 @@ void NodeCore::save_tso_bound() {
   codec::put_u64_be(value, *bound_ms * 1'000'000);
   MetaTxn txn;
   txn.put(keys_.timestamp(), value);
-  group_.propose(MetaStore::encode_txn(txn.request()),
+  group_.propose(MetaStore::encode_own(txn),
                  [weak = weak_from_this(), leadership = leadership_, bound = *bound_ms](CommandResult result) {
                    if (auto self = weak.lock()) self->on_tso_bound_saved(leadership, bound, std::move(result));
                  });
@@ -40,20 +47,34 @@ void NodeCore::tso(api::Call<pdpb::TsoRequest, pdpb::TsoResponse> call) {
   metrics_.tso_requests.Increment();
   if (!admit(call)) return;
   const uint64_t count = call.request().count();
-  if (count == 0 || count >= TsoOracle::kLogicalMax) {
+  if (count == 0 || count > TsoOracle::kCountMax) {
     call.finish({api::Code::kInvalidArgument,
-                 fmt::format("tso count should be positive and less than {}, got {}", TsoOracle::kLogicalMax, count)});
+                 fmt::format("tso count should be positive and at most {}, got {}", TsoOracle::kCountMax, count)});
     return;
   }
   if (tso_waiting_.empty() && answer_tso(call)) return;
+  if (tso_waiting_.size() >= kTsoWaitingMax) {
+    return call.finish({api::Code::kResourceExhausted, "too many requests wait for timestamps"});
+  }
   metrics_.tso_waits.Increment();
   tso_waiting_.push_back(std::move(call));
+  wait_for_tso();
+}
+
+void NodeCore::wait_for_tso() {
   save_tso_bound();
+  if (std::exchange(tso_retry_armed_, true)) return;
+  executor_->after(kTsoRetry, [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self) return;
+    self->tso_retry_armed_ = false;
+    self->drain_tso();
+  });
 }
 
 bool NodeCore::answer_tso(api::Call<pdpb::TsoRequest, pdpb::TsoResponse>& call) {
   const uint64_t count = call.request().count();
-  const auto batch = tso_.allocate(wall_ms(), count);
+  const auto batch = tso_.allocate(wall_ms(), count, dependencies_.clock.now());
   if (!batch) return false;
   auto& response = call.response();
   response.set_count(static_cast<uint32_t>(count));
@@ -73,7 +94,7 @@ void NodeCore::drain_tso() {
     if (!group_.is_leader()) {
       tso_waiting_.front().finish(MetaGroup::not_leader());
     } else if (!answer_tso(tso_waiting_.front())) {
-      save_tso_bound();
+      wait_for_tso();
       return;
     }
     tso_waiting_.pop_front();
@@ -82,10 +103,10 @@ void NodeCore::drain_tso() {
 
 void NodeCore::get_min_ts(api::Call<pdpb::GetMinTSRequest, pdpb::GetMinTSResponse> call) {
   if (!admit(call)) return;
-  const auto batch = tso_.allocate(wall_ms(), 1);
+  const auto batch = tso_.allocate(wall_ms(), 1, dependencies_.clock.now());
   if (!batch) {
     save_tso_bound();
-    call.finish({api::Code::kUnavailable, "the bound of timestamps is being saved"});
+    call.finish({api::Code::kUnavailable, "no timestamp is free at this moment"});
     return;
   }
   call.response().mutable_timestamp()->set_physical(static_cast<int64_t>(batch->physical_ms));

@@ -15,9 +15,11 @@ void fill_entry(const raft::Entry& entry, eraftpb::Entry& out) {
   out.set_context(entry.context);
 }
 
-raft::Entry take_entry(eraftpb::Entry& in) {
-  return {static_cast<raft::EntryType>(in.entry_type()), Term(in.term()), LogIndex(in.index()),
-          SharedBytes(std::move(*in.mutable_data())), std::move(*in.mutable_context())};
+bool take_entry(eraftpb::Entry& in, raft::Entry& entry) {
+  if (!eraftpb::EntryType_IsValid(in.entry_type())) return false;
+  entry = {static_cast<raft::EntryType>(in.entry_type()), Term(in.term()), LogIndex(in.index()),
+           SharedBytes(std::move(*in.mutable_data())), std::move(*in.mutable_context())};
+  return true;
 }
 
 void fill_conf(const raft::ConfState& conf, eraftpb::ConfState& out) {
@@ -53,9 +55,7 @@ Bytes encode_entry(const raft::Entry& entry) {
 
 bool decode_entry(ByteView bytes, raft::Entry& entry) {
   eraftpb::Entry in;
-  if (!parse(bytes, in)) return false;
-  entry = take_entry(in);
-  return true;
+  return parse(bytes, in) && take_entry(in, entry);
 }
 
 Bytes encode_message(const raft::Message& message) {
@@ -85,7 +85,7 @@ Bytes encode_message(const raft::Message& message) {
 
 bool decode_message(ByteView bytes, raft::Message& message) {
   eraftpb::Message in;
-  if (!parse(bytes, in)) return false;
+  if (!parse(bytes, in) || !eraftpb::MessageType_IsValid(in.msg_type())) return false;
   message = {};
   message.type = static_cast<raft::MessageType>(in.msg_type());
   message.to = PeerId(in.to());
@@ -93,7 +93,12 @@ bool decode_message(ByteView bytes, raft::Message& message) {
   message.term = Term(in.term());
   message.log_term = Term(in.log_term());
   message.index = LogIndex(in.index());
-  for (auto& entry : *in.mutable_entries()) message.entries.push_back(take_entry(entry));
+  for (auto& entry : *in.mutable_entries()) {
+    if (!take_entry(entry, message.entries.emplace_back())) return false;
+    // What is appended stands in a row behind message.index; proposals have no index yet.
+    const auto expected = message.index + static_cast<uint64_t>(message.entries.size());
+    if (message.type == raft::MessageType::kAppend && message.entries.back().index != expected) return false;
+  }
   message.commit = LogIndex(in.commit());
   if (in.has_snapshot()) {
     auto& snapshot = *in.mutable_snapshot();

@@ -1,6 +1,7 @@
 #include "pd/region_tree.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 
@@ -63,6 +64,23 @@ RegionPtr make_region(const pdpb::RegionHeartbeatRequest& report) {
   return region;
 }
 
+std::string refuse_region(const metapb::Region& region) {
+  if (region.id() == 0) return "invalid request region, zero id";
+  if (!region.end_key().empty() && region.start_key() >= region.end_key()) {
+    return fmt::format("invalid request region {}, its range is empty", region.id());
+  }
+  std::set<uint64_t> ids;
+  std::set<uint64_t> stores;
+  for (const auto& peer : region.peers()) {
+    if (peer.id() == 0 || peer.store_id() == 0 || !ids.insert(peer.id()).second ||
+        !stores.insert(peer.store_id()).second) {
+      return fmt::format("invalid request region {}, its peers are not distinct", region.id());
+    }
+  }
+  if (ids.empty()) return fmt::format("invalid request region {}, it has no peers", region.id());
+  return {};
+}
+
 bool in_joint_state(const metapb::Region& region) {
   return std::any_of(region.peers().begin(), region.peers().end(), [](const metapb::Peer& peer) {
     return peer.role() == metapb::IncomingVoter || peer.role() == metapb::DemotingVoter;
@@ -99,21 +117,61 @@ Result<RegionTree::Accepted, std::string> RegionTree::put(RegionPtr region) {
     sized->approximate_keys = known->approximate_keys;
     region = std::move(sized);
   }
-  for (const auto& other : overlapped) {
-    if (other->id() != region->id()) accepted.removed.push_back(other->id());
-    erase(other);
-  }
+  for (const auto& other : overlapped) erase(other);
   if (known && by_id_.contains(known->id())) erase(known);  // it moved to another range
-  by_start_[region->meta.start_key()] = region;
+  for (const auto& other : overlapped) keep_remnants(*other, region->meta);
+  if (known && std::find(overlapped.begin(), overlapped.end(), known) == overlapped.end()) {
+    keep_remnants(*known, region->meta);
+  }
+  insert(region);
   by_id_[region->id()] = region;
-  add_counts(*region, true);
+  for (const auto& other : overlapped) {
+    if (!by_id_.contains(other->id())) accepted.removed.push_back(other->id());
+  }
   return accepted;
+}
+
+bool RegionTree::put_split(const std::vector<metapb::Region>& regions) {
+  if (regions.size() < 2) return false;
+  const Bytes& start = regions.front().start_key();
+  const Bytes& end = regions.back().end_key();
+  RegionPtr parent;
+  std::set<uint64_t> ids;
+  for (size_t i = 0; i < regions.size(); ++i) {
+    const auto& region = regions[i];
+    if (!refuse_region(region).empty() || (i > 0 && regions[i - 1].end_key() != region.start_key())) return false;
+    if (!ids.insert(region.id()).second) return false;
+    const auto known = by_id(RegionId(region.id()));
+    if (known && known->meta.start_key() == start && known->meta.end_key() == end) parent = known;
+  }
+  if (!parent) return false;
+  for (const auto& region : regions) {
+    const auto& epoch = region.region_epoch();
+    const auto& old = parent->meta.region_epoch();
+    if (epoch.version() <= old.version() || epoch.conf_ver() < old.conf_ver()) return false;
+    if (const auto known = by_id(RegionId(region.id())); known && known != parent) return false;
+  }
+  for (const auto& region : regions) {
+    auto child = std::make_shared<RegionInfo>();
+    child->meta = region;
+    if (region.id() == parent->meta.id()) {
+      child->term = parent->term;
+      child->down_peers = parent->down_peers;
+      child->pending_peers = parent->pending_peers;
+    }
+    if (const auto* leader = child->peer_on(StoreId(parent->leader.store_id()))) child->leader = *leader;
+    if (!put(std::move(child)).ok()) return false;
+  }
+  return true;
 }
 
 void RegionTree::clear() {
   by_start_.clear();
   by_id_.clear();
   counts_.clear();
+  gaps_ = 1;
+  remnants_ = 0;
+  leaderless_ = 0;
 }
 
 RegionTree::ByStart::const_iterator RegionTree::at_or_before(ByteView key) const {
@@ -170,13 +228,67 @@ RegionTree::Count RegionTree::count(StoreId store) const {
   return found == counts_.end() ? Count{} : found->second;
 }
 
+void RegionTree::keep_remnants(const RegionInfo& other, const metapb::Region& region) {
+  const auto keep = [&](const Bytes& start, const Bytes& end) {
+    auto rest = std::make_shared<RegionInfo>(other);
+    rest->is_remnant = true;
+    rest->meta.set_start_key(start);
+    rest->meta.set_end_key(end);
+    insert(rest);
+    by_id_.try_emplace(rest->id(), rest);
+  };
+  const auto& old = other.meta;
+  if (region.start_key() > old.start_key()) {
+    const bool touches = ends_after(old.end_key(), region.start_key());
+    keep(old.start_key(), touches ? region.start_key() : old.end_key());
+    if (!touches) return;
+  }
+  if (!region.end_key().empty() && ends_after(old.end_key(), region.end_key())) {
+    keep(std::max(region.end_key(), old.start_key()), old.end_key());
+  }
+}
+
+uint64_t RegionTree::gaps_around(ByteView start) const {
+  auto next = by_start_.lower_bound(start);
+  uint64_t gaps = 0;
+  Bytes at;  // where the region before ends
+  if (next != by_start_.begin()) {
+    at = std::prev(next)->second->meta.end_key();
+    if (at.empty()) return 0;  // it is the last one
+  }
+  if (next != by_start_.end() && next->first == start) {
+    if (at != next->first) ++gaps;
+    at = next->second->meta.end_key();
+    ++next;
+  }
+  if (next == by_start_.end()) return gaps + (at.empty() && !by_start_.empty() ? 0 : 1);
+  return gaps + (at != next->first ? 1 : 0);
+}
+
+void RegionTree::insert(const RegionPtr& region) {
+  const auto& start = region->meta.start_key();
+  gaps_ -= gaps_around(start);
+  const bool is_new = by_start_.emplace(start, region).second;
+  CHECK(is_new, "two regions begin at {}", to_hex(start));
+  gaps_ += gaps_around(start);
+  if (region->is_remnant) ++remnants_;
+  if (region->leader.id() == 0) ++leaderless_;
+  add_counts(*region, true);
+}
+
 void RegionTree::erase(const RegionPtr& region) {
+  const auto& start = region->meta.start_key();
+  gaps_ -= gaps_around(start);
+  by_start_.erase(start);
+  gaps_ += gaps_around(start);
+  if (auto found = by_id_.find(region->id()); found != by_id_.end() && found->second == region) by_id_.erase(found);
+  if (region->is_remnant) --remnants_;
+  if (region->leader.id() == 0) --leaderless_;
   add_counts(*region, false);
-  by_start_.erase(region->meta.start_key());
-  by_id_.erase(region->id());
 }
 
 void RegionTree::add_counts(const RegionInfo& region, bool add) {
+  if (region.is_remnant) return;
   const uint64_t one = add ? 1 : UINT64_MAX;  // wraps around: minus one
   for (const auto& peer : region.meta.peers()) {
     auto& count = counts_[StoreId(peer.store_id())];

@@ -2,7 +2,10 @@
 // ranges never overlap; there may be holes. Pure, in memory, rebuilt after a restart.
 //
 // Acceptance: a report is stale, and refused, if a region over part of its range is known at a higher version, or this
-// region itself at a higher version, conf_ver or term. Otherwise it goes in and pushes out all that it overlaps.
+// region itself at a higher version, conf_ver or term. Otherwise it goes in and takes its range from all that it
+// overlaps. What is left of such a region stays as a remnant, with the old epoch, until a report covers it: after a
+// split the parent and its children report one by one, and a client that asks meanwhile is sent to a store that knows
+// better, not to nowhere. So a key covered once stays covered (INV-ROUTES-STAY). Remnants are for routing alone.
 //
 // Owned by NodeCore. Tests: region_tree_test.cc (against a naive model).
 #pragma once
@@ -35,6 +38,7 @@ struct RegionInfo {
   uint64_t bytes_read = 0;
   uint64_t keys_written = 0;
   uint64_t keys_read = 0;
+  bool is_remnant = false;  // part of a region's former range, whose owner has not reported yet
 
   RegionId id() const { return RegionId(meta.id()); }
   // The peer on that store; null if there is none.
@@ -47,6 +51,8 @@ using RegionPtr = std::shared_ptr<const RegionInfo>;
 
 // A region from a leader's report.
 RegionPtr make_region(const pdpb::RegionHeartbeatRequest& report);
+// Why this cannot be a region, whatever else is known; empty if it can.
+std::string refuse_region(const metapb::Region& region);
 // Whether the peers stand in a change of several at once that has not ended.
 bool in_joint_state(const metapb::Region& region);
 
@@ -63,11 +69,15 @@ class RegionTree {
     bool is_new = false;
     bool meta_changed = false;  // epoch or peers
     bool leader_changed = false;
-    std::vector<RegionId> removed;  // pushed out
+    std::vector<RegionId> removed;  // of which nothing is left
   };
 
   // Takes a report in; the text says why it is stale.
   Result<Accepted, std::string> put(RegionPtr region);
+  // Takes in the regions of one split together, in the order of their keys: those that are not known at that version
+  // yet. False, and nothing is changed, if they are not the range of a known region that stands among them, or are not
+  // newer. Where the leaders are not told, they are taken to be on the store of the parent's.
+  bool put_split(const std::vector<metapb::Region>& regions);
   void clear();
 
   RegionPtr find(ByteView key) const;
@@ -79,6 +89,8 @@ class RegionTree {
   // The next `limit` regions whose start key lies behind `after` (or all from the first, if nothing): for patrols.
   std::vector<RegionPtr> next(const std::optional<Bytes>& after, size_t limit) const;
   size_t size() const { return by_start_.size(); }
+  // Whether every key lies in a region that has reported itself and its leader.
+  bool is_complete() const { return gaps_ == 0 && remnants_ == 0 && leaderless_ == 0; }
   Count count(StoreId store) const;
 
  private:
@@ -86,12 +98,20 @@ class RegionTree {
   // The region with the greatest start at or before the key.
   ByStart::const_iterator at_or_before(ByteView key) const;
   std::vector<RegionPtr> overlaps(ByteView start, ByteView end) const;
+  void insert(const RegionPtr& region);
   void erase(const RegionPtr& region);
+  // Puts back what `other` has outside of the range of `region`.
+  void keep_remnants(const RegionInfo& other, const metapb::Region& region);
+  // The number of holes between the neighbours of a place, the ends of the key space being neighbours, too.
+  uint64_t gaps_around(ByteView start) const;
   void add_counts(const RegionInfo& region, bool add);
 
   ByStart by_start_;
   std::unordered_map<RegionId, RegionPtr> by_id_;
-  std::unordered_map<StoreId, Count> counts_;
+  std::unordered_map<StoreId, Count> counts_;  // without remnants
+  uint64_t gaps_ = 1;                          // holes in by_start_; an empty tree is one
+  uint64_t remnants_ = 0;
+  uint64_t leaderless_ = 0;
 };
 
 }  // namespace cairn::pd

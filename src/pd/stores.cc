@@ -48,7 +48,16 @@ bool is_columnar(const metapb::Store& store) {
 void Stores::set(metapb::Store meta, Instant now) {
   auto [it, is_new] = stores_.try_emplace(StoreId(meta.id()));
   if (is_new) it->second.last_heartbeat = now;
+  it->second.saved_heartbeat_ns = meta.last_heartbeat();
   it->second.meta = std::move(meta);
+}
+
+void Stores::load(metapb::Store meta, Instant now, WallTime wall) {
+  const StoreId id(meta.id());
+  const Duration silent(std::max<int64_t>(0, wall.since_epoch.count() - meta.last_heartbeat()));
+  const bool was_heard = meta.last_heartbeat() != 0;
+  set(std::move(meta), now);
+  if (was_heard) stores_[id].last_heartbeat = now - silent;
 }
 
 void Stores::set_cluster_version(Version version) { cluster_version_ = std::move(version); }
@@ -66,8 +75,11 @@ Result<metapb::Store, pdpb::Error> Stores::put(const metapb::Store& wanted) cons
   }
   for (const auto& [id, other] : stores_) {
     if (id.value == wanted.id() || !holds_address(other.meta)) continue;
-    const bool same_peer_address = !wanted.peer_address().empty() && other.meta.peer_address() == wanted.peer_address();
-    if (other.meta.address() == wanted.address() || same_peer_address) {
+    // A peer address that is not told is none; the two kinds may not meet either.
+    const auto is_taken = [&](const std::string& address) {
+      return !address.empty() && (address == other.meta.address() || address == other.meta.peer_address());
+    };
+    if (is_taken(wanted.address()) || is_taken(wanted.peer_address())) {
       return Err(error(pdpb::UNKNOWN,
                        fmt::format("duplicated store address: id:{} address:\"{}\" , already registered by id:{} "
                                    "address:\"{}\" ",
@@ -99,20 +111,44 @@ Version Stores::version_with(const metapb::Store& store) const {
   return std::max(*lowest, cluster_version_);
 }
 
-Result<metapb::Store, std::string> Stores::remove(StoreId store) const {
+Result<metapb::Store, std::string> Stores::remove(StoreId store, Loss loss) const {
   const auto* known = get(store);
-  if (known == nullptr) return Err(no_such_store(store.value).message());
+  if (known == nullptr) return Err(fmt::format("store {} not found", store));
+  const bool destroyed = loss == Loss::kPhysicallyDestroyed;
   if (known->is_tombstone()) return Err(fmt::format("store {} has been removed", store));
-  const auto left = std::count_if(stores_.begin(), stores_.end(), [&](const auto& item) {
-    return item.first != store && item.second.meta.state() == metapb::Up && !is_columnar(item.second.meta);
-  });
-  if (left < static_cast<std::ptrdiff_t>(config_.max_replicas)) {
-    return Err(fmt::format("can not remove store {} since there are no enough up stores left", store));
+  if (known->meta.state() == metapb::Offline && known->meta.physically_destroyed() == destroyed) return known->meta;
+  if (known->meta.physically_destroyed()) return Err(fmt::format("store {} has been physically destroyed", store));
+  if (known->meta.state() == metapb::Up && !destroyed && !is_columnar(known->meta)) {
+    const auto left = std::count_if(stores_.begin(), stores_.end(), [&](const auto& item) {
+      return item.first != store && item.second.meta.state() == metapb::Up && !is_columnar(item.second.meta);
+    });
+    if (left < static_cast<std::ptrdiff_t>(config_.max_replicas)) {
+      return Err(fmt::format("can not remove store {} since the number of up stores would be {} while need {}", store,
+                             left, config_.max_replicas));
+    }
   }
   metapb::Store record = known->meta;
   record.set_state(metapb::Offline);
   record.set_node_state(metapb::Removing);
+  record.set_physically_destroyed(destroyed);
   return record;
+}
+
+Result<metapb::Store, std::string> Stores::cancel_removal(StoreId store) const {
+  const auto* known = get(store);
+  if (known == nullptr) return Err(fmt::format("store {} not found", store));
+  if (known->is_tombstone()) return Err(fmt::format("store {} has been removed", store));
+  if (known->meta.physically_destroyed()) return Err(fmt::format("store {} has been physically destroyed", store));
+  metapb::Store record = known->meta;
+  if (record.state() == metapb::Up) return record;
+  record.set_state(metapb::Up);
+  record.set_node_state(metapb::Serving);
+  return record;
+}
+
+bool Stores::wants_heartbeat_saved(const StoreInfo& store) const {
+  // PD saves one every 5 minutes, a sixth of the time after which a store counts as down.
+  return store.meta.last_heartbeat() - store.saved_heartbeat_ns > config_.max_store_down_time.count() / 6;
 }
 
 Result<void, pdpb::Error> Stores::heartbeat(const pdpb::StoreStats& stats, Instant now, WallTime wall) {
@@ -136,10 +172,26 @@ StoreInfo* Stores::find(StoreId id) {
 
 StoreHealth Stores::health(const StoreInfo& store, Instant now) const {
   if (store.is_tombstone()) return StoreHealth::kTombstone;
+  if (store.meta.state() == metapb::Offline) return StoreHealth::kOffline;
   const auto silent = now - store.last_heartbeat;
   if (silent > config_.max_store_down_time) return StoreHealth::kDown;
-  if (store.meta.state() == metapb::Offline) return StoreHealth::kOffline;
   return silent > config_.store_disconnect_time ? StoreHealth::kDisconnected : StoreHealth::kUp;
+}
+
+const char* health_name(StoreHealth health) {
+  switch (health) {
+    case StoreHealth::kUp:
+      return "Up";
+    case StoreHealth::kDisconnected:
+      return "Disconnected";
+    case StoreHealth::kDown:
+      return "Down";
+    case StoreHealth::kOffline:
+      return "Offline";
+    case StoreHealth::kTombstone:
+      return "Tombstone";
+  }
+  return "";
 }
 
 pdpb::Error Stores::no_such_store(uint64_t id) {

@@ -82,13 +82,100 @@ TEST_F(StoresTest, HealthFollowsSilence) {
   EXPECT_EQ(stores_.health(info, now_ + std::chrono::minutes(31)), StoreHealth::kDown);
 }
 
-TEST_F(StoresTest, AStoreIsNotEmptiedIfTooFewWouldBeLeft) {
+TEST_F(StoresTest, AStoreIsNotEmptiedIfTooFewWouldBeLeftUnlessItIsLost) {
   for (uint64_t id = 1; id <= 3; ++id) put(store(id));
-  EXPECT_FALSE(stores_.remove(StoreId(1)).ok());
+  EXPECT_EQ(stores_.remove(StoreId(1), Stores::Loss::kLeaves).error(),
+            "can not remove store 1 since the number of up stores would be 2 while need 3");
+  const auto lost = stores_.remove(StoreId(1), Stores::Loss::kPhysicallyDestroyed);
+  ASSERT_TRUE(lost.ok());
+  EXPECT_EQ(lost->node_state(), metapb::Removing);
+  EXPECT_TRUE(lost->physically_destroyed());
   put(store(4));
-  const auto record = stores_.remove(StoreId(1));
+  const auto record = stores_.remove(StoreId(1), Stores::Loss::kLeaves);
   ASSERT_TRUE(record.ok());
   EXPECT_EQ(record->node_state(), metapb::Removing);
+  EXPECT_FALSE(record->physically_destroyed());
+}
+
+TEST_F(StoresTest, TheWayOut) {
+  for (uint64_t id = 1; id <= 4; ++id) put(store(id));
+  auto remove = [&](Stores::Loss loss) {
+    auto record = stores_.remove(StoreId(1), loss);
+    if (!record.ok()) return record.error();
+    stores_.set(*record, now_);
+    return std::string();
+  };
+  auto cancel = [&] {
+    auto record = stores_.cancel_removal(StoreId(1));
+    if (!record.ok()) return record.error();
+    stores_.set(*record, now_);
+    return std::string();
+  };
+  EXPECT_EQ(cancel(), "") << "it is up";
+  EXPECT_EQ(remove(Stores::Loss::kLeaves), "");
+  EXPECT_EQ(remove(Stores::Loss::kLeaves), "") << "twice is once";
+  EXPECT_EQ(stores_.health(*stores_.get(StoreId(1)), now_ + std::chrono::hours(9)), StoreHealth::kOffline);
+  EXPECT_EQ(cancel(), "");
+  EXPECT_EQ(stores_.get(StoreId(1))->meta.node_state(), metapb::Serving);
+  EXPECT_EQ(remove(Stores::Loss::kLeaves), "");
+  EXPECT_EQ(remove(Stores::Loss::kPhysicallyDestroyed), "") << "it turns out to be lost";
+  EXPECT_EQ(cancel(), "store 1 has been physically destroyed");
+  EXPECT_EQ(remove(Stores::Loss::kLeaves), "store 1 has been physically destroyed");
+  auto gone = stores_.get(StoreId(1))->meta;
+  gone.set_state(metapb::Tombstone);
+  gone.set_node_state(metapb::Removed);
+  stores_.set(gone, now_);
+  EXPECT_EQ(cancel(), "store 1 has been removed");
+  EXPECT_EQ(remove(Stores::Loss::kLeaves), "store 1 has been removed");
+  EXPECT_EQ(stores_.remove(StoreId(9), Stores::Loss::kLeaves).error(), "store 9 not found");
+}
+
+TEST_F(StoresTest, AnAddressIsFreeOnceItsStoreIsDestroyedOrGone) {
+  put(store(1));
+  auto heir = store(2);
+  heir.set_address(store(1).address());
+  EXPECT_FALSE(stores_.put(heir).ok());
+  auto offline = stores_.get(StoreId(1))->meta;
+  offline.set_state(metapb::Offline);
+  offline.set_node_state(metapb::Removing);
+  stores_.set(offline, now_);
+  EXPECT_FALSE(stores_.put(heir).ok()) << "it is there until it is empty";
+  offline.set_physically_destroyed(true);
+  stores_.set(offline, now_);
+  EXPECT_TRUE(stores_.put(heir).ok());
+  auto crossed = store(3);
+  put(heir);
+  crossed.set_peer_address(heir.address());
+  EXPECT_FALSE(stores_.put(crossed).ok()) << "a peer address is an address, too";
+}
+
+TEST_F(StoresTest, SilenceCountsThroughARestart) {
+  put(store(1));
+  const WallTime wall{std::chrono::hours(500'000)};
+  pdpb::StoreStats stats;
+  stats.set_store_id(1);
+  ASSERT_TRUE(stores_.heartbeat(stats, now_, wall).ok());
+  const auto record = stores_.get(StoreId(1))->meta;
+  Stores after(config_);
+  const Instant then{std::chrono::minutes(1)};
+  after.load(record, then, wall + std::chrono::minutes(31));
+  EXPECT_EQ(after.health(*after.get(StoreId(1)), then), StoreHealth::kDown);
+  after.load(record, then, WallTime{wall.since_epoch - std::chrono::minutes(31)});
+  EXPECT_EQ(after.health(*after.get(StoreId(1)), then), StoreHealth::kUp) << "the clock went back";
+}
+
+TEST_F(StoresTest, AHeartbeatIsSavedNowAndThen) {
+  put(store(1));
+  const WallTime wall{std::chrono::hours(500'000)};
+  pdpb::StoreStats stats;
+  stats.set_store_id(1);
+  ASSERT_TRUE(stores_.heartbeat(stats, now_, wall).ok());
+  EXPECT_TRUE(stores_.wants_heartbeat_saved(*stores_.get(StoreId(1))));
+  stores_.set(stores_.get(StoreId(1))->meta, now_);
+  ASSERT_TRUE(stores_.heartbeat(stats, now_, wall + std::chrono::minutes(5)).ok());
+  EXPECT_FALSE(stores_.wants_heartbeat_saved(*stores_.get(StoreId(1))));
+  ASSERT_TRUE(stores_.heartbeat(stats, now_, wall + std::chrono::minutes(6)).ok());
+  EXPECT_TRUE(stores_.wants_heartbeat_saved(*stores_.get(StoreId(1))));
 }
 
 }  // namespace

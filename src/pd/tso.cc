@@ -33,13 +33,14 @@ void TsoOracle::on_saved(uint64_t bound_ms) {
   if (physical_ms_ + kGuardMs < bound_ms) serving_ = true;
 }
 
-void TsoOracle::advance_to(uint64_t physical_ms) {
+void TsoOracle::advance_to(uint64_t physical_ms, Instant now) {
   CHECK(physical_ms > physical_ms_, "the physical part would go from {} to {}", physical_ms_, physical_ms);
   physical_ms_ = physical_ms;
+  advanced_at_ = now;
   logical_ = 0;
 }
 
-void TsoOracle::update(uint64_t now_ms) {
+void TsoOracle::update(uint64_t now_ms, Instant now) {
   if (!active_ || !serving_) return;
   uint64_t next = physical_ms_;
   if (now_ms > physical_ms_ + 1) {
@@ -47,19 +48,21 @@ void TsoOracle::update(uint64_t now_ms) {
   } else if (logical_ > kLogicalMax / 2) {
     next = physical_ms_ + 1;
   }
-  if (next > physical_ms_ && may_use(next)) advance_to(next);
+  if (next > physical_ms_ && may_use(next)) advance_to(next, now);
 }
 
-std::optional<TsoOracle::Batch> TsoOracle::allocate(uint64_t now_ms, uint64_t count) {
-  CHECK(count > 0 && count < kLogicalMax, "a batch of {} timestamps", count);
+std::optional<TsoOracle::Batch> TsoOracle::allocate(uint64_t now_ms, uint64_t count, Instant now) {
+  CHECK(count > 0 && count <= kCountMax, "a batch of {} timestamps", count);
   if (!active_ || !serving_) return std::nullopt;
   if (logical_ + count >= kLogicalMax) {
-    const uint64_t next = std::max(now_ms, physical_ms_ + 1);
+    const bool has_time_passed = now - advanced_at_ >= std::chrono::milliseconds(1);
+    const uint64_t next = has_time_passed ? std::max(now_ms, physical_ms_ + 1) : now_ms;
+    if (next <= physical_ms_) return std::nullopt;
     if (!may_use(next)) {
       starved_ = true;
       return std::nullopt;
     }
-    advance_to(next);
+    advance_to(next, now);
   }
   CHECK(may_use(physical_ms_), "physical {} beyond the saved bound {}", physical_ms_, saved_ms_);
   logical_ += count;

@@ -5,9 +5,12 @@
 // physical part at or above it was ever handed out. So a new leader that starts at or above the bound, and saves a
 // further one before it serves, can repeat nothing, whatever its clock says.
 //
-// The rules of moving: the clock ahead of the physical part pulls it forward and resets the logical part; a logical
-// part more than half used pushes the physical part by 1 ms; a clock that went back changes nothing. The physical part
-// never reaches the saved bound less the guard. Owned by NodeCore. Tests: tso_test.cc.
+// The rules of moving: the clock ahead of the physical part pulls it forward and resets the logical part; at the
+// regular look at the clock, a logical part more than half used pushes the physical part by 1 ms; a clock that went
+// back changes nothing. The physical part never reaches the saved bound less the guard. A request that finds the
+// logical part full waits for the clock, or, where that went back, until a millisecond has passed since the last move:
+// requests never move timestamps faster than time goes by (INV-TSO-NOT-AHEAD), or locks would seem to have expired long
+// ago. Owned by NodeCore. Tests: tso_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +23,8 @@ namespace cairn::pd {
 class TsoOracle {
  public:
   static constexpr uint64_t kLogicalMax = uint64_t{1} << 18;  // logical parts lie below it
+  // The most that one request may ask: with it, a logical part that has no room is more than half used.
+  static constexpr uint64_t kCountMax = uint64_t{1} << 16;
   static constexpr uint64_t kGuardMs = 1;
 
   explicit TsoOracle(uint64_t save_interval_ms) : save_interval_ms_(save_interval_ms) {}
@@ -35,16 +40,16 @@ class TsoOracle {
   // The bound is durable.
   void on_saved(uint64_t bound_ms);
 
-  // The regular look at the clock.
-  void update(uint64_t now_ms);
+  // The regular look at the clock. Here and below, `now_ms` is the wall clock and `now` the one that only goes forward.
+  void update(uint64_t now_ms, Instant now = {});
 
   struct Batch {
     uint64_t physical_ms = 0;
     uint64_t last_logical = 0;  // the batch is the `count` logical parts up to and including this one
   };
-  // `count` timestamps in a row, 1 to kLogicalMax - 1. Nothing if the saved bound must move first: ask again after
-  // on_saved().
-  std::optional<Batch> allocate(uint64_t now_ms, uint64_t count);
+  // `count` timestamps in a row, 1 to kCountMax. Nothing if the clock or the saved bound must move first: ask again a
+  // little later, or after on_saved().
+  std::optional<Batch> allocate(uint64_t now_ms, uint64_t count, Instant now = {});
 
   bool is_active() const { return active_; }
   uint64_t saved_bound_ms() const { return saved_ms_; }
@@ -52,13 +57,14 @@ class TsoOracle {
 
  private:
   bool may_use(uint64_t physical_ms) const { return physical_ms + kGuardMs < saved_ms_; }
-  void advance_to(uint64_t physical_ms);
+  void advance_to(uint64_t physical_ms, Instant now);
 
   uint64_t save_interval_ms_;
   bool active_ = false;    // between reset() and stop()
   bool serving_ = false;   // the first bound of this leadership is saved
   uint64_t saved_ms_ = 0;  // durable bound
   uint64_t physical_ms_ = 0;
+  Instant advanced_at_;   // when the physical part moved last
   uint64_t logical_ = 0;  // the last one handed out of physical_ms_; the first is 1
   bool starved_ = false;  // a request waits for the bound
 };

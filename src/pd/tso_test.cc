@@ -58,22 +58,69 @@ TEST(TsoOracle, TheClockPullsForwardOnlyBelowTheSavedBound) {
   EXPECT_EQ(oracle.physical_ms(), 6000);
 }
 
-TEST(TsoOracle, AFullLogicalPartMovesThePhysicalPart) {
+// Takes batches of a quarter until the millisecond has no room for another.
+void exhaust(TsoOracle& oracle, uint64_t now) {
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(oracle.allocate(now, TsoOracle::kCountMax)->physical_ms, now);
+  ASSERT_TRUE(oracle.allocate(now, TsoOracle::kCountMax - 1));
+}
+
+TEST(TsoOracle, AFullLogicalPartWaitsForTheClock) {
   auto oracle = serving(1000);
-  const auto first = oracle.allocate(1000, TsoOracle::kLogicalMax - 1);
-  EXPECT_EQ(first->last_logical, TsoOracle::kLogicalMax - 1);
-  const auto second = oracle.allocate(1000, 1);
+  exhaust(oracle, 1000);
+  EXPECT_FALSE(oracle.allocate(1000, 1));
+  const auto second = oracle.allocate(1001, 1);
   EXPECT_EQ(second->physical_ms, 1001);
   EXPECT_EQ(second->last_logical, 1);
+}
+
+TEST(TsoOracle, WhenTheClockWentBackTheRegularLookMovesAFullLogicalPart) {
+  auto oracle = serving(1000);
+  exhaust(oracle, 1000);
+  EXPECT_FALSE(oracle.allocate(500, 1));
+  oracle.update(500);
+  EXPECT_EQ(oracle.allocate(500, 1)->physical_ms, 1001);
+  oracle.update(500);
+  EXPECT_EQ(oracle.physical_ms(), 1001) << "it is hardly used";
+}
+
+TEST(TsoOracle, WhenTheClockWentBackRequestsMoveItAsFastAsTimeGoesBy) {
+  auto oracle = serving(1000);
+  exhaust(oracle, 1000);
+  Instant now{};
+  uint64_t last = 1000;
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_FALSE(oracle.allocate(500, TsoOracle::kCountMax, now));
+    now = now + std::chrono::milliseconds(1);
+    for (int batch = 0; batch < 3; ++batch) {
+      EXPECT_EQ(oracle.allocate(500, TsoOracle::kCountMax, now)->physical_ms, last + 1);
+    }
+    ++last;
+  }
+}
+
+TEST(TsoOracle, GreedyRequestsNeverMoveItAheadOfTheClock) {
+  auto oracle = serving(1000);
+  uint64_t handed_out = 0;
+  for (uint64_t now = 1000; now < 3000; ++now) {
+    if (now % 50 == 0) oracle.update(now);
+    if (auto bound = oracle.wanted_bound(now)) oracle.on_saved(*bound);
+    for (int i = 0; i < 10; ++i) {
+      const auto batch = oracle.allocate(now, TsoOracle::kCountMax);
+      if (!batch) continue;
+      ++handed_out;
+      ASSERT_LE(batch->physical_ms, now);
+    }
+  }
+  EXPECT_GE(handed_out, 3 * 1999u);
 }
 
 TEST(TsoOracle, AtTheBoundARequestWaitsUntilAFurtherOneIsSaved) {
   auto oracle = serving(1000);
   oracle.update(5998);
-  ASSERT_TRUE(oracle.allocate(5998, TsoOracle::kLogicalMax - 1));
-  EXPECT_FALSE(oracle.allocate(5998, 1));
-  oracle.on_saved(*oracle.wanted_bound(5998));
-  EXPECT_EQ(oracle.allocate(5998, 1)->physical_ms, 5999);
+  exhaust(oracle, 5998);
+  EXPECT_FALSE(oracle.allocate(5999, 1));
+  oracle.on_saved(*oracle.wanted_bound(5999));
+  EXPECT_EQ(oracle.allocate(5999, 1)->physical_ms, 5999);
 }
 
 TEST(TsoOracle, NothingIsHandedOutTwiceOverManyLeadersWithAnyClock) {
@@ -92,7 +139,7 @@ TEST(TsoOracle, NothingIsHandedOutTwiceOverManyLeadersWithAnyClock) {
         if (dice.chance(0.2)) break;  // died between the disk and the memory
         oracle.on_saved(*bound);
       }
-      const uint64_t count = dice.chance(0.05) ? TsoOracle::kLogicalMax - 1 : 1 + dice.below(1000);
+      const uint64_t count = dice.chance(0.05) ? TsoOracle::kCountMax : 1 + dice.below(1000);
       if (auto batch = oracle.allocate(now, count)) {
         const uint64_t first = (batch->physical_ms << 18) + batch->last_logical - count + 1;
         ASSERT_GT(first, last);

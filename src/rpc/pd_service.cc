@@ -31,6 +31,22 @@ void serve_keyspaces(Router& router, api::Keyspaces& keyspaces) {
 #undef CAIRN_SERVE
 }
 
+void serve_admin(Router& router, api::Admin& admin) {
+#define CAIRN_SERVE(Rpc, method, Req, Resp)            \
+  add_unary<Req, Resp>(router, "/cairnpb.Admin/" #Rpc, \
+                       [&admin](api::Call<Req, Resp> call) { admin.method(std::move(call)); });
+  CAIRN_ADMIN_UNARY(CAIRN_SERVE)
+#undef CAIRN_SERVE
+}
+
+void serve_meta_storage(Router& router, pd::MetaStorage& meta_storage) {
+#define CAIRN_SERVE(Rpc, method, Req, Resp)                         \
+  add_unary<Req, Resp>(router, "/meta_storagepb.MetaStorage/" #Rpc, \
+                       [&meta_storage](api::Call<Req, Resp> call) { meta_storage.meta_##method(std::move(call)); });
+  CAIRN_META_STORAGE_UNARY(CAIRN_SERVE)
+#undef CAIRN_SERVE
+}
+
 void serve_etcd(Router& router, pd::EtcdKv& etcd) {
 #define CAIRN_SERVE(Service, Rpc, method, Req, Resp)               \
   add_unary<Req, Resp>(router, "/etcdserverpb." #Service "/" #Rpc, \

@@ -355,7 +355,7 @@ Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options
   grpc::ServerBuilder own_builder;
   grpc::ServerBuilder& builder = core->reactor ? core->reactor->builder() : own_builder;
   builder.RegisterAsyncGenericService(&core->service);
-  builder.SetMaxReceiveMessageSize(-1);
+  builder.SetMaxReceiveMessageSize(options.message_bytes_max);
   builder.SetMaxSendMessageSize(-1);
   // Two servers on one port would share its connections at random.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);

@@ -20,6 +20,7 @@ struct ServerOptions {
   std::vector<std::string> addresses;  // "host:port"; port 0: any free one
   int pollers = 0;                     // threads; 0: one for each four cores, at least one
   std::shared_ptr<Reactor> reactor;    // its thread serves, instead of pollers
+  int message_bytes_max = -1;          // of what comes in; -1: any
 };
 
 class Server {

@@ -5,11 +5,13 @@
 #include <functional>
 #include <memory>
 
+#include "api/admin.h"
 #include "api/deadlock.h"
 #include "api/keyspace.h"
 #include "api/pd.h"
 #include "api/tikv.h"
 #include "pd/etcd.h"
+#include "pd/meta_storage.h"
 #include "rpc/server_stream.h"
 #include "runtime/executor.h"
 
@@ -38,5 +40,11 @@ void serve_keyspaces(Router& router, api::Keyspaces& keyspaces);
 
 // The etcd v3 API (KV, Lease, Cluster, Maintenance). `etcd` must outlive the server.
 void serve_etcd(Router& router, pd::EtcdKv& etcd);
+
+// cairnpb.Admin. `admin` must outlive the server.
+void serve_admin(Router& router, api::Admin& admin);
+
+// meta_storagepb.MetaStorage, without Watch. `meta_storage` must outlive the server.
+void serve_meta_storage(Router& router, pd::MetaStorage& meta_storage);
 
 }  // namespace cairn::rpc

@@ -5,10 +5,12 @@ package interop_pd
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	rmpb "github.com/pingcap/kvproto/pkg/resource_manager"
 	"github.com/stretchr/testify/require"
 	pd "github.com/tikv/pd/client"
 	"github.com/tikv/pd/client/clients/gc"
@@ -146,5 +148,61 @@ func TestCurrentPdClient(t *testing.T) {
 		collected, err := client.UpdateGCSafePoint(ctx, 2600) //nolint:staticcheck
 		require.NoError(t, err)
 		require.EqualValues(t, 2600, collected)
+	})
+}
+
+// What a client asks for when it connects is answered, or refused at once; nothing that PD leaves out costs a wait.
+func TestTheCurrentPdClientConnectsAtOnce(t *testing.T) {
+	ctx := context.Background()
+	p := harness.StartPlayground(t)
+	var connects []time.Duration
+	for range 5 {
+		start := time.Now()
+		client, err := pd.NewClientWithContext(ctx, caller.TestComponent, []string{p.PD}, pd.SecurityOption{},
+			opt.WithCustomTimeoutOption(5*time.Second))
+		require.NoError(t, err)
+		_, _, err = client.GetTS(ctx)
+		require.NoError(t, err)
+		connects = append(connects, time.Since(start))
+		client.Close()
+	}
+	slices.Sort(connects)
+	t.Logf("connect and a first timestamp: median %v, worst %v", connects[2], connects[4])
+	require.Less(t, connects[2], time.Second)
+
+	client, err := pd.NewClientWithContext(ctx, caller.TestComponent, []string{p.PD}, pd.SecurityOption{},
+		opt.WithCustomTimeoutOption(5*time.Second))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	timed := func(what string, ask func(ctx context.Context)) {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		ask(ctx)
+		t.Logf("%s: %v", what, time.Since(start))
+		require.Less(t, time.Since(start), time.Second, what)
+	}
+	timed("MetaStorage", func(ctx context.Context) {
+		_, err := client.Put(ctx, []byte("resource_group/settings/test"), []byte("1"))
+		require.NoError(t, err)
+		response, err := client.Get(ctx, []byte("resource_group/settings"), opt.WithPrefix())
+		require.NoError(t, err)
+		require.Len(t, response.Kvs, 1)
+		require.Equal(t, "1", string(response.Kvs[0].Value))
+	})
+	timed("ListResourceGroups", func(ctx context.Context) {
+		_, err := client.ListResourceGroups(ctx)
+		require.ErrorContains(t, err, "unknown method")
+	})
+	timed("AcquireTokenBuckets", func(ctx context.Context) {
+		_, err := client.AcquireTokenBuckets(ctx, &rmpb.TokenBucketsRequest{})
+		require.Error(t, err)
+		require.NoError(t, ctx.Err())
+	})
+	timed("Watch", func(ctx context.Context) {
+		events, err := client.Watch(ctx, []byte("resource_group/settings"), opt.WithPrefix())
+		require.NoError(t, err)
+		_, open := <-events
+		require.False(t, open)
 	})
 }

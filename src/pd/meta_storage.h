@@ -1,0 +1,27 @@
+// meta_storagepb.MetaStorage as a C++ interface: what current PD clients ask for settings, above all when they connect.
+// It is the etcd key space of the meta store. Watch is left out: it answers UNIMPLEMENTED, and clients read again.
+// Implemented by pd::Node (node_etcd.cc). Tests: node_test.cc.
+#pragma once
+
+#include "api/call.h"
+#include "meta_storagepb.pb.h"
+
+// clang-format off
+#define CAIRN_META_STORAGE_UNARY(X)                                             \
+  X(Get, get, meta_storagepb::GetRequest, meta_storagepb::GetResponse)          \
+  X(Put, put, meta_storagepb::PutRequest, meta_storagepb::PutResponse)          \
+  X(Delete, delete, meta_storagepb::DeleteRequest, meta_storagepb::DeleteResponse)
+// clang-format on
+
+namespace cairn::pd {
+
+class MetaStorage {
+ public:
+  virtual ~MetaStorage() = default;
+
+#define CAIRN_DECLARE(Rpc, method, Req, Resp) virtual void meta_##method(api::Call<Req, Resp> call) = 0;
+  CAIRN_META_STORAGE_UNARY(CAIRN_DECLARE)
+#undef CAIRN_DECLARE
+};
+
+}  // namespace cairn::pd
