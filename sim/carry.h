@@ -3,13 +3,26 @@
 // callers need their timeouts. Tests: network_test.cc.
 #pragma once
 
+#include <kvrpcpb.pb.h>
+
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "api/call.h"
 #include "sim/network.h"
 
 namespace cairn::sim {
+
+// Requests that a client sends again when it hears nothing: the first may then arrive after the second, and after its
+// answer. Raw writes are not among them: repeating one late is a write of its own.
+template <class Req>
+inline constexpr bool kIsRepeatable =
+    std::is_same_v<Req, kvrpcpb::PrewriteRequest> || std::is_same_v<Req, kvrpcpb::CommitRequest> ||
+    std::is_same_v<Req, kvrpcpb::BatchRollbackRequest> || std::is_same_v<Req, kvrpcpb::CheckTxnStatusRequest> ||
+    std::is_same_v<Req, kvrpcpb::CheckSecondaryLocksRequest> || std::is_same_v<Req, kvrpcpb::ResolveLockRequest> ||
+    std::is_same_v<Req, kvrpcpb::TxnHeartBeatRequest> || std::is_same_v<Req, kvrpcpb::PessimisticLockRequest> ||
+    std::is_same_v<Req, kvrpcpb::PessimisticRollbackRequest> || std::is_same_v<Req, kvrpcpb::CleanupRequest>;
 
 // `serve(api::Call<Req, Resp>)` runs on the server's inbox.
 template <class Req, class Resp, class Serve>
@@ -18,6 +31,19 @@ void carry(Network& network, Endpoint caller, NodeId server, api::Call<Req, Resp
   auto fail = [pending] {
     if (pending->is_pending()) pending->finish({api::Code::kUnavailable, "the connection broke"});
   };
+  if constexpr (kIsRepeatable<Req>) {
+    if (network.draws_repeat()) {
+      network.send_late({.from = caller.node,
+                         .to = server,
+                         .to_incarnation = {},
+                         .deliver =
+                             [serve, request = Req(pending->request())]() mutable {
+                               serve(api::make_call<Req, Resp>(std::move(request), [](const api::Reply<Resp>&) {}));
+                             },
+                         .notify = caller,
+                         .lost = nullptr});
+    }
+  }
   auto deliver = [&network, caller, server, pending, fail, request = Req(pending->request()),
                   serve = std::move(serve)]() mutable {
     auto answer = [&network, caller, server, pending, fail](api::Reply<Resp> reply) {

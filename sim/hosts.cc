@@ -1,5 +1,6 @@
 #include "sim/hosts.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,13 @@ namespace cairn::sim {
 
 namespace {
 
+// The threads that may wait for a disk. Shards never do, and what arrives over the network is taken in at once.
+bool may_wait(const std::string& thread) {
+  static constexpr const char* kThreads[] = {"raft-log", "apply", "read", "snapshot", "gc-", "pd-log", "store-control"};
+  return std::any_of(std::begin(kThreads), std::end(kThreads),
+                     [&](const char* prefix) { return thread.starts_with(prefix); });
+}
+
 constexpr Duration kStopLimit = std::chrono::minutes(2);  // of virtual time
 
 // Remains of crashed nodes. Tasks that were waiting when the power went are never resumed and never freed, and what
@@ -39,12 +47,23 @@ Host::Host(Surroundings world, std::string name)
       name_(std::move(name)),
       node_(world_.network.add_node(name_)),
       clock_(world_.loop),
-      disk_(std::make_shared<engine::MemoryDisk>(engine::MemoryDiskOptions{.flush_bytes = 16 << 10})) {}
+      disk_(std::make_shared<engine::MemoryDisk>(world_.profile.memory)),
+      disk_dice_(world_.loop.random().fork()) {
+  disk_->set_pace(
+      [this](engine::DiskAccess access, uint64_t) { world_.loop.wait(disk_times_.of(access, disk_dice_)); });
+}
 
 Endpoint Host::power_on() {
   CHECK(!is_up(), "{} is up already", name_);
   ++lives_;
   executors_ = std::make_shared<runtime::SimExecutors>(world_.loop, clock_, name_);
+  executors_->let_wait(may_wait);
+  if (const Duration longest = world_.profile.queueing_max; longest > Duration{}) {
+    // Mostly soon, now and then late.
+    executors_->set_queueing([loop = &world_.loop, longest] {
+      return loop->random().between(Duration{}, loop->random().chance(0.1) ? longest : longest / 50);
+    });
+  }
   inbox_ = executors_->make("inbox");
   return world_.network.attach(node_, inbox_);
 }
@@ -71,6 +90,23 @@ void Host::pause() {
 
 void Host::resume() {
   if (is_up() && executors_->is_paused()) executors_->resume();
+}
+
+void Host::stall(const std::string& threads, Duration span) {
+  if (!is_up()) return;
+  for (runtime::SimExecutor* executor : executors_->find(threads)) executor->stall(span);
+}
+
+void Host::run_on(const std::string& thread, runtime::Job job) {
+  if (!is_up()) return;
+  if (const auto found = executors_->find(thread); !found.empty()) found.front()->post(std::move(job));
+}
+
+// Threads that wait for the disk when a node has stopped are waited for, as a process would.
+bool Host::finish_stop() {
+  if (!world_.loop.run_until([this] { return !executors_->has_waiting(); }, kStopLimit)) return false;
+  power_off();
+  return true;
 }
 
 // Members are destroyed from below: the node before what it rests on.
@@ -146,7 +182,7 @@ bool PdHost::stop() {
   }
   life_->node->stop([&is_done] { is_done = true; });
   if (!world_.loop.run_until([&is_done] { return is_done; }, kStopLimit)) return false;
-  power_off();
+  if (!finish_stop()) return false;
   life_.reset();
   return true;
 }
@@ -207,9 +243,13 @@ bool StoreHost::stop() {
   bool is_done = false;
   life_->store->stop([&is_done] { is_done = true; });
   if (!world_.loop.run_until([&is_done] { return is_done; }, kStopLimit)) return false;
-  power_off();
+  if (!finish_stop()) return false;
   life_.reset();
   return true;
+}
+
+void StoreHost::command(pdpb::RegionHeartbeatResponse command) {
+  if (life_ && life_->is_started) life_->pd->command(std::move(command));
 }
 
 api::Tikv* StoreHost::service() { return life_ && life_->is_started ? life_->node.get() : nullptr; }

@@ -6,6 +6,8 @@
 // Owned by the World. Tests: world_test.cc.
 #pragma once
 
+#include <pdpb.pb.h>
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,6 +19,7 @@
 #include "pd/config.h"
 #include "runtime/simulated/sim_loop.h"
 #include "sim/network.h"
+#include "sim/profile.h"
 #include "sim/transport.h"
 #include "store/options.h"
 
@@ -39,6 +42,7 @@ struct Surroundings {
   Network& network;
   Directory& directory;
   std::function<void(std::string)> fail;  // something happened that never may
+  Profile profile;
 };
 
 // What PD and storage hosts have in common: the switch, the disk, the clock.
@@ -55,6 +59,12 @@ class Host {
   void crash(engine::CrashKind kind);
   void pause();
   void resume();
+  // The threads whose names begin so stand still for `span`.
+  void stall(const std::string& threads, Duration span);
+  // Runs on the first thread whose name begins so; nothing if there is none.
+  void run_on(const std::string& thread, runtime::Job job);
+  // From now on. None: accesses take no time.
+  void set_disk_times(DiskTimes times) { disk_times_ = times; }
   // Ends the node in order and runs the loop until that is done; false if it does not end. Its executors stop then.
   virtual bool stop() = 0;
 
@@ -71,6 +81,8 @@ class Host {
   Endpoint power_on();
   // Takes both away again.
   void power_off();
+  // The end of an orderly stop; false if a thread does not end.
+  bool finish_stop();
   // Keeps what the dead life consisted of.
   virtual void bury() = 0;
 
@@ -82,6 +94,8 @@ class Host {
   std::shared_ptr<runtime::SimExecutors> executors_;  // null while down
   std::shared_ptr<runtime::Executor> inbox_;
   int lives_ = 0;
+  DiskTimes disk_times_;
+  runtime::Random disk_dice_;
 };
 
 class PdHost final : public Host {
@@ -112,6 +126,8 @@ class StoreHost final : public Host {
   ~StoreHost() override;
   void start() override;
   bool stop() override;
+  // An operator's command reaches the store as if PD had sent it; lost if the store has no stream to PD just now.
+  void command(pdpb::RegionHeartbeatResponse command);
   // The service and the store; null until the store has started.
   api::Tikv* service();
   store::Store* store();

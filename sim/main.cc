@@ -5,13 +5,17 @@
 //   --jobs N                      so many of a range at once
 //   --until-failure               a range ends with its first seed that fails
 //
+// A range of fifty seeds or more fails if a kind of fault came in none of them.
+//
 // CAIRN_SIM_API=2 plays in API V2.
 // Prints a line a seed and at the end the seeds that failed; the exit code says whether there were any.
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <string>
 #include <string_view>
@@ -24,12 +28,14 @@ namespace {
 
 using cairn::sim::Report;
 
+constexpr uint64_t kRangeOfAllFaults = 50;
 constexpr unsigned kSeconds = 300;  // of real time, that a world of a range may take
 
 Report play(uint64_t seed) {
   const char* api = std::getenv("CAIRN_SIM_API");
   const bool is_v2 = api != nullptr && std::string(api) == "2";
-  cairn::sim::World world(seed, {.api_version = is_v2 ? cairn::rawkv::ApiVersion::kV2 : cairn::rawkv::ApiVersion::kV1});
+  cairn::sim::World world(
+      seed, cairn::sim::wild_world(seed, is_v2 ? cairn::rawkv::ApiVersion::kV2 : cairn::rawkv::ApiVersion::kV1));
   return world.run();
 }
 
@@ -48,7 +54,8 @@ Child start(uint64_t seed) {
     alarm(kSeconds);
     dup2(ends[1], STDERR_FILENO);  // what a failed CHECK says belongs to the report
     const Report report = play(seed);
-    const std::string text = report.to_string() + "\n";
+    std::string text = report.to_string() + "\n";
+    text.append(reinterpret_cast<const char*>(report.faults.data()), sizeof report.faults);
     for (size_t done = 0; done < text.size();) {
       const ssize_t n = write(ends[1], text.data() + done, text.size() - done);
       if (n <= 0) _exit(2);
@@ -60,8 +67,8 @@ Child start(uint64_t seed) {
   return {pid, ends[0]};
 }
 
-// Prints the child's report; whether the seed is good.
-bool finish(uint64_t seed, const Child& child) {
+// Prints the child's report and adds its faults; whether the seed is good.
+bool finish(uint64_t seed, const Child& child, cairn::sim::FaultCounts& faults) {
   std::string text;
   char buffer[4096];
   ssize_t n = 0;
@@ -69,6 +76,12 @@ bool finish(uint64_t seed, const Child& child) {
   close(child.output);
   int status = 0;
   waitpid(child.pid, &status, 0);
+  cairn::sim::FaultCounts seen{};
+  if (!WIFSIGNALED(status) && text.size() >= sizeof seen) {
+    std::memcpy(seen.data(), text.data() + text.size() - sizeof seen, sizeof seen);
+    text.resize(text.size() - sizeof seen);
+  }
+  for (size_t kind = 0; kind < seen.size(); ++kind) faults[kind] += seen[kind];
   if (WIFSIGNALED(status)) {
     text = "seed " + std::to_string(seed) + ": FAILED, " +
            (WTERMSIG(status) == SIGALRM ? "it does not end" : "a check failed") + "\n" + text;
@@ -89,6 +102,7 @@ bool play_range(const Range& range) {
   std::vector<uint64_t> failed;
   std::map<uint64_t, Child> running;
   uint64_t played = 0;
+  cairn::sim::FaultCounts faults{};
   for (uint64_t next = range.first; next <= range.last || !running.empty();) {
     const bool is_enough = range.is_until_failure && !failed.empty();
     if (is_enough) break;
@@ -98,7 +112,7 @@ bool play_range(const Range& range) {
       continue;
     }
     const auto oldest = running.begin();
-    if (!finish(oldest->first, oldest->second)) failed.push_back(oldest->first);
+    if (!finish(oldest->first, oldest->second, faults)) failed.push_back(oldest->first);
     running.erase(oldest);
     ++played;
   }
@@ -109,7 +123,14 @@ bool play_range(const Range& range) {
   std::printf("%llu seeds, %zu failed:", static_cast<unsigned long long>(played), failed.size());
   for (uint64_t seed : failed) std::printf(" %llu", static_cast<unsigned long long>(seed));
   std::printf("\n");
-  return failed.empty();
+  bool is_good = failed.empty();
+  for (size_t kind = 0; played >= kRangeOfAllFaults && kind < faults.size(); ++kind) {
+    if (faults[kind] > 0) continue;
+    std::printf("FAILED: no seed had a fault of kind %s\n",
+                cairn::sim::fault_name(static_cast<cairn::sim::Fault>(kind)));
+    is_good = false;
+  }
+  return is_good;
 }
 
 int usage() {

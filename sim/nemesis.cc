@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "api/tikv.h"
+#include "base/codec.h"
 #include "base/log.h"
 #include "runtime/async.h"
 #include "store/store.h"
@@ -24,8 +28,9 @@ StoreHost& draw_store(World& world, runtime::Random& dice) {
 }
 
 // One of the leaders, as its store shows it; and that store.
-std::optional<std::pair<StoreHost*, store::RegionStatus>> draw_leader(World& world, runtime::Random& dice) {
-  std::vector<std::pair<StoreHost*, store::RegionStatus>> leaders;
+using Leader = std::pair<StoreHost*, store::RegionStatus>;
+std::optional<Leader> draw_leader(World& world, runtime::Random& dice) {
+  std::vector<Leader> leaders;
   for (auto& host : world.stores()) {
     if (host->store() == nullptr) continue;
     for (auto& status : host->store()->regions()) {
@@ -49,12 +54,17 @@ void split(World& world, runtime::Random& dice) {
   context->mutable_peer()->set_store_id(host->store()->id().value);
   const bool is_raw = dice.chance(0.5);
   request.set_is_raw_kv(is_raw);
-  // One key or two; those outside the region are refused.
-  for (uint64_t keys = dice.between(1, 2); keys > 0; --keys) {
-    request.add_split_keys(is_raw             ? fmt::format("{}{}", world.registers_prefix(), dice.below(4))
-                           : dice.chance(0.5) ? fmt::format("{}account/{:02}", world.bank_prefix(), dice.below(6))
-                                              : world.lists().key_of(static_cast<int>(dice.below(5))));
+  // One key or two; those outside the region are refused, so that a few are tried.
+  const auto& region = status.region;
+  for (int tries = 0; tries < 10 && request.split_keys_size() < 2; ++tries) {
+    const Bytes key = is_raw             ? fmt::format("{}{}", world.registers_prefix(), dice.below(4))
+                      : dice.chance(0.5) ? fmt::format("{}account/{:02}", world.bank_prefix(), dice.below(6))
+                                         : world.lists().key_of(static_cast<int>(dice.below(5)));
+    const Bytes stored = is_raw && !world.is_api_v2() ? key : codec::encode_bytes(key);
+    const bool is_inside = stored > region.start_key && (region.end_key.empty() || stored < region.end_key);
+    if (is_inside && (request.split_keys().empty() || dice.chance(0.3))) request.add_split_keys(key);
   }
+  if (request.split_keys().empty()) return;
   world.client(0)
       .tikv(host->node())
       .split_region(api::make_call<kvrpcpb::SplitRegionRequest, kvrpcpb::SplitRegionResponse>(
@@ -63,20 +73,54 @@ void split(World& world, runtime::Random& dice) {
           }));
 }
 
+// One of the region's voters other than the leader.
+std::optional<PeerId> draw_heir(const Leader& leader, runtime::Random& dice) {
+  std::vector<PeerId> heirs;
+  for (const auto& peer : leader.second.region.peers) {
+    if (peer.role == engine::PeerDescription::Role::kVoter && peer.id != leader.second.peer) heirs.push_back(peer.id);
+  }
+  if (heirs.empty()) return std::nullopt;
+  return heirs[dice.below(heirs.size())];
+}
+
 void transfer_leader(World& world, runtime::Random& dice) {
   auto chosen = draw_leader(world, dice);
   if (!chosen) return;
-  const auto& peers = chosen->second.region.peers;
-  if (peers.empty()) return;
-  chosen->first->store()->transfer_leader(chosen->second.region.id, peers[dice.below(peers.size())].id);
+  if (auto heir = draw_heir(*chosen, dice)) chosen->first->store()->transfer_leader(chosen->second.region.id, *heir);
 }
 
-// Breaks the network in one of several ways; it mends after a while.
-runtime::Task<void> break_network(World* world, runtime::Executor* executor, runtime::Random dice) {
+void hand_back(World& world, RegionId region, PeerId to) {
+  for (auto& host : world.stores()) {
+    if (host->store() == nullptr) continue;
+    for (const auto& status : host->store()->regions()) {
+      if (status.region.id == region && status.is_leader) host->store()->transfer_leader(region, to);
+    }
+  }
+}
+
+// Leadership goes away and comes back while what the first leader had committed still waits for its applier.
+runtime::Task<void> bounce(World* world, runtime::Executor* executor, runtime::Random dice) {
+  auto chosen = draw_leader(*world, dice);
+  if (!chosen) co_return;
+  const auto heir = draw_heir(*chosen, dice);
+  if (!heir) co_return;
+  const RegionId region = chosen->second.region.id;
+  const Duration stall = dice.between(300ms, 3s);
+  chosen->first->stall("apply", stall);
+  co_await runtime::sleep(*executor, dice.between(Duration{}, 100ms));
+  hand_back(*world, region, *heir);
+  for (int tries = 0; tries < 8; ++tries) {
+    co_await runtime::sleep(*executor, stall / 10);
+    hand_back(*world, region, chosen->second.peer);
+  }
+}
+
+// Breaks links in one of several ways; they mend after a while.
+runtime::Task<void> cut_links(World* world, runtime::Executor* executor, runtime::Random dice) {
   Network& network = world->network();
   const uint64_t nodes = 1 + world->stores().size();  // PD is node 1, the stores follow
   auto any = [&] { return NodeId(dice.between(1, nodes)); };
-  switch (dice.below(5)) {
+  switch (dice.below(4)) {
     case 0:
       network.isolate(any());
       break;
@@ -93,22 +137,25 @@ runtime::Task<void> break_network(World* world, runtime::Executor* executor, run
     case 2:
       network.block(any(), any());
       break;
-    case 3:
-      network.clog(any(), any(), dice.between(100ms, 2s));
-      break;
     default:
-      network.weather() = Weather{.delay_max = dice.between(1ms, 50ms),
-                                  .loss = dice.fraction() * 0.2,
-                                  .duplicate = dice.fraction() * 0.3,
-                                  .straggle = dice.fraction() * 0.2};
+      network.clog(any(), any(), dice.between(100ms, 2s));
       break;
   }
   co_await runtime::sleep(*executor, dice.between(100ms, 4s));
-  network.heal();
+  network.mend_links();
 }
 
-runtime::Task<void> crash_and_restart(World* world, Host* host, runtime::Executor* executor, runtime::Random dice) {
-  ++world->crashes;
+runtime::Task<void> bad_weather(World* world, runtime::Executor* executor, runtime::Random dice) {
+  world->network().weather() = Weather{.delay_max = dice.between(1ms, 50ms),
+                                       .loss = dice.fraction() * 0.2,
+                                       .duplicate = dice.fraction() * 0.3,
+                                       .straggle = dice.fraction() * 0.2,
+                                       .repeat = dice.fraction() * 0.2};
+  co_await runtime::sleep(*executor, dice.between(100ms, 4s));
+  world->network().weather() = Weather{};
+}
+
+runtime::Task<void> crash_and_restart(Host* host, runtime::Executor* executor, runtime::Random dice) {
   host->crash(draw_kind(dice));
   co_await runtime::sleep(*executor, dice.between(10ms, 2s));
   if (!host->is_up()) host->start();
@@ -128,11 +175,137 @@ runtime::Task<void> fill_disk(Host* host, uint64_t reserve, runtime::Executor* e
   disk.set_capacity(kRoomyDisk);
 }
 
+void stall_thread(Host& host, runtime::Random& dice) {
+  static constexpr const char* kThreads[] = {"apply-0", "apply-1", "apply", "raft-log", "read", "snapshot", "pd-log"};
+  host.stall(kThreads[dice.below(std::size(kThreads))], dice.between(100ms, 3s));
+}
+
+// A lease ends a tenth before the others' patience does: clocks may differ by a twentieth either way (replica.cc).
 void disturb_clock(Host& host, runtime::Random& dice) {
-  if (dice.chance(0.5)) {
-    host.clock().set_drift(static_cast<int64_t>(dice.below(4001)) - 2000);  // two thousandths either way
+  constexpr int64_t kBound = 50'000;
+  switch (dice.below(3)) {
+    case 0:
+      host.clock().set_drift(dice.chance(0.5) ? kBound : -kBound);
+      break;
+    case 1:
+      host.clock().set_drift(static_cast<int64_t>(dice.below(2 * kBound + 1)) - kBound);
+      break;
+    default:
+      host.clock().jump_wall(dice.between(Duration{}, 4s) - 2s);
+      break;
+  }
+}
+
+void compact(StoreHost& host, runtime::Random& dice) {
+  engine::KvEngine* data = host.data();
+  if (data == nullptr) return;
+  data->flush_soon();
+  if (dice.chance(0.5)) return;
+  host.run_on("gc-compact", [data] {
+    std::atomic<bool> canceled = false;
+    for (engine::Cf cf : {engine::Cf::kDefault, engine::Cf::kWrite}) {
+      static_cast<void>(data->compact(cf, {}, {}, canceled));  // an engine that is full says so to the store, too
+    }
+  });
+}
+
+// A change of a region's membership, as an operator of PD would order it: a peer more, a peer less, or one for another
+// at once. PD's own checkers then see a region that is not as they want it, and go on from there.
+runtime::Task<void> change_membership(World* world, runtime::Executor* executor, runtime::Random dice) {
+  auto chosen = draw_leader(*world, dice);
+  if (!chosen) co_return;
+  pdpb::AllocIDRequest request;
+  request.mutable_header()->set_cluster_id(kCluster.value);
+  api::Pd* pd = &world->client(0).pd();
+  auto reply = co_await api::ask<pdpb::AllocIDRequest, pdpb::AllocIDResponse>(
+      *executor, 2s, std::move(request), [pd](auto call) { pd->alloc_id(std::move(call)); });
+  if (!reply.ok() || reply->id() == 0) co_return;
+  const auto& [host, status] = *chosen;
+  std::vector<StoreId> free;
+  for (const auto& [store, node] : world->directory().nodes) {
+    const auto& peers = status.region.peers;
+    if (std::none_of(peers.begin(), peers.end(), [&](const auto& peer) { return peer.store == store; })) {
+      free.push_back(store);
+    }
+  }
+  pdpb::RegionHeartbeatResponse command;
+  command.set_region_id(status.region.id.value);
+  command.mutable_region_epoch()->set_conf_ver(status.region.epoch.conf_ver);
+  command.mutable_region_epoch()->set_version(status.region.epoch.version);
+  command.mutable_target_peer()->set_id(status.peer.value);
+  auto fill = [](pdpb::ChangePeer& change, eraftpb::ConfChangeType type, PeerId id, StoreId store,
+                 metapb::PeerRole role) {
+    change.set_change_type(type);
+    change.mutable_peer()->set_id(id.value);
+    change.mutable_peer()->set_store_id(store.value);
+    change.mutable_peer()->set_role(role);
+  };
+  std::optional<engine::PeerDescription> leaving;
+  if (auto heir = draw_heir(*chosen, dice)) {
+    for (const auto& peer : status.region.peers) {
+      if (peer.id == *heir) leaving = peer;
+    }
+  }
+  const bool may_lose = leaving && status.region.peers.size() >= 3;
+  if (!free.empty() && may_lose && dice.chance(0.5)) {
+    auto& changes = *command.mutable_change_peer_v2();
+    fill(*changes.add_changes(), eraftpb::AddNode, PeerId(reply->id()), free[dice.below(free.size())],
+         metapb::IncomingVoter);
+    fill(*changes.add_changes(), eraftpb::AddLearnerNode, leaving->id, leaving->store, metapb::DemotingVoter);
+  } else if (!free.empty() && dice.chance(0.5)) {
+    fill(*command.mutable_change_peer(), eraftpb::AddLearnerNode, PeerId(reply->id()), free[dice.below(free.size())],
+         metapb::Learner);
+  } else if (may_lose) {
+    fill(*command.mutable_change_peer(), eraftpb::RemoveNode, leaving->id, leaving->store, metapb::Voter);
   } else {
-    host.clock().jump_wall(dice.between(Duration{}, 4s) - 2s);
+    co_return;
+  }
+  host->command(std::move(command));
+}
+
+void spoil(World* world, runtime::Executor* executor, Fault fault, runtime::Random& dice) {
+  StoreHost& store = draw_store(*world, dice);
+  Host& anyone = dice.chance(0.2) ? static_cast<Host&>(world->pd()) : store;
+  ++world->faults[static_cast<size_t>(fault)];
+  switch (fault) {
+    case Fault::kCrash:
+      return runtime::spawn(*executor, crash_and_restart(&anyone, executor, dice.fork()));
+    case Fault::kPartition:
+      return runtime::spawn(*executor, cut_links(world, executor, dice.fork()));
+    case Fault::kWeather:
+      return runtime::spawn(*executor, bad_weather(world, executor, dice.fork()));
+    case Fault::kPause:
+      return runtime::spawn(*executor, pause_and_resume(&anyone, executor, dice.fork()));
+    case Fault::kStall:
+      return stall_thread(anyone, dice);
+    case Fault::kClock:
+      return disturb_clock(anyone, dice);
+    case Fault::kPdClock:
+      return world->pd().clock().jump_wall(dice.between(Duration{}, 20s) - 10s);
+    case Fault::kTransfer:
+      return transfer_leader(*world, dice);
+    case Fault::kBounce:
+      return runtime::spawn(*executor, bounce(world, executor, dice.fork()));
+    case Fault::kFullDisk:
+      return runtime::spawn(*executor, fill_disk(&store, kReserveSpace, executor, dice.fork()));
+    case Fault::kSplit:
+      return split(*world, dice);
+    case Fault::kMembership:
+      return runtime::spawn(*executor, change_membership(world, executor, dice.fork()));
+    case Fault::kCompaction:
+      return compact(store, dice);
+    case Fault::kAmbush:
+      return world->set_ambush();
+  }
+}
+
+Fault draw_fault(const Profile& profile, runtime::Random& dice) {
+  uint64_t sum = 0;
+  for (uint64_t weight : profile.weights) sum += weight;
+  uint64_t point = dice.below(sum);
+  for (size_t kind = 0;; ++kind) {
+    if (point < profile.weights[kind]) return static_cast<Fault>(kind);
+    point -= profile.weights[kind];
   }
 }
 
@@ -140,40 +313,22 @@ void disturb_clock(Host& host, runtime::Random& dice) {
 
 runtime::Task<void> rage(World* world, runtime::Executor* executor, Duration span, uint64_t seed, bool* is_over) {
   runtime::Random dice(seed);
-  const Duration end = world->loop().now() + span;
-  while (world->loop().now() < end && !world->is_failed()) {
-    co_await runtime::sleep(*executor, dice.between(50ms, 800ms));
-    Host& anyone = dice.chance(0.2) ? static_cast<Host&>(world->pd()) : draw_store(*world, dice);
-    switch (dice.below(11)) {
-      case 0:
-      case 1:
-      case 2:
-        if (anyone.is_up()) runtime::spawn(*executor, crash_and_restart(world, &anyone, executor, dice.fork()));
-        break;
-      case 3:
-      case 4:
-        runtime::spawn(*executor, break_network(world, executor, dice.fork()));
-        break;
-      case 5:
-        runtime::spawn(*executor, pause_and_resume(&anyone, executor, dice.fork()));
-        break;
-      case 6:
-        disturb_clock(anyone, dice);
-        break;
-      case 7:
-        transfer_leader(*world, dice);
-        break;
-      case 8: {
-        Host& store = draw_store(*world, dice);
-        runtime::spawn(*executor, fill_disk(&store, kReserveSpace, executor, dice.fork()));
-        break;
-      }
-      default:
-        split(*world, dice);
-        break;
-    }
+  const Profile& profile = world->profile();
+  const Duration begin = world->loop().now();
+  auto goes_on = [&] {
+    const Duration passed = world->loop().now() - begin;
+    return !world->is_failed() && (passed < span || (!world->is_eventful() && passed < 3 * span));
+  };
+  while (goes_on()) {
+    co_await runtime::sleep(*executor, dice.between(profile.pace_min, profile.pace_max));
+    spoil(world, executor, draw_fault(profile, dice), dice);
   }
   *is_over = true;
+}
+
+runtime::Task<void> ambush(StoreHost* host, runtime::Executor* executor, runtime::Random dice) {
+  co_await runtime::sleep(*executor, dice.between(Duration{}, dice.chance(0.5) ? 5ms : 100ms));
+  if (host->is_up()) co_await crash_and_restart(host, executor, dice.fork());
 }
 
 }  // namespace cairn::sim

@@ -1,6 +1,5 @@
-// Does harm to a world, by dice, for a while: crashes and restarts of stores and PD, partitions, bad weather, clogs,
-// pauses, clocks that drift and jump, and what is no fault but stirs: splits and transfers of leadership.
-// Tests: world_test.cc.
+// Does harm to a world, by dice, for a while: see Fault (profile.h) for its kinds. The seed's profile says which come
+// most. Tests: world_test.cc.
 #pragma once
 
 #include "runtime/random.h"
@@ -9,7 +8,10 @@
 
 namespace cairn::sim {
 
-// Runs on `executor` until `span` is over; what it broke stays broken, World::heal() ends it.
+// Runs on `executor` for `span`, and on until the world has seen what each seed must see (World::is_eventful) or thrice
+// the span has passed. What it broke stays broken, World::heal() ends it.
 runtime::Task<void> rage(World* world, runtime::Executor* executor, Duration span, uint64_t seed, bool* is_over);
+// The store crashes soon, and starts again: it has just received a snapshot.
+runtime::Task<void> ambush(StoreHost* host, runtime::Executor* executor, runtime::Random dice);
 
 }  // namespace cairn::sim

@@ -74,6 +74,11 @@ void Network::send(Letter letter) {
   wire_->after(due - loop_.now(), [this, l = std::move(letter)]() mutable { arrive(std::move(l)); });
 }
 
+void Network::send_late(Letter letter) {
+  wire_->after(loop_.random().between(Duration{}, weather_.repeat_after),
+               [this, l = std::move(letter)]() mutable { arrive(std::move(l)); });
+}
+
 void Network::arrive(Letter letter) {
   const Place& to = place(letter.to);
   const bool is_there = to.inbox != nullptr && letter.to_incarnation.value_or(to.incarnation) == to.incarnation;
@@ -121,10 +126,14 @@ void Network::isolate(NodeId node) {
 
 void Network::clog(NodeId from, NodeId to, Duration span) { clogged_until_[{from, to}] = loop_.now() + span; }
 
-void Network::heal() {
-  weather_ = Weather{};
+void Network::mend_links() {
   blocked_.clear();
   clogged_until_.clear();
+}
+
+void Network::heal() {
+  weather_ = Weather{};
+  mend_links();
 }
 
 }  // namespace cairn::sim

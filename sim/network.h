@@ -39,6 +39,8 @@ struct Weather {
   double duplicate = 0;  // of a datagram
   double straggle = 0;   // of a letter: it takes up to `straggle_max`, and others overtake it
   Duration straggle_max = 200ms;
+  double repeat = 0;  // of a request that clients repeat (carry.h): it arrives once more, up to `repeat_after` later
+  Duration repeat_after = 3s;
   double quiet_failure = 0.3;  // a letter that failed is reported only after `quiet_after`
   Duration quiet_after = 8s;
 };
@@ -77,6 +79,10 @@ class Network {
 
   // Delivers at most once.
   void send(Letter letter);
+  // Delivers at most once, up to the weather's `repeat_after` later than others.
+  void send_late(Letter letter);
+  // Whether a request that may be repeated is sent once more.
+  bool draws_repeat() { return weather_.repeat > 0 && loop_.random().chance(weather_.repeat); }
   // Delivers any number of times, mostly once. `lost` as in Letter.
   void send_datagram(Endpoint from, NodeId to, std::function<void()> deliver, std::function<void()> lost);
   // `job` runs on the watcher's inbox a while after `peer` went down; soon if it is down already.
@@ -90,7 +96,9 @@ class Network {
   void isolate(NodeId node);
   // What is sent over the link arrives only after `span`.
   void clog(NodeId from, NodeId to, Duration span);
-  // Fair weather, no partition, no clog.
+  // No partition, no clog.
+  void mend_links();
+  // Fair weather, too.
   void heal();
 
   // Letters delivered and failed so far.

@@ -44,7 +44,7 @@ void split(World& world, const Leader& leader, uint64_t counter) {
 }
 
 runtime::Task<void> crash_and_restart(World* world, StoreHost* host, runtime::Executor* executor, Duration away) {
-  ++world->crashes;
+  ++world->faults[static_cast<size_t>(Fault::kCrash)];
   host->crash(engine::CrashKind::kMachine);
   co_await runtime::sleep(*executor, away);
   if (!host->is_up()) host->start();

@@ -30,10 +30,8 @@ CAIRN_PD_UNARY(CAIRN_DEFINE)
 CAIRN_PD_ORDERED(CAIRN_DEFINE)
 #undef CAIRN_DEFINE
 
-namespace {
-
 // Both ends of one heartbeat stream. The store's end and every letter under way share it.
-struct Stream : std::enable_shared_from_this<Stream> {
+struct HeartbeatLink : std::enable_shared_from_this<HeartbeatLink> {
   Network& network;
   Endpoint store;
   NodeId pd;
@@ -45,7 +43,7 @@ struct Stream : std::enable_shared_from_this<Stream> {
   bool is_broken = false;
   bool is_closed_by_store = false;
 
-  Stream(Network& n, Endpoint s, NodeId p, SimPd::Lookup l, api::RegionHeartbeatSink k)
+  HeartbeatLink(Network& n, Endpoint s, NodeId p, SimPd::Lookup l, api::RegionHeartbeatSink k)
       : network(n), store(s), pd(p), lookup(std::move(l)), sink(std::move(k)) {}
 
   // On the store's inbox.
@@ -53,7 +51,7 @@ struct Stream : std::enable_shared_from_this<Stream> {
     if (std::exchange(is_broken, true)) return;
     if (!is_closed_by_store && sink.on_closed) sink.on_closed({api::Code::kUnavailable, why});
   }
-  void send_up(std::function<void(Stream&)> at_pd) {
+  void send_up(std::function<void(HeartbeatLink&)> at_pd) {
     auto self = shared_from_this();
     network.send({.from = store.node,
                   .to = pd,
@@ -63,7 +61,7 @@ struct Stream : std::enable_shared_from_this<Stream> {
                   .lost = [self] { self->break_here("a region heartbeat was lost"); },
                   .channel = &up});
   }
-  void send_down(std::function<void(Stream&)> at_store) {
+  void send_down(std::function<void(HeartbeatLink&)> at_store) {
     if (!network.is_alive(pd_life)) return;
     auto self = shared_from_this();
     network.send({.from = pd,
@@ -80,56 +78,65 @@ struct Stream : std::enable_shared_from_this<Stream> {
     api::Pd* service = lookup();
     pd_life = network.here(pd);
     if (service == nullptr) {
-      send_down([](Stream& s) { s.break_here("PD starts up"); });
+      send_down([](HeartbeatLink& s) { s.break_here("PD starts up"); });
       return;
     }
-    std::weak_ptr<Stream> weak = weak_from_this();
-    server_end =
-        service->open_region_heartbeat({.on_response =
-                                            [weak](const pdpb::RegionHeartbeatResponse& response) {
-                                              auto self = weak.lock();
-                                              if (self)
-                                                self->send_down([response](Stream& s) {
-                                                  if (!s.is_broken && !s.is_closed_by_store)
-                                                    s.sink.on_response(response);
-                                                });
-                                            },
-                                        .on_closed =
-                                            [weak](const api::Status& status) {
-                                              auto self = weak.lock();
-                                              if (self)
-                                                self->send_down([status](Stream& s) { s.break_here(status.message); });
-                                            }});
+    std::weak_ptr<HeartbeatLink> weak = weak_from_this();
+    server_end = service->open_region_heartbeat(
+        {.on_response =
+             [weak](const pdpb::RegionHeartbeatResponse& response) {
+               auto self = weak.lock();
+               if (self)
+                 self->send_down([response](HeartbeatLink& s) {
+                   if (!s.is_broken && !s.is_closed_by_store) s.sink.on_response(response);
+                 });
+             },
+         .on_closed =
+             [weak](const api::Status& status) {
+               auto self = weak.lock();
+               if (self) self->send_down([status](HeartbeatLink& s) { s.break_here(status.message); });
+             }});
     network.watch(pd_life, store, [self = shared_from_this()] { self->break_here("PD went down"); });
   }
 };
 
+namespace {
+
 class StoreEnd final : public api::RegionHeartbeatStream {
  public:
-  explicit StoreEnd(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
+  explicit StoreEnd(std::shared_ptr<HeartbeatLink> stream) : stream_(std::move(stream)) {}
   ~StoreEnd() override {
     stream_->is_closed_by_store = true;
     if (!stream_->network.is_alive(stream_->store)) return;
-    stream_->send_up([](Stream& s) { s.server_end.reset(); });
+    stream_->send_up([](HeartbeatLink& s) { s.server_end.reset(); });
   }
   void send(pdpb::RegionHeartbeatRequest request) override {
     if (stream_->is_broken) return;
-    stream_->send_up([request = std::move(request)](Stream& s) {
+    stream_->send_up([request = std::move(request)](HeartbeatLink& s) {
       // A life of PD that did not open the stream knows nothing of it.
       if (s.server_end && s.network.is_alive(s.pd_life)) s.server_end->send(request);
     });
   }
 
  private:
-  std::shared_ptr<Stream> stream_;
+  std::shared_ptr<HeartbeatLink> stream_;
 };
 
 }  // namespace
 
 std::unique_ptr<api::RegionHeartbeatStream> SimPd::open_region_heartbeat(api::RegionHeartbeatSink sink) {
-  auto stream = std::make_shared<Stream>(network_, self_, server_, lookup_, std::move(sink));
-  stream->send_up([](Stream& s) { s.open(); });
+  auto stream = std::make_shared<HeartbeatLink>(network_, self_, server_, lookup_, std::move(sink));
+  heartbeats_ = stream;
+  stream->send_up([](HeartbeatLink& s) { s.open(); });
   return std::make_unique<StoreEnd>(std::move(stream));
+}
+
+void SimPd::command(pdpb::RegionHeartbeatResponse response) {
+  auto link = heartbeats_.lock();
+  if (!link || link->server_end == nullptr) return;
+  link->send_down([response = std::move(response)](HeartbeatLink& s) {
+    if (!s.is_broken && !s.is_closed_by_store) s.sink.on_response(response);
+  });
 }
 
 }  // namespace cairn::sim

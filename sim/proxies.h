@@ -30,6 +30,8 @@ class SimTikv final : public api::Tikv {
   Lookup lookup_;
 };
 
+struct HeartbeatLink;
+
 // The service PD of the node `server`; likewise.
 class SimPd final : public api::Pd {
  public:
@@ -43,12 +45,15 @@ class SimPd final : public api::Pd {
 #undef CAIRN_DECLARE
   // A lost letter in either direction, or PD's death, breaks the stream.
   std::unique_ptr<api::RegionHeartbeatStream> open_region_heartbeat(api::RegionHeartbeatSink sink) override;
+  // Puts a command into the newest stream of heartbeats, as if PD had; nothing if there is none.
+  void command(pdpb::RegionHeartbeatResponse response);
 
  private:
   Network& network_;
   Endpoint self_;
   NodeId server_;
   Lookup lookup_;
+  std::weak_ptr<HeartbeatLink> heartbeats_;  // the newest
 };
 
 }  // namespace cairn::sim

@@ -64,6 +64,7 @@ struct Transfer : std::enable_shared_from_this<Transfer> {
       if (sent < source.bytes()) return Next::kGoOn;
       const bool is_good = receiver->finish().ok();
       receiver.reset();
+      if (is_good && directory.on_snapshot_received) directory.on_snapshot_received(to);
       return is_good ? Next::kDone : Next::kFailed;
     }();
     auto self = shared_from_this();

@@ -30,7 +30,7 @@ pd::Options pd_options(int stores) {
   return options;
 }
 
-store::StoreOptions store_options(const std::string& name, const WorldOptions& world) {
+store::StoreOptions store_options(const std::string& name, const WorldOptions& world, runtime::Random& dice) {
   store::StoreOptions options;
   options.gc = world.store_gc;
   options.api_version = world.api_version;
@@ -46,6 +46,7 @@ store::StoreOptions store_options(const std::string& name, const WorldOptions& w
   options.region_heartbeat_interval_unhealthy = 500ms;
   options.pd_timeout = 1s;
   options.pd_retry_delay = 200ms;
+  if (world.is_wild) Profile::vary(options, dice);
   return options;
 }
 
@@ -62,12 +63,19 @@ client::Options client_options(rawkv::ApiVersion api_version) {
 
 }  // namespace
 
+WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version) {
+  return {.stores = seed % 2 == 0 ? 4 : 3, .api_version = api_version, .faults = 57s, .is_wild = true};
+}
+
 std::string Report::to_string() const {
   std::string out = fmt::format(
       "seed {}: {}; {:.1f} s of virtual time, {} events, {} register operations, {} transfers, {} audits, "
-      "{} list transactions, {} crashes, {} splits, trace {:016x}",
+      "{} list transactions, {} splits, {} leader changes, {} snapshots, trace {:016x}, state {:016x}",
       seed, failures.empty() ? "good" : "FAILED", to_seconds(virtual_time), events, register_operations, transfers,
-      audits, list_transactions, crashes, splits, trace_hash);
+      audits, list_transactions, splits, leader_changes, snapshots, trace_hash, state_hash);
+  for (size_t kind = 0; kind < kFaultKinds; ++kind) {
+    out += fmt::format("{} {} {}", kind == 0 ? "; faults:" : ",", faults[kind], fault_name(static_cast<Fault>(kind)));
+  }
   for (const auto& failure : failures) out += "\n" + failure;
   return out;
 }
@@ -110,6 +118,7 @@ World::World(uint64_t seed, WorldOptions options)
     : seed_(seed),
       options_(options),
       loop_(seed),
+      profile_(options.is_wild ? Profile::draw(loop_.random()) : Profile{}),
       network_(loop_),
       clock_(loop_),
       executors_(loop_, clock_, "world", Duration{}),
@@ -118,7 +127,9 @@ World::World(uint64_t seed, WorldOptions options)
     StoreHost* host = store_of(node);
     return host == nullptr ? nullptr : host->store();
   };
-  const Surroundings surroundings{loop_, network_, directory_, [this](std::string what) { fail(std::move(what)); }};
+  directory_.on_snapshot_received = [this](NodeId node) { on_snapshot_received(node); };
+  const Surroundings surroundings{loop_, network_, directory_, [this](std::string what) { fail(std::move(what)); },
+                                  profile_};
   auto service_at = [this](NodeId node) -> api::Tikv* {
     StoreHost* host = store_of(node);
     return host == nullptr ? nullptr : host->service();
@@ -127,9 +138,12 @@ World::World(uint64_t seed, WorldOptions options)
   std::vector<StoreHost*> all;
   for (int i = 1; i <= options_.stores; ++i) {
     const std::string name = "store" + std::to_string(i);
-    stores_.push_back(std::make_unique<StoreHost>(surroundings, name, store_options(name, options_), *pd_));
+    stores_.push_back(
+        std::make_unique<StoreHost>(surroundings, name, store_options(name, options_, loop_.random()), *pd_));
+    stores_.back()->set_disk_times(profile_.disk);
     all.push_back(stores_.back().get());
   }
+  pd_->set_disk_times(profile_.pd_disk);
   for (int i = 1; i <= options_.clients; ++i) {
     clients_.push_back(std::make_unique<ClientHost>(surroundings, "client" + std::to_string(i), *pd_, service_at,
                                                     options_.api_version));
@@ -167,6 +181,26 @@ StoreHost* World::store_of(NodeId node) {
 void World::fail(std::string what) {
   LOG_WARN("sim: {}", what);
   if (failures_.size() < kFailuresMax) failures_.push_back(std::move(what));
+}
+
+void World::on_snapshot_received(NodeId node) {
+  ++snapshots_;
+  if (!std::exchange(is_ambush_set_, false)) return;
+  runtime::spawn(*watcher_, ambush(store_of(node), watcher_.get(), loop_.random().fork()));
+}
+
+bool World::is_eventful() const {
+  constexpr uint64_t kOperations = 100;
+  if (!options_.is_wild) return true;
+  return registers_->successes() >= kOperations && bank_->transfers() >= kOperations / 5 &&
+         lists_->successes() >= kOperations / 5 && faults[static_cast<size_t>(Fault::kCrash)] >= 1 && splits >= 1 &&
+         snapshots_ >= 1 && watch_->terms_seen() >= 5;
+}
+
+uint64_t World::state_hash() const {
+  uint64_t hash = pd_->disk().digest();
+  for (const auto& store : stores_) hash = hash * 0x9E3779B97F4A7C15ULL ^ store->disk().digest();
+  return hash;
 }
 
 void World::look_again() {
@@ -237,6 +271,7 @@ void World::heal() {
   for (auto& store : stores_) hosts.push_back(store.get());
   for (Host* host : hosts) {
     host->clock().set_drift(0);
+    host->set_disk_times(host == pd_.get() ? profile_.pd_disk.steady() : profile_.disk.steady());
     host->disk().set_capacity(kRoomyDisk);
     if (!host->is_up()) host->start();
     host->resume();
@@ -297,6 +332,7 @@ void World::stop_nodes() {
 Report World::report() const {
   return {.seed = seed_,
           .trace_hash = loop_.trace_hash(),
+          .state_hash = state_hash(),
           .failures = failures_,
           .events = loop_.events(),
           .virtual_time = loop_.now(),
@@ -304,8 +340,10 @@ Report World::report() const {
           .transfers = bank_->transfers(),
           .audits = bank_->audits(),
           .list_transactions = lists_->successes(),
-          .crashes = crashes,
-          .splits = splits};
+          .splits = splits,
+          .leader_changes = watch_->terms_seen(),
+          .snapshots = snapshots_,
+          .faults = faults};
 }
 
 Report World::run() {
@@ -320,7 +358,8 @@ Report World::run() {
   } else {
     loop_.run_for(options_.faults);
   }
-  loop_.run_until([&is_over] { return is_over; }, 2 * options_.faults);
+  loop_.run_until([&is_over] { return is_over; }, 4 * options_.faults);
+  if (options_.is_wild && !is_failed() && !is_eventful()) fail("too little happened in this seed");
   loop_.run_for(3s);  // what the nemesis began ends by itself
   heal();
   if (is_failed() || !check_liveness()) return report();

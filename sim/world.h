@@ -18,6 +18,7 @@
 #include "sim/hosts.h"
 #include "sim/list_workload.h"
 #include "sim/network.h"
+#include "sim/profile.h"
 #include "sim/proxies.h"
 #include "sim/register_workload.h"
 
@@ -35,14 +36,19 @@ struct WorldOptions {
   rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1;
   Duration faults = std::chrono::seconds(6);  // length of the safety phase
   bool has_faults = true;
+  bool is_wild = false;           // disks, settings and faults as the seed's profile has them; else disks take no time
   std::optional<gc::Options> gc;  // none: nobody collects garbage
   store::GcOptions store_gc;
 };
+
+// A random play: the seed chooses how many stores there are, too.
+WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1);
 
 // What came of a run.
 struct Report {
   uint64_t seed = 0;
   uint64_t trace_hash = 0;
+  uint64_t state_hash = 0;            // of all disks in the end
   std::vector<std::string> failures;  // empty: all is well
   uint64_t events = 0;
   Duration virtual_time{};
@@ -50,8 +56,10 @@ struct Report {
   uint64_t transfers = 0;
   uint64_t audits = 0;
   uint64_t list_transactions = 0;
-  uint64_t crashes = 0;
   uint64_t splits = 0;
+  uint64_t leader_changes = 0;
+  uint64_t snapshots = 0;  // received whole
+  FaultCounts faults{};
   std::string to_string() const;
 };
 
@@ -121,11 +129,20 @@ class World {
   ListWorkload& lists() { return *lists_; }
   void fail(std::string what);
   bool is_failed() const { return !failures_.empty(); }
+  const Profile& profile() const { return profile_; }
+  bool is_api_v2() const { return options_.api_version == rawkv::ApiVersion::kV2; }
+  Directory& directory() { return directory_; }
+  // Whether the world has seen the least that each seed of faults must see.
+  bool is_eventful() const;
+  // The next store that receives a snapshot crashes soon.
+  void set_ambush() { is_ambush_set_ = true; }
   // Counters for the report.
-  uint64_t crashes = 0;
+  FaultCounts faults{};
   uint64_t splits = 0;
 
  private:
+  void on_snapshot_received(NodeId node);
+  uint64_t state_hash() const;
   void look_again();
   StoreHost* store_of(NodeId node);
   runtime::Task<void> counted(runtime::Task<void> task);
@@ -134,6 +151,7 @@ class World {
   WorldOptions options_;
   std::vector<std::string> failures_;
   runtime::SimLoop loop_;
+  Profile profile_;
   Network network_;
   Directory directory_;
   runtime::SimClock clock_;  // of the watchers, exact
@@ -146,6 +164,8 @@ class World {
   std::unique_ptr<RegisterWorkload> registers_;
   std::unique_ptr<BankWorkload> bank_;
   std::unique_ptr<ListWorkload> lists_;
+  uint64_t snapshots_ = 0;
+  bool is_ambush_set_ = false;
   int tasks_ = 0;  // of the workloads, that have not ended
 };
 

@@ -44,32 +44,31 @@ TEST_F(WorldTest, AWorldWithoutFaultsWorks) {
   EXPECT_GT(report.list_transactions, 10U) << report.to_string();
 }
 
-TEST_F(WorldTest, FiftySeedsOfFaultsBreakNoPromise) {
-  if (chosen_ != nullptr) {
-    const Report report = play(std::strtoull(chosen_, nullptr, 10));
-    EXPECT_TRUE(report.failures.empty());
-    std::printf("%s\n", report.to_string().c_str());
-    return;
-  }
-  for (uint64_t seed = 1; seed <= 50; ++seed) {
-    const Report report = play(seed);
-    EXPECT_TRUE(report.failures.empty()) << "CAIRN_SIM_SEED=" << seed << "\n" << report.to_string();
-  }
-}
-
-TEST_F(WorldTest, TwentySeedsOfFaultsBreakNoPromiseOfApiV2) {
-  if (chosen_ != nullptr) return;
-  for (uint64_t seed = 201; seed <= 220; ++seed) {
-    const Report report = play(seed, {.api_version = rawkv::ApiVersion::kV2});
-    EXPECT_TRUE(report.failures.empty()) << "CAIRN_SIM_SEED=" << seed << "\n" << report.to_string();
-    EXPECT_GT(report.register_operations, 50U) << report.to_string();
+// Each seed of the smoke set is played twice and must leave the same trace, and the same bytes on all disks.
+void play_twice(uint64_t first, uint64_t last, rawkv::ApiVersion api_version) {
+  for (uint64_t seed = first; seed <= last; ++seed) {
+    seed_of_run = seed;
+    std::string reports[2];
+    for (auto& text : reports) {
+      World world(seed, wild_world(seed, api_version));
+      const Report report = world.run();
+      text = report.to_string();
+      ASSERT_TRUE(report.failures.empty()) << "CAIRN_SIM_SEED=" << seed << "\n" << text;
+    }
+    EXPECT_EQ(reports[0], reports[1]) << "CAIRN_SIM_SEED=" << seed;
   }
 }
 
-TEST_F(WorldTest, TheSameSeedPlaysTheSameWorldTwice) {
-  for (uint64_t seed = 101; seed <= 110; ++seed) {
-    EXPECT_EQ(play(seed).to_string(), play(seed).to_string()) << "CAIRN_SIM_SEED=" << seed;
-  }
+TEST_F(WorldTest, SeedsOfFaultsBreakNoPromiseAndLeaveTheSameStateTwice) {
+  if (chosen_ == nullptr) return play_twice(1, 12, rawkv::ApiVersion::kV1);
+  const uint64_t seed = std::strtoull(chosen_, nullptr, 10);
+  const Report report = play(seed, wild_world(seed));
+  EXPECT_TRUE(report.failures.empty());
+  std::printf("%s\n", report.to_string().c_str());
+}
+
+TEST_F(WorldTest, SeedsOfFaultsBreakNoPromiseOfApiV2) {
+  if (chosen_ == nullptr) play_twice(201, 203, rawkv::ApiVersion::kV2);
 }
 
 // Asks one store directly for a key, again and again, whatever its peers do.

@@ -383,6 +383,24 @@ TEST_P(KvContract, what_is_dropped_does_not_show_what_it_stood_over) {
   EXPECT_NE(get(Cf::kWrite, "b"), "old");
 }
 
+TEST_P(KvContract, a_snapshot_does_not_keep_what_a_compaction_collects_but_an_open_iterator_does) {
+  put(Cf::kWrite, "a", "drop");
+  put(Cf::kWrite, "b", "keep");
+  must(kv().flush());
+  auto snapshot = kv().snapshot();
+  auto before = snapshot->iterator(Cf::kWrite, {});
+  before->seek_to_first();
+  kv().set_compaction_filters(std::make_shared<DropMarked>());
+  std::atomic<bool> canceled = false;
+  for (int pass = 0; pass < 4; ++pass) must(kv().compact(Cf::kWrite, "", "", canceled));
+  EXPECT_THAT(keys(*snapshot, Cf::kWrite), ElementsAre("b"));
+  ASSERT_TRUE(before->valid());
+  EXPECT_EQ(before->key(), "a");
+  before->next();
+  ASSERT_TRUE(before->valid());
+  EXPECT_EQ(before->key(), "b");
+}
+
 TEST_P(KvContract, a_canceled_compaction_ends_without_an_error) {
   std::atomic<bool> canceled{true};
   put(Cf::kWrite, "a", "drop");

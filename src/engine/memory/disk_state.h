@@ -57,9 +57,12 @@ struct KvState {
   std::deque<Batch> unflushed;
   uint64_t unflushed_bytes = 0;
   std::optional<Flush> flush;
+  // Snapshots that may still be read: what a compaction collects goes from them, too. Iterators that are open keep it.
+  std::vector<std::weak_ptr<KvImage>> snapshots;
   bool open = false;
   bool dead = false;  // the node crashed under the engine that holds this
 
+  std::shared_ptr<KvImage> take_snapshot();
   void begin_flush(int lag);
   // All up to the flush under way is durable.
   void end_flush();
@@ -112,11 +115,16 @@ struct DiskState {
   MemoryDisk::Health health = MemoryDisk::Health::kGood;
   bool stalled = false;
   MemoryDisk::Hook hook;
+  MemoryDisk::Pace pace;       // not guarded: set before use
   MemoryDisk::Stats counters;  // only what is counted; the rest is looked up
   std::shared_ptr<KvState> kv = std::make_shared<KvState>();
   std::shared_ptr<RaftLogState> log = std::make_shared<RaftLogState>();
   std::map<std::string, std::shared_ptr<File>> files;
 
+  // Takes the time of an access. Not under the mutex.
+  void wait(DiskAccess kind, uint64_t bytes) const {
+    if (pace) pace(kind, bytes);
+  }
   // Asks the hook and the disk's health whether an access may happen. Counts it.
   Result<void> access(DiskAccess kind, uint64_t bytes);
   uint64_t used() const;

@@ -31,6 +31,13 @@ uint64_t KvImage::bytes() const {
   return sum;
 }
 
+std::shared_ptr<KvImage> KvState::take_snapshot() {
+  std::erase_if(snapshots, [](const auto& snapshot) { return snapshot.expired(); });
+  auto snapshot = std::make_shared<KvImage>(current);
+  snapshots.push_back(snapshot);
+  return snapshot;
+}
+
 void KvState::begin_flush(int lag) {
   if (flush || unflushed.empty()) return;
   flush = Flush{current, sequence, lag};
@@ -108,7 +115,8 @@ Result<void> DiskState::access(DiskAccess kind, uint64_t bytes) {
     if (auto error = hook(kind, bytes)) return Err(std::move(*error));
   }
   if (health == MemoryDisk::Health::kFailing) return Err(Error{Error::Kind::kIo, "the disk fails"});
-  bool needs_space = kind != DiskAccess::kFileRead && kind != DiskAccess::kLogSync && kind != DiskAccess::kFileSync;
+  bool needs_space = kind != DiskAccess::kFileRead && kind != DiskAccess::kKvRead && kind != DiskAccess::kLogSync &&
+                     kind != DiskAccess::kFileSync;
   bool full = health == MemoryDisk::Health::kFull || bytes > options.capacity_bytes ||
               (bytes > 0 && used() > options.capacity_bytes - bytes);
   if (needs_space && full) return Err(Error{Error::Kind::kNoSpace, "the disk is full"});
@@ -213,6 +221,11 @@ void MemoryDisk::set_hook(Hook hook) {
   state_->hook = std::move(hook);
 }
 
+void MemoryDisk::set_pace(Pace pace) {
+  std::lock_guard lock(state_->mutex);
+  state_->pace = std::move(pace);
+}
+
 void MemoryDisk::set_write_stalled(bool stalled) {
   std::lock_guard lock(state_->mutex);
   state_->stalled = stalled;
@@ -223,6 +236,36 @@ void MemoryDisk::complete_flush() {
   if (!state_->kv->flush) return;
   state_->kv->flush->lag = 0;
   state_->tick_flush();
+}
+
+uint64_t MemoryDisk::digest() const {
+  std::lock_guard lock(state_->mutex);
+  uint64_t hash = 0;
+  auto mix = [&hash](ByteView bytes) {
+    hash = (hash ^ memory::PersistentMap::priority_of(bytes)) * 0x9E3779B97F4A7C15ULL;
+    hash ^= hash >> 29;
+  };
+  for (const auto* image : {&state_->kv->durable, &state_->kv->current}) {
+    for (const auto& family : image->families) {
+      memory::PersistentMap::Cursor cursor(family);
+      for (cursor.seek_to_first(); cursor.valid(); cursor.next()) {
+        mix(cursor.entry().key);
+        mix(cursor.entry().value);
+      }
+    }
+  }
+  for (const auto* image : {&state_->log->durable, &state_->log->current}) {
+    for (const auto& [region, log] : image->regions) {
+      if (log.state) mix(*log.state);
+      for (const auto& [slot, value] : log.meta) mix(*value);
+      for (const auto& [index, entry] : log.entries) mix(*entry);
+    }
+  }
+  for (const auto& [path, file] : state_->files) {
+    mix(path);
+    mix(file->bytes);
+  }
+  return hash;
 }
 
 MemoryDisk::Stats MemoryDisk::stats() const {

@@ -59,6 +59,20 @@ TEST(MemoryDisk, the_end_of_a_process_keeps_the_log_that_the_end_of_a_machine_ma
   EXPECT_THAT(after_machine, ElementsAre("synced", "unsynced"));
 }
 
+TEST(MemoryDisk, what_a_sync_waits_for_is_written_but_not_durable) {
+  auto disk = std::make_shared<MemoryDisk>();
+  std::vector<std::pair<DiskAccess, uint64_t>> seen;  // and the batches that a crash would lose
+  disk->set_pace(
+      [&, d = disk.get()](DiskAccess access, uint64_t) { seen.emplace_back(access, d->stats().log_unsynced_batches); });
+  auto log = open_memory_raft_log(disk);
+  auto batch = log->new_batch();
+  batch->put_state(RegionId(1), "state");
+  must(log->write(*batch, Sync::kYes));
+  EXPECT_THAT(seen,
+              ElementsAre(std::pair(DiskAccess::kLogWrite, uint64_t{0}), std::pair(DiskAccess::kLogSync, uint64_t{1})));
+  EXPECT_EQ(disk->stats().log_unsynced_batches, 0U);
+}
+
 TEST(MemoryDisk, an_engine_of_before_the_crash_is_dead_and_harms_nothing) {
   auto disk = std::make_shared<MemoryDisk>();
   auto before = open_memory_kv(disk);

@@ -41,7 +41,7 @@ enum class CrashKind {
   kMachine,  // unsynced log batches and files are lost too
 };
 
-// A kind of access to the disk, for the hook.
+// A kind of access to the disk, for the hook and the pace.
 enum class DiskAccess {
   kKvWrite,
   kKvFlush,
@@ -51,7 +51,8 @@ enum class DiskAccess {
   kLogSync,
   kFileWrite,
   kFileSync,
-  kFileRead
+  kFileRead,
+  kKvRead,  // a look into a snapshot; for the pace only
 };
 
 // The disk of one node. Thread-safe. Made by make_shared; engines hold a reference to it.
@@ -81,6 +82,11 @@ class MemoryDisk {
   using Hook = std::function<std::optional<Error>(DiskAccess access, uint64_t bytes)>;
   void set_hook(Hook hook);
 
+  // Called before each access, outside of all locks: takes its time there. What the Raft log's sync waits for is
+  // written but not durable meanwhile. To be set before engines are opened.
+  using Pace = std::function<void(DiskAccess access, uint64_t bytes)>;
+  void set_pace(Pace pace);
+
   // What is_write_stalled() of the ordered store answers.
   void set_write_stalled(bool stalled);
 
@@ -93,6 +99,8 @@ class MemoryDisk {
     uint64_t files = 0, file_bytes = 0;
   };
   Stats stats() const;
+  // A hash of all that is on the disk, durable or not.
+  uint64_t digest() const;
 
   memory::DiskState& state() { return *state_; }  // for the engines of this folder
 

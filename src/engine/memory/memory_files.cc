@@ -23,6 +23,7 @@ class MemoryWriter final : public FileStore::Writer {
 
   Result<void> append(ByteView bytes) override {
     CHECK(!closed_, "append to a closed file");
+    disk_.wait(DiskAccess::kFileWrite, bytes.size());
     std::lock_guard lock(disk_.mutex);
     if (kv_->dead) return Err(gone());
     TRY(disk_.access(DiskAccess::kFileWrite, bytes.size()));
@@ -32,6 +33,7 @@ class MemoryWriter final : public FileStore::Writer {
   Result<void> sync_and_close() override {
     CHECK(!closed_, "a file is closed once");
     closed_ = true;
+    disk_.wait(DiskAccess::kFileSync, 0);
     std::lock_guard lock(disk_.mutex);
     if (kv_->dead) return Err(gone());
     TRY(disk_.access(DiskAccess::kFileSync, 0));
@@ -128,6 +130,7 @@ Result<Bytes> MemoryFiles::read(const std::string& path, uint64_t offset, size_t
 Result<void> MemoryFiles::rename(const std::string& from, const std::string& to) {
   TRY(check_file_path(from));
   TRY(check_file_path(to));
+  disk_.wait(DiskAccess::kFileSync, 0);
   std::lock_guard lock(disk_.mutex);
   if (kv_->dead) return Err(gone());
   TRY(disk_.access(DiskAccess::kFileSync, 0));
@@ -139,6 +142,7 @@ Result<void> MemoryFiles::rename(const std::string& from, const std::string& to)
 
 Result<void> MemoryFiles::remove(const std::string& path) {
   TRY(check_file_path(path));
+  disk_.wait(DiskAccess::kFileSync, 0);
   std::lock_guard lock(disk_.mutex);
   if (kv_->dead) return Err(gone());
   TRY(disk_.access(DiskAccess::kFileSync, 0));
@@ -148,6 +152,7 @@ Result<void> MemoryFiles::remove(const std::string& path) {
 
 Result<void> MemoryFiles::remove_tree(const std::string& path) {
   TRY(check_file_path(path));
+  disk_.wait(DiskAccess::kFileSync, 0);
   std::lock_guard lock(disk_.mutex);
   if (kv_->dead) return Err(gone());
   TRY(disk_.access(DiskAccess::kFileSync, 0));

@@ -135,15 +135,23 @@ std::optional<Bytes> get_from(const KvImage& image, Cf cf, ByteView key) {
 
 class MemorySnapshot final : public Snapshot {
  public:
-  explicit MemorySnapshot(KvImage image) : image_(std::move(image)) {}
-  Result<std::optional<Bytes>> get(Cf cf, ByteView key) const override { return get_from(image_, cf, key); }
+  MemorySnapshot(std::shared_ptr<MemoryDisk> disk, std::shared_ptr<const KvImage> image)
+      : disk_(std::move(disk)), image_(std::move(image)) {}
+  Result<std::optional<Bytes>> get(Cf cf, ByteView key) const override {
+    disk_->state().wait(DiskAccess::kKvRead, 0);
+    std::lock_guard lock(disk_->state().mutex);
+    return get_from(*image_, cf, key);
+  }
   std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const override {
+    disk_->state().wait(DiskAccess::kKvRead, 0);
     bool by_prefix = options.prefix_same_as_start && (cf == Cf::kDefault || cf == Cf::kWrite);
-    return std::make_unique<MemoryIterator>(image_.of(cf), std::move(options), by_prefix);
+    std::lock_guard lock(disk_->state().mutex);
+    return std::make_unique<MemoryIterator>(image_->of(cf), std::move(options), by_prefix);
   }
 
  private:
-  KvImage image_;
+  std::shared_ptr<MemoryDisk> disk_;
+  std::shared_ptr<const KvImage> image_;  // guarded by the disk's mutex
 };
 
 // Whether the change touches [first, last] of the column family.
@@ -165,6 +173,7 @@ class MemoryKvEngine final : public KvEngine {
 
   Result<uint64_t> write(WriteBatch& batch) override {
     auto& mine = static_cast<MemoryBatch&>(batch);
+    state_.wait(DiskAccess::kKvWrite, mine.bytes());
     std::lock_guard lock(state_.mutex);
     TRY(check_alive());
     TRY(state_.access(DiskAccess::kKvWrite, mine.bytes()));
@@ -185,7 +194,7 @@ class MemoryKvEngine final : public KvEngine {
   }
   std::shared_ptr<const Snapshot> snapshot() const override {
     std::lock_guard lock(state_.mutex);
-    return std::make_shared<MemorySnapshot>(kv_->current);
+    return std::make_shared<MemorySnapshot>(disk_, kv_->take_snapshot());
   }
 
   uint64_t flushed_sequence() const override {
@@ -194,6 +203,7 @@ class MemoryKvEngine final : public KvEngine {
     return kv_->durable_sequence;
   }
   Result<void> flush() override {
+    state_.wait(DiskAccess::kKvFlush, 0);
     std::lock_guard lock(state_.mutex);
     TRY(check_alive());
     return flush_locked();
@@ -264,6 +274,7 @@ class MemoryKvEngine final : public KvEngine {
 // Ingested entries are durable at once, so they overtake what is unflushed. That is harmless only where the two do not
 // touch: else all that is unflushed is flushed first, as RocksDB does it.
 Result<void> MemoryKvEngine::ingest(Cf cf, const std::vector<std::string>& paths) {
+  state_.wait(DiskAccess::kKvIngest, 0);
   std::lock_guard lock(state_.mutex);
   TRY(check_alive());
   TRY(state_.access(DiskAccess::kKvIngest, 0));
@@ -303,6 +314,7 @@ Result<void> MemoryKvEngine::ingest(Cf cf, const std::vector<std::string>& paths
 // Which keys lie in whole files is chance; here a coin of the key decides, so that nobody comes to rely on this call to
 // delete everything. What is still unflushed stays, as a memtable does.
 Result<void> MemoryKvEngine::drop_files_in_range(ByteView begin, ByteView end) {
+  state_.wait(DiskAccess::kKvIngest, 0);
   std::lock_guard lock(state_.mutex);
   TRY(check_alive());
   TRY(state_.access(DiskAccess::kKvIngest, 0));
@@ -339,6 +351,7 @@ Result<void> MemoryKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::a
     durable = kv_->durable.of(cf);
     pass = ++passes_;
   }
+  state_.wait(DiskAccess::kKvCompact, 0);
   auto filter = filters ? filters->begin(cf) : nullptr;
   if (!filter) return {};
   std::vector<const Entry*> dropped;
@@ -349,6 +362,7 @@ Result<void> MemoryKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::a
     if (((PersistentMap::priority_of(entry.key) >> 8) + pass) % 4 == 0) continue;
     if (filter->judge(entry.key, entry.value) == CompactionFilter::Verdict::kDrop) dropped.push_back(&entry);
   }
+  state_.wait(DiskAccess::kKvCompact, 0);
   std::lock_guard lock(state_.mutex);
   TRY(check_alive());
   auto drop_from = [cf](KvImage& image, const Entry* entry) {
@@ -358,6 +372,9 @@ Result<void> MemoryKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::a
     drop_from(kv_->durable, entry);
     drop_from(kv_->current, entry);
     if (kv_->flush) drop_from(kv_->flush->image, entry);
+    for (const auto& snapshot : kv_->snapshots) {
+      if (const auto image = snapshot.lock()) drop_from(*image, entry);
+    }
   }
   return {};
 }

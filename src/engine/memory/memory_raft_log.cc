@@ -51,6 +51,8 @@ class MemoryRaftLogBatch final : public RaftLogBatch {
   size_t bytes_ = 0;
 };
 
+Error gone() { return {Error::Kind::kIo, "the node crashed"}; }
+
 std::optional<Bytes> value_of(const std::shared_ptr<const Bytes>& bytes) {
   return bytes ? std::optional<Bytes>(*bytes) : std::nullopt;
 }
@@ -68,8 +70,9 @@ class MemoryRaftLog final : public RaftLogEngine {
 
   Result<void> write(RaftLogBatch& batch, Sync sync) override {
     auto& mine = static_cast<MemoryRaftLogBatch&>(batch);
-    std::lock_guard lock(state_.mutex);
-    if (log_->dead) return Err(Error{Error::Kind::kIo, "the node crashed"});
+    state_.wait(DiskAccess::kLogWrite, mine.bytes());
+    std::unique_lock lock(state_.mutex);
+    if (log_->dead) return Err(gone());
     TRY(state_.access(DiskAccess::kLogWrite, mine.bytes()));
     ++state_.counters.log_writes;
     if (!mine.empty()) {
@@ -77,6 +80,10 @@ class MemoryRaftLog final : public RaftLogEngine {
       log_->unsynced.push_back(mine.ops());
     }
     if (sync == Sync::kNo) return {};
+    lock.unlock();
+    state_.wait(DiskAccess::kLogSync, mine.bytes());
+    lock.lock();
+    if (log_->dead) return Err(gone());
     TRY(state_.access(DiskAccess::kLogSync, 0));
     log_->sync();
     ++state_.counters.log_syncs;

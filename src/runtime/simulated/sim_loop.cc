@@ -23,11 +23,11 @@ SimLoop::~SimLoop() {
   }
 }
 
-uint64_t SimLoop::push(Duration when, SimExecutor* executor, Job job, bool is_timer) {
+uint64_t SimLoop::push(Duration when, Event event) {
   CHECK(when >= now_, "an event of the past: {} ns, now {} ns", when.count(), now_.count());
   const uint64_t sequence = next_sequence_++;
-  queue_.emplace(Key{when, sequence}, Event{executor, std::move(job), is_timer});
-  if (is_timer) timers_.emplace(sequence, when);
+  if (event.kind == Event::Kind::kTimer) timers_.emplace(sequence, when);
+  queue_.emplace(Key{when, sequence}, std::move(event));
   return sequence;
 }
 
@@ -45,7 +45,7 @@ std::vector<SimLoop::Event> SimLoop::take_events_of(const std::vector<SimExecuto
       ++it;
       continue;
     }
-    if (it->second.is_timer) timers_.erase(it->first.second);
+    if (it->second.kind == Event::Kind::kTimer) timers_.erase(it->first.second);
     taken.push_back(std::move(it->second));
     it = queue_.erase(it);
   }
@@ -59,24 +59,80 @@ bool SimLoop::step() {
   now_ = node.key().first;
   Event& event = node.mapped();
   SimExecutor& executor = *event.executor;
-  if (executor.is_paused_) {
-    executor.held_.push_back(std::move(event));  // a held timer stays cancellable only until it came due
-    if (executor.held_.back().is_timer) timers_.erase(node.key().second);
+  if (event.kind == Event::Kind::kTimer) timers_.erase(node.key().second);  // cancellable until it came due
+  if (event.kind == Event::Kind::kEndOfStall) {
+    if (!executor.is_still()) release_held(executor);
     return true;
   }
-  if (event.is_timer) {
-    timers_.erase(node.key().second);
-  } else {
-    --executor.backlog_;
+  const bool is_busy = event.kind != Event::Kind::kResume && executor.waiting_ >= executor.threads_;
+  if (is_busy || executor.is_still()) {
+    executor.held_.push_back(std::move(event));
+    return true;
   }
+  if (event.kind == Event::Kind::kJob) --executor.backlog_;
   ++events_;
   trace(static_cast<uint64_t>(now_.count()));
-  trace(executor.id_ << 1 | (event.is_timer ? 1 : 0));
+  trace(executor.id_ << 2 | static_cast<uint64_t>(event.kind));
   current_ = &executor;
-  event.job();
-  event.job = nullptr;  // destroyed on its own executor
+  if (event.kind == Event::Kind::kResume) {
+    --executor.waiting_;
+    run_on_fiber(executor, *event.fiber, nullptr);
+  } else if (executor.may_wait_) {
+    if (idle_fibers_.empty()) {
+      fibers_.push_back(std::make_unique<Fiber>());
+      idle_fibers_.push_back(fibers_.back().get());
+    }
+    Fiber& fiber = *idle_fibers_.back();
+    idle_fibers_.pop_back();
+    run_on_fiber(executor, fiber, std::move(event.job));
+  } else {
+    event.job();
+    event.job = nullptr;  // destroyed on its own executor
+  }
   current_ = nullptr;
   return true;
+}
+
+void SimLoop::run_on_fiber(SimExecutor& executor, Fiber& fiber, Job job) {
+  current_fiber_ = &fiber;
+  if (job) {
+    fiber.run(std::move(job));
+  } else {
+    fiber.resume();
+  }
+  current_fiber_ = nullptr;
+  if (!fiber.is_idle()) return;
+  idle_fibers_.push_back(&fiber);
+  if (!executor.held_.empty() && !executor.is_still()) release_held(executor);
+}
+
+void SimLoop::wait(Duration span) {
+  if (current_fiber_ == nullptr || span <= Duration{}) return;
+  SimExecutor* executor = current_;
+  Fiber* fiber = current_fiber_;
+  ++executor->waiting_;
+  push(now_ + span, {.executor = executor, .job = nullptr, .kind = Event::Kind::kResume, .fiber = fiber});
+  fiber->wait();
+}
+
+void SimLoop::release_held(SimExecutor& executor) {
+  auto held = std::exchange(executor.held_, {});
+  for (auto it = queue_.begin(); it != queue_.end() && it->first.first == now_;) {
+    if (it->second.executor != &executor || it->second.kind != Event::Kind::kJob) {
+      ++it;
+      continue;
+    }
+    held.push_back(std::move(it->second));
+    it = queue_.erase(it);
+  }
+  for (auto& event : held) {
+    executor.last_due_ = std::max(executor.last_due_, now_);
+    if (event.kind == Event::Kind::kTimer) {  // its time has come: an ordinary job from here on
+      ++executor.backlog_;
+      event.kind = Event::Kind::kJob;
+    }
+    push(now_, std::move(event));
+  }
 }
 
 bool SimLoop::run_until(const std::function<bool()>& pred, Duration limit) {
@@ -128,19 +184,30 @@ void SimExecutor::post(Job job) {
   if (is_stopped_ || loop_ == nullptr) return;
   Duration due = loop_->now();
   if (delay_max_ > Duration{}) due += loop_->random().between(Duration{}, delay_max_);
-  last_due_ = std::max(last_due_, due);
+  if (queueing_) {
+    due += queueing_();
+  } else {
+    due = last_due_ = std::max(last_due_, due);
+  }
   ++backlog_;
-  loop_->push(last_due_, this, std::move(job), /*is_timer=*/false);
+  loop_->push(due, {.executor = this, .job = std::move(job)});
 }
 
 TimerId SimExecutor::after(Duration delay, Job job) {
   if (is_stopped_ || loop_ == nullptr) return {};
   const Duration span = clock_->virtual_span(std::max(delay, Duration{}));
-  return {loop_->push(loop_->now() + span, this, std::move(job), /*is_timer=*/true)};
+  return {loop_->push(loop_->now() + span,
+                      {.executor = this, .job = std::move(job), .kind = SimLoop::Event::Kind::kTimer})};
 }
 
 void SimExecutor::cancel(TimerId timer) {
   if (loop_ != nullptr) loop_->cancel(timer.value);
+}
+
+void SimExecutor::stall(Duration span) {
+  if (is_stopped_ || loop_ == nullptr) return;
+  stalled_until_ = std::max(stalled_until_, loop_->now() + span);
+  loop_->push(stalled_until_, {.executor = this, .job = nullptr, .kind = SimLoop::Event::Kind::kEndOfStall});
 }
 
 SimExecutors::SimExecutors(SimLoop& loop, const SimClock& clock, std::string node, Duration delay_max)
@@ -151,6 +218,7 @@ std::shared_ptr<Executor> SimExecutors::make(const std::string& name) {
   auto executor = std::shared_ptr<SimExecutor>(new SimExecutor(&loop_, &clock_, id, node_ + "/" + name, delay_max_));
   executor->is_stopped_ = is_killed_;
   executor->is_paused_ = is_paused_;
+  executor->may_wait_ = may_wait_ && may_wait_(name);
   loop_.executors_.push_back(executor);
   made_.push_back(executor.get());
   return executor;
@@ -158,7 +226,22 @@ std::shared_ptr<Executor> SimExecutors::make(const std::string& name) {
 
 std::shared_ptr<Executor> SimExecutors::make_pool(const std::string& name, int threads) {
   CHECK(threads > 0, "a pool of {} threads", threads);
-  return make(name);
+  auto executor = make(name);
+  made_.back()->threads_ = threads;
+  made_.back()->queueing_ = queueing_;
+  return executor;
+}
+
+std::vector<SimExecutor*> SimExecutors::find(const std::string& prefix) const {
+  std::vector<SimExecutor*> found;
+  for (SimExecutor* executor : made_) {
+    if (executor->name().starts_with(node_ + "/" + prefix)) found.push_back(executor);
+  }
+  return found;
+}
+
+bool SimExecutors::has_waiting() const {
+  return std::any_of(made_.begin(), made_.end(), [](const SimExecutor* executor) { return executor->waiting_ > 0; });
 }
 
 void SimExecutors::kill() {
@@ -182,22 +265,7 @@ void SimExecutors::resume() {
   is_paused_ = false;
   for (SimExecutor* executor : made_) {
     executor->is_paused_ = false;
-    // In the order in which they came due, before anything that comes due later: what is due at this very moment and
-    // has not been looked at yet goes behind them.
-    auto held = std::exchange(executor->held_, {});
-    for (auto it = loop_.queue_.begin(); it != loop_.queue_.end() && it->first.first == loop_.now();) {
-      if (it->second.executor != executor || it->second.is_timer) {
-        ++it;
-        continue;
-      }
-      held.push_back(std::move(it->second));
-      it = loop_.queue_.erase(it);
-    }
-    for (auto& event : held) {
-      executor->last_due_ = std::max(executor->last_due_, loop_.now());
-      if (event.is_timer) ++executor->backlog_;  // its time has come: an ordinary job from here on
-      loop_.push(loop_.now(), executor, std::move(event.job), /*is_timer=*/false);
-    }
+    if (!executor->is_still()) loop_.release_held(*executor);
   }
 }
 

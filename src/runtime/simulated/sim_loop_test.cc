@@ -104,6 +104,87 @@ TEST(SimExecutors, APausedNodeCatchesUpInOrder) {
   EXPECT_EQ(node.executor->backlog(), 0U);
 }
 
+TEST(SimLoop, AJobThatWaitsHoldsUpItsOwnThreadOnly) {
+  SimLoop loop(1);
+  SimClock clock(loop);
+  SimExecutors executors(loop, clock, "a", Duration{});
+  executors.let_wait([](const std::string& name) { return name != "shard"; });
+  auto disk = executors.make("disk");
+  auto pool = executors.make_pool("pool", 2);
+  auto shard = executors.make("shard");
+  std::vector<std::string> seen;
+  auto note = [&](const std::string& what) { seen.push_back(what + " at " + std::to_string(loop.now() / 1ms)); };
+  disk->post([&] {
+    note("write");
+    loop.wait(5ms);
+    EXPECT_TRUE(disk->is_current());
+    note("synced");
+    shard->post([&] { note("told"); });
+    loop.wait(1ms);
+  });
+  disk->post([&] { note("next"); });
+  disk->after(2ms, [&] { note("timer"); });
+  for (int i = 0; i < 3; ++i) {
+    pool->post([&, i] {
+      loop.wait(Duration(10ms) * (i + 1));
+      note("read " + std::to_string(i));
+    });
+  }
+  shard->after(3ms, [&] {
+    loop.wait(1h);  // it may not wait
+    note("shard");
+  });
+  loop.run_for(1s);
+  EXPECT_EQ(seen, (std::vector<std::string>{"write at 0", "shard at 3", "synced at 5", "told at 5", "next at 6",
+                                            "timer at 6", "read 0 at 10", "read 1 at 20", "read 2 at 40"}));
+  EXPECT_FALSE(executors.has_waiting());
+}
+
+TEST(SimExecutors, AThreadThatStandsStillCatchesUpInOrder) {
+  SimLoop loop(1);
+  SimClock clock(loop);
+  SimExecutors executors(loop, clock, "a");
+  executors.let_wait([](const std::string&) { return true; });
+  auto still = executors.make("apply-0");
+  auto other = executors.make("apply-1");
+  std::vector<std::pair<int, Duration>> seen;
+  still->post([&] {
+    loop.wait(1ms);
+    seen.emplace_back(0, loop.now());
+  });
+  loop.run_for(500us);
+  ASSERT_EQ(executors.find("apply").size(), 2U);
+  executors.find("apply-0").front()->stall(1s);
+  for (int i = 1; i < 4; ++i) still->post([&, i] { seen.emplace_back(i, loop.now()); });
+  other->post([&] { seen.emplace_back(9, loop.now()); });
+  loop.run_for(2s);
+  ASSERT_EQ(seen.size(), 5U);
+  EXPECT_EQ(seen[0].first, 9);
+  EXPECT_LT(seen[0].second, 1ms);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(seen[static_cast<size_t>(i) + 1].first, i);
+    EXPECT_GE(seen[static_cast<size_t>(i) + 1].second, 1s);
+  }
+}
+
+TEST(SimExecutors, AKilledNodesJobsThatWaitNeverGoOn) {
+  SimLoop loop(1);
+  SimClock clock(loop);
+  auto executors = std::make_unique<SimExecutors>(loop, clock, "a");
+  executors->let_wait([](const std::string&) { return true; });
+  bool is_done = false;
+  executors->make("disk")->post([&] {
+    loop.wait(1ms);
+    is_done = true;
+  });
+  loop.run_for(500us);
+  EXPECT_TRUE(executors->has_waiting());
+  executors->kill();
+  loop.run_for(1s);
+  EXPECT_FALSE(is_done);
+  EXPECT_EQ(loop.backlog(), 0U);
+}
+
 TEST(SimExecutors, AnExecutorHeldLongerThanItsLoopRefusesJobs) {
   std::shared_ptr<Executor> executor;
   bool ran = false;
