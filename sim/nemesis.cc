@@ -65,6 +65,8 @@ void split(World& world, runtime::Random& dice) {
     if (is_inside && (request.split_keys().empty() || dice.chance(0.3))) request.add_split_keys(key);
   }
   if (request.split_keys().empty()) return;
+  // The children may have leaders elsewhere before this one has applied the split.
+  if (dice.chance(0.5)) host->stall("apply", dice.between(500ms, 4s));
   world.client(0)
       .tikv(host->node())
       .split_region(api::make_call<kvrpcpb::SplitRegionRequest, kvrpcpb::SplitRegionResponse>(
@@ -74,19 +76,44 @@ void split(World& world, runtime::Random& dice) {
 }
 
 // One of the region's voters other than the leader.
-std::optional<PeerId> draw_heir(const Leader& leader, runtime::Random& dice) {
-  std::vector<PeerId> heirs;
+std::optional<engine::PeerDescription> draw_heir(const Leader& leader, runtime::Random& dice) {
+  std::vector<engine::PeerDescription> heirs;
   for (const auto& peer : leader.second.region.peers) {
-    if (peer.role == engine::PeerDescription::Role::kVoter && peer.id != leader.second.peer) heirs.push_back(peer.id);
+    if (peer.role == engine::PeerDescription::Role::kVoter && peer.id != leader.second.peer) heirs.push_back(peer);
   }
   if (heirs.empty()) return std::nullopt;
   return heirs[dice.below(heirs.size())];
 }
 
-void transfer_leader(World& world, runtime::Random& dice) {
-  auto chosen = draw_leader(world, dice);
-  if (!chosen) return;
-  if (auto heir = draw_heir(*chosen, dice)) chosen->first->store()->transfer_leader(chosen->second.region.id, *heir);
+// Cuts a node off from all other nodes. Clients still reach it: a leader that is cut off must not go on answering them.
+void cut_off(World& world, NodeId alone) {
+  const uint64_t nodes = 1 + world.stores().size();  // PD is node 1, the stores follow
+  for (uint64_t other = 1; other <= nodes; ++other) {
+    if (NodeId(other) == alone) continue;
+    world.network().block(alone, NodeId(other));
+    world.network().block(NodeId(other), alone);
+  }
+}
+
+// Often the old leader is cut off in the middle of it and does not learn of the new one, or the new one from PD, which
+// is to tell it a timestamp above all reads of the old one.
+runtime::Task<void> transfer_leader(World* world, runtime::Executor* executor, runtime::Random dice) {
+  auto chosen = draw_leader(*world, dice);
+  if (!chosen) co_return;
+  const auto heir = draw_heir(*chosen, dice);
+  if (!heir) co_return;
+  const bool is_heir_cut_off = dice.chance(0.3);
+  const auto heirs_node = world->directory().find(heir->store);
+  if (is_heir_cut_off && heirs_node) {
+    world->network().block(*heirs_node, world->pd().node());
+    world->network().block(world->pd().node(), *heirs_node);
+  }
+  chosen->first->store()->transfer_leader(chosen->second.region.id, heir->id);
+  if (!is_heir_cut_off && dice.chance(0.4)) co_return;
+  co_await runtime::sleep(*executor, dice.between(Duration{}, 4ms));
+  if (!is_heir_cut_off) cut_off(*world, chosen->first->node());
+  co_await runtime::sleep(*executor, dice.between(100ms, 2s));
+  world->network().mend_links();
 }
 
 void hand_back(World& world, RegionId region, PeerId to) {
@@ -108,7 +135,7 @@ runtime::Task<void> bounce(World* world, runtime::Executor* executor, runtime::R
   const Duration stall = dice.between(300ms, 3s);
   chosen->first->stall("apply", stall);
   co_await runtime::sleep(*executor, dice.between(Duration{}, 100ms));
-  hand_back(*world, region, *heir);
+  hand_back(*world, region, heir->id);
   for (int tries = 0; tries < 8; ++tries) {
     co_await runtime::sleep(*executor, stall / 10);
     hand_back(*world, region, chosen->second.peer);
@@ -124,16 +151,9 @@ runtime::Task<void> cut_links(World* world, runtime::Executor* executor, runtime
     case 0:
       network.isolate(any());
       break;
-    case 1: {
-      // Clients still reach it: a leader that is cut off must not go on answering them.
-      const NodeId alone = any();
-      for (uint64_t other = 1; other <= nodes; ++other) {
-        if (NodeId(other) == alone) continue;
-        network.block(alone, NodeId(other));
-        network.block(NodeId(other), alone);
-      }
+    case 1:
+      cut_off(*world, any());
       break;
-    }
     case 2:
       network.block(any(), any());
       break;
@@ -165,6 +185,33 @@ runtime::Task<void> pause_and_resume(Host* host, runtime::Executor* executor, ru
   host->pause();
   co_await runtime::sleep(*executor, dice.between(100ms, 3s));
   host->resume();
+}
+
+// One follower does not hear the leader and asks for votes; the other heard it a moment ago, and restarts.
+runtime::Task<void> usurp(World* world, runtime::Executor* executor, runtime::Random dice) {
+  auto chosen = draw_leader(*world, dice);
+  if (!chosen) co_return;
+  std::vector<StoreHost*> followers;
+  for (const auto& peer : chosen->second.region.peers) {
+    const auto node = world->directory().find(peer.store);
+    StoreHost* host = node ? world->store_of(*node) : nullptr;
+    if (host != nullptr && host != chosen->first && host->is_up()) followers.push_back(host);
+  }
+  if (followers.size() < 2) co_return;
+  if (dice.chance(0.5)) std::swap(followers[0], followers[1]);
+  const NodeId leader = chosen->first->node();
+  const NodeId usurper = followers[0]->node();
+  world->network().block(leader, usurper);
+  world->network().block(usurper, leader);
+  co_await runtime::sleep(*executor, dice.between(600ms, 2s));
+  if (followers[1]->is_up()) {
+    followers[1]->crash(draw_kind(dice));
+    co_await runtime::sleep(*executor, dice.between(1ms, 30ms));
+    if (!followers[1]->is_up()) followers[1]->start();
+    if (dice.chance(0.5)) cut_off(*world, leader);
+  }
+  co_await runtime::sleep(*executor, dice.between(200ms, 2s));
+  world->network().mend_links();
 }
 
 // Others fill the store's disk, into its reserve or into the half of it that is the engine's own.
@@ -209,6 +256,23 @@ void compact(StoreHost& host, runtime::Random& dice) {
   });
 }
 
+// While a peer is removed, another one is cut off and does not learn of it; then it is there again and the leader is
+// not: it may ask the removed peer for its vote.
+runtime::Task<void> schism(World* world, Leader leader, StoreId leaving, runtime::Executor* executor,
+                           runtime::Random dice) {
+  for (const auto& peer : leader.second.region.peers) {
+    const auto node = world->directory().find(peer.store);
+    if (!node || *node == leader.first->node() || peer.store == leaving) continue;
+    cut_off(*world, *node);
+    break;
+  }
+  co_await runtime::sleep(*executor, dice.between(100ms, 1s));
+  world->network().mend_links();
+  cut_off(*world, leader.first->node());
+  co_await runtime::sleep(*executor, dice.between(1s, 3s));
+  world->network().mend_links();
+}
+
 // A change of a region's membership, as an operator of PD would order it: a peer more, a peer less, or one for another
 // at once. PD's own checkers then see a region that is not as they want it, and go on from there.
 runtime::Task<void> change_membership(World* world, runtime::Executor* executor, runtime::Random dice) {
@@ -240,12 +304,7 @@ runtime::Task<void> change_membership(World* world, runtime::Executor* executor,
     change.mutable_peer()->set_store_id(store.value);
     change.mutable_peer()->set_role(role);
   };
-  std::optional<engine::PeerDescription> leaving;
-  if (auto heir = draw_heir(*chosen, dice)) {
-    for (const auto& peer : status.region.peers) {
-      if (peer.id == *heir) leaving = peer;
-    }
-  }
+  const auto leaving = draw_heir(*chosen, dice);
   const bool may_lose = leaving && status.region.peers.size() >= 3;
   if (!free.empty() && may_lose && dice.chance(0.5)) {
     auto& changes = *command.mutable_change_peer_v2();
@@ -257,6 +316,10 @@ runtime::Task<void> change_membership(World* world, runtime::Executor* executor,
          metapb::Learner);
   } else if (may_lose) {
     fill(*command.mutable_change_peer(), eraftpb::RemoveNode, leaving->id, leaving->store, metapb::Voter);
+    if (dice.chance(0.5)) {
+      runtime::spawn(*executor, schism(world, *chosen, leaving->store, executor, dice.fork()));
+      co_await runtime::sleep(*executor, 20ms);
+    }
   } else {
     co_return;
   }
@@ -283,7 +346,7 @@ void spoil(World* world, runtime::Executor* executor, Fault fault, runtime::Rand
     case Fault::kPdClock:
       return world->pd().clock().jump_wall(dice.between(Duration{}, 20s) - 10s);
     case Fault::kTransfer:
-      return transfer_leader(*world, dice);
+      return runtime::spawn(*executor, transfer_leader(world, executor, dice.fork()));
     case Fault::kBounce:
       return runtime::spawn(*executor, bounce(world, executor, dice.fork()));
     case Fault::kFullDisk:
@@ -294,8 +357,10 @@ void spoil(World* world, runtime::Executor* executor, Fault fault, runtime::Rand
       return runtime::spawn(*executor, change_membership(world, executor, dice.fork()));
     case Fault::kCompaction:
       return compact(store, dice);
+    case Fault::kUsurper:
+      return runtime::spawn(*executor, usurp(world, executor, dice.fork()));
     case Fault::kAmbush:
-      return world->set_ambush();
+      return world->set_ambush(dice.chance(0.5) ? Ambush::kInstaller : Ambush::kVoter);
   }
 }
 
@@ -326,9 +391,23 @@ runtime::Task<void> rage(World* world, runtime::Executor* executor, Duration spa
   *is_over = true;
 }
 
-runtime::Task<void> ambush(StoreHost* host, runtime::Executor* executor, runtime::Random dice) {
+runtime::Task<void> crash_installer(StoreHost* host, runtime::Executor* executor, runtime::Random dice) {
   co_await runtime::sleep(*executor, dice.between(Duration{}, dice.chance(0.5) ? 5ms : 100ms));
   if (host->is_up()) co_await crash_and_restart(host, executor, dice.fork());
+}
+
+runtime::Task<void> crash_voter(World* world, StoreHost* voter, NodeId candidate, runtime::Executor* executor,
+                                runtime::Random dice) {
+  const Duration sync = world->profile().disk.sync;
+  co_await runtime::sleep(*executor, dice.between(Duration{}, sync + 100us));
+  if (!voter->is_up()) co_return;
+  voter->crash(engine::CrashKind::kMachine);
+  co_await runtime::sleep(*executor, 1ms);  // the vote arrives
+  cut_off(*world, candidate);
+  co_await runtime::sleep(*executor, dice.between(Duration{}, 30ms));
+  if (!voter->is_up()) voter->start();
+  co_await runtime::sleep(*executor, dice.between(500ms, 3s));
+  world->network().mend_links();
 }
 
 }  // namespace cairn::sim

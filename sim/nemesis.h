@@ -12,6 +12,11 @@ namespace cairn::sim {
 // the span has passed. What it broke stays broken, World::heal() ends it.
 runtime::Task<void> rage(World* world, runtime::Executor* executor, Duration span, uint64_t seed, bool* is_over);
 // The store crashes soon, and starts again: it has just received a snapshot.
-runtime::Task<void> ambush(StoreHost* host, runtime::Executor* executor, runtime::Random dice);
+runtime::Task<void> crash_installer(StoreHost* host, runtime::Executor* executor, runtime::Random dice);
+
+// A vote has just left the store: the candidate gets it and is then cut off; the voter crashes, perhaps before the vote
+// is on its disk, starts again, and is asked by another candidate.
+runtime::Task<void> crash_voter(World* world, StoreHost* voter, NodeId candidate, runtime::Executor* executor,
+                                runtime::Random dice);
 
 }  // namespace cairn::sim

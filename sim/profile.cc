@@ -68,9 +68,9 @@ DiskTimes DiskTimes::steady() const {
 }
 
 const char* fault_name(Fault fault) {
-  static constexpr const char* kNames[kFaultKinds] = {"crash", "partition",  "weather",    "pause",  "stall",
-                                                      "clock", "pd-clock",   "transfer",   "bounce", "full-disk",
-                                                      "split", "membership", "compaction", "ambush"};
+  static constexpr const char* kNames[kFaultKinds] = {"crash", "partition",  "weather",    "pause",   "stall",
+                                                      "clock", "pd-clock",   "transfer",   "bounce",  "full-disk",
+                                                      "split", "membership", "compaction", "usurper", "ambush"};
   return kNames[static_cast<size_t>(fault)];
 }
 

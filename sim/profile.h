@@ -47,9 +47,10 @@ enum class Fault : uint8_t {
   kSplit,
   kMembership,  // peers are added, removed, replaced
   kCompaction,  // the engine flushes and compacts
-  kAmbush,      // a store crashes while it installs a snapshot
+  kUsurper,  // a leader does not reach one follower while the other restarts: whoever forgot its lease elects another
+  kAmbush,   // a store crashes while it installs a snapshot, or when it has voted
 };
-inline constexpr size_t kFaultKinds = 14;
+inline constexpr size_t kFaultKinds = 15;
 const char* fault_name(Fault fault);
 using FaultCounts = std::array<uint64_t, kFaultKinds>;
 
@@ -60,7 +61,7 @@ struct Profile {
   Duration queueing_max{};  // how long a job waits for its turn in a pool, mostly far less
   engine::MemoryDiskOptions memory{.flush_bytes = 16 << 10};
   // How often each fault comes, in the order of Fault; and how long after the one before.
-  std::array<uint64_t, kFaultKinds> weights{3, 1, 1, 1, 0, 1, 0, 1, 0, 1, 2, 0, 0, 0};
+  std::array<uint64_t, kFaultKinds> weights{3, 1, 1, 1, 0, 1, 0, 1, 0, 1, 2, 0, 0, 0, 0};
   Duration pace_min = 50ms;
   Duration pace_max = 800ms;
 

@@ -23,17 +23,21 @@ struct Transfer : std::enable_shared_from_this<Transfer> {
   absl::AnyInvocable<void(bool)> done;
   std::optional<Endpoint> receiver_life;
   std::unique_ptr<store::SnapshotReceiver> receiver;
+  uint64_t bytes = 0;
   uint64_t sent = 0;
 
   Transfer(Network& n, Directory& d, Endpoint f, NodeId t) : network(n), directory(d), from(f), to(t) {}
 
   void end(bool ok) {
-    if (done) std::exchange(done, nullptr)(ok);
+    if (!done) return;
+    source = store::SnapshotSource();
+    std::exchange(done, nullptr)(ok);
   }
   // On the sender's inbox: the next chunk.
   void step() {
+    if (!done) return;
     Bytes chunk;
-    const uint64_t left = source.bytes() - sent;
+    const uint64_t left = bytes - sent;
     if (left > 0) {
       auto read = source.read(sent, std::min<uint64_t>(left, kChunkBytes));
       if (!read.ok()) return end(false);
@@ -61,7 +65,7 @@ struct Transfer : std::enable_shared_from_this<Transfer> {
         receiver = std::move(begun).value();
       }
       if (!chunk.empty() && !receiver->append(chunk).ok()) return Next::kFailed;
-      if (sent < source.bytes()) return Next::kGoOn;
+      if (sent < bytes) return Next::kGoOn;
       const bool is_good = receiver->finish().ok();
       receiver.reset();
       if (is_good && directory.on_snapshot_received) directory.on_snapshot_received(to);
@@ -180,6 +184,8 @@ void SimTransport::send(raft_serverpb::RaftMessage message) {
   const StoreId to_store(message.to_peer().store_id());
   auto to = directory_.find(to_store);
   if (!to) return unreachable(to_store);
+  const bool is_vote = message.message().msg_type() == eraftpb::MsgRequestVoteResponse && !message.message().reject();
+  if (is_vote && directory_.on_vote) directory_.on_vote(self_.node, *to);
   auto shared = std::make_shared<const raft_serverpb::RaftMessage>(std::move(message));
   network_.send_datagram(
       self_, *to,
@@ -206,9 +212,12 @@ void SimTransport::send_snapshot(raft_serverpb::RaftMessage message, store::Snap
   }
   auto transfer = std::make_shared<Transfer>(network_, directory_, self_, *to);
   transfer->message = std::move(message);
+  transfer->bytes = source.bytes();
   transfer->source = std::move(source);
   transfer->done = std::move(done);
   inbox_.post([transfer] { transfer->step(); });
+  // A receiver that dies with a chunk in its hands breaks the stream.
+  network_.watch(network_.here(*to), self_, [transfer] { transfer->end(false); });
 }
 
 }  // namespace cairn::sim

@@ -21,6 +21,7 @@ struct Directory {
   std::map<StoreId, NodeId> nodes;
   // The started store of a node; null if it is down or starting.
   std::function<store::Store*(NodeId)> store_at;
+  std::function<void(NodeId voter, NodeId candidate)> on_vote;  // a granted vote leaves; may be null
   std::function<void(NodeId)> on_snapshot_received;  // a store has one whole and is to install it; may be null
 
   std::optional<NodeId> find(StoreId store) const {

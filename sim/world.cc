@@ -127,6 +127,7 @@ World::World(uint64_t seed, WorldOptions options)
     StoreHost* host = store_of(node);
     return host == nullptr ? nullptr : host->store();
   };
+  directory_.on_vote = [this](NodeId voter, NodeId candidate) { on_vote(voter, candidate); };
   directory_.on_snapshot_received = [this](NodeId node) { on_snapshot_received(node); };
   const Surroundings surroundings{loop_, network_, directory_, [this](std::string what) { fail(std::move(what)); },
                                   profile_};
@@ -185,8 +186,15 @@ void World::fail(std::string what) {
 
 void World::on_snapshot_received(NodeId node) {
   ++snapshots_;
-  if (!std::exchange(is_ambush_set_, false)) return;
-  runtime::spawn(*watcher_, ambush(store_of(node), watcher_.get(), loop_.random().fork()));
+  if (ambush_ != Ambush::kInstaller) return;
+  ambush_ = Ambush::kNone;
+  runtime::spawn(*watcher_, crash_installer(store_of(node), watcher_.get(), loop_.random().fork()));
+}
+
+void World::on_vote(NodeId voter, NodeId candidate) {
+  if (ambush_ != Ambush::kVoter) return;
+  ambush_ = Ambush::kNone;
+  runtime::spawn(*watcher_, crash_voter(this, store_of(voter), candidate, watcher_.get(), loop_.random().fork()));
 }
 
 bool World::is_eventful() const {

@@ -44,6 +44,9 @@ struct WorldOptions {
 // A random play: the seed chooses how many stores there are, too.
 WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1);
 
+// Who is waited for, to crash at the worst moment.
+enum class Ambush : uint8_t { kNone, kInstaller, kVoter };
+
 // What came of a run.
 struct Report {
   uint64_t seed = 0;
@@ -134,17 +137,18 @@ class World {
   Directory& directory() { return directory_; }
   // Whether the world has seen the least that each seed of faults must see.
   bool is_eventful() const;
-  // The next store that receives a snapshot crashes soon.
-  void set_ambush() { is_ambush_set_ = true; }
+  StoreHost* store_of(NodeId node);  // null: no store
+  // The next store that receives a snapshot, or grants a vote, crashes soon.
+  void set_ambush(Ambush ambush) { ambush_ = ambush; }
   // Counters for the report.
   FaultCounts faults{};
   uint64_t splits = 0;
 
  private:
   void on_snapshot_received(NodeId node);
+  void on_vote(NodeId voter, NodeId candidate);
   uint64_t state_hash() const;
   void look_again();
-  StoreHost* store_of(NodeId node);
   runtime::Task<void> counted(runtime::Task<void> task);
 
   uint64_t seed_;
@@ -165,7 +169,7 @@ class World {
   std::unique_ptr<BankWorkload> bank_;
   std::unique_ptr<ListWorkload> lists_;
   uint64_t snapshots_ = 0;
-  bool is_ambush_set_ = false;
+  Ambush ambush_ = Ambush::kNone;
   int tasks_ = 0;  // of the workloads, that have not ended
 };
 
