@@ -31,12 +31,13 @@ bool RegionScan::step(const RegionTree& tree, size_t count) {
       if (options_.must_cover && region->meta.start_key() > at_) return finish(End::kHole);
       at_ = region->meta.end_key();
       is_covered = at_.empty() || (!range.end.empty() && at_ >= range.end);
-      // The first of a range may be the last of the one before.
-      if (region->meta.id() != last_id_ || region->is_remnant) {
+      // The first of a range may be the last of the one before. (A region and a remnant of it are two.)
+      const bool is_known = !found_.empty() && found_.back()->meta.id() == region->meta.id() &&
+                            found_.back()->meta.start_key() == region->meta.start_key();
+      if (!is_known) {
         if (left_ == 0) return finish(End::kDone);
         bytes_ += region->meta.ByteSizeLong();
         if (bytes_ > options_.bytes_max) return finish(End::kTooLarge);
-        last_id_ = region->meta.id();
         found_.push_back(region);
         --left_;
       }

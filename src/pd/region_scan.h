@@ -43,7 +43,6 @@ class RegionScan {
   size_t index_ = 0;  // of the range
   Bytes at_;          // what is before is done
   uint64_t bytes_ = 0;
-  uint64_t last_id_ = 0;
   std::vector<RegionPtr> found_;
   End end_ = End::kDone;
 };

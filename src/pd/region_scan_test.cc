@@ -62,6 +62,14 @@ TEST_F(RegionScanTest, AHoleIsAnErrorOnlyIfAllMustBeThere) {
   }
 }
 
+TEST_F(RegionScanTest, ARegionAndWhatIsLeftOfItAreTwo) {
+  ASSERT_TRUE(tree_.put(region(1, "a", "b", 2)).ok());  // its child has not reported yet
+  for (size_t step : {1, 2, 100}) {
+    EXPECT_EQ(scan({.ranges = {{"", ""}}, .must_cover = true}, step), "112345");
+    EXPECT_EQ(scan({.ranges = {{"", "a"}, {"a", "aa"}, {"aa", "b"}}}, step), "11");
+  }
+}
+
 TEST_F(RegionScanTest, AnAnswerHasABound) { EXPECT_EQ(scan({.ranges = {{"", ""}}, .bytes_max = 20}, 1), "too large"); }
 
 TEST_F(RegionScanTest, ATreeThatChangesBetweenStepsLeavesNoHole) {

@@ -78,13 +78,16 @@ func TestPdAnswersAllTheWhile(t *testing.T) {
 	}
 	limit := 500 * time.Millisecond
 	c, _ := newCluster(t, harness.Options{Stores: 1})
-	conn, err := grpc.Dial(c.PD.Address, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)))
-	require.NoError(t, err)
-	defer conn.Close()
+	dial := func() pdpb.PDClient {
+		conn, err := grpc.Dial(c.PD.Address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)))
+		require.NoError(t, err)
+		t.Cleanup(func() { conn.Close() })
+		return pdpb.NewPDClient(conn)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	client := pdpb.NewPDClient(conn)
+	client := dial()
 	members, err := client.GetMembers(ctx, &pdpb.GetMembersRequest{})
 	require.NoError(t, err)
 	header := &pdpb.RequestHeader{ClusterId: members.Header.ClusterId}
@@ -116,7 +119,8 @@ func TestPdAnswersAllTheWhile(t *testing.T) {
 	}
 
 	var others waits
-	tso, err := client.Tso(ctx)
+	other := dial() // on one connection answers wait for each other
+	tso, err := other.Tso(ctx)
 	require.NoError(t, err)
 	go func() {
 		for ctx.Err() == nil {
@@ -129,7 +133,7 @@ func TestPdAnswersAllTheWhile(t *testing.T) {
 			}
 			others.note("a timestamp", time.Since(start))
 			start = time.Now()
-			if _, err := client.GetRegion(ctx, &pdpb.GetRegionRequest{Header: header, RegionKey: []byte("x")}); err != nil {
+			if _, err := other.GetRegion(ctx, &pdpb.GetRegionRequest{Header: header, RegionKey: []byte("x")}); err != nil {
 				return
 			}
 			others.note("a region", time.Since(start))
