@@ -70,9 +70,7 @@ void split(World& world, runtime::Random& dice) {
   world.client(0)
       .tikv(host->node())
       .split_region(api::make_call<kvrpcpb::SplitRegionRequest, kvrpcpb::SplitRegionResponse>(
-          std::move(request), [world = &world](const api::Reply<kvrpcpb::SplitRegionResponse>& reply) {
-            if (reply.ok() && !reply->has_region_error() && reply->regions_size() > 1) ++world->splits;
-          }));
+          std::move(request), [](const api::Reply<kvrpcpb::SplitRegionResponse>&) {}));
 }
 
 // One of the region's voters other than the leader.
@@ -273,6 +271,27 @@ runtime::Task<void> schism(World* world, Leader leader, StoreId leaving, runtime
   world->network().mend_links();
 }
 
+// While one peer takes another's place, the leader and the newcomer are parted from the rest, who may not have applied
+// the change: two groups that each could think they are a quorum.
+runtime::Task<void> part(World* world, NodeId leader, StoreId newcomer, runtime::Executor* executor,
+                         runtime::Random dice) {
+  const auto ally = world->directory().find(newcomer);
+  const bool is_slow = dice.chance(0.5);
+  for (auto& host : world->stores()) {
+    if (is_slow && host->node() != leader && host->node() != ally) host->stall("apply", dice.between(1s, 5s));
+  }
+  co_await runtime::sleep(*executor, is_slow ? dice.between(200ms, 3s) : dice.between(5ms, 500ms));
+  for (auto& host : world->stores()) {
+    if (!ally || host->node() == leader || host->node() == *ally) continue;
+    for (const NodeId one : {leader, *ally}) {
+      world->network().block(one, host->node());
+      world->network().block(host->node(), one);
+    }
+  }
+  co_await runtime::sleep(*executor, dice.between(1s, 3s));
+  world->network().mend_links();
+}
+
 // A change of a region's membership, as an operator of PD would order it: a peer more, a peer less, or one for another
 // at once. PD's own checkers then see a region that is not as they want it, and go on from there.
 runtime::Task<void> change_membership(World* world, runtime::Executor* executor, runtime::Random dice) {
@@ -308,9 +327,10 @@ runtime::Task<void> change_membership(World* world, runtime::Executor* executor,
   const bool may_lose = leaving && status.region.peers.size() >= 3;
   if (!free.empty() && may_lose && dice.chance(0.5)) {
     auto& changes = *command.mutable_change_peer_v2();
-    fill(*changes.add_changes(), eraftpb::AddNode, PeerId(reply->id()), free[dice.below(free.size())],
-         metapb::IncomingVoter);
+    const StoreId newcomer = free[dice.below(free.size())];
+    fill(*changes.add_changes(), eraftpb::AddNode, PeerId(reply->id()), newcomer, metapb::IncomingVoter);
     fill(*changes.add_changes(), eraftpb::AddLearnerNode, leaving->id, leaving->store, metapb::DemotingVoter);
+    if (dice.chance(0.5)) runtime::spawn(*executor, part(world, host->node(), newcomer, executor, dice.fork()));
   } else if (!free.empty() && dice.chance(0.5)) {
     fill(*command.mutable_change_peer(), eraftpb::AddLearnerNode, PeerId(reply->id()), free[dice.below(free.size())],
          metapb::Learner);
@@ -386,7 +406,10 @@ runtime::Task<void> rage(World* world, runtime::Executor* executor, Duration spa
   };
   while (goes_on()) {
     co_await runtime::sleep(*executor, dice.between(profile.pace_min, profile.pace_max));
-    spoil(world, executor, draw_fault(profile, dice), dice);
+    // Beyond the span, what each seed must see is made to happen.
+    const bool is_late = world->loop().now() - begin >= span;
+    constexpr Fault kWanted[] = {Fault::kSplit, Fault::kSplit, Fault::kTransfer, Fault::kMembership, Fault::kCrash};
+    spoil(world, executor, is_late ? kWanted[dice.below(std::size(kWanted))] : draw_fault(profile, dice), dice);
   }
   *is_over = true;
 }

@@ -12,6 +12,14 @@ namespace {
 
 constexpr size_t kChunkBytes = 4096;  // small, so that small snapshots take several letters
 
+// Who waits for a snapshot's end: told once.
+struct Waiter {
+  absl::AnyInvocable<void(bool)> done;
+  void tell(bool ok) {
+    if (done) std::exchange(done, nullptr)(ok);
+  }
+};
+
 // One snapshot on its way. Shared by the letters under way; dies with the last of them.
 struct Transfer : std::enable_shared_from_this<Transfer> {
   Network& network;
@@ -20,7 +28,7 @@ struct Transfer : std::enable_shared_from_this<Transfer> {
   NodeId to;
   raft_serverpb::RaftMessage message;
   store::SnapshotSource source;
-  absl::AnyInvocable<void(bool)> done;
+  std::shared_ptr<Waiter> waiter = std::make_shared<Waiter>();
   std::optional<Endpoint> receiver_life;
   std::unique_ptr<store::SnapshotReceiver> receiver;
   uint64_t bytes = 0;
@@ -29,13 +37,12 @@ struct Transfer : std::enable_shared_from_this<Transfer> {
   Transfer(Network& n, Directory& d, Endpoint f, NodeId t) : network(n), directory(d), from(f), to(t) {}
 
   void end(bool ok) {
-    if (!done) return;
     source = store::SnapshotSource();
-    std::exchange(done, nullptr)(ok);
+    waiter->tell(ok);
   }
   // On the sender's inbox: the next chunk.
   void step() {
-    if (!done) return;
+    if (!waiter->done) return;
     Bytes chunk;
     const uint64_t left = bytes - sent;
     if (left > 0) {
@@ -214,10 +221,10 @@ void SimTransport::send_snapshot(raft_serverpb::RaftMessage message, store::Snap
   transfer->message = std::move(message);
   transfer->bytes = source.bytes();
   transfer->source = std::move(source);
-  transfer->done = std::move(done);
+  transfer->waiter->done = std::move(done);
   inbox_.post([transfer] { transfer->step(); });
   // A receiver that dies with a chunk in its hands breaks the stream.
-  network_.watch(network_.here(*to), self_, [transfer] { transfer->end(false); });
+  network_.watch(network_.here(*to), self_, [waiter = transfer->waiter] { waiter->tell(false); });
 }
 
 }  // namespace cairn::sim

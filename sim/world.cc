@@ -201,7 +201,7 @@ bool World::is_eventful() const {
   constexpr uint64_t kOperations = 100;
   if (!options_.is_wild) return true;
   return registers_->successes() >= kOperations && bank_->transfers() >= kOperations / 5 &&
-         lists_->successes() >= kOperations / 5 && faults[static_cast<size_t>(Fault::kCrash)] >= 1 && splits >= 1 &&
+         lists_->successes() >= kOperations / 5 && faults[static_cast<size_t>(Fault::kCrash)] >= 1 && splits() >= 1 &&
          snapshots_ >= 1 && watch_->terms_seen() >= 5;
 }
 
@@ -213,6 +213,12 @@ uint64_t World::state_hash() const {
 
 void World::look_again() {
   watch_->look();
+  for (auto& host : stores_) {
+    if (host->store() == nullptr) continue;
+    for (const auto& status : host->store()->regions()) {
+      if (!status.region.peers.empty()) regions_seen_.insert(status.region.id);
+    }
+  }
   watcher_->after(kLookInterval, [this] { look_again(); });
 }
 
@@ -348,7 +354,7 @@ Report World::report() const {
           .transfers = bank_->transfers(),
           .audits = bank_->audits(),
           .list_transactions = lists_->successes(),
-          .splits = splits,
+          .splits = splits(),
           .leader_changes = watch_->terms_seen(),
           .snapshots = snapshots_,
           .faults = faults};

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -142,7 +143,8 @@ class World {
   void set_ambush(Ambush ambush) { ambush_ = ambush; }
   // Counters for the report.
   FaultCounts faults{};
-  uint64_t splits = 0;
+  // Regions that came from splits so far.
+  uint64_t splits() const { return regions_seen_.empty() ? 0 : regions_seen_.size() - 1; }
 
  private:
   void on_snapshot_received(NodeId node);
@@ -168,6 +170,7 @@ class World {
   std::unique_ptr<RegisterWorkload> registers_;
   std::unique_ptr<BankWorkload> bank_;
   std::unique_ptr<ListWorkload> lists_;
+  std::set<RegionId> regions_seen_;
   uint64_t snapshots_ = 0;
   Ambush ambush_ = Ambush::kNone;
   int tasks_ = 0;  // of the workloads, that have not ended
