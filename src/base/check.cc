@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "base/log_output.h"
 
 namespace cairn {
 namespace {
@@ -14,7 +15,7 @@ std::atomic<void (*)()> hook{nullptr};
 void set_check_hook(void (*new_hook)()) { hook = new_hook; }
 
 void check_failed(const char* condition, const char* file, int line, const std::string& message) {
-  std::fprintf(stderr, "CHECK failed: %s at %s:%d: %s\n", condition, file, line, message.c_str());
+  std::fprintf(stderr, "CHECK failed: %s at %s:%d: %s\n", condition, file, line, log::escaped(message).c_str());
   LOG_ERROR("CHECK failed: {} at {}:{}: {}", condition, file, line, message);
   log::flush();
   if (auto* run = hook.exchange(nullptr)) run();
