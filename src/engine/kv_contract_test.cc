@@ -294,19 +294,64 @@ TEST_P(KvContract, files_are_made_read_renamed_listed_and_removed) {
   }
 }
 
-TEST_P(KvContract, dropping_files_touches_nothing_outside_the_range) {
+TEST_P(KvContract, a_cleared_range_is_gone_for_good_and_nothing_outside_it) {
   for (int i = 100; i < 400; ++i) put(Cf::kDefault, "zk" + std::to_string(i), Bytes(100, 'v'));
+  put(Cf::kRaft, "zk250", "not data");
   must(kv().flush());
   EXPECT_GT(kv().approximate_size("zk100", "zk400"), 1000u);
   EXPECT_EQ(kv().approximate_size("a", "b"), 0u);
-  must(kv().drop_files_in_range("zk200", "zk300"));
-  auto batch = kv().new_batch();
-  batch->delete_range(Cf::kDefault, "zk200", "zk300");
-  must(kv().write(*batch));
+  EXPECT_EQ(kv().approximate_size("zk400", "zk100"), 0u);
+  must(kv().clear_range("zk200", "zk300"));
+  must(kv().clear_range("zk300", "zk200"));
   EXPECT_EQ(keys(Cf::kDefault).size(), 200u);
   EXPECT_THAT(keys(Cf::kDefault, {.lower = "zk2", .upper = "zk3"}), IsEmpty());
+  EXPECT_EQ(get(Cf::kRaft, "zk250"), "not data");
+  world_.crash();
+  world_.open_kv();
+  EXPECT_EQ(keys(Cf::kDefault).size(), 200u);
   EXPECT_GT(kv().space().capacity, 0u);
   EXPECT_FALSE(kv().is_write_stalled());
+}
+
+TEST_P(KvContract, an_open_view_never_changes_whatever_is_cleared_ingested_or_compacted) {
+  std::atomic<bool> canceled{false};
+  auto name = [](int i) { return "zk" + std::to_string(i); };
+  for (int i = 100; i < 400; ++i) {
+    auto batch = kv().new_batch();
+    for (Cf cf : kDataCfs) batch->put(cf, name(i), "old");
+    must(kv().write(*batch));
+  }
+  must(kv().flush());
+  for (Cf cf : kDataCfs) must(kv().compact(cf, "", "", canceled));  // into levels whose files may be dropped whole
+  auto view = kv().snapshot();
+  auto iterator = view->iterator(Cf::kDefault, {});
+  iterator->seek(name(150));
+  auto writer = must(kv().new_sst(Cf::kDefault, "new.sst"));
+  for (int i = 200; i < 220; ++i) must(writer->put(name(i), "new"));
+  must(writer->finish());
+  must(kv().clear_range("z", "{"));
+  must(kv().ingest(Cf::kDefault, {"new.sst"}));
+  put(Cf::kDefault, name(210), "newer");
+  must(kv().flush());
+  for (Cf cf : kDataCfs) must(kv().compact(cf, "", "", canceled));
+
+  EXPECT_EQ(keys(Cf::kDefault).size(), 20u);
+  EXPECT_EQ(get(Cf::kDefault, name(210)), "newer");
+  for (Cf cf : kDataCfs) {
+    EXPECT_EQ(keys(*view, cf).size(), 300u);
+    EXPECT_EQ(must(view->get(cf, name(210))), "old");
+  }
+  for (int i = 150; i < 400; ++i, iterator->next()) {
+    ASSERT_TRUE(iterator->valid()) << i;
+    ASSERT_EQ(iterator->key(), ByteView(name(i)));
+    ASSERT_EQ(iterator->value(), "old");
+  }
+  auto later = kv().snapshot();
+  iterator.reset();
+  view.reset();
+  must(kv().clear_range("z", "{"));
+  EXPECT_EQ(keys(*later, Cf::kDefault).size(), 20u);
+  EXPECT_THAT(keys(Cf::kDefault), IsEmpty());
 }
 
 // Random batches against a plain map, with snapshots held over them, flushes and orderly closings between.
@@ -479,6 +524,24 @@ TEST_P(KvContract, random_histories_agree_with_a_plain_map) {
       }
     }
     must(kv().write(*batch));
+    if (step % 25 == 7) {
+      Bytes begin = some_key(), end = some_key();
+      must(kv().clear_range(begin, end));
+      for (Cf cf : kDataCfs) {
+        auto& map = model[static_cast<size_t>(cf)];
+        if (begin < end) map.erase(map.lower_bound(begin), map.lower_bound(end));
+      }
+    }
+    if (step % 25 == 19) {
+      std::map<Bytes, Bytes> pairs;
+      for (int i = 0; i < 5; ++i) pairs[some_key()] = std::to_string(step);
+      Cf cf = kEveryCf[dice.below(3)];
+      auto writer = must(kv().new_sst(cf, "part.sst"));
+      for (const auto& [key, value] : pairs) must(writer->put(key, value));
+      must(writer->finish());
+      must(kv().ingest(cf, {"part.sst"}));
+      for (const auto& [key, value] : pairs) model[static_cast<size_t>(cf)][key] = value;
+    }
     if (step % 40 == 0) held.emplace_back(kv().snapshot(), model);
     if (step % 90 == 89) must(kv().flush());
     if (step % 20 == 0) compare(*kv().snapshot(), model);

@@ -60,7 +60,8 @@ class Iterator {
   virtual Result<void> status() const = 0;
 };
 
-// Something to read from: the engine's state at one moment.
+// Something to read from: the engine's state at one moment. Nothing that is written, deleted, cleared or ingested later
+// changes it, nor an iterator of it; only what a compaction's filter drops may go (see CompactionFilter).
 class Snapshot {
  public:
   virtual ~Snapshot() = default;
@@ -111,6 +112,7 @@ class FileStore {
    public:
     virtual ~Writer() = default;
     virtual Result<void> append(ByteView bytes) = 0;
+    // On return the file survives a crash, with the folders that it lies in.
     virtual Result<void> sync_and_close() = 0;
   };
   virtual Result<std::unique_ptr<Writer>> create(const std::string& path) = 0;  // makes folders; truncates
@@ -118,8 +120,9 @@ class FileStore {
   // Up to `n` bytes from `offset`; fewer only at the end.
   virtual Result<Bytes> read(const std::string& path, uint64_t offset, size_t n) const = 0;
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
-  virtual Result<void> remove(const std::string& path) = 0;       // absent is fine
-  virtual Result<void> remove_tree(const std::string& path) = 0;  // a folder with all in it; absent is fine
+  // A crash may bring back what was removed. Absent is fine.
+  virtual Result<void> remove(const std::string& path) = 0;
+  virtual Result<void> remove_tree(const std::string& path) = 0;  // a folder with all in it; likewise
   virtual Result<std::vector<std::string>> list(const std::string& folder) const = 0;  // names; absent is empty
 };
 
@@ -179,9 +182,10 @@ class KvEngine {
   // Makes the files part of the column family at once; they are consumed (moved in). Durable on return. Files of one
   // call must not overlap one another.
   virtual Result<void> ingest(Cf cf, const std::vector<std::string>& paths) = 0;
-  // Frees the space of [begin, end) in the data column families without leaving tombstones where whole files fall
-  // inside; what is left of it must still be deleted by delete_range. Durable on return.
-  virtual Result<void> drop_files_in_range(ByteView begin, ByteView end) = 0;
+  // Deletes [begin, end) of the data column families. If no snapshot of before is open, the space of whole files is
+  // free at once; else compactions free it later. Durable on return; after a crash during the call any part of the
+  // range may be gone.
+  virtual Result<void> clear_range(ByteView begin, ByteView end) = 0;
 
   // From now on compactions of the default and write column families pass these filters; null: none. Passes that have
   // begun keep the filter that they have.

@@ -2,9 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <functional>
 #include <map>
+#include <set>
 
+#include "engine/rocks/wal_tail.h"
 #include "engine/testing/engine_worlds.h"
 
 namespace cairn::engine {
@@ -250,6 +254,114 @@ TEST_F(RaftLogDamage, a_last_batch_with_unwritten_sectors_is_cut_off) {
   std::filesystem::resize_file(wal(), size + 5000);  // zeros
   world_.open_log();
   EXPECT_EQ(last(), 20u);
+}
+
+// What a power cut may leave of the tail that was not synced: any of its sectors may be missing, though whole batches
+// stand behind.
+class RaftLogTornTail : public ::testing::Test {
+ protected:
+  static constexpr uint64_t kSynced = 6, kUnsynced = 8;
+  static constexpr size_t kSector = 512;
+
+  void SetUp() override {
+    world_.open_log();
+    uint64_t i = 1;
+    for (; i <= kSynced; ++i) write(i, 60 + i * 37, i % 2 == 0 ? Sync::kYes : Sync::kNo);
+    synced_bytes_ = std::filesystem::file_size(wal(world_.directory("log")));
+    for (; i <= kSynced + kUnsynced; ++i) write(i, i == kSynced + 5 ? 35'000 : 20 + i * 23, Sync::kNo);
+    world_.crash();
+    std::ifstream file(wal(world_.directory("log")), std::ios::binary);
+    log_ = Bytes(std::istreambuf_iterator<char>(file), {});
+  }
+  void write(uint64_t i, size_t bytes, Sync sync) {
+    auto batch = world_.log().new_batch();
+    Bytes value;
+    while (value.size() < bytes) value += "entry " + std::to_string(i) + ' ';
+    batch->put_entry(kRegion, LogIndex(i), value);
+    batch->put_state(kRegion, std::to_string(i));
+    must(world_.log().write(*batch, sync));
+  }
+  static std::string wal(const std::string& directory) {
+    std::string newest;
+    for (const auto& file : std::filesystem::directory_iterator(directory)) {
+      if (file.path().extension() == ".log") newest = std::max(newest, file.path().string());
+    }
+    return newest;
+  }
+  // The log with only those sectors of the unsynced tail that `is_there` names.
+  Bytes with_holes(const std::function<bool(size_t)>& is_there) const {
+    Bytes torn = log_;
+    for (size_t at = synced_bytes_; at < torn.size(); ++at) {
+      if (!is_there(at / kSector)) torn[at] = '\0';
+    }
+    return torn;
+  }
+  // Opens a store whose newest log holds these bytes: the state it has.
+  std::optional<uint64_t> open_with(const Bytes& bytes) {
+    namespace fs = std::filesystem;
+    testing::ScratchDirectory scratch;
+    std::string copy = scratch.path() + "/log";
+    fs::copy(world_.directory("log"), copy, fs::copy_options::recursive);
+    std::ofstream(wal(copy), std::ios::binary | std::ios::trunc) << bytes;
+    auto opened = open_rocks_raft_log(copy);
+    if (!opened.ok()) return std::nullopt;
+    uint64_t last = std::stoull(must((*opened)->state(kRegion)).value());
+    std::vector<Bytes> entries;
+    EXPECT_EQ(must((*opened)->entries(kRegion, LogIndex(1), LogIndex(99), 1 << 20, entries)), last) << "a gap";
+    return last;
+  }
+
+  testing::World world_{testing::Twin::kRocks};
+  Bytes log_;
+  size_t synced_bytes_ = 0;
+};
+
+TEST_F(RaftLogTornTail, cut_at_any_byte_it_opens_with_all_that_was_synced) {
+  for (size_t bytes = synced_bytes_; bytes <= log_.size(); ++bytes) {
+    auto tail = rocks::examine_wal(ByteView(log_).substr(0, bytes));
+    ASSERT_NE(tail.kind, rocks::WalTail::Kind::kDamaged) << bytes;
+    ASSERT_GE(tail.good_bytes, synced_bytes_) << bytes;
+    if (bytes % 997 != 0 && bytes > synced_bytes_ + 8 && bytes + 8 < log_.size()) continue;
+    auto last = open_with(log_.substr(0, bytes));
+    ASSERT_TRUE(last.has_value()) << bytes;
+    ASSERT_GE(*last, kSynced) << bytes;
+  }
+}
+
+TEST_F(RaftLogTornTail, with_any_sectors_missing_it_opens_with_all_that_was_synced) {
+  runtime::Random dice(1);
+  const size_t first = synced_bytes_ / kSector, last_sector = (log_.size() - 1) / kSector;
+  for (int trial = 0; trial < 400; ++trial) {
+    std::set<size_t> missing;
+    if (trial <= static_cast<int>(last_sector - first)) {
+      missing.insert(first + static_cast<size_t>(trial));
+    } else {
+      for (uint64_t n = dice.between(1, 6); n > 0; --n) missing.insert(dice.between(first, last_sector));
+    }
+    Bytes torn = with_holes([&](size_t sector) { return !missing.contains(sector); });
+    auto tail = rocks::examine_wal(torn);
+    ASSERT_NE(tail.kind, rocks::WalTail::Kind::kDamaged) << "first missing sector " << *missing.begin();
+    ASSERT_GE(tail.good_bytes, synced_bytes_);
+    if (trial % 16 != 0) continue;
+    auto last = open_with(torn);
+    ASSERT_TRUE(last.has_value()) << "first missing sector " << *missing.begin();
+    ASSERT_GE(*last, kSynced);
+  }
+}
+
+TEST_F(RaftLogTornTail, damage_to_what_was_synced_is_refused_also_under_a_torn_tail) {
+  Bytes torn = with_holes([&](size_t sector) { return sector % 3 != 0; });
+  for (size_t at = 0; at < synced_bytes_; ++at) {
+    for (const Bytes* whole : {&log_, &torn}) {
+      Bytes damaged = *whole;
+      damaged[at] = static_cast<char>(damaged[at] ^ 0x41);
+      ASSERT_EQ(rocks::examine_wal(damaged).kind, rocks::WalTail::Kind::kDamaged) << at;
+    }
+  }
+  Bytes zeroed = log_;
+  std::fill(zeroed.begin(), zeroed.begin() + kSector, '\0');
+  EXPECT_EQ(rocks::examine_wal(zeroed).kind, rocks::WalTail::Kind::kDamaged);
+  EXPECT_EQ(open_with(zeroed), std::nullopt);
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
-// The contract of the Raft log store: the one write-ahead log of the node, of all its regions together. One batch a
-// round, one fsync a batch.
+// The contract of the Raft log store: the one write-ahead log of the node, of all its regions together. One fsync ends
+// all batches since the last.
 //
 // For each region: the hard state with the last index (`raft_state`: opaque bytes, raft_serverpb.RaftLocalState),
 // entries at consecutive indices (opaque bytes: eraftpb.Entry), and a few small named values (`meta`). A batch is
-// atomic. After a crash the store is what it was after some batch at or after the last synced one; a torn tail is cut
-// off, damage before the tail is Corruption.
+// atomic. After a crash the store is what it was after some batch at or after the last synced one. A torn tail is cut
+// off; it may begin anywhere behind the last synced batch. Damage before that is Corruption.
 //
 // Threads: read methods are thread-safe; write() is called by one thread.
 #pragma once

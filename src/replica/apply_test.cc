@@ -190,7 +190,7 @@ TEST_F(Apply, ASnapshotOfARegionInstallsTheSameDataElsewhere) {
     ASSERT_TRUE((*writer)->append(*kv_->files().read(made->files[i].path, 0, made->files[i].bytes)).ok());
     ASSERT_TRUE((*writer)->sync_and_close().ok());
   }
-  auto installed = install_snapshot(*other, data, machine_.state(), "received/1", Install::kFirst);
+  auto installed = install_snapshot(*other, data, machine_.state(), "received/1");
   ASSERT_TRUE(installed.ok()) << installed.error().message;
   EXPECT_EQ(*other->get(Cf::kDefault, "zc7"), Bytes(50, 'v'));
   EXPECT_EQ(*other->get(Cf::kDefault, "zc199"), Bytes(50, 'v'));

@@ -53,6 +53,7 @@ Replica::Replica(const ReplicaOptions& options, Loaded loaded, const engine::Raf
       applied_term_since_(applied_),
       reads_(draw_life(options, loaded)),
       lease_(lease_length(options)),
+      replay_end_(node_.commit()),
       cell_(std::move(cell)),
       role_term_(node_.term()) {
   // What was truncated before this process began was flushed: it may go.

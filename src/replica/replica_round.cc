@@ -110,7 +110,7 @@ void Replica::take_ready(Instant now, Outbox& out) {
     for (const auto& entry : ready.committed) {
       proposals_.on_committed(entry.index, entry.term);
       // Another leader's split may come, too: while it is applied the lease must not grow.
-      if (!entry.context.empty() && entry.type == raft::EntryType::kNormal && entry.context.front() == kSplitMark) {
+      if (!entry.context.empty() && entry.type == raft::EntryType::kNormal && (entry.context.front() & kSplitMark)) {
         split_index_ = std::max(split_index_, entry.index);
       }
     }
@@ -213,6 +213,7 @@ void Replica::on_entry_applied(AppliedEntry& entry, uint64_t sequence) {
     events_.removed = events_.removed || changed->removed_self;
   } else if (auto* split = std::get_if<SplitDone>(&entry.effect)) {
     set_region(split->plan.regions[split->plan.derived]);
+    split_sequence_ = sequence;
     events_.heartbeat = true;
     events_.splits.push_back(std::move(*split));
   } else if (auto* truncated = std::get_if<LogTruncated>(&entry.effect)) {
@@ -233,7 +234,11 @@ void Replica::on_applied(ApplyReport report, Instant now) {
     events_.installed = region_;
   } else if (installing_) {
     // Entries before the snapshot that is on its way: Raft has left them behind.
-    for (auto& entry : report.entries) proposals_.on_applied(entry.index, entry.term, entry.error);
+    for (auto& entry : report.entries) {
+      CHECK(!std::holds_alternative<SplitDone>(entry.effect), "region {}: split {} is applied under a snapshot", id(),
+            entry.index);
+      proposals_.on_applied(entry.index, entry.term, entry.error);
+    }
     return;
   } else {
     CHECK(report.applied >= applied_, "region {}: applied goes back from {} to {}", id(), applied_, report.applied);

@@ -36,6 +36,11 @@ engine::Result<uint32_t> checksum_of(engine::FileStore& files, const std::string
 }
 
 struct Source {
+  engine::Result<void> check() const {
+    if (options.is_canceled && *options.is_canceled) return Err(invalid("the store stops"));
+    return {};
+  }
+
   engine::KvEngine& kv;
   const engine::Snapshot& snapshot;
   engine::IterOptions range;
@@ -57,6 +62,7 @@ engine::Result<void> make_ssts(Source source, engine::Cf cf, std::vector<Snapsho
     std::string path = source.options.folder + "/" + file_name(cf, number++);
     TRY_ASSIGN(auto writer, source.kv.new_sst(cf, path));
     for (; iterator->valid() && writer->bytes() < source.options.sst_bytes_max; iterator->next()) {
+      TRY(source.check());
       TRY(writer->put(iterator->key(), iterator->value()));
     }
     TRY(writer->finish());
@@ -162,26 +168,55 @@ std::vector<SnapshotFile> files_of(const raft_serverpb::RaftSnapshotData& data, 
   return files;
 }
 
+namespace {
+
+engine::Result<std::optional<raft_serverpb::RegionLocalState>> record_of(engine::KvEngine& kv, RegionId region) {
+  TRY_ASSIGN(auto bytes, kv.get(engine::Cf::kRaft, region_state_key(region)));
+  if (!bytes) return std::optional<raft_serverpb::RegionLocalState>();
+  auto record = decode_region_state(*bytes);
+  if (!record) return Err(corrupt(fmt::format("region {}: a region state that cannot be read", region)));
+  return record;
+}
+
+engine::Result<void> clear(engine::KvEngine& kv, const metapb::Region& region) {
+  return kv.clear_range(data_key(region.start_key()), data_end_key(region.end_key()));
+}
+
+bool covers(const metapb::Region& outer, const metapb::Region& inner) {
+  bool ends_later = outer.end_key().empty() || (!inner.end_key().empty() && inner.end_key() <= outer.end_key());
+  return outer.start_key() <= inner.start_key() && ends_later;
+}
+
+engine::Result<void> mark_cleared(engine::KvEngine& kv, const metapb::Region& region) {
+  auto batch = kv.new_batch();
+  write_region_state(*batch, region, raft_serverpb::Applying);
+  TRY(kv.write(*batch));
+  return kv.flush();
+}
+
+}  // namespace
+
 engine::Result<void> install_snapshot(engine::KvEngine& kv, const raft_serverpb::RaftSnapshotData& data,
-                                      const ApplyState& state, const std::string& folder, Install attempt) {
+                                      const ApplyState& state, const std::string& folder) {
+  const auto& region = data.region();
+  TRY_ASSIGN(const auto record, record_of(kv, RegionId(region.id())));
+  const bool is_cleared = record && record->state() == raft_serverpb::Applying;
   auto files = files_of(data, folder);
   TRY_ASSIGN(auto names, kv.files().list(folder));
   auto is_there = [&](const SnapshotFile& file) {
     std::string name = file.path.substr(folder.size() + 1);
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  bool all_there = std::all_of(files.begin(), files.end(), is_there);
-  if (attempt == Install::kFirst && !all_there)
-    return Err(corrupt("files of a received snapshot are missing in " + folder));
-  const auto& region = data.region();
-  Bytes begin = data_key(region.start_key());
-  Bytes end = data_end_key(region.end_key());
-  if (all_there) {
-    TRY(kv.drop_files_in_range(begin, end));
-    auto batch = kv.new_batch();
-    for (engine::Cf cf : engine::kDataCfs) batch->delete_range(cf, begin, end);
-    TRY(kv.write(*batch));
-    TRY(kv.flush());
+  for (const auto& file : files) {
+    bool may_be_consumed = is_cleared && file.cf != engine::Cf::kLock;
+    if (!may_be_consumed && !is_there(file)) return Err(corrupt(file.path + " of a received snapshot is missing"));
+  }
+  if (!is_cleared) {
+    // A snapshot may be narrower than what the region was here: what lies between would belong to nobody.
+    const bool had_data = record && record->state() == raft_serverpb::Normal;
+    if (had_data) TRY(clear(kv, record->region()));
+    if (!had_data || !covers(record->region(), region)) TRY(clear(kv, region));
+    TRY(mark_cleared(kv, region));
   }
   auto records = kv.new_batch();
   for (engine::Cf cf : kSnapshotCfs) {

@@ -8,6 +8,7 @@
 // Tests: store_test.cc.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,9 @@ struct MakeOptions {
   std::string folder;  // of its own, for the files
   uint64_t sst_bytes_max = 100 << 20;
   WallTime now;
+  const std::atomic<bool>* is_canceled = nullptr;  // may be given: the making ends soon after it became true
 };
-// kInvalid if the region has no data here (any more).
+// kInvalid if the region has no data here (any more), or if it was canceled.
 engine::Result<MadeSnapshot> make_snapshot(engine::KvEngine& kv, const MakeOptions& options);
 
 // The paths that a snapshot's files have in `folder`, in the order of the meta.
@@ -44,14 +46,15 @@ std::vector<SnapshotFile> files_of(const raft_serverpb::RaftSnapshotData& data, 
 
 // Installs the snapshot: the region's range holds its data, its records say so, all durable. The files are consumed.
 //
-//   1 old data of the range is deleted, durably    } left out if a file is missing: then step 2 was begun before
-//   2 the SSTs are ingested, family by family      } a crash, and step 1 is done
-//   3 locks, region state and apply state in one batch, flushed
+//   1 the region's old range and its new one are cleared, durably
+//   2 the record of the region becomes Applying, durably: step 1 is done
+//   3 the SSTs are ingested, family by family
+//   4 locks, region state (Normal) and apply state in one batch, flushed
 //
-// Done again after a crash during 1, 2 or 3 it ends in the same state. The first time all files must be there.
-enum class Install { kFirst, kAgain };
+// Done again after a crash at any point it ends in the same state. All files must be there, but for SSTs that step 3
+// has consumed, which is so only if the record says Applying. Nobody else may have a part of either range.
 engine::Result<void> install_snapshot(engine::KvEngine& kv, const raft_serverpb::RaftSnapshotData& data,
-                                      const ApplyState& state, const std::string& folder, Install attempt);
+                                      const ApplyState& state, const std::string& folder);
 
 // What stands in the log engine's meta slot while a snapshot is being installed.
 struct PendingSnapshot {

@@ -3,9 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
 #include <vector>
 
+#include "runtime/revocable.h"
 #include "runtime/testing/stage.h"
+#include "runtime/threaded/thread_executor.h"
 
 namespace cairn::runtime {
 namespace {
@@ -201,6 +205,34 @@ TEST_P(Async, ASemaphoreBoundsItsHoldersAndServesThemInOrder) {
   ASSERT_TRUE(stage_->await(done));
   EXPECT_EQ(lane.inside_max, 2);
   EXPECT_EQ(lane.order, (std::vector<int>{0, 1, 2, 3, 4, 5, 6}));
+}
+
+TEST(Revocable, IsUsedUntilItIsTakenBackAndTheOwnerWaitsForWhoIsInside) {
+  int target = 1;
+  auto handle = std::make_shared<Revocable<int>>(target);
+  EXPECT_TRUE(handle->use([](int& value) { ++value; }));
+  ThreadExecutor other("other");
+  std::atomic<bool> is_inside{false}, may_leave{false};
+  other.post([&] {
+    handle->use([&](int& value) {
+      is_inside = true;
+      while (!may_leave) std::this_thread::yield();
+      ++value;
+    });
+  });
+  while (!is_inside) std::this_thread::yield();
+  std::atomic<bool> is_revoked{false};
+  ThreadExecutor owner("owner");
+  owner.post([&] {
+    handle->revoke();
+    EXPECT_EQ(target, 3);
+    is_revoked = true;
+  });
+  EXPECT_FALSE(is_revoked);
+  may_leave = true;
+  while (!is_revoked) std::this_thread::yield();
+  EXPECT_FALSE(handle->use([](int& value) { ++value; }));
+  EXPECT_EQ(target, 3);
 }
 
 TEST(CancelToken, RunsItsCallbacksOnceAndLateOnesAtOnce) {

@@ -107,7 +107,7 @@ engine::Result<void> Applier::install(Machine& machine, const replica::ApplyTask
                                       const replica::InstallSnapshot& work) {
   TRY(write_batch());
   const auto& snapshot = work.snapshot;
-  TRY(replica::install_snapshot(kv_, snapshot.data, snapshot.state, snapshot.folder, replica::Install::kFirst));
+  TRY(replica::install_snapshot(kv_, snapshot.data, snapshot.state, snapshot.folder));
   machine.machine.reset(snapshot.data.region(), snapshot.state);
   replica::ApplyReport report;
   report.region = task.region;
@@ -184,19 +184,22 @@ engine::Result<GcBatchReport> Applier::collect(const std::vector<Bytes>& keys, T
 
 engine::Result<void> Applier::destroy(const replica::ApplyTask& task, const replica::DestroyPeer& work) {
   TRY(write_batch());
-  machines_.erase(task.region);
-  auto batch = kv_.new_batch();
-  replica::write_region_state(*batch, work.region, raft_serverpb::Tombstone);
-  batch->del(engine::Cf::kRaft, replica::apply_state_key(task.region));
-  bool had_data = work.region.region_epoch().version() != 0;
-  if (had_data) {
-    Bytes begin = replica::data_key(work.region.start_key());
-    Bytes end = replica::data_end_key(work.region.end_key());
-    for (engine::Cf cf : engine::kDataCfs) batch->delete_range(cf, begin, end);
+  metapb::Region last = work.region;
+  if (auto machine = machines_.find(task.region); machine != machines_.end()) {
+    // What was applied since the shard knows: a split gave a part of the range away.
+    const auto& region = machine->second.machine.region();
+    if (region.region_epoch().version() != 0) last = region;
+    machines_.erase(machine);
   }
+  auto batch = kv_.new_batch();
+  replica::write_region_state(*batch, last, raft_serverpb::Tombstone);
+  batch->del(engine::Cf::kRaft, replica::apply_state_key(task.region));
   TRY(kv_.write(*batch));
-  // The Raft log of the region, with its vote, goes next: the tombstone must be there to stay first.
-  TRY(kv_.flush());
+  // The Raft log of the region, with its vote, goes next: the tombstone must be there to stay first. If a crash comes
+  // between tombstone and data, the next start clears what belongs to nobody (start.cc).
+  bool had_data = last.region_epoch().version() != 0;
+  TRY(had_data ? kv_.clear_range(replica::data_key(last.start_key()), replica::data_end_key(last.end_key()))
+               : kv_.flush());
   replica::ApplyReport report;
   report.region = task.region;
   report.incarnation = task.incarnation;

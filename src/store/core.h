@@ -31,6 +31,7 @@ class Store::Core {
   // A split that nobody waits for. Any thread.
   void start_split(engine::RegionRequest request, std::vector<Bytes> keys);
   void on_pd_command(pdpb::RegionHeartbeatResponse command);
+  void on_raft_message(raft_serverpb::RaftMessage message);
   // Hands leftovers of garbage collection to all appliers.
   void collect_leftovers(std::vector<Bytes> keys, Timestamp safe_point, std::function<void(GcBatchReport)> done);
 

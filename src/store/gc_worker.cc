@@ -156,15 +156,8 @@ runtime::Task<engine::Result<void>> GcWorker::destroy_range(Bytes begin, Bytes e
   co_await runtime::switch_to(*deletions_);
   LOG_INFO("destroying the range [{}, {})", to_hex(begin), to_hex(end));
   const Instant began = shared_.deps.clock.now();
-  auto& kv = shared_.deps.kv;
-  auto done = kv.drop_files_in_range(begin, end);
-  if (done.ok()) {
-    auto batch = kv.new_batch();
-    for (engine::Cf cf : engine::kDataCfs) batch->delete_range(cf, begin, end);
-    auto written = kv.write(*batch);
-    // Whoever is told that it is gone does not ask again after a crash.
-    done = written.ok() ? kv.flush() : engine::Result<void>(Err(written.error()));
-  }
+  // Durable: whoever is told that it is gone does not ask again after a crash.
+  auto done = shared_.deps.kv.clear_range(begin, end);
   tasks(kDestroyRange).Increment();
   durations(kDestroyRange).Observe(to_seconds(shared_.deps.clock.now() - began));
   if (!done.ok()) failures(kDestroyRange).Increment();

@@ -95,8 +95,8 @@ struct StoreOptions {
   Duration pd_retry_delay = 1s;
 
   // Snapshots.
-  int snapshots_sending_max = 32;
-  int snapshots_receiving_max = 32;
+  int snapshots_sending_max = 32;    // made or sent at a time; the others are asked for again
+  int snapshots_receiving_max = 32;  // beyond: refused
   uint64_t snapshot_sst_bytes_max = 100 << 20;
 };
 

@@ -126,7 +126,16 @@ void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
       continue;
     }
     auto* replica = find(region);
-    if (!replica || replica->incarnation() != report.incarnation || replica->is_destroying()) continue;
+    if (!replica || replica->incarnation() != report.incarnation) continue;
+    if (replica->is_destroying()) {
+      // What it split off before lives on.
+      for (const auto& entry : report.entries) {
+        if (const auto* split = std::get_if<replica::SplitDone>(&entry.effect)) {
+          on_split(*replica, *split, /*leader=*/false);
+        }
+      }
+      continue;
+    }
     shared_.counters.bytes_written += report.written.bytes;
     shared_.counters.keys_written += report.written.keys;
     bool installed = report.installed;
@@ -162,7 +171,7 @@ void Shard::handle_events(replica::Replica& replica) {
       locks.drop(replica.id());
     }
   }
-  for (const auto& split : events.splits) on_split(replica.id(), split, replica.is_leader());
+  for (const auto& split : events.splits) on_split(replica, split, replica.is_leader());
   if (!events.splits.empty()) scheduler_->wake_waiters(replica.id());  // their keys may be the child's now
   if (events.removed) {
     destroy(replica);

@@ -104,13 +104,18 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   // Life.
   replica::Replica& add(replica::Replica::Loaded loaded);
   bool try_create(const raft_serverpb::RaftMessage& message);
-  void on_split(RegionId parent, const replica::SplitDone& split, bool leader);
+  void on_split(replica::Replica& parent, const replica::SplitDone& split, bool leader);
   void create_child(const metapb::Region& child, bool campaign);
   void destroy(replica::Replica& replica);
   void on_destroyed(RegionId region, replica::Incarnation incarnation);
   bool refuses_by_tombstone(const raft_serverpb::RaftMessage& message);
   void send_tombstone(const raft_serverpb::RaftMessage& to, const metapb::RegionEpoch& epoch, PeerId from);
-  bool admits_snapshot(const raft_serverpb::RaftMessage& message, replica::Replica& replica);
+  // What became of a message: given on or held back, or not wanted.
+  enum class Received : uint8_t { kKept, kDropped };
+  Received receive(raft_serverpb::RaftMessage message);
+  Received hold_back(raft_serverpb::RaftMessage message);
+  enum class Admission : uint8_t { kYes, kLater, kNo };
+  Admission admit_snapshot(const raft_serverpb::RaftMessage& message, replica::Replica& replica);
   replica::ReplicaOptions replica_options() const;
   bool holds_back(const raft_serverpb::RaftMessage& message, const replica::Replica& replica);
   txn::SchedulerLimits scheduler_limits() const;
@@ -164,9 +169,11 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   uint64_t leaders_counted_ = 0;
   std::optional<std::pair<RegionId, Term>> first_led_;  // the region with the first key, if it is led here
   mutable std::mutex status_mutex_;
-  std::vector<RegionStatus> status_;                   // guarded by status_mutex_
-  std::set<RegionId> split_checks_;                    // whose split keys are being sought
-  std::vector<raft_serverpb::RaftMessage> held_back_;  // followers' reads that wait for a lock in memory to go
+  std::vector<RegionStatus> status_;  // guarded by status_mutex_
+  std::set<RegionId> split_checks_;   // whose split keys are being sought
+  // Followers' reads that wait for a lock in memory to go, snapshots that wait for a flush.
+  std::vector<raft_serverpb::RaftMessage> held_back_;
+  size_t pool_jobs_ = 0;  // on the snapshot pool, for this shard; stop() waits for them
   // PD's changes of membership that came before the new leader could take them: it is told of a leader at once.
   std::map<RegionId, pdpb::RegionHeartbeatResponse> early_commands_;
   DiskUsages disk_usages_;       // of other stores, as their messages say

@@ -54,7 +54,16 @@ void Shard::load(LoadedRegion loaded) {
   if (replica.region().peers_size() == 1) replica.campaign();
 }
 
-void Shard::on_split(RegionId parent, const replica::SplitDone& split, bool leader) {
+void Shard::on_split(replica::Replica& parent, const replica::SplitDone& split, bool leader) {
+  // The engine may lose the split in a crash, while the child's log below is on disk at once and what it acknowledges
+  // counts. So the parent's commit index goes there before it: a restart applies the split again by itself, whatever
+  // has become of the parent's leader and its log.
+  CHECK(parent.storage().raft_state().hard.commit >= parent.applied(), "region {}: applied {}, committed {}",
+        parent.id(), parent.applied(), parent.storage().raft_state().hard.commit);
+  auto batch = shared_.deps.raft_log.new_batch();
+  batch->put_state(parent.id(), replica::encode(parent.storage().raft_state()));
+  shared_.log_writer->submit(std::move(batch), engine::Sync::kNo, nullptr);
+
   std::vector<RegionDirectory::Range> ranges;
   for (size_t i = 0; i < split.plan.regions.size(); ++i) {
     const auto& region = split.plan.regions[i];
@@ -69,7 +78,7 @@ void Shard::on_split(RegionId parent, const replica::SplitDone& split, bool lead
     int shard = shared_.directory.claim(RegionId(child.id()), index_).shard;
     // They are good for the child's very first leader, if that is this one.
     auto& locks = scheduler_->pessimistic_locks();
-    locks.split(parent, RegionId(child.id()), child.start_key(), child.end_key(), replica::kInitialTerm.next());
+    locks.split(parent.id(), RegionId(child.id()), child.start_key(), child.end_key(), replica::kInitialTerm.next());
     if (shard != index_) locks.drop(RegionId(child.id()));
     if (shard == index_) {
       create_child(child, leader);
@@ -151,26 +160,39 @@ void Shard::on_destroyed(RegionId region, replica::Incarnation incarnation) {
 void Shard::on_region_gone(const metapb::Region& newer) {
   auto* replica = find(RegionId(newer.id()));
   if (!replica || replica->is_destroying() || replica->is_leader()) return;
+  if (!replica->has_replayed()) return;
   bool member = replica::find_peer(newer, PeerId(replica->self().id())) != nullptr;
   bool newer_epoch = newer.region_epoch().conf_ver() > replica->region().region_epoch().conf_ver();
   if (!member && newer_epoch) destroy(*replica);
 }
 
 void Shard::make_snapshot(RegionId region) {
+  auto& counters = shared_.counters;
+  if (counters.snapshots_making + counters.snapshots_sending >= shared_.snapshots_sending_max()) {
+    // Raft asks again when the follower answers the next heartbeat.
+    if (auto* replica = find(region)) replica->on_snapshot_made(std::nullopt, nullptr);
+    return;
+  }
   replica::MakeOptions options;
   options.region = region;
   options.folder = std::string(kMadeSnapshots) + "/" + std::to_string(shared_.next_folder++);
   options.sst_bytes_max = shared_.options.snapshot_sst_bytes_max;
   options.now = shared_.deps.clock.wall_now();
+  options.is_canceled = &shared_.stopping;
+  ++counters.snapshots_making;
+  ++pool_jobs_;
   shared_.snapshot_pool->post([this, options] {
-    auto& kv = shared_.deps.kv;
-    std::shared_ptr<void> files(
-        nullptr, [&kv, folder = options.folder](void*) { static_cast<void>(kv.files().remove_tree(folder)); });
-    auto made = replica::make_snapshot(kv, options);
+    // The transport may hold the files for longer than the store lives.
+    std::shared_ptr<void> files(nullptr, [store = shared_.files, folder = options.folder](void*) {
+      store->use([&](engine::FileStore& left) { static_cast<void>(left.remove_tree(folder)); });
+    });
+    auto made = replica::make_snapshot(shared_.deps.kv, options);
     if (!made.ok()) LOG_WARN("region {}: no snapshot could be made: {}", options.region, made.error().message);
     std::optional<replica::MadeSnapshot> out;
     if (made.ok()) out = std::move(made).value();
     executor_->post([this, id = options.region, out = std::move(out), files = std::move(files)]() mutable {
+      --shared_.counters.snapshots_making;
+      --pool_jobs_;
       auto* replica = find(id);
       if (!replica || stopped_) return;
       replica->on_snapshot_made(std::move(out), std::move(files));
@@ -182,20 +204,27 @@ void Shard::make_snapshot(RegionId region) {
 void Shard::send_snapshot(replica::OutgoingSnapshot snapshot) {
   std::vector<SnapshotSource::File> files;
   for (const auto& file : snapshot.files) files.push_back({file.path, file.bytes});
-  SnapshotSource source(shared_.deps.kv.files(), std::move(files), std::move(snapshot.keep_alive));
+  SnapshotSource source(shared_.files, std::move(files), std::move(snapshot.keep_alive));
   RegionId region(snapshot.message.region_id());
   PeerId to(snapshot.message.to_peer().id());
-  LOG_INFO("region {}: sends a snapshot of {} bytes to peer {}", region, source.bytes(), to);
-  ++shared_.counters.snapshots_sending;
-  shared_.deps.transport.send_snapshot(std::move(snapshot.message), std::move(source), [this, region, to](bool ok) {
-    --shared_.counters.snapshots_sending;
-    executor_->post([this, region, to, ok] {
-      auto* replica = find(region);
-      if (!replica || stopped_) return;
-      replica->on_snapshot_sent(to, ok);
-      touch(region);
+  // Runs on any thread, perhaps when the store is gone.
+  auto done = [this, store = shared_.self, region, to](bool ok) {
+    store->use([&](Shared& shared) {
+      --shared.counters.snapshots_sending;
+      executor_->post([this, region, to, ok] {
+        auto* replica = find(region);
+        if (!replica || stopped_) return;
+        replica->on_snapshot_sent(to, ok);
+        touch(region);
+      });
     });
-  });
+  };
+  if (shared_.counters.snapshots_sending++ >= shared_.snapshots_sending_max()) {
+    LOG_INFO("region {}: a snapshot for peer {} must wait: too many are being sent", region, to);
+    return done(false);
+  }
+  LOG_INFO("region {}: sends a snapshot of {} bytes to peer {}", region, source.bytes(), to);
+  shared_.deps.transport.send_snapshot(std::move(snapshot.message), std::move(source), std::move(done));
 }
 
 }  // namespace cairn::store

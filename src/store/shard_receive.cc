@@ -1,9 +1,11 @@
 // Messages of other stores: which of them reach a replica, and which create or end one (protocol e.3).
+#include <algorithm>
 #include <utility>
 
 #include "base/codec.h"
 #include "base/log.h"
 #include "replica/keys.h"
+#include "replica/tombstone.h"
 #include "store/shard.h"
 
 namespace cairn::store {
@@ -11,9 +13,7 @@ namespace {
 
 constexpr size_t kHeldBackMax = 1024;  // beyond: dropped; the follower asks again
 
-bool is_older(const metapb::RegionEpoch& a, const metapb::RegionEpoch& b) {
-  return a.conf_ver() < b.conf_ver() || a.version() < b.version();
-}
+using replica::is_older;
 
 bool is_vote_request(const raft_serverpb::RaftMessage& message) {
   auto type = message.message().msg_type();
@@ -25,12 +25,30 @@ bool may_create(const raft_serverpb::RaftMessage& message) {
          (message.message().msg_type() == eraftpb::MsgHeartbeat && message.message().commit() == 0);
 }
 
+// Where the files of a snapshot lie, once it was received whole; else empty.
+std::string received_folder(const raft_serverpb::RaftMessage& message) {
+  raft_serverpb::RaftSnapshotData data;
+  if (message.message().msg_type() != eraftpb::MsgSnapshot) return {};
+  if (!data.ParseFromString(message.message().snapshot().data())) return {};
+  return data.meta().tablet_snap_path();  // set here, when the files had been received
+}
+
 }  // namespace
 
 void Shard::on_raft_message(raft_serverpb::RaftMessage message) {
   if (stopped_) return;
+  const std::string folder = received_folder(message);
+  const RegionId region(message.region_id());
+  if (receive(std::move(message)) == Received::kKept || folder.empty()) return;
+  LOG_INFO("region {}: refuses a snapshot", region);
+  if (auto removed = shared_.deps.kv.files().remove_tree(folder); !removed.ok()) {
+    LOG_WARN("removing {}: {}", folder, removed.error().message);
+  }
+}
+
+Shard::Received Shard::receive(raft_serverpb::RaftMessage message) {
   RegionId region(message.region_id());
-  if (region.value == 0 || message.from_peer().id() == 0 || message.to_peer().id() == 0) return;
+  if (region.value == 0 || message.from_peer().id() == 0 || message.to_peer().id() == 0) return Received::kDropped;
   StoreId from(message.from_peer().store_id());
   if (message.disk_usage() != disk_usage::Normal) {
     disk_usages_[from] = message.disk_usage();
@@ -38,26 +56,27 @@ void Shard::on_raft_message(raft_serverpb::RaftMessage message) {
     disk_usages_.erase(from);
   }
   auto* replica = find(region);
-  if (replica && replica->is_destroying()) return;
+  if (replica && replica->is_destroying()) return Received::kDropped;
 
   if (message.is_tombstone()) {
     bool mine = replica && replica->self().id() == message.to_peer().id();
-    if (mine && is_older(replica->region().region_epoch(), message.region_epoch())) {
+    if (mine && replica->has_replayed() && is_older(replica->region().region_epoch(), message.region_epoch())) {
       LOG_INFO("region {}: peer {} learns that it was removed", region, replica->self().id());
       destroy(*replica);
     }
-    return;
+    return Received::kDropped;
   }
-  if (!message.has_message()) return;  // extra messages: hints that we do not act on
+  if (!message.has_message()) return Received::kDropped;  // extra messages: hints that we do not act on
 
   if (replica && message.to_peer().id() > replica->self().id()) {
+    if (!replica->has_replayed()) return Received::kDropped;
     LOG_INFO("region {}: peer {} gives way to peer {}", region, replica->self().id(), message.to_peer().id());
     destroy(*replica);
-    return;  // the sender repeats it
+    return Received::kDropped;  // the sender repeats it
   }
-  if (replica && message.to_peer().id() < replica->self().id()) return;
+  if (replica && message.to_peer().id() < replica->self().id()) return Received::kDropped;
   if (!replica) {
-    if (!try_create(message)) return;
+    if (!try_create(message)) return Received::kDropped;
     replica = find(region);
   }
   if (replica->is_initialized() && !replica::find_peer(replica->region(), PeerId(message.from_peer().id())) &&
@@ -65,20 +84,31 @@ void Shard::on_raft_message(raft_serverpb::RaftMessage message) {
     if (is_vote_request(message)) {
       send_tombstone(message, replica->region().region_epoch(), PeerId(replica->self().id()));
     }
-    return;
+    return Received::kDropped;
   }
-  if (message.message().msg_type() == eraftpb::MsgSnapshot && !admits_snapshot(message, *replica)) return;
+  if (message.message().msg_type() == eraftpb::MsgSnapshot) {
+    const Admission admission = admit_snapshot(message, *replica);
+    if (admission == Admission::kLater) return hold_back(std::move(message));
+    if (admission == Admission::kNo) return Received::kDropped;
+  }
   // No room for entries: the leader sends them again, and others may make the quorum meanwhile.
   if (message.message().entries_size() > 0 && message.message().msg_type() == eraftpb::MsgAppend &&
       shared_.own_disk_usage == disk_usage::AlreadyFull) {
-    return;
+    return Received::kDropped;
   }
   if (message.message().msg_type() == eraftpb::MsgReadIndex && holds_back(message, *replica)) {
-    if (held_back_.size() < kHeldBackMax) held_back_.push_back(std::move(message));
-    return;
+    return hold_back(std::move(message));
   }
   replica->on_raft_message(std::move(message), shared_.deps.clock.now());
   touch(region);
+  return Received::kKept;
+}
+
+// It is looked at again at the next tick.
+Shard::Received Shard::hold_back(raft_serverpb::RaftMessage message) {
+  if (held_back_.size() >= kHeldBackMax) return Received::kDropped;
+  held_back_.push_back(std::move(message));
+  return Received::kKept;
 }
 
 // A follower's transactional read: this leader's later async commits must stay above it, and those that have chosen
@@ -112,8 +142,12 @@ bool Shard::try_create(const raft_serverpb::RaftMessage& message) {
     auto decoded = replica::decode_raft_state(**bytes);
     CHECK(decoded, "region {}: a raft state that cannot be read", region);
     raft_state = *decoded;
-    // A log without a region: the split that makes it is still to be applied again.
-    if (raft_state.last_index > LogIndex(0)) return false;
+    // A log without a region, and nobody here whose split would make it: no crash leaves that (see on_split). To forget
+    // a log that others count on would be worse than a peer that is missing.
+    if (raft_state.last_index > LogIndex(0)) {
+      LOG_ERROR("region {}: has a log that ends at {}, but no data", region, raft_state.last_index);
+      return false;
+    }
   }
   auto entry = shared_.directory.claim(region, index_);
   if (entry.shard != index_) return false;
@@ -137,16 +171,14 @@ bool Shard::refuses_by_tombstone(const raft_serverpb::RaftMessage& message) {
   auto local = replica::decode_region_state(**bytes);
   CHECK(local, "region {}: a region state that cannot be read", region);
   if (local->state() != raft_serverpb::Tombstone) return true;  // being made, or being destroyed
+  const PeerId asked(message.to_peer().id());
+  if (!replica::is_of_the_dead(*local, message.region_epoch(), shared_.store, asked)) return false;
   const auto& last = local->region();
-  if (is_older(message.region_epoch(), last.region_epoch())) {
-    bool sender_is_member = replica::find_peer_on(last, StoreId(message.from_peer().store_id())) != nullptr;
-    if (!sender_is_member && is_vote_request(message)) {
-      send_tombstone(message, last.region_epoch(), PeerId(message.to_peer().id()));
-    }
-    return true;
+  bool sender_is_member = replica::find_peer_on(last, StoreId(message.from_peer().store_id())) != nullptr;
+  if (is_older(message.region_epoch(), last.region_epoch()) && !sender_is_member && is_vote_request(message)) {
+    send_tombstone(message, last.region_epoch(), asked);
   }
-  const metapb::Peer* former = replica::find_peer_on(last, shared_.store);
-  return former && former->id() >= message.to_peer().id();
+  return true;
 }
 
 void Shard::send_tombstone(const raft_serverpb::RaftMessage& to, const metapb::RegionEpoch& epoch, PeerId from) {
@@ -160,21 +192,28 @@ void Shard::send_tombstone(const raft_serverpb::RaftMessage& to, const metapb::R
   shared_.deps.transport.send(std::move(answer));
 }
 
-bool Shard::admits_snapshot(const raft_serverpb::RaftMessage& message, replica::Replica& replica) {
+Shard::Admission Shard::admit_snapshot(const raft_serverpb::RaftMessage& message, replica::Replica& replica) {
   raft_serverpb::RaftSnapshotData data;
-  bool ok = data.ParseFromString(message.message().snapshot().data());
+  if (!data.ParseFromString(message.message().snapshot().data())) return Admission::kNo;
   const auto& region = data.region();
-  ok = ok && region.id() == message.region_id() && replica::find_peer(region, PeerId(replica.self().id())) != nullptr;
-  ok = ok && !data.meta().tablet_snap_path().empty();  // set here, when its files had been received
-  ok = ok && !replica.is_installing();
-  ok = ok && !is_older(region.region_epoch(), replica.region().region_epoch());
-  ok = ok && shared_.directory.reserve({replica.id(), region.start_key(), region.end_key()});
-  if (ok) reserved_.insert(replica.id());
-  if (!ok && !data.meta().tablet_snap_path().empty()) {
-    LOG_INFO("region {}: refuses a snapshot", replica.id());
-    static_cast<void>(shared_.deps.kv.files().remove_tree(data.meta().tablet_snap_path()));
+  if (region.id() != message.region_id() || !replica::find_peer(region, PeerId(replica.self().id()))) {
+    return Admission::kNo;
   }
-  return ok;
+  if (data.meta().tablet_snap_path().empty() || replica.is_installing()) return Admission::kNo;
+  if (is_older(region.region_epoch(), replica.region().region_epoch())) return Admission::kNo;
+  // The log goes with the old data. A split in it that the engine could still lose would then never be applied again,
+  // and its child, whose own log is on disk already, would have no data (INV-LOG-NOT-AHEAD).
+  if (!replica.children_are_durable(shared_.deps.kv.flushed_sequence())) {
+    shared_.deps.kv.flush_soon();
+    // One is enough: each that comes lies on the disk.
+    bool is_awaited = std::any_of(held_back_.begin(), held_back_.end(), [&](const auto& held) {
+      return held.region_id() == message.region_id() && held.message().msg_type() == eraftpb::MsgSnapshot;
+    });
+    return is_awaited ? Admission::kNo : Admission::kLater;
+  }
+  if (!shared_.directory.reserve({replica.id(), region.start_key(), region.end_key()})) return Admission::kNo;
+  reserved_.insert(replica.id());
+  return Admission::kYes;
 }
 
 void Shard::on_unreachable(StoreId store) {

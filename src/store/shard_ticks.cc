@@ -13,6 +13,8 @@ namespace cairn::store {
 void Shard::begin() {
   running_ = true;
   look_at_disk();
+  // What was committed when the last process ended is on its way to the applier before anybody may speak to a peer.
+  run_round();
   arm_tick();
 }
 
@@ -23,8 +25,9 @@ void Shard::stop(runtime::Job on_stopped) {
   wait_for_commands(std::move(on_stopped));
 }
 
+// And for the jobs on the pool, which use the engine.
 void Shard::wait_for_commands(runtime::Job on_quiet) {
-  if (scheduler_->pending_commands() == 0) {
+  if (scheduler_->pending_commands() == 0 && pool_jobs_ == 0) {
     applier_->drain([this, job = std::move(on_quiet)]() mutable { executor_->post(std::move(job)); });
     return;
   }
@@ -109,6 +112,7 @@ void Shard::check_sizes() {
     constexpr uint64_t kPiecesMax = 10;
     uint64_t pieces = std::clamp<uint64_t>(size / target, 2, kPiecesMax);
     split_checks_.insert(id);
+    ++pool_jobs_;
     LOG_INFO("region {}: {} bytes, to be split into {}", id, size, pieces);
     shared_.snapshot_pool->post([this, region = replica->region(), pieces] {
       auto keys = find_split_keys(shared_.deps.kv, shared_.options.api_version, region, pieces);
@@ -119,7 +123,10 @@ void Shard::check_sizes() {
         request.epoch = replica::describe(region.region_epoch());
         shared_.split(std::move(request), std::move(*keys));
       }
-      executor_->post([this, checked = RegionId(region.id())] { split_checks_.erase(checked); });
+      executor_->post([this, checked = RegionId(region.id())] {
+        --pool_jobs_;
+        split_checks_.erase(checked);
+      });
     });
   }
 }

@@ -2,6 +2,7 @@
 // before the shards begin, immutable after, except as each object says.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -9,6 +10,7 @@
 
 #include "pdpb.pb.h"
 #include "runtime/random.h"
+#include "runtime/revocable.h"
 #include "store/directory.h"
 #include "store/disk_room.h"
 #include "store/log_writer.h"
@@ -30,7 +32,7 @@ inline constexpr const char* kReceivedSnapshots = "snap/received";
 struct Counters {
   std::atomic<uint64_t> bytes_written{0}, keys_written{0};
   std::atomic<uint64_t> leaders{0};
-  std::atomic<uint64_t> snapshots_sending{0}, snapshots_receiving{0}, snapshots_applying{0};
+  std::atomic<uint64_t> snapshots_making{0}, snapshots_sending{0}, snapshots_receiving{0}, snapshots_applying{0};
 };
 
 // The bytes of one write, from its proposal until it is applied or refused.
@@ -66,6 +68,12 @@ struct Shared {
   std::atomic<DiskUsage> own_disk_usage{disk_usage::Normal};  // of this store; written by the first shard
   std::atomic<uint64_t> waiting_write_bytes{0};               // of all shards
 
+  // What the network holds of a store, snapshots under way above all, may outlive it, and its engines: it reaches them
+  // by these, which are taken back when the store ends.
+  std::shared_ptr<runtime::Revocable<Shared>> self = std::make_shared<runtime::Revocable<Shared>>(*this);
+  std::shared_ptr<runtime::Revocable<engine::FileStore>> files =
+      std::make_shared<runtime::Revocable<engine::FileStore>>(deps.kv.files());
+
   // To PD and to other shards; set by the store. Any thread.
   std::function<void(pdpb::RegionHeartbeatRequest)> heartbeat;
   // Fetches a timestamp, raises max_ts by it, then runs `done` with it (on any thread); retries until it has one.
@@ -76,6 +84,13 @@ struct Shared {
   // Runs the job on the shard of that index.
   std::function<void(int shard, absl::AnyInvocable<void(Shard&)>)> post_to_shard;
 
+  uint64_t snapshots_sending_max() const { return static_cast<uint64_t>(std::max(1, options.snapshots_sending_max)); }
+
+  // Waits for those who are inside. Before the store or its engines go.
+  void revoke() {
+    self->revoke();
+    files->revoke();
+  }
   void fail(const engine::Error& error) {
     stopping = true;
     deps.on_fatal({StoreError::Kind::kEngine, error.message});

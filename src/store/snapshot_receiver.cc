@@ -7,32 +7,41 @@ namespace cairn::store {
 namespace {
 
 engine::Error wrong(std::string message) { return {engine::Error::Kind::kInvalid, std::move(message)}; }
+engine::Error stopped() { return {engine::Error::Kind::kIo, "the store has stopped"}; }
 
 }  // namespace
 
 FileSnapshotReceiver::FileSnapshotReceiver(Shared& shared, raft_serverpb::RaftMessage message,
                                            raft_serverpb::RaftSnapshotData data, Deliver deliver)
-    : shared_(shared),
+    : store_(shared.self),
       message_(std::move(message)),
       data_(std::move(data)),
       deliver_(std::move(deliver)),
       folder_(std::string(kReceivedSnapshots) + "/" + std::to_string(shared.next_folder++)),
       files_(replica::files_of(data_, folder_)) {
-  ++shared_.counters.snapshots_receiving;
+  ++shared.counters.snapshots_receiving;
 }
 
 FileSnapshotReceiver::~FileSnapshotReceiver() {
-  --shared_.counters.snapshots_receiving;
   writer_.reset();
-  if (!delivered_) static_cast<void>(shared_.deps.kv.files().remove_tree(folder_));
+  store_->use([this](Shared& shared) {
+    --shared.counters.snapshots_receiving;
+    if (!delivered_) static_cast<void>(shared.deps.kv.files().remove_tree(folder_));
+  });
 }
 
 engine::Result<void> FileSnapshotReceiver::append(ByteView bytes) {
+  engine::Result<void> done = Err(stopped());
+  store_->use([&](Shared& shared) { done = append_to(shared.deps.kv.files(), bytes); });
+  return done;
+}
+
+engine::Result<void> FileSnapshotReceiver::append_to(engine::FileStore& files, ByteView bytes) {
   while (!bytes.empty()) {
     if (current_ == files_.size()) return Err(wrong("the snapshot has more bytes than it announced"));
     const auto& file = files_[current_];
     if (!writer_) {
-      TRY_ASSIGN(writer_, shared_.deps.kv.files().create(file.path));
+      TRY_ASSIGN(writer_, files.create(file.path));
       written_ = 0;
       checksum_ = 0;
     }
@@ -56,6 +65,12 @@ engine::Result<void> FileSnapshotReceiver::close_file() {
 }
 
 engine::Result<void> FileSnapshotReceiver::finish() {
+  engine::Result<void> done = Err(stopped());
+  store_->use([&](Shared&) { done = hand_over(); });
+  return done;
+}
+
+engine::Result<void> FileSnapshotReceiver::hand_over() {
   if (current_ != files_.size()) return Err(wrong("the snapshot ended early"));
   // An empty region has no files: the folder's name still marks the message as received whole.
   data_.mutable_meta()->set_tablet_snap_path(folder_);

@@ -1,6 +1,6 @@
 // Receives one snapshot from another store: the bytes of its files one behind the other go into a folder of their own;
 // when all are there, sizes and checksums are checked and the message goes to its region, with the folder's name in
-// it. Tests: store_test.cc.
+// it. It may outlive the store: then it answers errors, and the next start removes what it wrote. Tests: store_test.cc.
 #pragma once
 
 #include <memory>
@@ -25,9 +25,11 @@ class FileSnapshotReceiver final : public SnapshotReceiver {
   engine::Result<void> finish() override;
 
  private:
+  engine::Result<void> append_to(engine::FileStore& files, ByteView bytes);
   engine::Result<void> close_file();
+  engine::Result<void> hand_over();
 
-  Shared& shared_;
+  const std::shared_ptr<runtime::Revocable<Shared>> store_;
   raft_serverpb::RaftMessage message_;
   raft_serverpb::RaftSnapshotData data_;
   Deliver deliver_;

@@ -1,5 +1,7 @@
 #include "store/start.h"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/log.h"
@@ -7,6 +9,7 @@
 #include "replica/keys.h"
 #include "replica/peer_storage.h"
 #include "replica/snapshot_files.h"
+#include "replica/tombstone.h"
 #include "store/api_version.h"
 
 namespace cairn::store {
@@ -158,6 +161,21 @@ runtime::Task<Result<void, StoreError>> put_store(Shared* shared, std::shared_pt
   }
 }
 
+// Whether the pending snapshot is still to be installed, by what the engine holds of the region.
+engine::Result<bool> is_wanted(Shared& shared, RegionId region, const replica::PendingSnapshot& pending) {
+  TRY_ASSIGN(auto record_bytes, shared.deps.kv.get(Cf::kRaft, replica::region_state_key(region)));
+  TRY_ASSIGN(auto applied_bytes, shared.deps.kv.get(Cf::kRaft, replica::apply_state_key(region)));
+  auto record = record_bytes ? replica::decode_region_state(*record_bytes) : std::nullopt;
+  auto applied = applied_bytes ? replica::decode_apply_state(*applied_bytes) : std::nullopt;
+  if (!record) return true;
+  const auto& promised = pending.data.region();
+  const metapb::Peer* self = replica::find_peer_on(promised, shared.store);
+  CHECK(self, "region {}: a pending snapshot for a store without a peer", region);
+  // The peer was destroyed, but its log was not removed yet.
+  if (replica::is_of_the_dead(*record, promised.region_epoch(), shared.store, PeerId(self->id()))) return false;
+  return record->state() != raft_serverpb::Normal || !applied || applied->applied < pending.state.applied;
+}
+
 // A snapshot that was being installed when the process ended is installed now.
 engine::Result<void> finish_snapshots(Shared& shared) {
   auto& kv = shared.deps.kv;
@@ -169,17 +187,46 @@ engine::Result<void> finish_snapshots(Shared& shared) {
     if (!bytes || bytes->empty()) continue;
     auto pending = replica::decode_pending_snapshot(*bytes);
     CHECK(pending, "region {}: a pending snapshot that cannot be read", region);
-    TRY_ASSIGN(auto applied_bytes, kv.get(Cf::kRaft, replica::apply_state_key(region)));
-    auto applied = applied_bytes ? replica::decode_apply_state(*applied_bytes) : std::nullopt;
-    if (!applied || applied->applied < pending->state.applied) {
+    TRY_ASSIGN(const bool wanted, is_wanted(shared, region, *pending));
+    if (wanted) {
       LOG_INFO("region {}: goes on installing a snapshot at {}", region, pending->state.applied);
-      TRY(replica::install_snapshot(kv, pending->data, pending->state, pending->folder, replica::Install::kAgain));
+      TRY(replica::install_snapshot(kv, pending->data, pending->state, pending->folder));
     }
     clear->put_meta(region, replica::kPendingSnapshotSlot, {});
   }
   if (!clear->empty()) TRY(log.write(*clear, engine::Sync::kYes));
   TRY(kv.files().remove_tree(kMadeSnapshots));
   return kv.files().remove_tree(kReceivedSnapshots);
+}
+
+// Data of [begin, end) that no region here holds is the rest of a peer whose destruction a crash cut short.
+engine::Result<void> clear_unowned(engine::KvEngine& kv, const Bytes& begin, const Bytes& end) {
+  auto snapshot = kv.snapshot();
+  bool is_empty = true;
+  for (Cf cf : engine::kDataCfs) {
+    auto iterator = snapshot->iterator(cf, {.lower = begin, .upper = end, .fill_cache = false});
+    iterator->seek_to_first();
+    TRY(iterator->status());
+    is_empty = is_empty && !iterator->valid();
+  }
+  if (is_empty) return {};
+  snapshot.reset();
+  LOG_INFO("clears [{}, {}), which belongs to no region of this store", to_hex(begin), to_hex(end));
+  return kv.clear_range(begin, end);
+}
+
+engine::Result<void> clear_between(engine::KvEngine& kv, const std::vector<Shard::LoadedRegion>& regions) {
+  std::map<Bytes, Bytes> ranges;  // of data keys
+  for (const auto& loaded : regions) {
+    ranges.emplace(replica::data_key(loaded.region.start_key()), replica::data_end_key(loaded.region.end_key()));
+  }
+  Bytes begin = replica::data_key({});
+  for (const auto& [start, end] : ranges) {
+    if (begin < start) TRY(clear_unowned(kv, begin, start));
+    begin = std::max(begin, end);
+  }
+  const Bytes all_end = replica::data_end_key({});
+  return begin < all_end ? clear_unowned(kv, begin, all_end) : engine::Result<void>();
 }
 
 }  // namespace
@@ -265,6 +312,9 @@ engine::Result<std::vector<Shard::LoadedRegion>> load_regions(Shared& shared) {
   }
   TRY(iterator->status());
   if (!fix->empty()) TRY(log.write(*fix, engine::Sync::kYes));
+  iterator.reset();
+  snapshot.reset();
+  TRY(clear_between(kv, out));
   return out;
 }
 

@@ -15,8 +15,8 @@ namespace cairn::store {
 // Sets shared.cluster and shared.store; bootstraps the cluster if need be. On the session's executor.
 runtime::Task<Result<void, StoreError>> identify(Shared& shared, std::shared_ptr<PdSession> pd);
 
-// Finishes what a crash interrupted (snapshots, destroyed peers) and reads the regions. Nothing else may use the
-// engines yet. By region id.
+// Finishes what a crash interrupted (snapshots, destroyed peers and their data) and reads the regions. Nothing else may
+// use the engines yet. By region id.
 engine::Result<std::vector<Shard::LoadedRegion>> load_regions(Shared& shared);
 
 }  // namespace cairn::store

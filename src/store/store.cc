@@ -53,6 +53,7 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
 }
 
 Store::Core::~Core() {
+  shared.revoke();
   // A store that is dropped without stop() was killed: the frames of its tasks are lost with its process.
   if (!tasks->empty()) static_cast<void>(tasks.release());
 }
@@ -120,6 +121,7 @@ void Store::Core::stop_shards(absl::AnyInvocable<void()> on_stopped) {
       absl::AnyInvocable<void()> done;
     };
     if (shards.empty()) {
+      shared.revoke();
       done();
       return;
     }
@@ -134,7 +136,13 @@ void Store::Core::stop_shards(absl::AnyInvocable<void()> on_stopped) {
             std::lock_guard lock(barrier->mutex);
             last = --barrier->left == 0;
           }
-          if (last) shared.log_writer->drain([this, barrier] { control->post([barrier] { barrier->done(); }); });
+          if (!last) return;
+          shared.log_writer->drain([this, barrier] {
+            control->post([this, barrier] {
+              shared.revoke();
+              barrier->done();
+            });
+          });
         });
       });
     }
@@ -333,9 +341,15 @@ void Store::transfer_leader(RegionId region, PeerId to) {
 }
 
 void Store::on_raft_message(raft_serverpb::RaftMessage message) {
-  if (!core_->is_started() || core_->shared.stopping) return;
-  if (message.to_peer().store_id() != core_->shared.store.value) return;
-  auto& shard = core_->shard_of(RegionId(message.region_id()));
+  // Snapshots come with their files, by begin_snapshot().
+  if (message.message().msg_type() == eraftpb::MsgSnapshot) return;
+  core_->on_raft_message(std::move(message));
+}
+
+void Store::Core::on_raft_message(raft_serverpb::RaftMessage message) {
+  if (!is_started() || shared.stopping) return;
+  if (message.to_peer().store_id() != shared.store.value) return;
+  auto& shard = shard_of(RegionId(message.region_id()));
   shard.executor().post(
       [&shard, message = std::move(message)]() mutable { shard.on_raft_message(std::move(message)); });
 }
@@ -369,7 +383,7 @@ Result<std::unique_ptr<SnapshotReceiver>, std::string> Store::begin_snapshot(raf
   data.mutable_meta()->clear_tablet_snap_path();
   return std::make_unique<FileSnapshotReceiver>(
       shared, std::move(message), std::move(data),
-      [this](raft_serverpb::RaftMessage whole) { on_raft_message(std::move(whole)); });
+      [core = core_.get()](raft_serverpb::RaftMessage whole) { core->on_raft_message(std::move(whole)); });
 }
 
 std::vector<RegionStatus> Store::regions() const {

@@ -5,8 +5,8 @@
 
 namespace cairn::store {
 
-SnapshotSource::SnapshotSource(engine::FileStore& files, std::vector<File> parts, std::shared_ptr<void> keep_alive)
-    : files_(&files), parts_(std::move(parts)), keep_alive_(std::move(keep_alive)) {
+SnapshotSource::SnapshotSource(std::shared_ptr<Files> files, std::vector<File> parts, std::shared_ptr<void> keep_alive)
+    : files_(std::move(files)), parts_(std::move(parts)), keep_alive_(std::move(keep_alive)) {
   for (const auto& part : parts_) bytes_ += part.bytes;
 }
 
@@ -17,7 +17,9 @@ engine::Result<Bytes> SnapshotSource::read(uint64_t offset, size_t n) const {
     uint64_t end = begin + part.bytes;
     while (offset < end && out.size() < n) {
       size_t want = std::min<uint64_t>(n - out.size(), end - offset);
-      TRY_ASSIGN(Bytes bytes, files_->read(part.path, offset - begin, want));
+      engine::Result<Bytes> read = Err(engine::Error{engine::Error::Kind::kIo, "the store has stopped"});
+      files_->use([&](engine::FileStore& files) { read = files.read(part.path, offset - begin, want); });
+      TRY_ASSIGN(Bytes bytes, std::move(read));
       if (bytes.empty()) {
         return Err(engine::Error{engine::Error::Kind::kCorruption, part.path + " is shorter than it was made"});
       }

@@ -17,11 +17,12 @@
 #include "base/ids.h"
 #include "engine/kv_engine.h"
 #include "raft_serverpb.pb.h"
+#include "runtime/revocable.h"
 
 namespace cairn::store {
 
 // The bytes of a snapshot: its column family files one behind the other, in the order of the meta. Thread-safe. The
-// files live as long as a copy of the source.
+// files live as long as a copy of the source and the store do; a source that outlives the store answers an error.
 class SnapshotSource {
  public:
   struct File {
@@ -30,14 +31,15 @@ class SnapshotSource {
   };
   SnapshotSource() = default;
   // `keep_alive` releases the files when the last copy dies.
-  SnapshotSource(engine::FileStore& files, std::vector<File> parts, std::shared_ptr<void> keep_alive);
+  using Files = runtime::Revocable<engine::FileStore>;
+  SnapshotSource(std::shared_ptr<Files> files, std::vector<File> parts, std::shared_ptr<void> keep_alive);
 
   uint64_t bytes() const { return bytes_; }
   // Up to `n` bytes from `offset` of the concatenation; fewer only at the end.
   engine::Result<Bytes> read(uint64_t offset, size_t n) const;
 
  private:
-  engine::FileStore* files_ = nullptr;
+  std::shared_ptr<Files> files_;
   std::vector<File> parts_;
   uint64_t bytes_ = 0;
   std::shared_ptr<void> keep_alive_;

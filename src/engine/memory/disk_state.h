@@ -120,11 +120,14 @@ struct DiskState {
   std::shared_ptr<KvState> kv = std::make_shared<KvState>();
   std::shared_ptr<RaftLogState> log = std::make_shared<RaftLogState>();
   std::map<std::string, std::shared_ptr<File>> files;
+  // Synced files that were removed of late: the loss of power may bring them back, as removals are not synced.
+  std::map<std::string, std::shared_ptr<File>> removed;
 
   // Takes the time of an access. Not under the mutex.
   void wait(DiskAccess kind, uint64_t bytes) const {
     if (pace) pace(kind, bytes);
   }
+  void remove_file(const std::string& path);
   // Asks the hook and the disk's health whether an access may happen. Counts it.
   Result<void> access(DiskAccess kind, uint64_t bytes);
   uint64_t used() const;

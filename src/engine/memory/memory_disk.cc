@@ -123,6 +123,15 @@ Result<void> DiskState::access(DiskAccess kind, uint64_t bytes) {
   return {};
 }
 
+void DiskState::remove_file(const std::string& path) {
+  constexpr size_t kRemovedMax = 64;
+  auto found = files.find(path);
+  if (found == files.end()) return;
+  if (found->second->synced > 0) removed[path] = found->second;
+  if (removed.size() > kRemovedMax) removed.erase(removed.begin());
+  files.erase(found);
+}
+
 uint64_t DiskState::used() const {
   uint64_t sum = kv->current.bytes() + log->current.bytes;
   for (const auto& [path, file] : files) sum += file->bytes.size();
@@ -198,6 +207,9 @@ void MemoryDisk::crash(runtime::Random& dice, CrashKind kind) {
     }
     bool lost = it->second->synced == 0 && dice.chance(0.5);
     it = lost ? state_->files.erase(it) : std::next(it);
+  }
+  for (const auto& [path, file] : std::exchange(state_->removed, {})) {
+    if (dice.chance(0.5)) state_->files.emplace(path, file);
   }
 }
 

@@ -110,6 +110,26 @@ TEST(MemoryDisk, a_file_that_was_not_synced_may_be_lost_or_cut_and_a_synced_one_
   EXPECT_THAT(sizes, ElementsAre(0, 1, 2, 3, 99));
 }
 
+TEST(MemoryDisk, a_removed_file_may_come_back_after_a_power_cut_and_only_then) {
+  runtime::Random dice(7);
+  for (CrashKind kind : {CrashKind::kProcess, CrashKind::kMachine}) {
+    std::set<bool> outcomes;
+    for (int world = 0; world < 40; ++world) {
+      auto disk = std::make_shared<MemoryDisk>();
+      auto kv = open_memory_kv(disk);
+      auto file = must(kv->files().create("a/b"));
+      must(file->append("whole"));
+      must(file->sync_and_close());
+      must(kv->files().remove_tree("a"));
+      EXPECT_FALSE(kv->files().size("a/b").ok());
+      disk->crash(dice, kind);
+      kv = open_memory_kv(disk);
+      outcomes.insert(kv->files().size("a/b").ok());
+    }
+    EXPECT_EQ(outcomes.size(), kind == CrashKind::kProcess ? 1u : 2u);
+  }
+}
+
 TEST(MemoryDisk, a_full_a_failing_and_a_hooked_disk_refuse_as_they_should) {
   auto disk = std::make_shared<MemoryDisk>();
   auto kv = open_memory_kv(disk);

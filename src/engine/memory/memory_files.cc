@@ -107,6 +107,7 @@ Result<std::unique_ptr<FileStore::Writer>> MemoryFiles::create(const std::string
   if (kv_->dead) return Err(gone());
   TRY(disk_.access(DiskAccess::kFileWrite, 0));
   auto file = std::make_shared<File>();
+  disk_.removed.erase(path);
   disk_.files[path] = file;
   return std::unique_ptr<Writer>(std::make_unique<MemoryWriter>(disk_, kv_, std::move(file)));
 }
@@ -136,6 +137,7 @@ Result<void> MemoryFiles::rename(const std::string& from, const std::string& to)
   TRY(disk_.access(DiskAccess::kFileSync, 0));
   TRY_ASSIGN(auto file, find(from));
   disk_.files.erase(from);
+  disk_.removed.erase(to);
   disk_.files[to] = std::move(file);
   return {};
 }
@@ -146,7 +148,7 @@ Result<void> MemoryFiles::remove(const std::string& path) {
   std::lock_guard lock(disk_.mutex);
   if (kv_->dead) return Err(gone());
   TRY(disk_.access(DiskAccess::kFileSync, 0));
-  disk_.files.erase(path);
+  disk_.remove_file(path);
   return {};
 }
 
@@ -157,9 +159,9 @@ Result<void> MemoryFiles::remove_tree(const std::string& path) {
   if (kv_->dead) return Err(gone());
   TRY(disk_.access(DiskAccess::kFileSync, 0));
   std::string prefix = path + "/";
-  disk_.files.erase(path);
+  disk_.remove_file(path);
   auto it = disk_.files.lower_bound(prefix);
-  while (it != disk_.files.end() && it->first.starts_with(prefix)) it = disk_.files.erase(it);
+  while (it != disk_.files.end() && it->first.starts_with(prefix)) disk_.remove_file(Bytes((it++)->first));
   return {};
 }
 

@@ -218,7 +218,7 @@ class MemoryKvEngine final : public KvEngine {
     return new_memory_sst(files_, path);
   }
   Result<void> ingest(Cf cf, const std::vector<std::string>& paths) override;
-  Result<void> drop_files_in_range(ByteView begin, ByteView end) override;
+  Result<void> clear_range(ByteView begin, ByteView end) override;
   void set_compaction_filters(std::shared_ptr<CompactionFilterFactory> factory) override {
     std::lock_guard lock(state_.mutex);
     filters_ = std::move(factory);
@@ -307,33 +307,16 @@ Result<void> MemoryKvEngine::ingest(Cf cf, const std::vector<std::string>& paths
       if (kv_->flush) kv_->flush->image.of(cf).put(entry);
     }
   }
-  for (const std::string& path : paths) state_.files.erase(path);
+  for (const std::string& path : paths) state_.remove_file(path);
   return {};
 }
 
-// Which keys lie in whole files is chance; here a coin of the key decides, so that nobody comes to rely on this call to
-// delete everything. What is still unflushed stays, as a memtable does.
-Result<void> MemoryKvEngine::drop_files_in_range(ByteView begin, ByteView end) {
-  state_.wait(DiskAccess::kKvIngest, 0);
-  std::lock_guard lock(state_.mutex);
-  TRY(check_alive());
-  TRY(state_.access(DiskAccess::kKvIngest, 0));
-  for (Cf cf : kDataCfs) {
-    std::vector<Bytes> dropped;
-    PersistentMap::Cursor cursor(kv_->durable.of(cf));
-    for (cursor.seek(begin); cursor.valid() && ByteView(cursor.entry().key) < end; cursor.next()) {
-      const Bytes& key = cursor.entry().key;
-      const Entry* newest = kv_->current.of(cf).find(key);
-      bool untouched = newest == &cursor.entry();
-      if (untouched && PersistentMap::priority_of(key) % 2 == 0) dropped.push_back(key);
-    }
-    for (const Bytes& key : dropped) {
-      kv_->durable.of(cf).erase(key);
-      kv_->current.of(cf).erase(key);
-      if (kv_->flush) kv_->flush->image.of(cf).erase(key);
-    }
-  }
-  return {};
+Result<void> MemoryKvEngine::clear_range(ByteView begin, ByteView end) {
+  if (end <= begin) return {};
+  MemoryBatch deletion;
+  for (Cf cf : kDataCfs) deletion.delete_range(cf, begin, end);
+  TRY(write(deletion));
+  return flush();
 }
 
 // What is durable passes the filter, also where something newer and unflushed stands over it, as memtables are no part

@@ -80,11 +80,15 @@ class PosixWriter final : public FileStore::Writer {
 
 }  // namespace
 
+// From the first that is missing downwards; each survives a crash once its parent was synced.
 Result<void> make_directories(const std::string& path) {
   std::error_code code;
-  fs::create_directories(path, code);
+  if (path.empty() || fs::is_directory(path, code)) return {};
+  const std::string parent = parent_of(path);
+  TRY(make_directories(parent));
+  fs::create_directory(path, code);
   if (code) return Err(os_error(code.value(), "making directory " + path));
-  return {};
+  return sync_directory(parent.empty() ? "." : parent);
 }
 
 Result<void> sync_directory(const std::string& path) {

@@ -82,6 +82,29 @@ TEST(RocksEngine, an_older_log_that_lost_its_end_is_refused) {
   EXPECT_EQ(opened.error().kind, Error::Kind::kCorruption) << opened.error().message;
 }
 
+TEST(RocksEngine, a_cleared_range_gives_its_space_back_at_once_unless_an_older_view_is_open) {
+  testing::ScratchDirectory scratch;
+  auto kv = must(open_rocks_kv(scratch.path() + "/kv"));
+  std::atomic<bool> canceled{false};
+  runtime::Random dice(1);
+  auto batch = kv->new_batch();
+  for (int i = 1000; i < 2000; ++i) {
+    Bytes noise;
+    while (noise.size() < 1000) noise += std::to_string(dice.next());
+    batch->put(Cf::kDefault, "zk" + std::to_string(i), noise);
+  }
+  must(kv->write(*batch));
+  must(kv->flush());
+  must(kv->compact(Cf::kDefault, "", "", canceled));
+  const uint64_t full = kv->space().used;
+  auto view = kv->snapshot();
+  must(kv->clear_range("z", "{"));
+  EXPECT_GE(kv->space().used, full);
+  view.reset();
+  must(kv->clear_range("z", "{"));
+  EXPECT_LT(kv->space().used, full / 2);
+}
+
 TEST(WalTail, an_empty_log_and_a_log_of_zeros_hold_nothing_and_are_whole_or_unwritten) {
   EXPECT_EQ(rocks::examine_wal("").kind, rocks::WalTail::Kind::kWhole);
   EXPECT_EQ(rocks::examine_wal(Bytes(4096, '\0')).kind, rocks::WalTail::Kind::kUnwritten);

@@ -241,7 +241,7 @@ class RocksKvEngine final : public KvEngine {
     return std::unique_ptr<SstWriter>(std::move(writer));
   }
   Result<void> ingest(Cf cf, const std::vector<std::string>& paths) override;
-  Result<void> drop_files_in_range(ByteView begin, ByteView end) override;
+  Result<void> clear_range(ByteView begin, ByteView end) override;
   void set_compaction_filters(std::shared_ptr<CompactionFilterFactory> factory) override {
     database_->filters->set(std::move(factory));
   }
@@ -296,16 +296,24 @@ Result<void> RocksKvEngine::ingest(Cf cf, const std::vector<std::string>& paths)
   return {};
 }
 
-Result<void> RocksKvEngine::drop_files_in_range(ByteView begin, ByteView end) {
+// Files go at once only if every open snapshot is younger than the range's deletion: RocksDB drops files without a look
+// at snapshots. A tombstone may have reached a file that is dropped with the rest, hence the second one.
+Result<void> RocksKvEngine::clear_range(ByteView begin, ByteView end) {
   if (end <= begin) return {};
-  TRY(database_->background_error->check());
-  rocksdb::Slice first = slice(begin), last = slice(end);
-  rocksdb::RangePtr range(&first, &last);
-  for (Cf cf : kDataCfs) {
-    TRY(to_result(rocksdb::DeleteFilesInRanges(&db(), database_->of(cf), &range, 1, /*include_end=*/false),
-                  "dropping files"));
+  RocksBatch deletion(*database_);
+  for (Cf cf : kDataCfs) deletion.delete_range(cf, begin, end);
+  TRY_ASSIGN(const uint64_t deleted_at, write(deletion));
+  const uint64_t oldest_view = property(Cf::kDefault, rocksdb::DB::Properties::kOldestSnapshotSequence);
+  if (oldest_view == 0 || oldest_view >= deleted_at) {  // 0: no snapshot is open
+    rocksdb::Slice first = slice(begin), last = slice(end);
+    rocksdb::RangePtr range(&first, &last);
+    for (Cf cf : kDataCfs) {
+      TRY(to_result(rocksdb::DeleteFilesInRanges(&db(), database_->of(cf), &range, 1, /*include_end=*/false),
+                    "dropping files"));
+    }
+    TRY(write(deletion));
   }
-  return {};
+  return flush();
 }
 
 Result<void> RocksKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::atomic<bool>& canceled) {
@@ -346,6 +354,7 @@ Result<std::vector<TableStats>> RocksKvEngine::tables(Cf cf) const {
 }
 
 uint64_t RocksKvEngine::approximate_size(ByteView begin, ByteView end) const {
+  if (!end.empty() && end <= begin) return 0;
   static const Bytes kLastKey(64, '\xff');
   rocksdb::SizeApproximationOptions options;
   options.include_memtables = true;

@@ -86,6 +86,8 @@ class RocksRaftLogBatch final : public RaftLogBatch {
   void clear() override { batch_.Clear(); }
 
   rocksdb::WriteBatch& batch() { return batch_; }
+  // The last thing before the batch is written.
+  void claim(const SyncClaim& claim) { done(batch_.PutLogData(slice(claim.blob()))); }
 
  private:
   // Deletes the entries [first, last].
@@ -110,7 +112,9 @@ class RocksRaftLogBatch final : public RaftLogBatch {
 class RocksRaftLog final : public RaftLogEngine {
  public:
   RocksRaftLog(std::unique_ptr<rocksdb::DB> db, std::shared_ptr<BackgroundError> background_error)
-      : db_(std::move(db)), background_error_(std::move(background_error)) {}
+      : db_(std::move(db)),
+        background_error_(std::move(background_error)),
+        synced_(db_->GetLatestSequenceNumber()) {}  // what was recovered has been flushed
   ~RocksRaftLog() override {
     rocksdb::Status status = db_->SyncWAL();
     if (status.ok()) status = db_->Close();
@@ -122,12 +126,16 @@ class RocksRaftLog final : public RaftLogEngine {
   Result<void> write(RaftLogBatch& batch, Sync sync) override {
     TRY(background_error_->check());
     auto& mine = static_cast<RocksRaftLogBatch&>(batch);
-    if (mine.empty()) {
-      return sync == Sync::kYes ? to_result(db_->SyncWAL(), "syncing the Raft log") : Result<void>();
+    if (!mine.empty()) {
+      mine.claim({.synced = synced_});
+      rocksdb::WriteOptions options;
+      options.sync = sync == Sync::kYes;
+      TRY(to_result(db_->Write(options, &mine.batch()), "writing the Raft log"));
+    } else if (sync == Sync::kYes) {
+      TRY(to_result(db_->SyncWAL(), "syncing the Raft log"));
     }
-    rocksdb::WriteOptions options;
-    options.sync = sync == Sync::kYes;
-    return to_result(db_->Write(options, &mine.batch()), "writing the Raft log");
+    if (sync == Sync::kYes) synced_ = db_->GetLatestSequenceNumber();
+    return {};
   }
 
   // One seek a region: from its state on to where the next region's would be.
@@ -201,6 +209,7 @@ class RocksRaftLog final : public RaftLogEngine {
 
   std::unique_ptr<rocksdb::DB> db_;
   std::shared_ptr<BackgroundError> background_error_;
+  uint64_t synced_;  // sequence number up to which all is synced; of the thread that writes
 };
 
 rocksdb::Options raft_log_options(const RocksRaftLogOptions& options) {
@@ -222,7 +231,7 @@ rocksdb::Options raft_log_options(const RocksRaftLogOptions& options) {
   out.max_open_files = allowed_open_files(options.max_open_files, "the Raft log");
   out.max_background_jobs = 2;
   out.manual_wal_flush = false;
-  out.wal_bytes_per_sync = 0;  // each batch is synced anyway
+  out.wal_bytes_per_sync = 0;  // the last batch of each round is synced anyway
   out.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   out.track_and_verify_wals_in_manifest = true;
   return out;

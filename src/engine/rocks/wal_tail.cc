@@ -60,30 +60,92 @@ std::optional<Record> record_at(ByteView log, size_t at) {
   return record;
 }
 
-bool batch_begins_behind(ByteView log, size_t at) {
+struct Batch {
+  uint64_t first = 0, last = 0;  // sequence numbers
+  std::optional<SyncClaim> claim;
+};
+
+// Of a batch's bytes: sequence number u64le, count u32le, changes.
+std::optional<Batch> parse_batch(ByteView bytes) {
+  Batch batch;
+  ByteView in = bytes;
+  uint32_t count = 0;
+  if (!codec::get_u64_le(in, batch.first) || !codec::get_u32_le(in, count)) return std::nullopt;
+  batch.last = batch.first + count - 1;
+  batch.claim = SyncClaim::at_end_of(bytes);
+  return batch;
+}
+
+// The whole batch that begins at `at`, if there is one.
+std::optional<Batch> batch_at(ByteView log, size_t at) {
+  auto record = record_at(log, at);
+  if (!record || (record->type != kFull && record->type != kFirst)) return std::nullopt;
+  Bytes bytes(log.substr(at + kHeaderSize, record->size - kHeaderSize));
+  bool is_whole = record->type == kFull;
+  while (!is_whole) {
+    at = (at / kBlockSize + 1) * kBlockSize;  // a part that is not the last fills its block
+    record = record_at(log, at);
+    if (!record || (record->type != kMiddle && record->type != kLast)) return std::nullopt;
+    bytes += log.substr(at + kHeaderSize, record->size - kHeaderSize);
+    is_whole = record->type == kLast;
+  }
+  return parse_batch(bytes);
+}
+
+// What the whole batches behind a bad place tell of it.
+enum class Behind : uint8_t { kNothing, kUnsynced, kSynced };
+// `last_good`: of the last batch before the place; nothing if the log begins with it, and then only what came directly
+// before a batch can be told.
+Behind look_behind(ByteView log, size_t at, std::optional<uint64_t> last_good) {
+  Behind found = Behind::kNothing;
   for (size_t i = at + 1; i + kHeaderSize <= log.size(); ++i) {
     auto type = static_cast<uint8_t>(log[i + kHeaderSize - 1]);
     if (type != kFull && type != kFirst) continue;
-    if (record_at(log, i)) return true;
+    auto batch = batch_at(log, i);
+    if (!batch) continue;
+    // Without a claim: of a version that synced each batch before the next.
+    if (!batch->claim || batch->claim->synced > last_good.value_or(batch->first - 2)) return Behind::kSynced;
+    found = Behind::kUnsynced;
   }
-  return false;
+  return found;
 }
 
+// Whether a sector holds nothing but zeros from `from` on.
 bool has_zero_sector(ByteView log, size_t from) {
   for (size_t sector = from / kSectorSize * kSectorSize; sector < log.size(); sector += kSectorSize) {
     size_t begin = std::max(sector, from);
     ByteView bytes = log.substr(begin, sector + kSectorSize - begin);
-    if (bytes.size() >= kHeaderSize && bytes.find_first_not_of('\0') == ByteView::npos) return true;
+    if (bytes.find_first_not_of('\0') == ByteView::npos) return true;
   }
   return false;
 }
 
+constexpr ByteView kClaimTag("\x03\x0cSYNC", 6);
+constexpr size_t kClaimSize = 14;
+
 }  // namespace
+
+Bytes SyncClaim::blob() const {
+  Bytes out(kClaimTag.substr(2));
+  codec::put_u64_le(out, synced);
+  return out;
+}
+
+std::optional<SyncClaim> SyncClaim::at_end_of(ByteView batch) {
+  if (batch.size() < kClaimSize) return std::nullopt;
+  ByteView end = batch.substr(batch.size() - kClaimSize);
+  SyncClaim claim;
+  if (!end.starts_with(kClaimTag)) return std::nullopt;
+  end.remove_prefix(kClaimTag.size());
+  if (!codec::get_u64_le(end, claim.synced)) return std::nullopt;
+  return claim;
+}
 
 WalTail examine_wal(ByteView log) {
   WalTail tail;
-  size_t at = 0;
+  size_t at = 0, batch_begin = 0;
   bool inside_batch = false;
+  std::optional<uint64_t> last_good;
   while (at < log.size()) {
     size_t left_in_block = kBlockSize - at % kBlockSize;
     if (left_in_block < kHeaderSize) {
@@ -93,9 +155,12 @@ WalTail examine_wal(ByteView log) {
     std::optional<Record> record = record_at(log, at);
     bool begins = record && (record->type == kFull || record->type == kFirst);
     if (!record || begins == inside_batch) break;
+    if (begins) batch_begin = at;
     at += record->size;
     inside_batch = record->type == kFirst || record->type == kMiddle;
-    if (!inside_batch) tail.good_bytes = at;
+    if (inside_batch) continue;
+    tail.good_bytes = at;
+    if (auto batch = batch_at(log, batch_begin)) last_good = batch->last;
   }
   if (at >= log.size()) {
     tail.kind = inside_batch ? WalTail::Kind::kShort : WalTail::Kind::kWhole;
@@ -106,12 +171,14 @@ WalTail examine_wal(ByteView log) {
   uint64_t claimed = rest.size() < kHeaderSize
                          ? UINT64_MAX
                          : kHeaderSize + static_cast<uint8_t>(rest[4]) + (uint64_t{static_cast<uint8_t>(rest[5])} << 8);
-  if (batch_begins_behind(log, at)) {
+  const Behind behind = look_behind(log, at, last_good);
+  if (behind == Behind::kSynced) {
     tail.kind = WalTail::Kind::kDamaged;
   } else if (has_zero_sector(log, tail.good_bytes)) {
     tail.kind = WalTail::Kind::kUnwritten;
   } else {
-    tail.kind = claimed > rest.size() ? WalTail::Kind::kShort : WalTail::Kind::kDamaged;
+    bool is_short = behind == Behind::kNothing && claimed > rest.size();
+    tail.kind = is_short ? WalTail::Kind::kShort : WalTail::Kind::kDamaged;
   }
   return tail;
 }
@@ -136,7 +203,8 @@ Result<void> check_wal_tail(const std::string& directory) {
       LOG_WARN("{}: the last batch is torn at byte {} of {}: dropped", path, tail.good_bytes, size);
       return {};
     case WalTail::Kind::kUnwritten: {
-      LOG_WARN("{}: the last batch was never wholly written: cut at byte {} of {}", path, tail.good_bytes, size);
+      LOG_WARN("{}: what was written last never reached the disk as a whole: cut at byte {} of {}", path,
+               tail.good_bytes, size);
       std::error_code code;
       fs::resize_file(path, tail.good_bytes, code);
       if (code) return Err(Error{Error::Kind::kIo, "cutting " + path + ": " + code.message()});

@@ -193,24 +193,28 @@ std::unique_ptr<api::DeadlockStream> TestCluster::Node::open_detect(StoreId to, 
 
 void TestCluster::Node::send_snapshot(raft_serverpb::RaftMessage message, SnapshotSource source,
                                       absl::AnyInvocable<void(bool ok)> done) {
-  cluster->wire_->post(
-      [this, message = std::move(message), source = std::move(source), done = std::move(done)]() mutable {
-        Node* to = cluster->find(message.to_peer().store_id());
-        if (!store) return;
-        if (!to || !cluster->connected(this, to)) {
-          done(false);
-          return;
-        }
-        auto receiver = to->store->begin_snapshot(std::move(message));
-        bool ok = receiver.ok();
-        for (uint64_t offset = 0; ok && offset < source.bytes();) {
-          auto bytes = source.read(offset, 1000);  // an odd size: chunks do not end where files do
-          ok = bytes.ok() && (*receiver)->append(*bytes).ok();
-          if (ok) offset += bytes->size();
-        }
-        ok = ok && (*receiver)->finish().ok();
-        done(ok);
-      });
+  runtime::Job transfer = [this, message = std::move(message), source = std::move(source),
+                           done = std::move(done)]() mutable {
+    Node* to = cluster->find(message.to_peer().store_id());
+    if (!to || !cluster->connected(this, to)) {
+      done(false);
+      return;
+    }
+    auto receiver = to->store->begin_snapshot(std::move(message));
+    bool ok = receiver.ok();
+    for (uint64_t offset = 0; ok && offset < source.bytes();) {
+      auto bytes = source.read(offset, 1000);  // an odd size: chunks do not end where files do
+      ok = bytes.ok() && (*receiver)->append(*bytes).ok();
+      if (ok) offset += bytes->size();
+    }
+    ok = ok && (*receiver)->finish().ok();
+    done(ok);
+  };
+  if (holds_snapshots) {
+    held_snapshots.push_back(std::move(transfer));
+  } else {
+    cluster->wire_->post(std::move(transfer));
+  }
 }
 
 TestCluster::Node* TestCluster::leader_of(uint64_t region) {

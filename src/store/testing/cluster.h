@@ -36,6 +36,9 @@ class TestCluster {
     std::unique_ptr<Store> store;
     std::optional<Result<void, StoreError>> started;
     std::optional<StoreError> fatal;
+    // Snapshots that the node sends stay here until they are run; else they go at once.
+    bool holds_snapshots = false;
+    std::vector<runtime::Job> held_snapshots;
 
     void send(raft_serverpb::RaftMessage message) override;
     void send_snapshot(raft_serverpb::RaftMessage message, SnapshotSource source,
