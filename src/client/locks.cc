@@ -126,6 +126,14 @@ runtime::Task<Outcome<void>> finish_lock(CorePtr core, EffortPtr effort, kvrpcpb
 
 }  // namespace
 
+void add_locks(const kvrpcpb::LockInfo& told, std::vector<kvrpcpb::LockInfo>& out) {
+  if (told.lock_type() != kvrpcpb::Op::SharedLock) {
+    out.push_back(told);
+  } else {
+    out.insert(out.end(), told.shared_lock_infos().begin(), told.shared_lock_infos().end());
+  }
+}
+
 runtime::Task<Outcome<LocksResolved>> resolve_locks(CorePtr core, EffortPtr effort, Timestamp caller_start_ts,
                                                     std::vector<kvrpcpb::LockInfo> locks) {
   LocksResolved out;

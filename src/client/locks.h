@@ -34,6 +34,9 @@ struct LocksResolved {
   bool must_wait = false;
 };
 
+// The locks that a store speaks of: one, or those of all transactions that share a key.
+void add_locks(const kvrpcpb::LockInfo& told, std::vector<kvrpcpb::LockInfo>& out);
+
 // `caller_start_ts`: when the caller reads, so that those alive are pushed behind it; 0 for a writer, who must wait.
 runtime::Task<Outcome<LocksResolved>> resolve_locks(CorePtr core, EffortPtr effort, Timestamp caller_start_ts,
                                                     std::vector<kvrpcpb::LockInfo> locks);

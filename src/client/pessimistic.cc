@@ -117,7 +117,7 @@ runtime::Task<Outcome<void>> settle(PlanPtr plan, std::vector<kvrpcpb::KeyError>
       plan->for_update_ts = std::max(plan->for_update_ts, now);
       plan->txn->for_update_ts = std::max(plan->txn->for_update_ts, now);
     } else if (error.has_locked()) {
-      locks.push_back(error.locked());
+      add_locks(error.locked(), locks);
     } else {
       co_return Err(error_of(error));
     }

@@ -22,7 +22,7 @@ runtime::Task<Outcome<void>> settle(TransactionState txn, EffortPtr effort, std:
   std::vector<kvrpcpb::LockInfo> locks;
   for (const auto& error : errors) {
     if (!error.has_locked()) co_return Err(Error(Refused{error.ShortDebugString()}));
-    locks.push_back(error.locked());
+    add_locks(error.locked(), locks);
   }
   effort->note("a lock of another transaction");
   CO_TRY_ASSIGN(const auto resolved, co_await resolve_locks(txn->core, effort, txn->start_ts, std::move(locks)));

@@ -143,7 +143,7 @@ runtime::Task<Outcome<void>> prewrite_batch(PlanPtr plan, Batch<Bytes> batch) {
     std::vector<kvrpcpb::LockInfo> locks;
     for (const auto& error : reply->errors()) {
       if (!error.has_locked()) co_return Err(error_of(error));
-      locks.push_back(error.locked());
+      add_locks(error.locked(), locks);
     }
     plan->effort->note("a lock of another transaction");
     CO_TRY_ASSIGN(const auto resolved, co_await resolve_locks(core, plan->effort, Timestamp(), std::move(locks)));

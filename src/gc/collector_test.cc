@@ -35,6 +35,7 @@ struct World {
 
   std::vector<metapb::Region> regions;
   std::map<Bytes, Lock> locks;
+  std::map<Bytes, std::map<uint64_t, Lock>> shared;  // by key and start_ts
   std::map<uint64_t, Txn> txns;
   std::map<Bytes, uint64_t> ended;  // key -> commit timestamp; 0: rolled back
   std::vector<Bytes> pessimistic_removed;
@@ -137,6 +138,7 @@ class FakeStore final : public api::Tikv {
       out.set_lock_ttl(1);
       out.set_lock_type(lock.type);
     }
+    add_shared(in, *region, call.response());
     call.finish();
   }
   void kv_check_txn_status(api::Call<kvrpcpb::CheckTxnStatusRequest, kvrpcpb::CheckTxnStatusResponse> call) override {
@@ -157,6 +159,7 @@ class FakeStore final : public api::Tikv {
   void kv_resolve_lock(api::Call<kvrpcpb::ResolveLockRequest, kvrpcpb::ResolveLockResponse> call) override {
     if (admit(call) == nullptr) return;
     for (const auto& key : call.request().keys()) {
+      if (end_shared(key, call.request().start_version())) continue;
       EXPECT_EQ(w_.locks.at(key).start_ts, call.request().start_version());
       EXPECT_NE(w_.locks.at(key).type, kvrpcpb::Op::PessimisticLock);
       w_.locks.erase(key);
@@ -168,6 +171,7 @@ class FakeStore final : public api::Tikv {
       api::Call<kvrpcpb::PessimisticRollbackRequest, kvrpcpb::PessimisticRollbackResponse> call) override {
     if (admit(call) == nullptr) return;
     for (const auto& key : call.request().keys()) {
+      if (end_shared(key, call.request().start_version())) continue;
       w_.locks.erase(key);
       w_.pessimistic_removed.push_back(key);
     }
@@ -175,6 +179,36 @@ class FakeStore final : public api::Tikv {
   }
 
  private:
+  // Tests have shared locks behind all others.
+  void add_shared(const kvrpcpb::ScanLockRequest& in, const metapb::Region& region,
+                  kvrpcpb::ScanLockResponse& response) {
+    auto room = static_cast<int64_t>(in.limit()) - response.locks_size();
+    if (in.limit() == 0) room = INT64_MAX;
+    for (const auto& [key, locks] : w_.shared) {
+      if (codec::encode_bytes(key) < region.start_key() || key < in.start_key() || room <= 0) continue;
+      if (!region.end_key().empty() && codec::encode_bytes(key) >= region.end_key()) continue;
+      auto& out = *response.add_locks();
+      out.set_key(key);
+      out.set_lock_type(kvrpcpb::Op::SharedLock);
+      for (const auto& [start_ts, lock] : locks) {
+        if (start_ts > in.max_version() || room-- <= 0) continue;
+        auto& one = *out.add_shared_lock_infos();
+        one.set_key(key);
+        one.set_primary_lock(lock.primary);
+        one.set_lock_version(start_ts);
+        one.set_lock_ttl(1);
+        one.set_lock_type(lock.type);
+      }
+      if (out.shared_lock_infos().empty()) response.mutable_locks()->RemoveLast();
+    }
+  }
+  bool end_shared(const Bytes& key, uint64_t start_ts) {
+    const auto found = w_.shared.find(key);
+    if (found == w_.shared.end()) return false;
+    EXPECT_EQ(found->second.erase(start_ts), 1u);
+    if (found->second.empty()) w_.shared.erase(found);
+    return true;
+  }
   template <class Call>
   const metapb::Region* admit(Call& call) {
     if (w_.is_down) {
@@ -266,6 +300,26 @@ TEST_F(CollectorTest, LocksOfTheDeadAreEndedInAllRegionsPageByPage) {
   EXPECT_EQ(std::count_if(w.ended.begin(), w.ended.end(), [](auto& e) { return e.second != 0; }), 17);
   EXPECT_EQ(w.locks.size(), 1u);
   EXPECT_EQ(age_of(w.turn.txn_safe_point), 10min + 1s);
+}
+
+TEST_F(CollectorTest, WhoSharesAKeyIsEndedOneByOneThoughTheyAreMoreThanAPage) {
+  for (int i = 0; i < 20; ++i) {
+    for (const Bytes key : {"y", "z"}) {
+      const auto ago = 20min + std::chrono::seconds(i);
+      const auto type = i % 2 == 0 ? kvrpcpb::Op::Lock : kvrpcpb::Op::PessimisticLock;
+      w.shared[key][w.ts_of(ago)] = {w.ts_of(ago), "p", type};
+    }
+  }
+  const uint64_t alive = w.ts_of(11min);
+  w.shared["y"][alive] = {alive, "p", kvrpcpb::Op::Lock};
+  w.txns[alive] = {.alive_until_ms = w.now_ms() + 10 * 60'000};
+  lock("x", 15min, {});
+  start({.locks_per_page = 3});
+  w.loop.run_for(61s);
+  EXPECT_TRUE(w.locks.empty());
+  ASSERT_EQ(w.shared.size(), 1u);
+  EXPECT_EQ(w.shared.at("y").size(), 1u);
+  EXPECT_EQ(w.turn.txn_safe_point.value, alive - 1);
 }
 
 TEST_F(CollectorTest, ATransactionOfManyKeysIsAskedForOnce) {

@@ -1,6 +1,7 @@
 #include "gc/sweep.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -58,8 +59,18 @@ Task<Outcome<Page>> read_page(CorePtr core, Bytes from, Timestamp up_to, uint32_
     }
     if (reply->has_error()) co_return Err(Error(client::Refused{reply->error().ShortDebugString()}));
     Page page;
-    page.locks.assign(reply->locks().begin(), reply->locks().end());
-    if (page.locks.size() >= limit) {
+    auto& records = *reply->mutable_locks();
+    for (const auto& record : records) client::add_locks(record, page.locks);
+    const bool is_full = limit != 0 && page.locks.size() >= limit;
+    if (is_full && records.rbegin()->lock_type() == kvrpcpb::Op::SharedLock) {
+      // Of those who share the last key some may be missing: they are read together, with the next page.
+      if (records.size() == 1) {
+        limit = limit > std::numeric_limits<uint32_t>::max() / 2 ? 0 : limit * 2;  // 0: all
+        continue;
+      }
+      page.next = codec::encode_bytes(records.rbegin()->key());
+      std::erase_if(page.locks, [&](const auto& lock) { return lock.key() == records.rbegin()->key(); });
+    } else if (is_full) {
       page.next = codec::encode_bytes(page.locks.back().key() + '\0');
     } else {
       page.next = region_end;

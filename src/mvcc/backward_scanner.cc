@@ -45,13 +45,10 @@ class BackwardScanner final : public ScannerBase {
     return Key{std::move(*user_key), Bytes(encoded)};
   }
 
-  // Walks from the oldest version up as long as the timestamp sees them; many versions are sought instead.
+  // Walks from the oldest version up as long as the timestamp sees them; many versions are sought instead. All that is
+  // asked of one key is asked of one iterator: between the making of two the engine may collect what nobody reads.
   engine::Result<std::optional<Row>> row_of_writes(const Key& key) {
-    if (options_.isolation == IsolationLevel::kRcCheckTs) {
-      TRY_ASSIGN(auto newest, reader_.seek_write(key, Timestamp::max()));
-      CHECK(newest.has_value(), "key {} has versions in one iterator and none in another", to_hex(key.encoded));
-      if (auto row = newer_version_error(key, *newest)) return row;
-    }
+    if (options_.isolation == IsolationLevel::kRcCheckTs) return row_if_newest(key);
     std::optional<Version> newest_change;
     for (int step = 0; step < kNearSeekSteps; ++step) {
       TRY_ASSIGN(auto at, timestamp_at(*writes_, key.encoded));
@@ -70,6 +67,18 @@ class BackwardScanner final : public ScannerBase {
     return row_of_version(key, version);
   }
 
+  // Under RcCheckTs: the newest record of all decides whether there is a row.
+  engine::Result<std::optional<Row>> row_if_newest(const Key& key) {
+    has_sought_ = true;
+    writes_->seek(codec::append_ts(key.encoded, Timestamp::max()));
+    TRY_ASSIGN(auto at, timestamp_at(*writes_, key.encoded));
+    if (!at) return Err(record::corruption("versions that a seek does not find", key.encoded));
+    TRY_ASSIGN(auto newest, version_at(*writes_, *at));
+    if (auto row = newer_version_error(key, newest)) return row;
+    TRY_ASSIGN(auto version, find_change(*writes_, key.encoded, options_.read_ts));
+    return row_of_version(key, version);
+  }
+
   // Moves the write iterator before the key's versions.
   engine::Result<void> skip_key(const Key& key) {
     const int steps = std::exchange(has_sought_, false) ? 0 : kNearSeekSteps;
@@ -80,7 +89,7 @@ class BackwardScanner final : public ScannerBase {
     }
     writes_->seek(codec::append_ts(key.encoded, Timestamp::max()));
     TRY(writes_->status());
-    CHECK(writes_->valid(), "the versions of key {} are gone from under the iterator", to_hex(key.encoded));
+    if (!writes_->valid()) return Err(record::corruption("versions that a seek does not find", key.encoded));
     writes_->prev();
     return {};
   }

@@ -3,6 +3,14 @@
 #include <fmt/format.h>
 
 namespace cairn::mvcc {
+
+std::vector<Timestamp> LockInfo::holders() const {
+  if (kind != LockKind::kShared) return {start_ts};
+  std::vector<Timestamp> holders;
+  holders.reserve(shared.size());
+  for (const auto& lock : shared) holders.push_back(lock.start_ts);
+  return holders;
+}
 namespace {
 
 const char* reason_name(ConflictReason reason) {

@@ -30,6 +30,10 @@ struct LockInfo {
   std::vector<Bytes> secondaries;
   // Told to a waiter whose time was over: how long ago the lock was taken, as far as is known. 0: not told.
   uint64_t duration_to_last_update_ms = 0;
+  // Of kShared: the locks of all who share the key; the rest but for the key is then empty.
+  std::vector<LockInfo> shared;
+  // Who holds the lock.
+  std::vector<Timestamp> holders() const;
   friend bool operator==(const LockInfo&, const LockInfo&) = default;
 };
 

@@ -15,8 +15,6 @@ std::optional<LockKind> kind_of(uint8_t type) {
       return LockKind::kLock;
     case 'S':
       return LockKind::kPessimistic;
-    case 'H':
-      return LockKind::kShared;
     default:
       return std::nullopt;
   }
@@ -33,7 +31,7 @@ char type_of(LockKind kind) {
     case LockKind::kPessimistic:
       return 'S';
     case LockKind::kShared:
-      return 'H';
+      break;
   }
   CHECK(false, "lock kind {}", static_cast<int>(kind));
   return 0;
@@ -95,7 +93,6 @@ bool get_part(uint8_t tag, ByteView& in, Lock& lock, bool& is_known) {
 }  // namespace
 
 Bytes Lock::encode() const {
-  CHECK(kind != LockKind::kShared, "a shared lock is never written");
   CHECK(secondaries.empty() || use_async_commit, "{} secondaries without async commit", secondaries.size());
   Bytes out;
   out.push_back(type_of(kind));
@@ -137,11 +134,8 @@ engine::Result<Lock> Lock::decode(ByteView bytes) {
   if (!kind || !codec::get_compact_bytes(in, primary) || !record::get_var_ts(in, lock.start_ts)) return damaged();
   lock.kind = *kind;
   lock.primary = Bytes(primary);
-  // Of a shared lock the transactions stand in parts that are not read here; the record as a whole belongs to none.
-  if (lock.kind == LockKind::kShared) lock.start_ts = Timestamp();
   if (in.empty()) return lock;  // old records end here, or after the ttl
   if (!codec::get_var_u64(in, lock.ttl_ms)) return damaged();
-  if (lock.kind == LockKind::kShared) return lock;
   bool is_known = true;
   uint8_t tag = 0;
   while (is_known && codec::get_u8(in, tag)) {

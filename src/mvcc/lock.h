@@ -1,6 +1,6 @@
 // The lock record: the value in the lock column family under enc(user_key). Its bytes are TiKV's.
 //
-//   type 'P' 'D' 'L' 'S' 'H' | compact_bytes(primary) | var_u64 start_ts | var_u64 ttl | tagged parts
+//   type 'P' 'D' 'L' 'S' | compact_bytes(primary) | var_u64 start_ts | var_u64 ttl | tagged parts
 //
 //   'v' u8 length + bytes            short value
 //   'f' u64                          for_update_ts
@@ -14,7 +14,7 @@
 //   'g' u64                          generation
 //
 // Parts appear in this order and only if set; an unknown tag ends the record (newer writers append). u64 are
-// big-endian. Tests: lock_test.cc.
+// big-endian. Locks that share a key stand in a record of another form (shared_locks.h). Tests: lock_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,7 @@ struct Lock {
   bool changes_value() const { return kind == LockKind::kPut || kind == LockKind::kDelete; }
   LockInfo info(ByteView user_key) const;
 
-  // Precondition: not kShared, which is recognised but never written.
+  // Invariant: never kShared, which is the kind of a record of many locks (shared_locks.h).
   Bytes encode() const;
   static engine::Result<Lock> decode(ByteView bytes);
   friend bool operator==(const Lock&, const Lock&) = default;

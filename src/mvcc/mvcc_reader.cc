@@ -15,9 +15,18 @@ engine::Iterator& MvccReader::writes() {
   return *writes_;
 }
 
+engine::Result<std::optional<LockRecord>> MvccReader::load_lock_record(const Key& key) {
+  TRY_ASSIGN(auto bytes, snapshot_.get(Cf::kLock, key.encoded));
+  if (!bytes) return std::optional<LockRecord>();
+  TRY_ASSIGN(auto record, decode_lock_record(*bytes));
+  const auto* shared = std::get_if<SharedLocks>(&record);
+  if (shared && shared->empty()) return std::optional<LockRecord>();
+  return std::optional(std::move(record));
+}
+
 engine::Result<std::optional<Lock>> MvccReader::load_lock(const Key& key) {
   TRY_ASSIGN(auto bytes, snapshot_.get(Cf::kLock, key.encoded));
-  if (!bytes) return std::optional<Lock>();
+  if (!bytes || is_shared_record(*bytes)) return std::optional<Lock>();
   TRY_ASSIGN(auto lock, Lock::decode(*bytes));
   return std::optional(std::move(lock));
 }
@@ -68,23 +77,18 @@ engine::Result<CommitRecord> MvccReader::commit_record(const Key& key, Timestamp
   }
 }
 
-engine::Result<std::vector<std::pair<Key, Lock>>> MvccReader::scan_locks(ByteView start, ByteView end,
-                                                                         const LockPredicate& matches, size_t limit) {
+engine::Result<void> MvccReader::walk_locks(ByteView start, ByteView end, const LockVisitor& visit) {
   engine::IterOptions options;
   options.lower = Bytes(start);
   options.upper = Bytes(end);
   auto it = snapshot_.iterator(Cf::kLock, std::move(options));
-  std::vector<std::pair<Key, Lock>> found;
   for (it->seek_to_first(); it->valid(); it->next()) {
-    TRY_ASSIGN(auto lock, Lock::decode(it->value()));
-    if (!matches(lock)) continue;
+    TRY_ASSIGN(const auto record, decode_lock_record(it->value()));
     auto user_key = codec::decode_bytes(it->key());
     if (!user_key) return Err(record::corruption("key in the lock column family", it->key()));
-    found.emplace_back(Key{std::move(*user_key), Bytes(it->key())}, std::move(lock));
-    if (limit != 0 && found.size() == limit) return found;
+    if (visit(Key{std::move(*user_key), Bytes(it->key())}, record) == Walk::kStop) return {};
   }
-  TRY(it->status());
-  return found;
+  return it->status();
 }
 
 }  // namespace cairn::mvcc

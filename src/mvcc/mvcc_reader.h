@@ -12,7 +12,7 @@
 
 #include "engine/region_store.h"
 #include "mvcc/key.h"
-#include "mvcc/lock.h"
+#include "mvcc/shared_locks.h"
 #include "mvcc/version_search.h"
 
 namespace cairn::mvcc {
@@ -34,6 +34,8 @@ class MvccReader {
  public:
   explicit MvccReader(const engine::RegionSnapshot& snapshot) : snapshot_(snapshot) {}
 
+  engine::Result<std::optional<LockRecord>> load_lock_record(const Key& key);
+  // The lock of the one transaction that has the key for itself; nothing if the key is shared: that concerns no reader.
   engine::Result<std::optional<Lock>> load_lock(const Key& key);
   // The newest record with commit_ts <= ts, of any kind.
   engine::Result<std::optional<Version>> seek_write(const Key& key, Timestamp ts);
@@ -44,11 +46,11 @@ class MvccReader {
   // Searches the records of the transaction from the newest down to start_ts.
   engine::Result<CommitRecord> commit_record(const Key& key, Timestamp start_ts);
 
-  // Locks of [start, end) (engine keys, empty: no bound) in key order for which `matches` holds, up to `limit` (0:
-  // all).
-  using LockPredicate = std::function<bool(const Lock& lock)>;
-  engine::Result<std::vector<std::pair<Key, Lock>>> scan_locks(ByteView start, ByteView end,
-                                                               const LockPredicate& matches, size_t limit);
+  // Shows the lock records of [start, end) (engine keys, empty: no bound) in key order, until `visit` says that it has
+  // seen enough.
+  enum class Walk : bool { kStop, kGoOn };
+  using LockVisitor = std::function<Walk(const Key& key, const LockRecord& record)>;
+  engine::Result<void> walk_locks(ByteView start, ByteView end, const LockVisitor& visit);
 
  private:
   engine::Iterator& writes();

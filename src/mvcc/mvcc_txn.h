@@ -7,7 +7,7 @@
 
 #include "engine/region_store.h"
 #include "mvcc/key.h"
-#include "mvcc/lock.h"
+#include "mvcc/shared_locks.h"
 #include "mvcc/write.h"
 
 namespace cairn::mvcc {
@@ -15,6 +15,9 @@ namespace cairn::mvcc {
 class MvccTxn {
  public:
   void put_lock(const Key& key, const Lock& lock) { put(engine::Cf::kLock, key.encoded, lock.encode()); }
+  void put_shared_locks(const Key& key, const SharedLocks& locks) {
+    put(engine::Cf::kLock, key.encoded, locks.encode());
+  }
   void remove_lock(const Key& key) { changes_.push_back(engine::Modify::del(engine::Cf::kLock, key.encoded)); }
   void put_write(const Key& key, Timestamp commit_ts, const Write& write) {
     put(engine::Cf::kWrite, codec::append_ts(key.encoded, commit_ts), write.encode());

@@ -44,6 +44,10 @@ engine::Result<ByteView> ScannerBase::write_key() const {
 }
 
 engine::Result<std::optional<Row>> ScannerBase::row_of_lock(const Key& key, bool& is_done) {
+  if (is_shared_record(locks_->value())) {
+    is_done = false;
+    return std::optional<Row>();
+  }
   TRY_ASSIGN(Lock lock, Lock::decode(locks_->value()));
   switch (judge_lock(key.user, lock, options_)) {
     case LockVerdict::kIgnore:

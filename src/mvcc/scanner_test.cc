@@ -31,6 +31,10 @@ struct Model {
       const bool is_newest_of_primary = ts.is_max() && lock->primary == key;
       if (lock->start_ts <= ts && changes && lock->min_commit_ts <= ts && !is_newest_of_primary) return "!";
     }
+    if (options.isolation == IsolationLevel::kRcCheckTs) {
+      if (history.lock && history.lock->changes_value()) return "!";
+      if (!history.writes.empty() && history.writes.rbegin()->first > ts.value) return "!";
+    }
     for (auto it = history.writes.rbegin(); it != history.writes.rend(); ++it) {
       if (it->first > ts.value) continue;
       if (it->second.gc_fence && it->second.gc_fence->is_set() && *it->second.gc_fence <= ts) return std::nullopt;
@@ -70,6 +74,13 @@ struct Data {
     put(engine::Modify::put(engine::Cf::kWrite, codec::append_ts(key, Timestamp(commit_ts)), write.encode()));
     model.keys[user_key].writes[commit_ts] = std::move(write);
   }
+  // It concerns no reader.
+  void add_shared_lock(const Bytes& user_key, uint64_t start_ts) {
+    SharedLocks shared;
+    shared.put({.kind = LockKind::kLock, .primary = "other", .start_ts = Timestamp(start_ts)});
+    put(engine::Modify::put(engine::Cf::kLock, codec::encode_bytes(user_key), shared.encode()));
+    model.keys[user_key];
+  }
   void add_lock(const Bytes& user_key, Lock lock) {
     put(engine::Modify::put(engine::Cf::kLock, codec::encode_bytes(user_key), lock.encode()));
     model.keys[user_key].lock = std::move(lock);
@@ -104,6 +115,8 @@ struct Data {
         lock.short_value = "locked";
         if (dice.below(2) == 0) lock.min_commit_ts = Timestamp(lock.start_ts.value + dice.below(20));
         add_lock(key, std::move(lock));
+      } else if (dice.below(3) == 0) {
+        add_shared_lock(key, 1 + dice.below(170));
       }
     }
   }
@@ -131,7 +144,7 @@ TEST(Scanner, SeesWhatTheModelSees) {
     for (int i = 0; i < 25; ++i) {
       ReadOptions options;
       options.read_ts = i == 0 ? Timestamp::max() : Timestamp(dice.below(175));
-      options.isolation = dice.below(4) == 0 ? IsolationLevel::kRc : IsolationLevel::kSi;
+      options.isolation = dice.below(2) == 0 ? IsolationLevel::kSi : static_cast<IsolationLevel>(dice.below(3));
       const auto expected = data.model.scan(options);
       ASSERT_EQ(data.scan(options, false), expected) << "seed " << seed << " ts " << options.read_ts.value;
       ASSERT_EQ(data.scan(options, true), expected) << "seed " << seed << " ts " << options.read_ts.value;
@@ -145,6 +158,52 @@ TEST(Scanner, SeesWhatTheModelSees) {
                                                      : std::nullopt;
         ASSERT_EQ(got, Model::read(key, history, options)) << "seed " << seed << " ts " << options.read_ts.value;
       }
+    }
+  }
+}
+
+// A snapshot under which the engine collects garbage: iterators opened late do not see what nobody reads.
+class CollectedMeanwhile final : public engine::RegionSnapshot {
+ public:
+  // Of the write column family the first iterator sees `before`, all others `after`.
+  CollectedMeanwhile(engine::RegionSnapshotPtr before, engine::RegionSnapshotPtr after)
+      : before_(std::move(before)), after_(std::move(after)) {}
+  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView key) const override { return after_->get(cf, key); }
+  std::unique_ptr<engine::Iterator> iterator(engine::Cf cf, engine::IterOptions options) const override {
+    const bool is_first = cf == engine::Cf::kWrite && !std::exchange(has_opened_, true);
+    return (is_first ? before_ : after_)->iterator(cf, std::move(options));
+  }
+  RegionId region_id() const override { return before_->region_id(); }
+  Term term() const override { return before_->term(); }
+  cairn::Result<engine::WriteBasis, engine::RegionError> write_basis() const override { return before_->write_basis(); }
+  LogIndex applied_index() const override { return before_->applied_index(); }
+  ByteView start_key() const override { return before_->start_key(); }
+  ByteView end_key() const override { return before_->end_key(); }
+
+ private:
+  const engine::RegionSnapshotPtr before_, after_;
+  mutable bool has_opened_ = false;
+};
+
+TEST(Scanner, GarbageMayBeCollectedWhileItIsUnderWay) {
+  Data before, after;
+  const Write value{.kind = WriteKind::kPut, .start_ts = Timestamp(3), .short_value = "v"};
+  for (Data* data : {&before, &after}) {
+    data->add_write("a", 4, value);
+    data->add_write("c", 4, value);
+  }
+  for (uint64_t ts = 5; ts < 25; ++ts) before.add_write("b", ts, Write::rollback(Timestamp(ts), false));
+  before.add_write("c", 6, Write::rollback(Timestamp(6), false));
+  for (const auto isolation : {IsolationLevel::kSi, IsolationLevel::kRc, IsolationLevel::kRcCheckTs}) {
+    for (const bool is_reverse : {false, true}) {
+      const CollectedMeanwhile snapshot(before.store.snapshot_now(), after.store.snapshot_now());
+      ReadOptions options;
+      options.read_ts = Timestamp(30);
+      options.isolation = isolation;
+      auto scanner = is_reverse ? backward_scanner(snapshot, options, {}) : forward_scanner(snapshot, options, {});
+      std::vector<Bytes> keys;
+      while (auto row = scanner->next().value()) keys.push_back(row->user_key);
+      EXPECT_EQ(keys, is_reverse ? (std::vector<Bytes>{"c", "a"}) : (std::vector<Bytes>{"a", "c"}));
     }
   }
 }

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/codec.h"
-#include "mvcc/lock.h"
+#include "mvcc/shared_locks.h"
 #include "mvcc/write.h"
 #include "server/node.h"
 #include "server/parts.h"
@@ -116,8 +116,11 @@ engine::Result<kvrpcpb::MvccInfo> look_at(const engine::RegionSnapshot& snapshot
   kvrpcpb::MvccInfo info;
   TRY_ASSIGN(const auto lock, snapshot.get(engine::Cf::kLock, encoded));
   if (lock) {
-    TRY_ASSIGN(const auto decoded, mvcc::Lock::decode(*lock));
-    put_lock(*info.mutable_lock(), decoded);
+    TRY_ASSIGN(const auto record, mvcc::decode_lock_record(*lock));
+    const auto* shared = std::get_if<mvcc::SharedLocks>(&record);
+    // There is room for one: of those who share the key, the first.
+    if (!shared) put_lock(*info.mutable_lock(), std::get<mvcc::Lock>(record));
+    if (shared && !shared->empty()) put_lock(*info.mutable_lock(), shared->locks().begin()->second);
   }
   TRY(visit_versions(snapshot, engine::Cf::kWrite, encoded,
                      [&info](Timestamp commit_ts, ByteView value) -> engine::Result<void> {
@@ -153,8 +156,8 @@ void answer_by_key(const Parts&, const kvrpcpb::MvccGetByKeyRequest& request, kv
 engine::Result<std::optional<Bytes>> find_by_start_ts(const engine::RegionSnapshot& snapshot, Timestamp start_ts) {
   const auto locks = snapshot.iterator(engine::Cf::kLock, {});
   for (locks->seek_to_first(); locks->valid(); locks->next()) {
-    TRY_ASSIGN(const auto lock, mvcc::Lock::decode(locks->value()));
-    if (lock.start_ts == start_ts) return std::optional<Bytes>(Bytes(locks->key()));
+    TRY_ASSIGN(const auto record, mvcc::decode_lock_record(locks->value()));
+    if (mvcc::lock_of(record, start_ts)) return std::optional<Bytes>(Bytes(locks->key()));
   }
   TRY(locks->status());
   const auto writes = snapshot.iterator(engine::Cf::kWrite, {});
@@ -204,7 +207,9 @@ void Node::read_index(ReadIndexCall call) {
   const Timestamp ts(call.request().start_ts());
   auto admitted = admit(*parts_, call, Family::kAdmin, ts);
   if (!admitted) return;
-  if (!believes(*parts_, call, {ts.value})) return;
+  if (!believes(*this, *parts_, call, {ts.value}, &Node::read_index)) return;
+  // Who asks reads at `ts` elsewhere, whatever it says of where.
+  parts_->store.concurrency().update_max_ts(ts);
   for (const auto& range : call.request().ranges()) {
     auto locked = txn::before_range_read(parts_->store.concurrency(), read_options(call.request().context(), ts),
                                          {range.start_key(), range.end_key()});

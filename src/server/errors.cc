@@ -187,6 +187,7 @@ kvrpcpb::LockInfo to_proto(const mvcc::LockInfo& lock) {
   out.set_min_commit_ts(lock.min_commit_ts.value);
   for (const auto& key : lock.secondaries) out.add_secondaries(key);
   out.set_duration_to_last_update_ms(lock.duration_to_last_update_ms);
+  for (const auto& shared : lock.shared) *out.add_shared_lock_infos() = to_proto(shared);
   return out;
 }
 

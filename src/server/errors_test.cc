@@ -95,6 +95,18 @@ TEST(Errors, ALockIsToldWhole) {
   EXPECT_EQ(proto.locked().secondaries_size(), 2);
 }
 
+TEST(Errors, OfASharedLockOnlyThoseWhoHoldItAreTold) {
+  mvcc::LockInfo lock{.primary = {}, .start_ts = {}, .key = "k", .kind = mvcc::LockKind::kShared};
+  lock.shared.push_back({.primary = "p", .start_ts = Timestamp(5), .key = "k", .kind = mvcc::LockKind::kLock});
+  const auto proto = to_proto(lock);
+  EXPECT_EQ(proto.lock_type(), kvrpcpb::Op::SharedLock);
+  EXPECT_EQ(proto.key(), "k");
+  EXPECT_EQ(proto.lock_version(), 0u);
+  ASSERT_EQ(proto.shared_lock_infos_size(), 1);
+  EXPECT_EQ(proto.shared_lock_infos(0).lock_version(), 5u);
+  EXPECT_EQ(proto.shared_lock_infos(0).lock_type(), kvrpcpb::Op::Lock);
+}
+
 TEST(Errors, AConflictMayBeRetriedAndACommitBehindARollbackToo) {
   mvcc::WriteConflict conflict{Timestamp(5), Timestamp(6), Timestamp(7), "k", "p", mvcc::ConflictReason::kOptimistic};
   const auto proto = to_proto(mvcc::KeyError(conflict));

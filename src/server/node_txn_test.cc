@@ -149,7 +149,7 @@ TEST(NodeTxn, WhatIsToldOfTransactionsIsRememberedIfItCanBeTrue) {
   EXPECT_FALSE(known[ts(2002)] || known[ts(2003)] || known[0]);
 }
 
-TEST(NodeTxn, AKeyThatStandsTwiceInOneRequestIsRefusedInEachMode) {
+TEST(NodeTxn, AKeyThatStandsTwiceInOneRequestIsAnsweredTwiceAndLockedOnce) {
   SingleStore world;
   auto lock = ask_for<kvrpcpb::PessimisticLockRequest>(world);
   for (const char* key : {"b", "a", "b"}) {
@@ -159,16 +159,26 @@ TEST(NodeTxn, AKeyThatStandsTwiceInOneRequestIsRefusedInEachMode) {
   lock.set_primary_lock("a");
   lock.set_start_version(ts(2000));
   lock.set_for_update_ts(ts(2000));
-  EXPECT_NE(world.ask(&Node::kv_pessimistic_lock, lock).value().errors(0).abort().find("twice"), std::string::npos);
-  for (int mode = 0; mode < 3; ++mode) {
-    auto request = prewrite_request(world, {"b", "a", "b"}, ts(2000));
-    request.set_use_async_commit(mode == 1);
-    request.set_try_one_pc(mode == 2);
+  lock.set_return_values(true);
+  const auto locked = world.ask(&Node::kv_pessimistic_lock, lock).value();
+  ASSERT_TRUE(locked.errors().empty()) << locked.ShortDebugString();
+  EXPECT_EQ(locked.values_size(), 3);
+  EXPECT_EQ(locked.not_founds_size(), 3);
+  EXPECT_EQ(scan_locks(world).locks_size(), 2);
+  uint64_t now_ms = 51'000;  // above the scan
+  for (const Bytes mode : {"two phases", "async commit", "1PC"}) {
+    auto request = prewrite_request(world, {mode + "b", mode + "a", mode + "b"}, ts(3000));
+    request.mutable_mutations(2)->set_value("last");
+    request.set_use_async_commit(mode == "async commit");
+    request.set_try_one_pc(mode == "1PC");
     const auto answer = world.ask(&Node::kv_prewrite, request).value();
-    ASSERT_EQ(answer.errors_size(), 1) << mode;
-    EXPECT_NE(answer.errors(0).abort().find("twice"), std::string::npos) << answer.ShortDebugString();
+    ASSERT_TRUE(answer.errors().empty()) << mode << answer.ShortDebugString();
+    EXPECT_EQ(answer.min_commit_ts() != 0, mode == "async commit");
+    EXPECT_EQ(answer.one_pc_commit_ts() != 0, mode == "1PC");
+    now_ms += 1000;
+    if (mode != "1PC") ASSERT_FALSE(commit(world, {mode + "a", mode + "b"}, ts(3000), ts(now_ms)).has_error());
+    EXPECT_EQ(get(world, mode + "b", ts(now_ms) + 5).value(), "last");
   }
-  EXPECT_TRUE(scan_locks(world).locks().empty());
 }
 
 TEST(NodeTxn, KeysInAnyOrderAPrimaryElsewhereAndNoMutationsAreFine) {
@@ -236,6 +246,18 @@ TEST(NodeTxn, TimestampsThatCannotBeAreRefusedInWords) {
   EXPECT_EQ(world.ask(&Node::mvcc_get_by_key, shown).value().info().writes_size(), 0);
 }
 
+TEST(NodeTxn, ATimestampFarAheadIsBelievedIfPdsClockHasJumped) {
+  SingleStore world;
+  const uint64_t future = ts(3'600'000);
+  world.pd.jump_to(future);
+  EXPECT_TRUE(get(world, "a", future).not_found());
+  EXPECT_GE(world.store->concurrency().max_ts(), Timestamp(future));
+  ASSERT_TRUE(world.ask(&Node::kv_prewrite, prewrite_request(world, {"a"}, future)).value().errors().empty());
+  EXPECT_FALSE(commit(world, {"a"}, future, future + 1).has_error());
+  const auto refused = get(world, "a", ts(7'200'000));
+  EXPECT_NE(refused.region_error().message().find("invalid max_ts update"), Bytes::npos) << refused.ShortDebugString();
+}
+
 TEST(NodeTxn, ATimestampFarAheadOfPdsRaisesNothing) {
   SingleStore world;  // whose PD begins at its first second
   const auto before = world.store->concurrency().max_ts();
@@ -262,12 +284,32 @@ TEST(NodeTxn, ATimestampFarAheadOfPdsRaisesNothing) {
   check.set_lock_ts(ts(2000));
   check.set_current_ts(future);
   refused(world.ask(&Node::kv_check_txn_status, check).value());
+  auto cleanup = ask_for<kvrpcpb::CleanupRequest>(world);
+  cleanup.set_key("a");
+  cleanup.set_start_version(future);
+  refused(world.ask(&Node::kv_cleanup, cleanup).value());
+  auto rollback = ask_for<kvrpcpb::BatchRollbackRequest>(world);
+  rollback.add_keys("a");
+  rollback.set_start_version(future);
+  refused(world.ask(&Node::kv_batch_rollback, rollback).value());
+  auto resolve = ask_for<kvrpcpb::ResolveLockRequest>(world);
+  resolve.add_keys("a");
+  resolve.set_start_version(future);
+  refused(world.ask(&Node::kv_resolve_lock, resolve).value());
   check.set_current_ts(kMaxTs);
   check.set_caller_start_ts(kMaxTs);
   EXPECT_TRUE(world.ask(&Node::kv_check_txn_status, check).value().error().has_txn_not_found());
   EXPECT_TRUE(get(world, "a", kMaxTs).not_found()) << "the newest may be read";
   EXPECT_LT(world.store->concurrency().max_ts().value, ts(100'000));
   EXPECT_GE(world.store->concurrency().max_ts(), before);
+}
+
+TEST(NodeTxn, WhoAsksForAReadIndexReadsAtThatTimestampWhateverItNames) {
+  SingleStore world;
+  auto request = ask_for<kvrpcpb::ReadIndexRequest>(world);
+  request.set_start_ts(ts(9000));
+  ASSERT_FALSE(world.ask(&Node::read_index, request).value().has_region_error());
+  EXPECT_GE(world.store->concurrency().max_ts().value, ts(9000));
 }
 
 TEST(NodeTxn, ATransactionTooLargeForOneEntryIsToldSo) {
@@ -430,20 +472,70 @@ TEST(NodeTxn, RecordsThatNoTransactionCanHaveWrittenStopNothingButTheirKey) {
   EXPECT_NE(refused.region_error().message().find("the storage engine failed"), std::string::npos)
       << refused.ShortDebugString();
 
-  // A lock that several share, as a newer store writes it: in the way of everybody, and nobody's own.
-  Bytes shared = "H";
-  codec::put_compact_bytes(shared, "p");
-  codec::put_var_u64(shared, ts(2000));
-  codec::put_var_u64(shared, 9);
-  plant(world, engine::Cf::kLock, codec::encode_bytes("s"), shared);
-  EXPECT_TRUE(commit(world, {"s"}, ts(2000), ts(2001)).error().has_txn_lock_not_found());
-  auto beat = ask_for<kvrpcpb::TxnHeartBeatRequest>(world);
-  beat.set_primary_lock("s");
-  beat.set_start_version(ts(2000));
-  beat.set_advise_lock_ttl(99);
-  EXPECT_TRUE(world.ask(&Node::kv_txn_heart_beat, beat).value().error().has_txn_not_found());
-  EXPECT_TRUE(world.ask(&Node::kv_prewrite, prewrite_request(world, {"s"}, ts(2000))).value().errors(0).has_locked());
-  EXPECT_TRUE(get(world, "s", ts(3000)).not_found()) << "readers pass over it";
+  // A lock that several share, of whom one is damaged: in the way of everybody but readers.
+  plant(world, engine::Cf::kLock, codec::encode_bytes("s"), Bytes("Hh\x01\x02?"));
+  EXPECT_TRUE(commit(world, {"s"}, ts(2000), ts(2001)).has_region_error());
+  EXPECT_TRUE(world.ask(&Node::kv_prewrite, prewrite_request(world, {"s"}, ts(2000))).value().has_region_error());
+  EXPECT_TRUE(get(world, "s", ts(3000)).not_found());
+}
+
+kvrpcpb::PessimisticLockRequest lock_request(SingleStore& world, const Bytes& key, uint64_t start, kvrpcpb::Op op) {
+  auto request = ask_for<kvrpcpb::PessimisticLockRequest>(world);
+  auto& mutation = *request.add_mutations();
+  mutation.set_op(op);
+  mutation.set_key(key);
+  request.set_primary_lock("p");
+  request.set_start_version(start);
+  request.set_for_update_ts(start);
+  request.set_wait_timeout(-1);
+  request.set_lock_ttl(3000);
+  return request;
+}
+
+TEST(NodeTxn, AKeyIsSharedAndToldWithAllWhoShareIt) {
+  SingleStore world;
+  for (const uint64_t start : {ts(2000), ts(2001)}) {
+    const auto lock = lock_request(world, "k", start, kvrpcpb::Op::SharedPessimisticLock);
+    ASSERT_TRUE(world.ask(&Node::kv_pessimistic_lock, lock).value().errors().empty());
+  }
+  for (const bool by_force : {false, true}) {
+    auto alone = lock_request(world, "k", ts(2002), kvrpcpb::Op::PessimisticLock);
+    if (by_force) alone.set_wake_up_mode(kvrpcpb::PessimisticLockWakeUpMode::WakeUpModeForceLock);
+    const auto refused = world.ask(&Node::kv_pessimistic_lock, alone).value();
+    ASSERT_EQ(refused.errors_size(), 1) << refused.ShortDebugString();
+    const auto& locked = refused.errors(0).locked();
+    EXPECT_EQ(locked.lock_type(), kvrpcpb::Op::SharedLock);
+    EXPECT_EQ(locked.key(), "k");
+    EXPECT_EQ(locked.lock_version(), 0u);
+    ASSERT_EQ(locked.shared_lock_infos_size(), 2);
+    EXPECT_EQ(locked.shared_lock_infos(1).lock_version(), ts(2001));
+    EXPECT_EQ(locked.shared_lock_infos(1).lock_type(), kvrpcpb::Op::PessimisticLock);
+    EXPECT_EQ(locked.shared_lock_infos(1).primary_lock(), "p");
+    EXPECT_EQ(locked.shared_lock_infos(1).key(), "k");
+  }
+  auto prewrite = ask_for<kvrpcpb::PrewriteRequest>(world);
+  auto& mutation = *prewrite.add_mutations();
+  mutation.set_op(kvrpcpb::Op::SharedLock);
+  mutation.set_key("k");
+  prewrite.add_pessimistic_actions(kvrpcpb::PrewriteRequest::DO_PESSIMISTIC_CHECK);
+  prewrite.set_primary_lock("p");
+  prewrite.set_start_version(ts(2000));
+  prewrite.set_for_update_ts(ts(2000));
+  ASSERT_TRUE(world.ask(&Node::kv_prewrite, prewrite).value().errors().empty());
+  const auto found = scan_locks(world);
+  ASSERT_EQ(found.locks_size(), 1);
+  ASSERT_EQ(found.locks(0).shared_lock_infos_size(), 2);
+  EXPECT_EQ(found.locks(0).shared_lock_infos(0).lock_type(), kvrpcpb::Op::Lock);
+  auto shown = ask_for<kvrpcpb::MvccGetByStartTsRequest>(world);
+  shown.set_start_ts(ts(2001));
+  EXPECT_EQ(world.ask(&Node::mvcc_get_by_start_ts, shown).value().key(), "k");
+  ASSERT_FALSE(commit(world, {"k"}, ts(2000), ts(2010)).has_error());
+  auto give_back = ask_for<kvrpcpb::PessimisticRollbackRequest>(world);
+  give_back.add_keys("k");
+  give_back.set_start_version(ts(2001));
+  give_back.set_for_update_ts(ts(2001));
+  ASSERT_TRUE(world.ask(&Node::kv_pessimistic_rollback, give_back).value().errors().empty());
+  EXPECT_TRUE(scan_locks(world).locks().empty());
 }
 
 TEST(NodeTxn, TheVersionsShownCarryAllTheirParts) {

@@ -7,13 +7,14 @@
 
 #include <fmt/format.h>
 
-#include <initializer_list>
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "rawkv/rawkv.h"
 #include "runtime/task.h"
@@ -33,6 +34,10 @@ struct Node::Parts {
   const runtime::Clock& clock;
   const NodeOptions options;
   const rawkv::Config raw_config;
+
+  // Calls that wait for PD to say what time it is; further ones are refused.
+  static constexpr size_t kCallsInDoubtMax = 1024;
+  std::atomic<size_t> calls_in_doubt{0};
 
   // The shard's writer of raw keys, made at its first use. Called on the shard's executor.
   rawkv::RawWriter& raw_writer(store::ShardHandle& shard);
@@ -73,18 +78,56 @@ std::optional<Admitted> admit(const Parts& parts, api::Call<Req, Resp>& call, Fa
   return Admitted{region_request(context, now, read_ts), now};
 }
 
-// Refuses what would raise max_ts above all that PD has given out. False: the call is finished.
-template <class Req, class Resp>
-bool believes(const Parts& parts, api::Call<Req, Resp>& call, std::initializer_list<uint64_t> timestamps) {
+// The first of the timestamps that no client can have from PD, as far as PD was heard.
+inline std::optional<uint64_t> find_from_future(const Parts& parts, const std::vector<uint64_t>& timestamps) {
   const Instant now = parts.clock.now();
   for (const uint64_t ts : timestamps) {
-    if (!parts.store.concurrency().is_from_future(Timestamp(ts), now)) continue;
-    *call.response().mutable_region_error() = to_proto(engine::RegionError(engine::OtherRegionError{
-        fmt::format("invalid max_ts update: the timestamp {} is far ahead of those that PD gives out", ts)}));
-    call.finish();
-    return false;
+    if (parts.store.concurrency().is_from_future(Timestamp(ts), now)) return ts;
   }
-  return true;
+  return std::nullopt;
+}
+
+template <class Req, class Resp>
+void refuse_future(api::Call<Req, Resp> call, uint64_t ts) {
+  *call.response().mutable_region_error() = to_proto(engine::RegionError(engine::OtherRegionError{
+      fmt::format("invalid max_ts update: the timestamp {} is far ahead of those that PD gives out", ts)}));
+  call.finish();
+}
+
+template <class Req, class Resp>
+using Handler = void (Node::*)(api::Call<Req, Resp>);
+
+// Asks PD for the time. A timestamp that is then still from the future is refused; otherwise the call begins anew, and
+// is believed this time: what PD was heard to say is not forgotten.
+template <class Req, class Resp>
+runtime::Task<void> ask_pd_first(Node* node, Parts* parts, api::Call<Req, Resp> call, std::vector<uint64_t> timestamps,
+                                 Handler<Req, Resp> again) {
+  // Whether it answers or not: what counts is what was heard of it by then.
+  (void)co_await parts->store.timestamps(1);
+  co_await runtime::switch_to(parts->store.read_pool());
+  parts->calls_in_doubt.fetch_sub(1);
+  if (const auto ts = find_from_future(*parts, timestamps)) {
+    refuse_future(std::move(call), *ts);
+  } else {
+    (node->*again)(std::move(call));
+  }
+}
+
+// Looks at timestamps that are about to be raised into max_ts: none may be above all that PD has given out. One that
+// is far ahead of PD's time as it was last heard is no reason to refuse yet, as PD's clock may have jumped: PD is
+// asked, and the call comes back by way of `again`, its handler. False: the call is gone.
+template <class Req, class Resp>
+bool believes(Node& node, Parts& parts, api::Call<Req, Resp>& call, std::vector<uint64_t> timestamps,
+              std::type_identity_t<Handler<Req, Resp>> again) {
+  const auto from_future = find_from_future(parts, timestamps);
+  if (!from_future) return true;
+  if (parts.calls_in_doubt.fetch_add(1) >= Parts::kCallsInDoubtMax) {
+    parts.calls_in_doubt.fetch_sub(1);
+    refuse_future(std::move(call), *from_future);
+  } else {
+    runtime::spawn(parts.store.read_pool(), ask_pd_first(&node, &parts, std::move(call), std::move(timestamps), again));
+  }
+  return false;
 }
 
 // Finishes the call with a refusal in words.

@@ -117,7 +117,7 @@ void Node::kv_get(api::Call<kvrpcpb::GetRequest, kvrpcpb::GetResponse> call) {
   auto admitted = admit(*parts_, call, Family::kTransaction, ts);
   if (!admitted) return;
   const auto& context = call.request().context();
-  if (!context.stale_read() && !believes(*parts_, call, {ts.value})) return;
+  if (!context.stale_read() && !believes(*this, *parts_, call, {ts.value}, &Node::kv_get)) return;
   if (auto locked = txn::before_read(parts_->store.concurrency(), read_options(context, ts), {call.request().key()},
                                      context.stale_read())) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
@@ -130,7 +130,7 @@ void Node::kv_batch_get(api::Call<kvrpcpb::BatchGetRequest, kvrpcpb::BatchGetRes
   auto admitted = admit(*parts_, call, Family::kTransaction, ts);
   if (!admitted) return;
   const auto& context = call.request().context();
-  if (!context.stale_read() && !believes(*parts_, call, {ts.value})) return;
+  if (!context.stale_read() && !believes(*this, *parts_, call, {ts.value}, &Node::kv_batch_get)) return;
   if (auto locked = txn::before_read(parts_->store.concurrency(), read_options(context, ts),
                                      keys_of(call.request().keys()), context.stale_read())) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
@@ -143,7 +143,7 @@ void Node::kv_scan(api::Call<kvrpcpb::ScanRequest, kvrpcpb::ScanResponse> call) 
   auto admitted = admit(*parts_, call, Family::kTransaction, ts);
   if (!admitted) return;
   const auto& request = call.request();
-  if (!request.context().stale_read() && !believes(*parts_, call, {ts.value})) return;
+  if (!request.context().stale_read() && !believes(*this, *parts_, call, {ts.value}, &Node::kv_scan)) return;
   // In a reverse scan the bounds stand the other way round, the upper one first.
   const txn::KeyRange range = request.reverse() ? txn::KeyRange{request.end_key(), request.start_key()}
                                                 : txn::KeyRange{request.start_key(), request.end_key()};
@@ -161,7 +161,7 @@ void Node::kv_scan_lock(api::Call<kvrpcpb::ScanLockRequest, kvrpcpb::ScanLockRes
     // A follower does not know the locks of memory.
     return refuse(std::move(call), "locks are scanned at the leader only");
   }
-  if (!believes(*parts_, call, {call.request().max_version()})) return;
+  if (!believes(*this, *parts_, call, {call.request().max_version()}, &Node::kv_scan_lock)) return;
   if (auto locked = txn::before_scan_lock(parts_->store.concurrency(), scan_lock_of(call.request()))) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
   }

@@ -50,6 +50,9 @@ std::optional<txn::Mutation> mutation_of(const kvrpcpb::Mutation& in) {
     case kvrpcpb::Op::CheckNotExists:
       out.op = txn::Mutation::Op::kCheckNotExists;
       break;
+    case kvrpcpb::Op::SharedLock:
+      out.op = txn::Mutation::Op::kSharedLock;
+      break;
     default:
       return std::nullopt;
   }
@@ -129,7 +132,7 @@ std::optional<std::string> check_lock(const Parts& parts, const kvrpcpb::Pessimi
   if (auto bad = check_key(parts, request.primary_lock())) return "primary: " + *bad;
   for (const auto& mutation : request.mutations()) {
     if (auto bad = check_key(parts, mutation.key())) return bad;
-    if (mutation.op() != kvrpcpb::Op::PessimisticLock) {
+    if (mutation.op() != kvrpcpb::Op::PessimisticLock && mutation.op() != kvrpcpb::Op::SharedPessimisticLock) {
       return fmt::format("a pessimistic lock cannot be a mutation of kind {}", kvrpcpb::Op_Name(mutation.op()));
     }
   }
@@ -140,7 +143,8 @@ txn::PessimisticLock lock_of(const kvrpcpb::PessimisticLockRequest& request) {
   txn::PessimisticLock command;
   command.keys.reserve(static_cast<size_t>(request.mutations_size()));
   for (const auto& mutation : request.mutations()) {
-    command.keys.push_back({mutation.key(), mutation.assertion() == kvrpcpb::Assertion::NotExist});
+    command.keys.push_back({mutation.key(), mutation.assertion() == kvrpcpb::Assertion::NotExist,
+                            mutation.op() == kvrpcpb::Op::SharedPessimisticLock});
   }
   command.primary = request.primary_lock();
   command.start_ts = Timestamp(request.start_version());
@@ -245,7 +249,9 @@ void Node::kv_prewrite(api::Call<kvrpcpb::PrewriteRequest, kvrpcpb::PrewriteResp
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   if (auto bad = check_prewrite(*parts_, call.request())) return refuse(std::move(call), *bad);
-  if (!believes(*parts_, call, {call.request().start_version(), call.request().for_update_ts()})) return;
+  if (!believes(*this, *parts_, call, {call.request().start_version(), call.request().for_update_ts()},
+                &Node::kv_prewrite))
+    return;
   auto command = prewrite_of(call.request());
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::PrewriteRequest&, kvrpcpb::PrewriteResponse& response, txn::PrewriteResult result) {
@@ -259,7 +265,7 @@ void Node::kv_flush(api::Call<kvrpcpb::FlushRequest, kvrpcpb::FlushResponse> cal
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   if (auto bad = check_flush(*parts_, call.request())) return refuse(std::move(call), *bad);
-  if (!believes(*parts_, call, {call.request().start_ts()})) return;
+  if (!believes(*this, *parts_, call, {call.request().start_ts()}, &Node::kv_flush)) return;
   auto command = flush_of(call.request());
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::FlushRequest&, kvrpcpb::FlushResponse& response, txn::PrewriteResult result) {
@@ -311,6 +317,7 @@ void Node::kv_batch_rollback(api::Call<kvrpcpb::BatchRollbackRequest, kvrpcpb::B
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   if (auto bad = check_start_ts(call.request().start_version())) return refuse(std::move(call), *bad);
+  if (!believes(*this, *parts_, call, {call.request().start_version()}, &Node::kv_batch_rollback)) return;
   txn::BatchRollback command{keys_of(call.request().keys()), Timestamp(call.request().start_version())};
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::BatchRollbackRequest&, kvrpcpb::BatchRollbackResponse& response,
@@ -322,6 +329,7 @@ void Node::kv_cleanup(api::Call<kvrpcpb::CleanupRequest, kvrpcpb::CleanupRespons
   if (!admitted) return;
   const auto& request = call.request();
   if (auto bad = check_start_ts(request.start_version())) return refuse(std::move(call), *bad);
+  if (!believes(*this, *parts_, call, {request.start_version()}, &Node::kv_cleanup)) return;
   txn::Cleanup command{request.key(), Timestamp(request.start_version()), Timestamp(request.current_ts())};
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::CleanupRequest&, kvrpcpb::CleanupResponse& response, txn::CleanupResult result) {
@@ -335,7 +343,9 @@ void Node::kv_check_txn_status(api::Call<kvrpcpb::CheckTxnStatusRequest, kvrpcpb
   if (!admitted) return;
   const auto& request = call.request();
   if (auto bad = check_start_ts(request.lock_ts())) return refuse(std::move(call), *bad);
-  if (!believes(*parts_, call, {request.lock_ts(), request.caller_start_ts(), request.current_ts()})) return;
+  if (!believes(*this, *parts_, call, {request.lock_ts(), request.caller_start_ts(), request.current_ts()},
+                &Node::kv_check_txn_status))
+    return;
   txn::CheckTxnStatus command;
   command.primary = request.primary_key();
   command.lock_ts = Timestamp(request.lock_ts());
@@ -361,7 +371,7 @@ void Node::kv_check_secondary_locks(
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   if (auto bad = check_start_ts(call.request().start_version())) return refuse(std::move(call), *bad);
-  if (!believes(*parts_, call, {call.request().start_version()})) return;
+  if (!believes(*this, *parts_, call, {call.request().start_version()}, &Node::kv_check_secondary_locks)) return;
   txn::CheckSecondaryLocks command{keys_of(call.request().keys()), Timestamp(call.request().start_version())};
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::CheckSecondaryLocksRequest&, kvrpcpb::CheckSecondaryLocksResponse& response,
@@ -391,6 +401,9 @@ void Node::kv_resolve_lock(api::Call<kvrpcpb::ResolveLockRequest, kvrpcpb::Resol
       return refuse(std::move(call), text);
     }
   }
+  std::vector<uint64_t> start_timestamps;
+  for (const auto& txn : command.txns) start_timestamps.push_back(txn.start_ts.value);
+  if (!believes(*this, *parts_, call, std::move(start_timestamps), &Node::kv_resolve_lock)) return;
   command.keys = keys_of(request.keys());
   if (command.txns.size() != 1 && !command.keys.empty()) {
     return refuse(std::move(call), "keys can be resolved of one transaction at a time");
@@ -437,7 +450,9 @@ void Node::kv_pessimistic_lock(api::Call<kvrpcpb::PessimisticLockRequest, kvrpcp
   auto admitted = admit(*parts_, call, Family::kTransaction);
   if (!admitted) return;
   if (auto bad = check_lock(*parts_, call.request())) return refuse(std::move(call), *bad);
-  if (!believes(*parts_, call, {call.request().start_version(), call.request().for_update_ts()})) return;
+  if (!believes(*this, *parts_, call, {call.request().start_version(), call.request().for_update_ts()},
+                &Node::kv_pessimistic_lock))
+    return;
   auto command = lock_of(call.request());
   write(*parts_, std::move(call), std::move(*admitted), std::move(command),
         [](const kvrpcpb::PessimisticLockRequest& request, kvrpcpb::PessimisticLockResponse& response,

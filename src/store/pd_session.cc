@@ -232,7 +232,9 @@ runtime::Task<Result<Timestamp, std::string>> PdSession::timestamps(uint32_t cou
   if (!reply.ok()) co_return Err(reply.error().message);
   if (reply->header().error().type() != pdpb::OK) co_return Err(reply->header().error().message());
   if (reply->count() != count) co_return Err(fmt::format("PD gave {} timestamps of {}", reply->count(), count));
-  co_return timestamp_of(*reply);
+  const Timestamp last = timestamp_of(*reply);
+  shared_.concurrency.learn_tso(last, shared_.deps.clock.now(), shared_.options.max_ts_drift);
+  co_return last;
 }
 
 void PdSession::look_up(RegionId region) {

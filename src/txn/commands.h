@@ -21,9 +21,10 @@ using mvcc::Assertion;
 using mvcc::KeyError;
 using mvcc::LockInfo;
 
-// One change of a prewrite. Insert is a put that fails if the key exists; CheckNotExists writes nothing.
+// One change of a prewrite. Insert is a put that fails if the key exists; CheckNotExists writes nothing; SharedLock is
+// a lock on a key that the transaction has locked together with others.
 struct Mutation {
-  enum class Op : uint8_t { kPut, kDelete, kLock, kInsert, kCheckNotExists };
+  enum class Op : uint8_t { kPut, kDelete, kLock, kInsert, kCheckNotExists, kSharedLock };
   Op op = Op::kPut;
   Bytes key;
   Bytes value;
@@ -70,7 +71,9 @@ struct Prewrite {
 };
 
 // KvPessimisticLock: locks all keys or none, without values, against everybody but readers. Unless a lock is in the way
-// or a version is newer than for_update_ts: then it waits for the lock, and is told of the newer version.
+// or a version is newer than for_update_ts: then it waits for the lock, and is told of the newer version. A key may be
+// locked together with others who share it (mvcc/shared_locks.h). Whoever wants such a key alone closes it to newcomers
+// and is told of the lock at once; when it comes again it waits.
 enum class WakeUpMode : uint8_t {
   kNormal,     // a waiter whose lock is free is told to try again (WriteConflict)
   kForceLock,  // it goes on by itself, and locks even over a version newer than for_update_ts. One key only.
@@ -91,6 +94,7 @@ struct PessimisticLock {
   struct Target {
     Bytes key;
     bool must_not_exist = false;
+    bool is_shared = false;  // others may lock the key, too, if they also share it
   };
   std::vector<Target> keys;
   Bytes primary;

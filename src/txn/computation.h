@@ -2,6 +2,8 @@
 // One per computation; synchronous. compute() of each command reads from top to bottom as its outcome table.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,8 +17,10 @@ namespace cairn::txn {
 
 using mvcc::Key;
 using mvcc::Lock;
+using mvcc::LockRecord;
 using mvcc::MvccReader;
 using mvcc::MvccTxn;
+using mvcc::SharedLocks;
 using mvcc::Write;
 
 struct Computation {
@@ -45,14 +49,30 @@ struct Computation {
   };
   std::vector<Acquired> acquired;
 
+  // Records of shared locks as this command leaves them, so that what it does to one of the locks it sees in the
+  // others; by user key. Written by finish().
+  struct SharedChange {
+    Key key;
+    SharedLocks locks;
+    std::optional<Released> last;  // of the locks that went
+  };
+  std::map<Bytes, SharedChange> shared_changes;
+
   // Transactions that turned out to be committed: start and commit timestamps.
   std::vector<std::pair<Timestamp, Timestamp>> committed;
 
-  // Removes the key's lock, of transaction `start_ts`. The one way in which commands remove locks.
-  void release_lock(const Key& key, Timestamp start_ts, Timestamp commit_ts = {}) {
-    txn.remove_lock(key);
-    released.push_back({key.user, start_ts, commit_ts});
-  }
+  // The key's lock record; of shared locks as the command has changed it so far.
+  engine::Result<std::optional<LockRecord>> load_lock(const Key& key);
+  // Changes the locks that share the key.
+  void put_shared(const Key& key, SharedLocks locks);
+  // Removes the transaction's lock from the key's record, which holds it: all of the record, if it is the only one.
+  // The one way in which commands remove locks.
+  void release_lock(const Key& key, const LockRecord& record, Timestamp start_ts, Timestamp commit_ts = {});
+  // Forgets what was decided so far.
+  void start_over();
+  // All is decided: turns what became of shared locks into changes. Returns the locks that those who wait for their
+  // keys wait for from now on.
+  std::vector<LockInfo> finish();
 };
 
 // commands/<name>.cc. A KeyError discards all changes and becomes the answer's error.
@@ -70,13 +90,12 @@ mvcc::Result<DeleteRangeResult> compute(const DeleteRange& command, Computation&
 
 // A commit timestamp that cannot be: not above its start_ts.
 std::optional<KeyError> check_fates(const ResolveLock& command);
-// One step of a ResolveLock or PessimisticRollback over a whole region: the locks that it concerns from `from` (engine
-// key) on, at most `limit`.
-using FoundLocks = std::vector<std::pair<Key, Lock>>;
-engine::Result<FoundLocks> locks_concerned(const ResolveLock& command, const engine::RegionSnapshot& snapshot,
-                                           ByteView from, size_t limit);
-engine::Result<FoundLocks> locks_concerned(const PessimisticRollback& command, const engine::RegionSnapshot& snapshot,
-                                           ByteView from, size_t limit);
+// One step of a ResolveLock or PessimisticRollback over a whole region: the keys with locks that it concerns, from
+// `from` (engine key) on, at most `limit`.
+engine::Result<std::vector<Key>> keys_concerned(const ResolveLock& command, const engine::RegionSnapshot& snapshot,
+                                                ByteView from, size_t limit);
+engine::Result<std::vector<Key>> keys_concerned(const PessimisticRollback& command,
+                                                const engine::RegionSnapshot& snapshot, ByteView from, size_t limit);
 // Does to those of the keys that still hold a lock of the command's transactions what the command says.
 mvcc::Result<ResolveLockResult> compute_step(const ResolveLock& command, const std::vector<Key>& keys, Computation& c);
 mvcc::Result<PessimisticRollbackResult> compute_step(const PessimisticRollback& command, const std::vector<Key>& keys,

@@ -16,19 +16,19 @@ LockWaiting::LockWaiting(runtime::Executor& executor, const runtime::Clock& cloc
 
 std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>> LockWaiting::join(Waiter waiter,
                                                                                        const LockInfo& lock) {
-  CHECK(waiter.start_ts != lock.start_ts, "transaction {} waits for its own lock", lock.start_ts);
+  CHECK(lock.kind == mvcc::LockKind::kShared || waiter.start_ts != lock.start_ts,
+        "transaction {} waits for its own lock", lock.start_ts);
   CHECK(!is_full(), "{} waiters", waiters_.size());
   const WaiterId id = next_id_++;
   auto [promise, future] = runtime::one_shot<Wake>();
   auto [queue, is_new] = queues_.try_emplace(lock.key);
-  if (is_new || queue->second.lock.start_ts != lock.start_ts) queue->second.lock_since = clock_.now();
+  if (is_new || queue->second.lock.holders() != lock.holders()) queue->second.lock_since = clock_.now();
   queue->second.lock = lock;
   queue->second.places.insert({waiter.start_ts, id});
   by_region_[waiter.region].insert(id);
   const bool may_deadlock = waiter.may_deadlock;
-  Entry& entry =
-      waiters_.emplace(id, Entry{std::move(waiter), lock.key, std::move(promise), {}, clock_.now()}).first->second;
-  if (may_deadlock) detect(id, entry, lock);
+  waiters_.emplace(id, Entry{std::move(waiter), lock.key, std::move(promise), {}, clock_.now()});
+  if (may_deadlock) detect(id, lock);
   return {id, std::move(future)};
 }
 
@@ -39,6 +39,7 @@ LockInfo LockWaiting::leave(WaiterId id) {
   LockInfo lock = queue.lock;
   const auto waited = (clock_.now() - queue.lock_since) / std::chrono::milliseconds(1);
   lock.duration_to_last_update_ms = static_cast<uint64_t>(std::max<int64_t>(1, waited));
+  for (auto& shared : lock.shared) shared.duration_to_last_update_ms = lock.duration_to_last_update_ms;
   const Entry entry = take(id);
   return lock;
 }
@@ -49,13 +50,15 @@ LockWaiting::Entry LockWaiting::take(WaiterId id) {
   CHECK(found != waiters_.end(), "waiter {} does not wait", id);
   Entry entry = std::move(found->second);
   waiters_.erase(found);
-  if (entry.wait.txn.is_set()) deadlocks_.clean_up_wait_for(entry.wait);
+  for (const auto& wait : entry.waits) deadlocks_.clean_up_wait_for(wait);
   const auto region = by_region_.find(entry.waiter.region);
   region->second.erase(id);
   if (region->second.empty()) by_region_.erase(region);
   const auto queue = queues_.find(entry.key);
-  if (ended_.size() >= options_.ended_waits_max) ended_.pop_front();
-  ended_.push_back(wait_of(entry, queue->second.lock));
+  std::vector<LockWait> ended;
+  add_waits_of(entry, queue->second.lock, ended);
+  for (auto& wait : ended) ended_.push_back(std::move(wait));
+  while (ended_.size() > options_.ended_waits_max) ended_.pop_front();
   queue->second.places.erase({entry.waiter.start_ts, id});
   if (queue->second.places.empty()) {
     if (queue->second.delayed.is_set()) executor_.cancel(queue->second.delayed);
@@ -64,16 +67,18 @@ LockWaiting::Entry LockWaiting::take(WaiterId id) {
   return entry;
 }
 
-LockWait LockWaiting::wait_of(const Entry& entry, const LockInfo& lock) const {
-  return {.edge = {entry.waiter.start_ts, lock.start_ts, deadlock_key_hash(lock.key), lock.key,
-                   entry.waiter.resource_group_tag},
-          .waited = clock_.now() - entry.since};
+void LockWaiting::add_waits_of(const Entry& entry, const LockInfo& lock, std::vector<LockWait>& out) const {
+  for (Timestamp holder : lock.holders()) {
+    out.push_back({.edge = {entry.waiter.start_ts, holder, deadlock_key_hash(lock.key), lock.key,
+                            entry.waiter.resource_group_tag},
+                   .waited = clock_.now() - entry.since});
+  }
 }
 
 std::vector<LockWait> LockWaiting::waits() const {
   std::vector<LockWait> waits;
   waits.reserve(waiters_.size());
-  for (const auto& [id, entry] : waiters_) waits.push_back(wait_of(entry, queues_.at(entry.key).lock));
+  for (const auto& [id, entry] : waiters_) add_waits_of(entry, queues_.at(entry.key).lock, waits);
   return waits;
 }
 
@@ -97,7 +102,15 @@ void LockWaiting::on_released(const Bytes& key, Release release) {
       if (auto self = alive.lock()) (*self)->wake_delayed(key);
     });
   }
-  wake(first, TryAgain{release});  // the last to touch the queue: it may be gone
+  std::vector<WaiterId> together{first};
+  if (waiters_.at(first).waiter.wants_share) {
+    for (auto place = std::next(queue.places.begin()); place != queue.places.end(); ++place) {
+      const Waiter& waiter = waiters_.at(place->id).waiter;
+      if (!waiter.wants_share || waiter.mode != WakeUpMode::kNormal) break;
+      together.push_back(place->id);
+    }
+  }
+  for (WaiterId id : together) wake(id, TryAgain{release});  // the last to touch the queue: it may be gone
 }
 
 void LockWaiting::wake_delayed(const Bytes& key) {
@@ -130,10 +143,11 @@ void LockWaiting::on_acquired(const LockInfo& lock) {
   for (WaiterId id : ids) {
     const auto waiter = waiters_.find(id);  // a detection may have told one that it is in a deadlock
     if (waiter == waiters_.end()) continue;
-    if (waiter->second.waiter.start_ts == lock.start_ts) {
+    const auto holders = lock.holders();
+    if (std::find(holders.begin(), holders.end(), waiter->second.waiter.start_ts) != holders.end()) {
       wake(id, GoOn{});  // another request of its transaction was first
     } else if (waiter->second.waiter.may_deadlock) {
-      detect(id, waiter->second, lock);
+      detect(id, lock);
     }
   }
 }
@@ -144,12 +158,19 @@ void LockWaiting::wake_region(RegionId region) {
   for (WaiterId id : std::set<WaiterId>(found->second)) wake(id, GoOn{});
 }
 
-void LockWaiting::detect(WaiterId id, Entry& entry, const LockInfo& lock) {
-  if (entry.wait.txn.is_set()) deadlocks_.clean_up_wait_for(entry.wait);
-  entry.wait = {entry.waiter.start_ts, lock.start_ts, deadlock_key_hash(lock.key), lock.key,
-                entry.waiter.resource_group_tag};
-  // The answer may come at once; nobody may use the entry after this.
-  runtime::spawn_inline(detect_and_tell(self_, &deadlocks_, &executor_, id, entry.wait));
+// The waiter waits for the holders of `lock` from now on, and for nobody else.
+void LockWaiting::detect(WaiterId id, const LockInfo& lock) {
+  for (const auto& wait : std::exchange(waiters_.at(id).waits, {})) deadlocks_.clean_up_wait_for(wait);
+  for (Timestamp holder : lock.holders()) {
+    const auto found = waiters_.find(id);
+    if (found == waiters_.end()) return;  // an answer came at once: it is in a deadlock
+    Entry& entry = found->second;
+    // A share in the key that is the transaction's own is in its way, too, but closes no cycle.
+    if (holder == entry.waiter.start_ts) continue;
+    entry.waits.push_back(
+        {entry.waiter.start_ts, holder, deadlock_key_hash(lock.key), lock.key, entry.waiter.resource_group_tag});
+    runtime::spawn_inline(detect_and_tell(self_, &deadlocks_, &executor_, id, entry.waits.back()));
+  }
 }
 
 runtime::Task<void> LockWaiting::detect_and_tell(std::weak_ptr<LockWaiting*> self, DeadlockClient* deadlocks,
@@ -159,7 +180,9 @@ runtime::Task<void> LockWaiting::detect_and_tell(std::weak_ptr<LockWaiting*> sel
   if (!cycle || !alive) co_return;
   const auto found = (*alive)->waiters_.find(id);
   // It may have been woken since, or wait for another by now.
-  if (found == (*alive)->waiters_.end() || found->second.wait != wait) co_return;
+  if (found == (*alive)->waiters_.end()) co_return;
+  const auto& waits = found->second.waits;
+  if (std::find(waits.begin(), waits.end(), wait) == waits.end()) co_return;
   (*alive)->wake(id, std::move(*cycle));
 }
 

@@ -5,6 +5,10 @@
 //                       are told, too (up to the first ForceLock waiter, who goes on): the first has had its chance,
 //                       and they do not stampede over it.
 //   another locks  ──▶  those who still wait, wait for that one from now on
+//
+// Of waiters that are willing to share the key, all who stand first are woken together. A key that is shared is waited
+// for until the last of its holders has gone; the wait is one for each of them.
+//
 //   the region changes, or a deadlock shows  ──▶  they are told
 //
 // A waiter whose time is over leaves by itself. Whoever was woken to go on and does not lock the key passes the turn
@@ -74,6 +78,7 @@ class LockWaiting {
     RegionId region;
     Timestamp start_ts;
     WakeUpMode mode = WakeUpMode::kNormal;
+    bool wants_share = false;  // of the key, together with others
     bool may_deadlock = true;
     Bytes resource_group_tag;
   };
@@ -107,7 +112,7 @@ class LockWaiting {
     Waiter waiter;
     Bytes key;
     runtime::Promise<Wake> promise;
-    WaitForEdge wait;  // as it was detected; txn unset: not detected
+    std::vector<WaitForEdge> waits;  // as they were detected: one for each holder of the lock
     Instant since;
   };
   struct Queue {
@@ -121,10 +126,10 @@ class LockWaiting {
   using Queues = std::map<Bytes, Queue>;
 
   Entry take(WaiterId id);
-  LockWait wait_of(const Entry& entry, const LockInfo& lock) const;
+  void add_waits_of(const Entry& entry, const LockInfo& lock, std::vector<LockWait>& out) const;
   void wake(WaiterId id, Wake wake);
   void wake_delayed(const Bytes& key);
-  void detect(WaiterId id, Entry& entry, const LockInfo& lock);
+  void detect(WaiterId id, const LockInfo& lock);
   static runtime::Task<void> detect_and_tell(std::weak_ptr<LockWaiting*> self, DeadlockClient* deadlocks,
                                              runtime::Executor* executor, WaiterId id, WaitForEdge wait);
 

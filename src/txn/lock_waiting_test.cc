@@ -87,6 +87,82 @@ TEST(LockWaiting, TheDelayedWakeUpSparesThoseWhoCameLater) {
   EXPECT_EQ(told(later), "retry 20@0");
 }
 
+PessimisticLock share(PessimisticLock command) {
+  for (auto& target : command.keys) target.is_shared = true;
+  return command;
+}
+
+TEST(LockWaiting, ThoseWhoShareAreWokenTogether) {
+  World world;
+  world.run(lock(10, {"a"}));
+  const auto first = start(world, share(lock(20, {"a"})));
+  const auto second = start(world, share(lock(21, {"a"})));
+  const auto alone = start(world, lock(30, {"a"}));
+  const auto behind = start(world, share(lock(40, {"a"})));
+  release(world, 10, {"a"});
+  settle(world);
+  EXPECT_EQ(told(first), "retry 10@0");
+  EXPECT_EQ(told(second), "retry 10@0");
+  EXPECT_EQ(told(alone), "waits");
+  EXPECT_EQ(told(behind), "waits");
+  world.loop().run_for(30ms);
+  EXPECT_EQ(told(alone), "retry 10@0");
+  EXPECT_EQ(told(behind), "retry 10@0");
+}
+
+TEST(LockWaiting, AKeyThatIsSharedIsWaitedForUntilTheLastHasGone) {
+  World world;
+  world.run(share(lock(10, {"a"})));
+  world.run(share(lock(11, {"a"})));
+  const auto told_at_once = start(world, lock(20, {"a"}));
+  EXPECT_EQ(told(told_at_once), "by 0") << "the key is closed now; its holders are told to the client";
+  EXPECT_EQ(std::get<mvcc::KeyIsLocked>(*(**told_at_once)->error).lock.holders().size(), 2u);
+  const auto alone = start(world, lock(20, {"a"}));
+  const auto newcomer = start(world, share(lock(30, {"a"})));
+  EXPECT_EQ(world.scheduler().lock_waiting().waits().size(), 4u) << "each waits for both";
+  release(world, 11, {"a"});
+  settle(world);
+  EXPECT_EQ(told(alone), "waits");
+  EXPECT_EQ(world.scheduler().lock_waiting().waits().size(), 2u);
+  release(world, 10, {"a"});
+  settle(world);
+  EXPECT_EQ(told(alone), "retry 10@0");
+  EXPECT_EQ(told(newcomer), "waits");
+  EXPECT_EQ(told(start(world, lock(20, {"a"}))), "locked");
+}
+
+TEST(LockWaiting, AWaitForThoseWhoShareEndsWithItsTime) {
+  World world;
+  world.run(share(lock(10, {"a"})));
+  start(world, lock(20, {"a"}));
+  const auto alone = start(world, lock(20, {"a"}));
+  const auto own = start(world, lock(10, {"a"}));  // what it shares it does not have for itself
+  EXPECT_EQ(told(own), "waits");
+  world.loop().run_for(2s);
+  EXPECT_EQ(told(own), "by 0");
+  ASSERT_EQ(told(alone), "by 0");
+  const auto& info = std::get<mvcc::KeyIsLocked>(*(**alone)->error).lock;
+  EXPECT_GE(info.shared.at(0).duration_to_last_update_ms, 1000u);
+}
+
+TEST(LockWaiting, ADeadlockMayGoByWayOfAnyOfThoseWhoShare) {
+  World world;
+  world.run(share(lock(10, {"a"})));
+  world.run(share(lock(11, {"a"})));
+  world.run(lock(20, {"b"}));
+  start(world, lock(20, {"a"}));
+  const auto waits = start(world, lock(20, {"a"}));
+  EXPECT_EQ(told(waits), "waits");
+  EXPECT_EQ(told(start(world, lock(11, {"b"}))), "deadlock");
+  // Who has gone is waited for no more.
+  release(world, 11, {"a"});
+  settle(world);
+  EXPECT_EQ(told(waits), "waits");
+  const auto no_more = start(world, lock(11, {"b"}));
+  EXPECT_EQ(told(no_more), "waits");
+  EXPECT_EQ(told(start(world, lock(10, {"b"}))), "deadlock");
+}
+
 TEST(LockWaiting, ACommitTellsItsTimestamp) {
   World world;
   world.run(lock(10, {"a"}));

@@ -1,6 +1,7 @@
 #include "txn/reads.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "mvcc/lock_conflict.h"
 #include "mvcc/point_getter.h"
@@ -162,12 +163,24 @@ std::optional<KeyError> before_scan_lock(ConcurrencyManager& concurrency, const 
 
 Answer<std::vector<LockInfo>> scan_lock(const engine::RegionSnapshot& snapshot, const ScanLock& scan) {
   mvcc::MvccReader reader(snapshot);
-  TRY_ASSIGN(auto locks, reader.scan_locks(
-                             encode_bound(scan.start_key), encode_bound(scan.end_key),
-                             [&](const Lock& lock) { return lock.start_ts <= scan.max_version; }, scan.limit));
   std::vector<LockInfo> infos;
-  infos.reserve(locks.size());
-  for (const auto& [key, lock] : locks) infos.push_back(lock.info(key.user));
+  uint64_t room = scan.limit != 0 ? scan.limit : std::numeric_limits<uint64_t>::max();
+  const auto show = [&](const Key& key, const mvcc::LockRecord& record) {
+    LockInfo info = mvcc::lock_info(record, key.user);
+    if (info.kind == mvcc::LockKind::kShared) {
+      // Each of those who share the key counts as a lock.
+      std::erase_if(info.shared, [&](const LockInfo& lock) { return lock.start_ts > scan.max_version; });
+      if (info.shared.size() > room) info.shared.resize(room);
+    }
+    const bool matches =
+        info.kind == mvcc::LockKind::kShared ? !info.shared.empty() : info.start_ts <= scan.max_version;
+    if (matches) {
+      room -= info.holders().size();
+      infos.push_back(std::move(info));
+    }
+    return room > 0 ? mvcc::MvccReader::Walk::kGoOn : mvcc::MvccReader::Walk::kStop;
+  };
+  TRY(reader.walk_locks(encode_bound(scan.start_key), encode_bound(scan.end_key), show));
   return infos;
 }
 

@@ -81,7 +81,8 @@ struct Scan {
 };
 Answer<std::vector<KvPair>> scan(const engine::RegionSnapshot& snapshot, const ReadOptions& options, const Scan& scan);
 
-// KvScanLock: locks with start_ts <= max_version in [start_key, end_key); limit 0: all. Before the snapshot is taken
+// KvScanLock: locks with start_ts <= max_version in [start_key, end_key); limit 0: all. Locks that share a key are one
+// LockInfo and count singly. Before the snapshot is taken
 // call before_scan_lock().
 struct ScanLock {
   Timestamp max_version;

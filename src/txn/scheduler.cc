@@ -75,6 +75,12 @@ const mvcc::KeyIsLocked* lock_in_the_way(const Answer<PessimisticLockResult>& an
   return answer.ok() && answer->error ? std::get_if<mvcc::KeyIsLocked>(&*answer->error) : nullptr;
 }
 
+// Whether the command wants the key together with others.
+bool wants_share(const PessimisticLock& command, ByteView key) {
+  return std::any_of(command.keys.begin(), command.keys.end(),
+                     [&](const PessimisticLock::Target& target) { return target.key == key && target.is_shared; });
+}
+
 bool has_locked(const Answer<PessimisticLockResult>& answer) {
   return answer.ok() && !answer->error &&
          std::any_of(answer->keys.begin(), answer->keys.end(), [](const LockedKey& key) { return key.is_locked; });
@@ -150,13 +156,13 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
     co_return std::move(decided);
   }
   decided.result = std::move(*result);
+  plan.acquired = computation.finish();
   plan.data = {computation.txn.take(), computation.is_one_pc};
   plan.guards = std::move(computation.guards);
   plan.released = std::move(computation.released);
   plan.committed = std::move(computation.committed);
   std::vector<PessimisticLocks::NewLock> taken;
   for (auto& [key, lock] : computation.acquired) {
-    plan.acquired.push_back(lock.info(key.user));
     taken.push_back({std::move(key.encoded), lock.start_ts, lock.encode()});
   }
   // From the look at the locks to here, and on to the proposal, nothing else happens on this executor.
@@ -247,20 +253,16 @@ Task<Answer<typename Command::Result>> Scheduler::run_over_region(const Command&
     if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
     CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
     const PessimisticLocks::View view(*snapshot, pessimistic_locks_);
-    CO_TRY_ASSIGN(auto found, locks_concerned(command, view, from, limits_.resolve_batch_keys));
+    CO_TRY_ASSIGN(const auto keys, keys_concerned(command, view, from, limits_.resolve_batch_keys));
     snapshot.reset();
-    if (found.empty()) co_return R{};
+    if (keys.empty()) co_return R{};
 
-    std::vector<Key> keys;
     std::vector<Bytes> user_keys;
-    for (auto& [key, lock] : found) {
-      user_keys.push_back(key.user);
-      keys.push_back(std::move(key));
-    }
+    for (const auto& key : keys) user_keys.push_back(key.user);
     auto held = co_await latches_.acquire(Latches::slots_of(user_keys));
     CO_TRY_ASSIGN(auto step, co_await execute<R>(request, user_keys, ChoosesCommitTs::kNo,
                                                  [&](Computation& c) { return compute_step(command, keys, c); }));
-    if (step.error || found.size() < limits_.resolve_batch_keys) co_return step;
+    if (step.error || keys.size() < limits_.resolve_batch_keys) co_return step;
     from = keys.back().encoded + '\0';
   }
 }
@@ -271,6 +273,7 @@ std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>> Scheduler::
   return waiting_.join({.region = region,
                         .start_ts = command.start_ts,
                         .mode = command.wake_up_mode,
+                        .wants_share = wants_share(command, lock.key),
                         .may_deadlock = !command.is_first_lock,
                         .resource_group_tag = command.resource_group_tag},
                        lock);
@@ -292,6 +295,7 @@ Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLoc
                                         [&command](Computation& c) { return compute(command, c); });
       Answer<R> answer = decided.ok() ? Answer<R>(std::move(decided->result)) : Answer<R>(Err(decided.error()));
       if (const auto* in_the_way = lock_in_the_way(answer)) lock = in_the_way->lock;
+      const bool has_closed = lock && !decided->plan.data.changes.empty();
       if (decided.ok() && limits_.pipelined && !decided->plan.data.changes.empty()) {
         if (auto refused = carry_out_behind(request, std::move(decided->plan), std::move(held))) {
           answer = Err(std::move(*refused));
@@ -300,7 +304,7 @@ Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLoc
         auto done = co_await carry_out(request, std::move(decided->plan));
         if (!done.ok()) answer = Err(std::move(done).error());
       }
-      if (!lock) {
+      if (!lock || has_closed || !answer.ok()) {
         // Others that wait for the key have a chance, too.
         if (turn && !has_locked(answer)) waiting_.on_released(turn->first, turn->second);
         co_return answer;

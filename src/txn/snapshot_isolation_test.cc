@@ -430,9 +430,14 @@ class Play {
   void look_at_locks() {
     const auto snapshot = world_.snapshot();
     mvcc::MvccReader reader(*snapshot);
-    auto locks = reader.scan_locks({}, {}, [](const mvcc::Lock& lock) { return !lock.is_pessimistic(); }, 0);
-    ASSERT_TRUE(locks.ok());
-    for (const auto& [key, lock] : *locks) {
+    std::vector<std::pair<mvcc::Key, mvcc::Lock>> prewritten;
+    const auto note = [&](const mvcc::Key& key, const mvcc::LockRecord& found) {
+      const auto& lock = std::get<mvcc::Lock>(found);
+      if (!lock.is_pessimistic()) prewritten.emplace_back(key, lock);
+      return mvcc::MvccReader::Walk::kGoOn;
+    };
+    ASSERT_TRUE(reader.walk_locks({}, {}, note).ok());
+    for (const auto& [key, lock] : prewritten) {
       auto record = reader.commit_record(key, lock.start_ts);
       ASSERT_TRUE(record.ok());
       ASSERT_TRUE(std::holds_alternative<mvcc::NoRecord>(*record)) << key.user << " of " << lock.start_ts.value;
@@ -501,8 +506,17 @@ class Play {
     return true;
   }
 
+  // As an older client does, which knows no async commit.
+  void clean_up(const LockInfo& lock) {
+    auto fate = world_.run(Cleanup{lock.primary, lock.start_ts, Timestamp()});
+    ASSERT_FALSE(fate.error) << to_string(*fate.error);
+    auto resolved = world_.run(ResolveLock{{{lock.start_ts, fate.commit_ts}}, {lock.key}});
+    ASSERT_FALSE(resolved.error) << to_string(*resolved.error);
+  }
+
   // As a client does when it meets the lock: the primary decides; it is always expired here.
   void resolve(const LockInfo& lock, Timestamp caller) {
+    if (lock.kind != mvcc::LockKind::kPessimistic && !lock.use_async_commit && chance(6)) return clean_up(lock);
     CheckTxnStatus check{.primary = lock.primary, .lock_ts = lock.start_ts, .caller_start_ts = caller};
     check.current_ts = tso();
     check.rollback_if_not_exist = true;

@@ -3,14 +3,24 @@
 #pragma once
 
 #include "base/check.h"
-#include "mvcc/lock.h"
+#include "mvcc/shared_locks.h"
 #include "mvcc/write.h"
 
 namespace cairn::mvcc::testing {
 
+inline void check_shared_locks(const SharedLocks& shared, ByteView bytes) {
+  if (shared.empty()) return;  // such a record is read, and never written
+  const auto again = SharedLocks::decode(shared.encode());
+  CHECK(again.ok() && *again == shared, "the shared locks {} are not read back", to_hex(bytes));
+  CHECK(shared.info("k").holders().size() == shared.locks().size(), "the shared locks {} are told wrong",
+        to_hex(bytes));
+}
+
 inline void check_lock_bytes(ByteView bytes) {
-  const auto lock = Lock::decode(bytes);
-  if (!lock.ok() || lock->kind == LockKind::kShared) return;
+  const auto record = decode_lock_record(bytes);
+  if (!record.ok()) return;
+  if (const auto* shared = std::get_if<SharedLocks>(&*record)) return check_shared_locks(*shared, bytes);
+  const auto* lock = &std::get<Lock>(*record);
   const auto again = Lock::decode(lock->encode());
   CHECK(again.ok() && *again == *lock, "the lock {} is not read back", to_hex(bytes));
   CHECK(lock->info("k").start_ts == lock->start_ts, "the lock {} is told wrong", to_hex(bytes));

@@ -29,6 +29,9 @@ class OnePagePd : public api::Pd {
   void report_batch_split(api::Call<pdpb::ReportBatchSplitRequest, pdpb::ReportBatchSplitResponse> call) override;
   std::unique_ptr<api::RegionHeartbeatStream> open_region_heartbeat(api::RegionHeartbeatSink sink) override;
 
+  // The next timestamps come from there.
+  void jump_to(uint64_t ts) { next_ts_ = ts; }
+
  private:
   uint64_t next_id_ = 1;
   uint64_t next_ts_ = uint64_t{1000} << 18;

@@ -18,12 +18,12 @@ Write committed_write(const Lock& lock, Timestamp commit_ts) {
 }
 
 mvcc::Result<Found> commit_key(Computation& c, const Key& key, Timestamp start_ts, Timestamp commit_ts) {
-  TRY_ASSIGN(auto lock, c.reader.load_lock(key));
-  if (lock && lock->start_ts == start_ts) {
+  TRY_ASSIGN(const auto existing, c.load_lock(key));
+  if (const Lock* lock = existing ? mvcc::lock_of(*existing, start_ts) : nullptr) {
     if (commit_ts < lock->min_commit_ts) {
       return Err(KeyError(mvcc::CommitTsExpired{start_ts, commit_ts, key.user, lock->min_commit_ts}));
     }
-    c.release_lock(key, start_ts, lock->is_pessimistic() ? Timestamp() : commit_ts);
+    c.release_lock(key, *existing, start_ts, lock->is_pessimistic() ? Timestamp() : commit_ts);
     if (lock->is_pessimistic()) return Found::kPessimisticLock;
     c.txn.put_write(key, commit_ts, committed_write(*lock, commit_ts));
     return Found::kLock;

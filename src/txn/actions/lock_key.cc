@@ -14,6 +14,20 @@ namespace {
 
 bool exists(const std::optional<Version>& change) { return change && change->write.kind == WriteKind::kPut; }
 
+KeyError conflict_with(const PessimisticLock& command, const Key& key, const Version& newer) {
+  return mvcc::WriteConflict{.start_ts = command.start_ts,
+                             .conflict_start_ts = newer.write.start_ts,
+                             .conflict_commit_ts = newer.commit_ts,
+                             .key = key.user,
+                             .primary = command.primary,
+                             .reason = mvcc::ConflictReason::kPessimisticRetry};
+}
+
+void put_among(Computation& c, const Key& key, SharedLocks shared, Lock lock) {
+  shared.put(std::move(lock));
+  c.put_shared(key, std::move(shared));
+}
+
 // Fills in what the client asked to know of the key's value; of a key locked over a newer version, all.
 mvcc::Result<void> tell_value(Computation& c, const PessimisticLock& command, const Key& key,
                               const std::optional<Version>& change, LockedKey& result) {
@@ -26,9 +40,11 @@ mvcc::Result<void> tell_value(Computation& c, const PessimisticLock& command, co
   return {};
 }
 
-// The transaction holds the key already: an earlier request got through, or a later statement locks it again.
+// The transaction holds the key already, in `existing`: an earlier request got through, or a later statement locks it
+// again.
 mvcc::Result<LockedKey> lock_again(Computation& c, const PessimisticLock& command,
-                                   const PessimisticLock::Target& target, const Key& key, Lock lock) {
+                                   const PessimisticLock::Target& target, const Key& key, const LockRecord& existing) {
+  Lock lock = *mvcc::lock_of(existing, command.start_ts);
   if (!lock.is_pessimistic()) {
     return Err(KeyError(mvcc::Aborted{
         fmt::format("LockTypeNotMatch key={} start_ts={} pessimistic=false", to_hex(key.user), command.start_ts)}));
@@ -41,18 +57,36 @@ mvcc::Result<LockedKey> lock_again(Computation& c, const PessimisticLock& comman
   const bool looks = command.return_values || command.check_existence || target.must_not_exist;
   if (looks || result.conflict_ts.is_set()) {
     TRY_ASSIGN(auto change, c.reader.get_change(key, read_ts));
-    if (target.must_not_exist && !result.conflict_ts.is_set() && exists(change)) {
+    if (target.must_not_exist && exists(change)) {
+      // What the client could not have seen it is told as a conflict.
+      if (change->commit_ts > command.for_update_ts) return Err(conflict_with(command, key, *change));
       return Err(KeyError(mvcc::AlreadyExist{key.user}));
     }
     TRY(tell_value(c, command, key, change, result));
   }
   if (command.for_update_ts > lock.for_update_ts) {
+    lock.primary = command.primary;  // it may have changed with the statement
     lock.for_update_ts = command.for_update_ts;
     lock.ttl_ms = std::max(lock.ttl_ms, command.lock_ttl_ms);
     lock.min_commit_ts = std::max(lock.min_commit_ts, command.min_commit_ts);
-    c.txn.put_lock(key, lock);
+    if (const auto* shared = std::get_if<SharedLocks>(&existing)) {
+      put_among(c, key, *shared, std::move(lock));
+    } else {
+      c.txn.put_lock(key, lock);
+    }
   }
   return result;
+}
+
+// Whether the lock may be taken although the key is held.
+bool may_join(const PessimisticLock::Target& target, const LockRecord& existing) {
+  const auto* shared = std::get_if<SharedLocks>(&existing);
+  return shared && target.is_shared && !shared->is_closed();
+}
+
+// Whether what the transaction itself holds is as much as it wants now. Its share in a key is not the key.
+bool suffices(const PessimisticLock::Target& target, const LockRecord& existing, Timestamp start_ts) {
+  return mvcc::lock_of(existing, start_ts) && (target.is_shared || std::holds_alternative<Lock>(existing));
 }
 
 // The transaction's rollback came before its lock request. It may lie below newer versions.
@@ -76,22 +110,15 @@ mvcc::Result<LockedKey> lock_key(Computation& c, const PessimisticLock& command,
   if (target.must_not_exist || command.return_values || command.check_existence) {
     c.concurrency.update_max_ts(command.for_update_ts);
   }
-  TRY_ASSIGN(auto existing, c.reader.load_lock(key));
-  if (existing && existing->start_ts != command.start_ts) {
-    return Err(KeyError(mvcc::KeyIsLocked{existing->info(key.user)}));
+  TRY_ASSIGN(const auto existing, c.load_lock(key));
+  if (existing && suffices(target, *existing, command.start_ts)) return lock_again(c, command, target, key, *existing);
+  if (existing && !may_join(target, *existing)) {
+    return Err(KeyError(mvcc::KeyIsLocked{mvcc::lock_info(*existing, key.user)}));
   }
-  if (existing) return lock_again(c, command, target, key, std::move(*existing));
 
   LockedKey result;
   TRY_ASSIGN(auto newest, c.reader.seek_write(key, Timestamp::max()));
-  const auto conflict = [&] {
-    return Err(KeyError(mvcc::WriteConflict{.start_ts = command.start_ts,
-                                            .conflict_start_ts = newest->write.start_ts,
-                                            .conflict_commit_ts = newest->commit_ts,
-                                            .key = key.user,
-                                            .primary = command.primary,
-                                            .reason = mvcc::ConflictReason::kPessimisticRetry}));
-  };
+  const auto conflict = [&] { return Err(conflict_with(command, key, *newest)); };
   if (newest) {
     if (newest->commit_ts > command.for_update_ts) {
       if (command.wake_up_mode == WakeUpMode::kNormal) return conflict();
@@ -124,7 +151,11 @@ mvcc::Result<LockedKey> lock_key(Computation& c, const PessimisticLock& command,
   lock.min_commit_ts = command.min_commit_ts;
   lock.last_change = last_change_below(newest);
   lock.locked_with_conflict = is_over_conflict;
-  c.acquired.push_back({key, std::move(lock)});
+  if (target.is_shared) {
+    put_among(c, key, existing ? std::get<SharedLocks>(*existing) : SharedLocks(), std::move(lock));
+  } else {
+    c.acquired.push_back({key, std::move(lock)});
+  }
   return result;
 }
 

@@ -22,6 +22,7 @@ LockKind lock_kind_of(Mutation::Op op) {
     case Mutation::Op::kDelete:
       return LockKind::kDelete;
     case Mutation::Op::kLock:
+    case Mutation::Op::kSharedLock:
       return LockKind::kLock;
     case Mutation::Op::kCheckNotExists:
       break;
@@ -104,6 +105,36 @@ KeyError held_by_other(const Prewrite& command, const Mutation& mutation, const 
   // The client is about to commit and has waited long enough: it resolves the lock at once.
   if (is_pessimistic) info.ttl_ms = 0;
   return mvcc::KeyIsLocked{std::move(info)};
+}
+
+// The key's lock record, as it concerns the transaction: its own lock there, alone or shared. Shared locks are taken by
+// KvPessimisticLock only; there is no prewrite without that.
+struct OwnLock {
+  std::optional<Lock> lock;
+  std::optional<SharedLocks> shared;
+};
+mvcc::Result<OwnLock> find_own_lock(Computation& c, const Prewrite& command, const Mutation& mutation, const Key& key) {
+  TRY_ASSIGN(auto record, c.reader.load_lock_record(key));
+  const bool is_shared_asked = mutation.op == Mutation::Op::kSharedLock;
+  if (!record) {
+    const bool must_be_there = is_shared_asked && mutation.pessimistic_action == Pessimistic::kPessimisticCheck;
+    if (must_be_there) return lost(command, key, "LockMissingAmendFail");
+    return OwnLock{};
+  }
+  const Lock* own = mvcc::lock_of(*record, command.start_ts);
+  if (auto* lock = std::get_if<Lock>(&*record)) {
+    if (own) return OwnLock{std::move(*lock), {}};
+    if (is_shared_asked) return Err(KeyError(mvcc::KeyIsLocked{lock->info(key.user)}));
+    return Err(held_by_other(command, mutation, key, *lock));
+  }
+  if (!own && is_shared_asked) return lost(command, key, "LockMissingAmendFail");
+  if (!own) return Err(KeyError(mvcc::KeyIsLocked{mvcc::lock_info(*record, key.user)}));
+  if (!is_shared_asked) return Err(KeyError(mvcc::Aborted{"use Op::SharedLock to prewrite on a shared lock"}));
+  if (command.generation > 0) {
+    return Err(KeyError(mvcc::Aborted{"shared lock prewrite does not support non-zero generation"}));
+  }
+  Lock lock = *own;
+  return OwnLock{std::move(lock), std::get<SharedLocks>(std::move(*record))};
 }
 
 // The transaction's own pessimistic lock may become a prewrite lock if it is the one that the client means.
@@ -201,10 +232,8 @@ bool has_long_value(const Lock& lock) { return lock.kind == LockKind::kPut && !l
 
 mvcc::Result<PrewrittenKey> prewrite_key(Computation& c, const Prewrite& command, const Mutation& mutation) {
   Key key = Key::from_user(mutation.key);
-  TRY_ASSIGN(auto existing, c.reader.load_lock(key));
-  if (existing && existing->start_ts != command.start_ts) {
-    return Err(held_by_other(command, mutation, key, *existing));
-  }
+  TRY_ASSIGN(OwnLock own, find_own_lock(c, command, mutation, key));
+  const std::optional<Lock>& existing = own.lock;
   const bool is_flushed_again = existing && !existing->is_pessimistic() && command.generation > existing->generation;
   if (existing && !existing->is_pessimistic()) {
     const bool is_late = command.generation > 0 && !is_flushed_again;
@@ -212,7 +241,7 @@ mvcc::Result<PrewrittenKey> prewrite_key(Computation& c, const Prewrite& command
       return Err(KeyError(mvcc::AlreadyExist{key.user}));  // the transaction itself put it there
     }
     if (!is_flushed_again) {
-      return PrewrittenKey{PrewrittenKey::Kind::kDuplicate, std::move(key), std::move(*existing), {}};
+      return PrewrittenKey{PrewrittenKey::Kind::kDuplicate, std::move(key), *existing, {}};
     }
   }
 
@@ -239,6 +268,7 @@ mvcc::Result<PrewrittenKey> prewrite_key(Computation& c, const Prewrite& command
     take_over(lock, *existing);
     result.replaces_pessimistic = existing->is_pessimistic();
     result.drops_long_value = has_long_value(*existing) && !result.long_value;
+    result.shared = std::move(own.shared);
   }
   return result;
 }

@@ -27,6 +27,8 @@ struct PrewrittenKey {
   std::optional<Bytes> long_value;  // for the default column family
   bool replaces_pessimistic = false;
   bool drops_long_value = false;  // of the earlier flush that it replaces
+  // The locks of those who share the key: `lock` takes its transaction's place among them.
+  std::optional<SharedLocks> shared = {};
 };
 
 // Errors: KeyIsLocked, WriteConflict, AlreadyExist, AssertionFailed, PessimisticLockNotFound.

@@ -11,7 +11,10 @@ using mvcc::WriteKind;
 
 namespace {
 
+// A protected record must not be overwritten by a commit at the same timestamp: whoever prewrites the key later and has
+// its commit timestamp computed goes above. (Who holds the key now remembers the rollback in its lock.)
 void put_rollback(Computation& c, const Key& key, Timestamp start_ts, const NoRecord& record, Protection protection) {
+  if (protection == Protection::kProtected) c.concurrency.update_max_ts(start_ts);
   if (!record.overlapped) {
     c.txn.put_write(key, start_ts, Write::rollback(start_ts, protection == Protection::kProtected));
     return;
@@ -35,8 +38,10 @@ engine::Result<void> collapse_previous(Computation& c, const Key& key, Timestamp
 }
 
 // A commit of `lock` may choose exactly start_ts as its commit timestamp and overwrite the rollback: only async commit
-// computes timestamps, and only at or above min_commit_ts.
-void remember_rollback(Computation& c, const Key& key, Lock lock, Timestamp start_ts) {
+// computes timestamps, and only at or above min_commit_ts. Shared locks are never of async commit.
+void remember_rollback(Computation& c, const Key& key, const LockRecord& others, Timestamp start_ts) {
+  if (!std::holds_alternative<Lock>(others)) return;
+  Lock lock = std::get<Lock>(others);
   CHECK(lock.start_ts != start_ts, "the lock of {} is no other's", start_ts);
   if (!lock.use_async_commit || start_ts < lock.min_commit_ts) return;
   lock.rollback_ts.push_back(start_ts);
@@ -45,7 +50,10 @@ void remember_rollback(Computation& c, const Key& key, Lock lock, Timestamp star
 
 }  // namespace
 
-engine::Result<void> rollback_lock(Computation& c, const Key& key, const Lock& lock, Collapse collapse) {
+engine::Result<void> rollback_lock(Computation& c, const Key& key, const LockRecord& existing, Timestamp start_ts,
+                                   Collapse collapse) {
+  CHECK(mvcc::lock_of(existing, start_ts), "transaction {} has no lock on {}", start_ts, to_hex(key.user));
+  const Lock& lock = *mvcc::lock_of(existing, start_ts);
   TRY_ASSIGN(auto record, c.reader.commit_record(key, lock.start_ts));
   if (const auto* none = std::get_if<NoRecord>(&record)) {
     if (lock.kind == LockKind::kPut && !lock.short_value) c.txn.remove_value(key, lock.start_ts);
@@ -63,16 +71,16 @@ engine::Result<void> rollback_lock(Computation& c, const Key& key, const Lock& l
                                            lock.start_ts, committed->commit_ts)});
     }
   }
-  c.release_lock(key, lock.start_ts);
+  c.release_lock(key, existing, start_ts);
   return {};
 }
 
 engine::Result<void> rollback_missing(Computation& c, const Key& key, Timestamp start_ts, const NoRecord& record,
-                                      const std::optional<Lock>& other, Protection protection) {
+                                      const std::optional<LockRecord>& others, Protection protection) {
   if (protection == Protection::kUnprotected) {
     TRY(collapse_previous(c, key, start_ts));
-  } else if (other && !record.overlapped) {
-    remember_rollback(c, key, *other, start_ts);
+  } else if (others && !record.overlapped) {
+    remember_rollback(c, key, *others, start_ts);
   }
   put_rollback(c, key, start_ts, record, protection);
   return {};
@@ -81,18 +89,19 @@ engine::Result<void> rollback_missing(Computation& c, const Key& key, Timestamp 
 mvcc::Result<std::optional<Timestamp>> cleanup(Computation& c, const Key& key, Timestamp start_ts, Timestamp current_ts,
                                                Protection protection) {
   const auto rolled_back = std::optional<Timestamp>();
-  TRY_ASSIGN(auto lock, c.reader.load_lock(key));
-  if (lock && lock->start_ts == start_ts) {
+  TRY_ASSIGN(const auto existing, c.load_lock(key));
+  if (const Lock* lock = existing ? mvcc::lock_of(*existing, start_ts) : nullptr) {
     if (current_ts.is_set() && !is_expired(*lock, current_ts)) {
-      return Err(KeyError(mvcc::KeyIsLocked{lock->info(key.user)}));
+      return Err(KeyError(mvcc::KeyIsLocked{mvcc::lock_info(*existing, key.user)}));
     }
-    TRY(rollback_lock(c, key, *lock, protection == Protection::kProtected ? Collapse::kNo : Collapse::kYes));
+    const auto collapse = protection == Protection::kProtected ? Collapse::kNo : Collapse::kYes;
+    TRY(rollback_lock(c, key, *existing, start_ts, collapse));
     return rolled_back;
   }
   TRY_ASSIGN(auto record, c.reader.commit_record(key, start_ts));
   if (const auto* committed = std::get_if<CommittedAt>(&record)) return std::optional(committed->commit_ts);
   if (const auto* none = std::get_if<NoRecord>(&record)) {
-    TRY(rollback_missing(c, key, start_ts, *none, lock, protection));
+    TRY(rollback_missing(c, key, start_ts, *none, existing, protection));
   }
   return rolled_back;
 }

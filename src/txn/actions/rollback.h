@@ -15,13 +15,14 @@ namespace cairn::txn {
 enum class Protection : bool { kUnprotected, kProtected };
 enum class Collapse : bool { kNo, kYes };
 
-// The transaction holds `lock`: removes it and its value, and leaves a rollback record.
-engine::Result<void> rollback_lock(Computation& c, const Key& key, const Lock& lock, Collapse collapse);
+// The transaction holds a lock in the key's record `existing`: removes it and its value, and leaves a rollback record.
+engine::Result<void> rollback_lock(Computation& c, const Key& key, const LockRecord& existing, Timestamp start_ts,
+                                   Collapse collapse);
 
-// The transaction has neither lock nor record here: leaves a rollback record. `other` is the lock of another
-// transaction on the key, if there is one; it may have to remember the rollback.
+// The transaction has neither lock nor record here: leaves a rollback record. `others` is what holds the key, if
+// anything does: a lock of another transaction may have to remember the rollback.
 engine::Result<void> rollback_missing(Computation& c, const Key& key, Timestamp start_ts, const mvcc::NoRecord& record,
-                                      const std::optional<Lock>& other, Protection protection);
+                                      const std::optional<LockRecord>& others, Protection protection);
 
 // Rolls the transaction back whatever it left here; KeyIsLocked if its lock is alive at `current_ts` (0: expired or
 // not). Returns the commit timestamp if the transaction is committed.

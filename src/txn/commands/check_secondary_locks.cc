@@ -18,12 +18,12 @@ mvcc::Result<void> finish_locks(const CheckSecondaryLocks& command, Timestamp co
   for (const auto& user_key : command.keys) {
     const Key key = Key::from_user(user_key);
     if (key == decided_by) continue;
-    TRY_ASSIGN(const auto lock, c.reader.load_lock(key));
-    if (!lock || lock->start_ts != command.start_ts) continue;
+    TRY_ASSIGN(const auto existing, c.load_lock(key));
+    if (!existing || !mvcc::lock_of(*existing, command.start_ts)) continue;
     if (commit_ts.is_set()) {
       TRY(commit_key(c, key, command.start_ts, commit_ts));
     } else {
-      TRY(rollback_lock(c, key, *lock, Collapse::kYes));
+      TRY(rollback_lock(c, key, *existing, command.start_ts, Collapse::kYes));
     }
   }
   return {};
@@ -36,21 +36,22 @@ mvcc::Result<CheckSecondaryLocksResult> compute(const CheckSecondaryLocks& comma
   CheckSecondaryLocksResult result;
   for (const auto& user_key : command.keys) {
     const Key key = Key::from_user(user_key);
-    TRY_ASSIGN(auto lock, c.reader.load_lock(key));
-    const bool is_own = lock && lock->start_ts == command.start_ts;
-    if (is_own && !lock->is_pessimistic()) {
+    TRY_ASSIGN(auto existing, c.load_lock(key));
+    const Lock* lock = existing ? mvcc::lock_of(*existing, command.start_ts) : nullptr;
+    // A shared lock is never of async commit.
+    if (lock && !lock->is_pessimistic() && std::holds_alternative<Lock>(*existing)) {
       result.locks.push_back(lock->info(key.user));
       continue;
     }
     // The first key that is not locked tells the transaction's fate.
     result.locks.clear();
-    if (is_own) c.release_lock(key, command.start_ts);
+    if (lock) c.release_lock(key, *existing, command.start_ts);
     TRY_ASSIGN(auto record, c.reader.commit_record(key, command.start_ts));
     if (const auto* committed = std::get_if<mvcc::CommittedAt>(&record)) {
       result.commit_ts = committed->commit_ts;
     } else if (const auto* none = std::get_if<mvcc::NoRecord>(&record)) {
-      const auto other = is_own ? std::nullopt : std::move(lock);
-      TRY(rollback_missing(c, key, command.start_ts, *none, other, Protection::kProtected));
+      const auto others = lock ? std::nullopt : std::move(existing);
+      TRY(rollback_missing(c, key, command.start_ts, *none, others, Protection::kProtected));
     }
     TRY(finish_locks(command, result.commit_ts, key, c));
     break;

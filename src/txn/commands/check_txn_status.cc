@@ -29,9 +29,9 @@ CheckTxnStatusResult running(const Key& primary, const Lock& lock, Action action
   return result;
 }
 
-// The primary holds no lock of the transaction; `other` is another's.
+// The primary holds no lock of the transaction; `others` is what else holds it.
 mvcc::Result<CheckTxnStatusResult> without_lock(const CheckTxnStatus& command, Computation& c, const Key& primary,
-                                                const std::optional<Lock>& other) {
+                                                const std::optional<LockRecord>& others) {
   TRY_ASSIGN(auto record, c.reader.commit_record(primary, command.lock_ts));
   if (const auto* committed = std::get_if<mvcc::CommittedAt>(&record)) return committed_at(committed->commit_ts);
   if (std::holds_alternative<mvcc::RolledBack>(record)) return ended_by(Action::kNoAction);
@@ -39,7 +39,7 @@ mvcc::Result<CheckTxnStatusResult> without_lock(const CheckTxnStatus& command, C
     return Err(KeyError(mvcc::TxnNotFound{command.lock_ts, primary.user}));
   }
   if (command.resolving_pessimistic_lock) return ended_by(Action::kLockNotExistDoNothing);
-  TRY(rollback_missing(c, primary, command.lock_ts, std::get<mvcc::NoRecord>(record), other, Protection::kProtected));
+  TRY(rollback_missing(c, primary, command.lock_ts, std::get<mvcc::NoRecord>(record), others, Protection::kProtected));
   return ended_by(Action::kLockNotExistRollback);
 }
 
@@ -56,14 +56,19 @@ CheckTxnStatusResult push_min_commit_ts(const CheckTxnStatus& command, Computati
 }
 
 mvcc::Result<CheckTxnStatusResult> with_lock(const CheckTxnStatus& command, Computation& c, const Key& primary,
-                                             const Lock& lock) {
+                                             const LockRecord& existing) {
+  if (std::holds_alternative<SharedLocks>(existing)) {
+    // A key that is shared is nobody's primary.
+    return Err(KeyError(mvcc::PrimaryMismatch{mvcc::lock_info(existing, primary.user)}));
+  }
+  const Lock& lock = std::get<Lock>(existing);
   if (command.verify_is_primary && lock.primary != primary.user) {
     if (command.resolving_pessimistic_lock || !lock.is_pessimistic()) {
       return Err(KeyError(mvcc::PrimaryMismatch{lock.info(primary.user)}));
     }
     // The transaction changed its primary after this lock was taken: the lock is stale.
     TRY_ASSIGN(auto result, without_lock(command, c, primary, std::nullopt));
-    c.release_lock(primary, command.lock_ts);
+    c.release_lock(primary, existing, command.lock_ts);
     return result;
   }
   if (lock.use_async_commit && !command.force_sync_commit) return running(primary, lock, Action::kNoAction);
@@ -71,17 +76,17 @@ mvcc::Result<CheckTxnStatusResult> with_lock(const CheckTxnStatus& command, Comp
     // Such a lock may be acquired by a request that comes after the transaction's end.
     TRY_ASSIGN(auto record, c.reader.commit_record(primary, command.lock_ts));
     if (!std::holds_alternative<mvcc::NoRecord>(record)) {
-      c.release_lock(primary, command.lock_ts);
+      c.release_lock(primary, existing, command.lock_ts);
       const auto* committed = std::get_if<mvcc::CommittedAt>(&record);
       return committed ? committed_at(committed->commit_ts) : ended_by(Action::kNoAction);
     }
   }
   if (is_expired(lock, command.current_ts)) {
     if (lock.is_pessimistic() && command.resolving_pessimistic_lock) {
-      c.release_lock(primary, command.lock_ts);
+      c.release_lock(primary, existing, command.lock_ts);
       return ended_by(Action::kTtlExpirePessimisticRollback);
     }
-    TRY(rollback_lock(c, primary, lock, Collapse::kYes));
+    TRY(rollback_lock(c, primary, existing, command.lock_ts, Collapse::kYes));
     return ended_by(Action::kTtlExpireRollback);
   }
   return push_min_commit_ts(command, c, primary, lock);
@@ -93,9 +98,9 @@ mvcc::Result<CheckTxnStatusResult> compute(const CheckTxnStatus& command, Comput
   // What is answered here is as binding as a read.
   for (Timestamp ts : {command.lock_ts, command.current_ts, command.caller_start_ts}) c.concurrency.update_max_ts(ts);
   const Key primary = Key::from_user(command.primary);
-  TRY_ASSIGN(auto lock, c.reader.load_lock(primary));
-  if (lock && lock->start_ts == command.lock_ts) return with_lock(command, c, primary, *lock);
-  return without_lock(command, c, primary, lock);
+  TRY_ASSIGN(const auto existing, c.load_lock(primary));
+  if (existing && mvcc::lock_of(*existing, command.lock_ts)) return with_lock(command, c, primary, *existing);
+  return without_lock(command, c, primary, existing);
 }
 
 }  // namespace cairn::txn

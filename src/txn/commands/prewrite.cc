@@ -1,8 +1,9 @@
 // KvPrewrite and KvFlush: checks all keys, then locks them (two phases), or locks them with a commit
 // timestamp already bounded (async commit), or commits them at once (1PC).
 //
-// Async commit and 1PC fall back to two phases if a commit timestamp would pass max_commit_ts, or if a key turns out to
-// be prewritten without them; the answer then has neither timestamp and no lock is left with an async-commit mark.
+// Async commit and 1PC fall back to two phases if a commit timestamp would pass max_commit_ts, if a key turns out to be
+// prewritten without them, or if it is shared; the answer then has neither timestamp and no lock is left with an
+// async-commit mark.
 #include <algorithm>
 
 #include "txn/actions/commit_key.h"
@@ -63,6 +64,7 @@ mvcc::Result<Checked> check_all(const Prewrite& command, Computation& c) {
     }
   }
   if (checked.errors.empty() && assertion_failed) return Err(std::move(*assertion_failed));
+  keep_last_of_each_key(checked.keys, [](const PrewrittenKey& key) { return key.key.user; });
   return checked;
 }
 
@@ -102,7 +104,7 @@ Timestamp bound_commit_ts(const Prewrite& command, std::vector<PrewrittenKey>& k
     Timestamp of_key;
     switch (key.kind) {
       case PrewrittenKey::Kind::kWrite:
-        if (publish(command, key, c)) of_key = key.lock.min_commit_ts;
+        if (!key.shared && publish(command, key, c)) of_key = key.lock.min_commit_ts;
         break;
       case PrewrittenKey::Kind::kDuplicate:
         if (key.lock.use_async_commit && !command.try_one_pc) of_key = key.lock.min_commit_ts;
@@ -120,7 +122,6 @@ Timestamp bound_commit_ts(const Prewrite& command, std::vector<PrewrittenKey>& k
 }  // namespace
 
 mvcc::Result<PrewriteResult> compute(const Prewrite& command, Computation& c) {
-  TRY(check_distinct(command.mutations));
   TRY_ASSIGN(Checked checked, check_all(command, c));
   if (checked.committed_at) return already_committed(command, *checked.committed_at);
   if (!checked.errors.empty()) return PrewriteResult{.errors = std::move(checked.errors)};
@@ -144,9 +145,15 @@ mvcc::Result<PrewriteResult> compute(const Prewrite& command, Computation& c) {
     const Key& key = prewritten.key;
     if (prewritten.drops_long_value) c.txn.remove_value(key, command.start_ts);
     if (prewritten.long_value) c.txn.put_value(key, command.start_ts, std::move(*prewritten.long_value));
-    if (c.is_one_pc) {
+    if (prewritten.shared) {
+      SharedLocks shared = std::move(*prewritten.shared);
+      shared.put(std::move(prewritten.lock));
+      c.put_shared(key, std::move(shared));
+    } else if (c.is_one_pc) {
       c.txn.put_write(key, result.one_pc_commit_ts, committed_write(prewritten.lock, result.one_pc_commit_ts));
-      if (prewritten.replaces_pessimistic) c.release_lock(key, command.start_ts, result.one_pc_commit_ts);
+      if (prewritten.replaces_pessimistic) {
+        c.release_lock(key, LockRecord(prewritten.lock), command.start_ts, result.one_pc_commit_ts);
+      }
     } else {
       c.txn.put_lock(key, prewritten.lock);
     }

@@ -1,8 +1,9 @@
 // KvResolveLock: carries the known fate of transactions to their locks. The scheduler walks a whole region in steps of
-// locks_concerned() and compute_step().
+// keys_concerned() and compute_step().
 #include <algorithm>
 
 #include "txn/actions/commit_key.h"
+#include "txn/actions/distinct.h"
 #include "txn/actions/rollback.h"
 #include "txn/computation.h"
 
@@ -13,6 +14,20 @@ const ResolveLock::Txn* txn_of(const ResolveLock& command, Timestamp start_ts) {
   auto it = std::find_if(command.txns.begin(), command.txns.end(),
                          [&](const ResolveLock::Txn& txn) { return txn.start_ts == start_ts; });
   return it == command.txns.end() ? nullptr : &*it;
+}
+
+// Those of the transactions that hold the key.
+std::vector<ResolveLock::Txn> txns_in(const ResolveLock& command, const LockRecord& record) {
+  std::vector<ResolveLock::Txn> txns;
+  const auto add = [&](Timestamp start_ts) {
+    if (const auto* txn = txn_of(command, start_ts)) txns.push_back(*txn);
+  };
+  if (const auto* shared = std::get_if<SharedLocks>(&record)) {
+    for (const auto& [start_ts, lock] : shared->locks()) add(start_ts);
+  } else {
+    add(std::get<Lock>(record).start_ts);
+  }
+  return txns;
 }
 
 mvcc::Result<void> resolve(Computation& c, const Key& key, const ResolveLock::Txn& txn) {
@@ -43,25 +58,30 @@ mvcc::Result<ResolveLockResult> compute(const ResolveLock& command, Computation&
   if (auto error = check_fates(command)) return Err(std::move(*error));
   CHECK(command.keys.empty() || command.txns.size() == 1, "{} keys for {} transactions", command.keys.size(),
         command.txns.size());
-  for (const auto& key : command.keys) {
-    TRY(resolve(c, Key::from_user(key), command.txns.front()));
+  for (const Key& key : distinct_keys(command.keys)) {
+    TRY(resolve(c, key, command.txns.front()));
   }
   return ResolveLockResult{};
 }
 
-engine::Result<FoundLocks> locks_concerned(const ResolveLock& command, const engine::RegionSnapshot& snapshot,
-                                           ByteView from, size_t limit) {
+engine::Result<std::vector<Key>> keys_concerned(const ResolveLock& command, const engine::RegionSnapshot& snapshot,
+                                                ByteView from, size_t limit) {
   MvccReader reader(snapshot);
-  return reader.scan_locks(
-      from, {}, [&](const Lock& lock) { return txn_of(command, lock.start_ts) != nullptr; }, limit);
+  std::vector<Key> keys;
+  TRY(reader.walk_locks(from, {}, [&](const Key& key, const LockRecord& record) {
+    if (!txns_in(command, record).empty()) keys.push_back(key);
+    return keys.size() < limit ? MvccReader::Walk::kGoOn : MvccReader::Walk::kStop;
+  }));
+  return keys;
 }
 
 mvcc::Result<ResolveLockResult> compute_step(const ResolveLock& command, const std::vector<Key>& keys, Computation& c) {
   for (const auto& key : keys) {
-    TRY_ASSIGN(auto lock, c.reader.load_lock(key));
-    const auto* txn = lock ? txn_of(command, lock->start_ts) : nullptr;
-    if (!txn) continue;  // somebody else resolved it since it was found
-    TRY(resolve(c, key, *txn));
+    TRY_ASSIGN(const auto existing, c.load_lock(key));
+    if (!existing) continue;  // somebody else resolved it since it was found
+    for (const auto& txn : txns_in(command, *existing)) {
+      TRY(resolve(c, key, txn));
+    }
   }
   return ResolveLockResult{};
 }

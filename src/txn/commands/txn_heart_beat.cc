@@ -7,9 +7,12 @@ namespace cairn::txn {
 
 mvcc::Result<TxnHeartBeatResult> compute(const TxnHeartBeat& command, Computation& c) {
   const Key primary = Key::from_user(command.primary);
-  TRY_ASSIGN(auto found, c.reader.load_lock(primary));
-  if (!found || found->start_ts != command.start_ts) {
-    return Err(KeyError(mvcc::TxnNotFound{command.start_ts, primary.user}));
+  TRY_ASSIGN(const auto existing, c.load_lock(primary));
+  const Lock* found = existing ? mvcc::lock_of(*existing, command.start_ts) : nullptr;
+  if (!found) return Err(KeyError(mvcc::TxnNotFound{command.start_ts, primary.user}));
+  if (std::holds_alternative<SharedLocks>(*existing)) {
+    // A key that is shared is nobody's primary.
+    return Err(KeyError(mvcc::PrimaryMismatch{mvcc::lock_info(*existing, primary.user)}));
   }
   Lock lock = *found;
   lock.ttl_ms = std::max(lock.ttl_ms, command.advise_ttl_ms);

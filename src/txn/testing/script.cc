@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/codec.h"
-#include "mvcc/lock.h"
+#include "mvcc/shared_locks.h"
 #include "mvcc/write.h"
 #include "txn/testing/world.h"
 
@@ -144,6 +144,14 @@ std::string show(const Lock& lock) {
   return out;
 }
 
+std::string show(const mvcc::LockRecord& record) {
+  if (const auto* lock = std::get_if<Lock>(&record)) return show(*lock);
+  const auto& shared = std::get<mvcc::SharedLocks>(record);
+  std::vector<std::string> locks;
+  for (const auto& [start_ts, lock] : shared.locks()) locks.push_back("(" + show(lock) + ")");
+  return fmt::format("shared{} {}", shared.is_closed() ? " closed" : "", fmt::join(locks, " "));
+}
+
 std::string show(const Write& write) {
   std::string out = fmt::format("{} start={}", write_kind_name(write.kind), show(write.start_ts));
   if (write.is_protected_rollback()) out += " protected";
@@ -156,6 +164,11 @@ std::string show(const Write& write) {
 }
 
 std::string show(const LockInfo& info) {
+  if (info.kind == LockKind::kShared) {
+    std::vector<std::string> locks;
+    for (const auto& lock : info.shared) locks.push_back("(" + show(lock) + ")");
+    return fmt::format("{} shared {}", info.key, fmt::join(locks, " "));
+  }
   std::string out = fmt::format("{} {} start={} primary={} ttl={}", info.key, lock_kind_name(info.kind),
                                 show(info.start_ts), info.primary, info.ttl_ms);
   if (info.min_commit_ts.is_set()) out += " min_commit=" + show(info.min_commit_ts);
@@ -274,7 +287,8 @@ class Script {
                                                              {"delete", Mutation::Op::kDelete},
                                                              {"lock", Mutation::Op::kLock},
                                                              {"insert", Mutation::Op::kInsert},
-                                                             {"check_not_exists", Mutation::Op::kCheckNotExists}};
+                                                             {"check_not_exists", Mutation::Op::kCheckNotExists},
+                                                             {"shared_lock", Mutation::Op::kSharedLock}};
     const size_t colon = word.find(':');
     if (colon == std::string::npos || !kOps.contains(word.substr(0, colon))) return std::nullopt;
     Mutation mutation;
@@ -331,6 +345,12 @@ class Script {
     return out + "\n";
   }
 
+  static bool take_suffix(Bytes& word, ByteView suffix) {
+    if (!word.ends_with(suffix)) return false;
+    word.resize(word.size() - suffix.size());
+    return true;
+  }
+
   // lock START FOR_UPDATE KEYS ...
   std::string lock(const Line& line) {
     static const std::set<std::string> kFlags = {"values", "existence", "if_exists", "force", "wait"};
@@ -339,8 +359,10 @@ class Script {
     command.for_update_ts = line.ts(2);
     for (auto& word : keys(line, 3)) {
       if (kFlags.contains(word)) continue;
-      const bool must_not_exist = word.ends_with("!absent");
-      command.keys.push_back({must_not_exist ? word.substr(0, word.size() - 7) : word, must_not_exist});
+      PessimisticLock::Target target{word};
+      target.is_shared = take_suffix(target.key, "~shared");
+      target.must_not_exist = take_suffix(target.key, "!absent");
+      command.keys.push_back(std::move(target));
     }
     command.primary = line.option("primary", command.keys.front().key);
     command.lock_ttl_ms = line.number("ttl");
@@ -533,7 +555,8 @@ class Script {
       auto it = snapshot->iterator(cf, {});
       for (it->seek_to_first(); it->valid(); it->next()) {
         if (cf == engine::Cf::kLock) {
-          out += "  lock " + *codec::decode_bytes(it->key()) + " " + show(*Lock::decode(it->value())) + "\n";
+          out +=
+              "  lock " + *codec::decode_bytes(it->key()) + " " + show(*mvcc::decode_lock_record(it->value())) + "\n";
           continue;
         }
         const auto at = codec::split_ts(it->key());
