@@ -7,6 +7,8 @@
 // Store-to-store streams (Raft, BatchRaft, Snapshot) are store::Transport's, not part of this.
 #pragma once
 
+#include <optional>
+
 #include "api/call.h"
 #include "coprocessor.pb.h"
 #include "kvrpcpb.pb.h"
@@ -68,6 +70,9 @@ class Tikv {
   CAIRN_TIKV_BATCHED(CAIRN_DECLARE)
   CAIRN_TIKV_UNARY_ONLY(CAIRN_DECLARE)
 #undef CAIRN_DECLARE
+
+  // What BatchCommands' answers say of the store's health beside what was asked; nothing while there is no store.
+  virtual std::optional<kvrpcpb::HealthFeedback> health_feedback() { return std::nullopt; }
 };
 
 }  // namespace cairn::api

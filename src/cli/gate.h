@@ -22,6 +22,10 @@ class Gate final : public api::Tikv, public api::Deadlock {
   CAIRN_TIKV_BATCHED(CAIRN_FORWARD)
   CAIRN_TIKV_UNARY_ONLY(CAIRN_FORWARD)
 #undef CAIRN_FORWARD
+  std::optional<kvrpcpb::HealthFeedback> health_feedback() override {
+    if (auto* node = node_.load()) return node->health_feedback();
+    return std::nullopt;
+  }
   void get_wait_for_entries(
       api::Call<deadlock::WaitForEntriesRequest, deadlock::WaitForEntriesResponse> call) override {
     if (auto* node = node_.load()) return node->get_wait_for_entries(std::move(call));

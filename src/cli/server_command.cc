@@ -82,7 +82,11 @@ int run(ServerConfig config) {
   std::atomic<bool> is_started{false};
   std::atomic<bool> is_serving{false};
   rpc::Router router;
-  rpc::serve_tikv(router, gate, {.timers = timers, .gather = reactor});
+  rpc::serve_tikv(router, gate,
+                  {.timers = timers,
+                   .gather = reactor,
+                   .health_feedback_interval = config.health_feedback_interval,
+                   .clock = &clock});
   rpc::serve_deadlock(router, gate);
   rpc::serve_raft(
       router,

@@ -49,6 +49,8 @@ Settings settings_of(ServerConfig& config) {
   settings.duration("raftstore.pd-store-heartbeat-tick-interval", store.store_heartbeat_interval);
   settings.duration("raftstore.max-peer-down-duration", store.peer_down_after);
   settings.duration("raftstore.max-leader-missing-duration", store.leader_missing_after);
+  settings.duration("raftstore.inspect-interval", store.inspect_interval);
+  settings.duration("server.health-feedback-interval", config.health_feedback_interval);
   settings.flag("pessimistic-txn.pipelined", store.pessimistic_pipelined);
   settings.flag("pessimistic-txn.in-memory", store.pessimistic_in_memory);
   settings.size("pessimistic-txn.in-memory-peer-size-limit", store.pessimistic_region_bytes_max);

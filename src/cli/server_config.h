@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/time.h"
 #include "cli/settings.h"
 #include "engine/rocks/rocks_engine.h"
 #include "rawkv/causal_timestamps.h"
@@ -26,6 +27,7 @@ struct ServerConfig {
   // What the file says; complete() makes store.api_version of them.
   uint32_t api_version = 1;
   bool enable_ttl = false;
+  Duration health_feedback_interval = std::chrono::seconds(1);  // in BatchCommands' answers; 0: only when asked
 };
 
 // The keys of TiKV's configuration file that exist here.

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/time.h"
 #include "engine/kv_engine.h"
 #include "engine/region_request.h"
 #include "runtime/task.h"
@@ -78,10 +79,21 @@ struct Modify {
   }
 };
 
+// When a write came to its stages, by the clock of the store that it was given to. Unset: it never did.
+struct WriteTimes {
+  Instant proposed;     // to Raft
+  Instant sent;         // its entry, to this store's disk and to the followers
+  Instant persisted;    // on this store's disk
+  Instant committed;    // a majority has it, as this store learnt
+  Instant apply_begun;  // the batch of entries in which it is applied
+  Instant applied;
+};
+
 // A write to replicate: all of it becomes visible together.
 struct WriteData {
   std::vector<Modify> changes;
-  bool one_pc = false;  // tells observers that the changes are a whole transaction
+  bool one_pc = false;                          // tells observers that the changes are a whole transaction
+  std::shared_ptr<WriteTimes> times = nullptr;  // filled in before the write is answered; null: nobody wants to know
 };
 
 using RegionSnapshotPtr = std::shared_ptr<const RegionSnapshot>;

@@ -9,7 +9,7 @@ class BackwardScanner final : public ScannerBase {
   BackwardScanner(const engine::RegionSnapshot& snapshot, const ReadOptions& options, ScanBounds bounds)
       : ScannerBase(snapshot, options, std::move(bounds)) {
     if (locks_) locks_->seek_to_last();
-    writes_->seek_to_last();
+    writes_.seek_to_last();
   }
 
   // Invariant between calls: both iterators stand on the last record of keys not yet answered.
@@ -51,18 +51,18 @@ class BackwardScanner final : public ScannerBase {
     if (options_.isolation == IsolationLevel::kRcCheckTs) return row_if_newest(key);
     std::optional<Version> newest_change;
     for (int step = 0; step < kNearSeekSteps; ++step) {
-      TRY_ASSIGN(auto at, timestamp_at(*writes_, key.encoded));
+      TRY_ASSIGN(auto at, timestamp_at(writes_.here(), key.encoded));
       if (!at || *at > options_.read_ts) return row_of_version(key, newest_change);
-      TRY_ASSIGN(auto version, version_at(*writes_, *at));
+      TRY_ASSIGN(auto version, version_at(writes_.here(), *at));
       if (version.write.is_fenced_off(options_.read_ts)) {
         newest_change.reset();
       } else if (version.write.changes_value()) {
         newest_change = std::move(version);
       }
-      writes_->prev();
+      writes_.prev();
     }
-    writes_->seek(codec::append_ts(key.encoded, options_.read_ts));
-    TRY_ASSIGN(auto version, find_change(*writes_, key.encoded, options_.read_ts));
+    writes_.seek(codec::append_ts(key.encoded, options_.read_ts));
+    TRY_ASSIGN(auto version, find_change(writes_, key.encoded, options_.read_ts));
     has_sought_ = true;
     return row_of_version(key, version);
   }
@@ -83,14 +83,14 @@ class BackwardScanner final : public ScannerBase {
   engine::Result<void> skip_key(const Key& key) {
     const int steps = std::exchange(has_sought_, false) ? 0 : kNearSeekSteps;
     for (int step = 0; step < steps; ++step) {
-      TRY_ASSIGN(auto at, timestamp_at(*writes_, key.encoded));
+      TRY_ASSIGN(auto at, timestamp_at(writes_.here(), key.encoded));
       if (!at) return {};
-      writes_->prev();
+      writes_.prev();
     }
-    writes_->seek(codec::append_ts(key.encoded, Timestamp::max()));
-    TRY(writes_->status());
-    if (!writes_->valid()) return Err(record::corruption("versions that a seek does not find", key.encoded));
-    writes_->prev();
+    writes_.seek(codec::append_ts(key.encoded, Timestamp::max()));
+    TRY(writes_.status());
+    if (!writes_.valid()) return Err(record::corruption("versions that a seek does not find", key.encoded));
+    writes_.prev();
     return {};
   }
 

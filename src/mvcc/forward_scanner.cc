@@ -9,7 +9,7 @@ class ForwardScanner final : public ScannerBase {
   ForwardScanner(const engine::RegionSnapshot& snapshot, const ReadOptions& options, ScanBounds bounds)
       : ScannerBase(snapshot, options, std::move(bounds)) {
     if (locks_) locks_->seek_to_first();
-    writes_->seek_to_first();
+    writes_.seek_to_first();
   }
 
   // Invariant between calls: both iterators stand on the first record of keys not yet answered.
@@ -47,26 +47,26 @@ class ForwardScanner final : public ScannerBase {
 
   engine::Result<std::optional<Row>> row_of_writes(const Key& key) {
     if (options_.isolation == IsolationLevel::kRcCheckTs) {
-      TRY_ASSIGN(auto at, timestamp_at(*writes_, key.encoded));
-      TRY_ASSIGN(auto newest, version_at(*writes_, *at));
+      TRY_ASSIGN(auto at, timestamp_at(writes_.here(), key.encoded));
+      TRY_ASSIGN(auto newest, version_at(writes_.here(), *at));
       if (auto row = newer_version_error(key, newest)) return row;
     }
-    TRY_ASSIGN(auto at, move_to_version(*writes_, key.encoded, options_.read_ts));
+    TRY_ASSIGN(auto at, move_to_version(writes_, key.encoded, options_.read_ts));
     if (!at) return std::optional<Row>();
-    TRY_ASSIGN(auto version, find_change(*writes_, key.encoded, options_.read_ts));
+    TRY_ASSIGN(auto version, find_change(writes_, key.encoded, options_.read_ts));
     return row_of_version(key, version);
   }
 
   // Moves the write iterator behind the key's versions.
   engine::Result<void> skip_key(const Key& key) {
     for (int step = 0; step < kNearSeekSteps; ++step) {
-      TRY_ASSIGN(auto at, timestamp_at(*writes_, key.encoded));
+      TRY_ASSIGN(auto at, timestamp_at(writes_.here(), key.encoded));
       if (!at) return {};
-      writes_->next();
+      writes_.next();
     }
-    writes_->seek(codec::append_ts(key.encoded, Timestamp(0)));
-    TRY_ASSIGN(auto at, timestamp_at(*writes_, key.encoded));
-    if (at) writes_->next();
+    writes_.seek(codec::append_ts(key.encoded, Timestamp(0)));
+    TRY_ASSIGN(auto at, timestamp_at(writes_.here(), key.encoded));
+    if (at) writes_.next();
     return {};
   }
 };

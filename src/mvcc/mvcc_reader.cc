@@ -6,11 +6,11 @@ namespace cairn::mvcc {
 
 using engine::Cf;
 
-engine::Iterator& MvccReader::writes() {
+WriteCursor& MvccReader::writes() {
   if (!writes_) {
     engine::IterOptions options;
     options.prefix_same_as_start = true;
-    writes_ = snapshot_.iterator(Cf::kWrite, std::move(options));
+    writes_.emplace(snapshot_.iterator(Cf::kWrite, std::move(options)), figures_);
   }
   return *writes_;
 }
@@ -34,9 +34,9 @@ engine::Result<std::optional<Lock>> MvccReader::load_lock(const Key& key) {
 engine::Result<std::optional<Version>> MvccReader::seek_write(const Key& key, Timestamp ts) {
   auto& it = writes();
   it.seek(codec::append_ts(key.encoded, ts));
-  TRY_ASSIGN(auto at, timestamp_at(it, key.encoded));
+  TRY_ASSIGN(auto at, timestamp_at(it.here(), key.encoded));
   if (!at) return std::optional<Version>();
-  TRY_ASSIGN(auto version, version_at(it, *at));
+  TRY_ASSIGN(auto version, version_at(it.here(), *at));
   return std::optional(std::move(version));
 }
 
@@ -48,10 +48,14 @@ engine::Result<std::optional<Version>> MvccReader::get_change(const Key& key, Ti
 
 engine::Result<Bytes> MvccReader::load_value(const Key& key, Timestamp start_ts,
                                              const std::optional<Bytes>& short_value) {
-  if (short_value) return *short_value;
+  if (short_value) {
+    figures_.note_found(key.encoded.size() + short_value->size());
+    return *short_value;
+  }
   const Bytes at = codec::append_ts(key.encoded, start_ts);
   TRY_ASSIGN(auto value, snapshot_.get(Cf::kDefault, at));
   if (!value) return Err(record::corruption("no value in the default column family", at));
+  figures_.note_found(key.encoded.size() + value->size());
   return std::move(*value);
 }
 
@@ -59,9 +63,9 @@ engine::Result<CommitRecord> MvccReader::commit_record(const Key& key, Timestamp
   auto& it = writes();
   Timestamp next_change;
   for (it.seek(codec::append_ts(key.encoded, Timestamp::max()));; it.next()) {
-    TRY_ASSIGN(auto at, timestamp_at(it, key.encoded));
+    TRY_ASSIGN(auto at, timestamp_at(it.here(), key.encoded));
     if (!at || *at < start_ts) return CommitRecord(NoRecord{});
-    TRY_ASSIGN(auto version, version_at(it, *at));
+    TRY_ASSIGN(auto version, version_at(it.here(), *at));
     if (version.write.start_ts > version.commit_ts) {
       return Err(record::corruption("a write record older than its transaction", it.value()));
     }

@@ -14,6 +14,7 @@
 #include "mvcc/key.h"
 #include "mvcc/shared_locks.h"
 #include "mvcc/version_search.h"
+#include "mvcc/write_cursor.h"
 
 namespace cairn::mvcc {
 
@@ -33,6 +34,8 @@ using CommitRecord = std::variant<NoRecord, RolledBack, CommittedAt>;
 class MvccReader {
  public:
   explicit MvccReader(const engine::RegionSnapshot& snapshot) : snapshot_(snapshot) {}
+  MvccReader(const MvccReader&) = delete;
+  MvccReader& operator=(const MvccReader&) = delete;
 
   engine::Result<std::optional<LockRecord>> load_lock_record(const Key& key);
   // The lock of the one transaction that has the key for itself; nothing if the key is shared: that concerns no reader.
@@ -52,11 +55,16 @@ class MvccReader {
   using LockVisitor = std::function<Walk(const Key& key, const LockRecord& record)>;
   engine::Result<void> walk_locks(ByteView start, ByteView end, const LockVisitor& visit);
 
+  // What was looked at so far.
+  const ReadFigures& figures() const { return figures_; }
+  ReadFigures& figures() { return figures_; }
+
  private:
-  engine::Iterator& writes();
+  WriteCursor& writes();
 
   const engine::RegionSnapshot& snapshot_;
-  std::unique_ptr<engine::Iterator> writes_;  // made at first use
+  ReadFigures figures_;
+  std::optional<WriteCursor> writes_;  // made at first use
 };
 
 }  // namespace cairn::mvcc

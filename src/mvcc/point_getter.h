@@ -25,6 +25,8 @@ class PointGetter {
 
   // Nothing: the key has no value at the timestamp.
   Result<std::optional<Value>> get(const Key& key);
+  // What all its gets looked at.
+  const ReadFigures& figures() const { return reader_.figures(); }
 
  private:
   Result<std::optional<Value>> get_committed(const Key& key);

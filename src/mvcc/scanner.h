@@ -35,6 +35,8 @@ class Scanner {
   virtual ~Scanner() = default;
   // The next row; nothing at the end. Values of key_only scans are empty.
   virtual engine::Result<std::optional<Row>> next() = 0;
+  // What was looked at so far.
+  virtual const ReadFigures& figures() const = 0;
 };
 
 // `snapshot` and `options` must outlive the scanner.

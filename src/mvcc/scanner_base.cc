@@ -17,11 +17,13 @@ engine::IterOptions iter_options(const ScanBounds& bounds, const ReadOptions& op
 }  // namespace
 
 ScannerBase::ScannerBase(const engine::RegionSnapshot& snapshot, const ReadOptions& options, ScanBounds bounds)
-    : options_(options), key_only_(bounds.key_only), reader_(snapshot) {
+    : options_(options),
+      key_only_(bounds.key_only),
+      reader_(snapshot),
+      writes_(snapshot.iterator(engine::Cf::kWrite, iter_options(bounds, options)), reader_.figures()) {
   if (options.isolation != IsolationLevel::kRc) {
     locks_ = snapshot.iterator(engine::Cf::kLock, iter_options(bounds, options));
   }
-  writes_ = snapshot.iterator(engine::Cf::kWrite, iter_options(bounds, options));
 }
 
 engine::Result<ByteView> ScannerBase::lock_key() const {
@@ -34,13 +36,20 @@ engine::Result<ByteView> ScannerBase::lock_key() const {
 }
 
 engine::Result<ByteView> ScannerBase::write_key() const {
-  if (!writes_->valid()) {
-    TRY(writes_->status());
+  if (!writes_.valid()) {
+    TRY(writes_.status());
     return ByteView();
   }
-  auto split = codec::split_ts(writes_->key());
-  if (!split) return Err(record::corruption("key in the write column family", writes_->key()));
+  auto split = codec::split_ts(writes_.key());
+  if (!split) return Err(record::corruption("key in the write column family", writes_.key()));
   return split->encoded_key;
+}
+
+engine::Result<Bytes> ScannerBase::value_of(const Key& key, Timestamp start_ts,
+                                            const std::optional<Bytes>& short_value) {
+  if (!key_only_) return reader_.load_value(key, start_ts, short_value);
+  reader_.figures().note_found(key.encoded.size());
+  return Bytes();
 }
 
 engine::Result<std::optional<Row>> ScannerBase::row_of_lock(const Key& key, bool& is_done) {
@@ -63,18 +72,14 @@ engine::Result<std::optional<Row>> ScannerBase::row_of_lock(const Key& key, bool
   is_done = true;
   if (lock.kind == LockKind::kDelete) return std::optional<Row>();
   Row row{key.user, {}, {}, {}};
-  if (!key_only_) {
-    TRY_ASSIGN(row.value, reader_.load_value(key, lock.start_ts, lock.short_value));
-  }
+  TRY_ASSIGN(row.value, value_of(key, lock.start_ts, lock.short_value));
   return std::optional(std::move(row));
 }
 
 engine::Result<std::optional<Row>> ScannerBase::row_of_version(const Key& key, const std::optional<Version>& version) {
   if (!version || version->write.kind == WriteKind::kDelete) return std::optional<Row>();
   Row row{key.user, {}, version->commit_ts, {}};
-  if (!key_only_) {
-    TRY_ASSIGN(row.value, reader_.load_value(key, version->write.start_ts, version->write.short_value));
-  }
+  TRY_ASSIGN(row.value, value_of(key, version->write.start_ts, version->write.short_value));
   return std::optional(std::move(row));
 }
 

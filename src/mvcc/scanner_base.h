@@ -6,6 +6,9 @@
 namespace cairn::mvcc {
 
 class ScannerBase : public Scanner {
+ public:
+  const ReadFigures& figures() const override { return reader_.figures(); }
+
  protected:
   ScannerBase(const engine::RegionSnapshot& snapshot, const ReadOptions& options, ScanBounds bounds);
 
@@ -13,6 +16,8 @@ class ScannerBase : public Scanner {
   engine::Result<ByteView> lock_key() const;
   engine::Result<ByteView> write_key() const;
 
+  // The key's value, or an empty one of a key_only scan.
+  engine::Result<Bytes> value_of(const Key& key, Timestamp start_ts, const std::optional<Bytes>& short_value);
   // The row of a key from its lock (which the lock iterator stands on, if `has_lock`); `is_done` false: the lock does
   // not matter, look at the versions.
   engine::Result<std::optional<Row>> row_of_lock(const Key& key, bool& is_done);
@@ -25,7 +30,7 @@ class ScannerBase : public Scanner {
   const bool key_only_;
   MvccReader reader_;
   std::unique_ptr<engine::Iterator> locks_;  // null under RC
-  std::unique_ptr<engine::Iterator> writes_;
+  WriteCursor writes_;
 };
 
 }  // namespace cairn::mvcc

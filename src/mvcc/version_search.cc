@@ -22,23 +22,23 @@ engine::Result<Version> version_at(const engine::Iterator& it, Timestamp commit_
   return Version{commit_ts, std::move(write)};
 }
 
-engine::Result<std::optional<Timestamp>> move_to_version(engine::Iterator& it, ByteView encoded_key, Timestamp ts) {
+engine::Result<std::optional<Timestamp>> move_to_version(WriteCursor& it, ByteView encoded_key, Timestamp ts) {
   for (int step = 0; step < kNearSeekSteps; ++step) {
-    TRY_ASSIGN(auto at, timestamp_at(it, encoded_key));
+    TRY_ASSIGN(auto at, timestamp_at(it.here(), encoded_key));
     if (!at || *at <= ts) return at;
     it.next();
   }
   it.seek(codec::append_ts(encoded_key, ts));
-  return timestamp_at(it, encoded_key);
+  return timestamp_at(it.here(), encoded_key);
 }
 
-engine::Result<std::optional<Version>> find_change(engine::Iterator& it, ByteView encoded_key, Timestamp ts) {
+engine::Result<std::optional<Version>> find_change(WriteCursor& it, ByteView encoded_key, Timestamp ts) {
   const auto none = std::optional<Version>();
   while (true) {
-    TRY_ASSIGN(auto at, timestamp_at(it, encoded_key));
+    TRY_ASSIGN(auto at, timestamp_at(it.here(), encoded_key));
     if (!at) return none;
     CHECK(*at <= ts, "version {} is newer than the timestamp {}", *at, ts);
-    TRY_ASSIGN(auto version, version_at(it, *at));
+    TRY_ASSIGN(auto version, version_at(it.here(), *at));
     if (version.write.is_fenced_off(ts)) return none;
     if (version.write.changes_value()) return std::optional(std::move(version));
     const LastChange& below = version.write.last_change;

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "engine/kv_engine.h"
 #include "mvcc/write.h"
+#include "mvcc/write_cursor.h"
 
 namespace cairn::mvcc {
 
@@ -31,9 +32,9 @@ engine::Result<Version> version_at(const engine::Iterator& it, Timestamp commit_
 
 // The iterator stands at or before the newest version of the key that `ts` sees, on the key or just before it: moves it
 // to that version.
-engine::Result<std::optional<Timestamp>> move_to_version(engine::Iterator& it, ByteView encoded_key, Timestamp ts);
+engine::Result<std::optional<Timestamp>> move_to_version(WriteCursor& it, ByteView encoded_key, Timestamp ts);
 // The iterator stands on the newest version that `ts` sees: the newest PUT or DELETE from here down; nothing if there
 // is none or if it is fenced off. Leaves the iterator somewhere on the key or just behind.
-engine::Result<std::optional<Version>> find_change(engine::Iterator& it, ByteView encoded_key, Timestamp ts);
+engine::Result<std::optional<Version>> find_change(WriteCursor& it, ByteView encoded_key, Timestamp ts);
 
 }  // namespace cairn::mvcc

@@ -55,35 +55,43 @@ Answer<std::optional<Bytes>> RawReader::get(ByteView cf, ByteView key) const {
 
 Answer<std::vector<KvPair>> RawReader::batch_get(ByteView cf, const std::vector<Bytes>& keys) const {
   TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
-  std::vector<KvPair> pairs;
+  Gathered found;
   for (const auto& key : keys) {
     TRY_ASSIGN(auto value, get_live(family, key, nullptr));
-    if (value) pairs.push_back({key, std::move(*value)});
+    if (value) TRY(add({key, std::move(*value)}, found));
   }
-  return pairs;
+  return std::move(found.pairs);
+}
+
+Answer<void> RawReader::add(KvPair pair, Gathered& out) const {
+  constexpr size_t kOfAPair = 32;
+  out.bytes += pair.key.size() + pair.value.size() + kOfAPair;
+  if (out.bytes > config_.answer_bytes_max) {
+    return Err(InvalidRequest{
+        fmt::format("the answer is larger than {} bytes: ask for fewer keys at a time", config_.answer_bytes_max)});
+  }
+  out.pairs.push_back(std::move(pair));
+  return {};
 }
 
 Answer<std::vector<KvPair>> RawReader::scan(ByteView cf, const Scan& scan) const {
   TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
-  std::vector<KvPair> pairs;
-  TRY(append_scan(family, scan, pairs));
-  return pairs;
+  Gathered found;
+  TRY(append_scan(family, scan, found));
+  return std::move(found.pairs);
 }
 
 Answer<std::vector<KvPair>> RawReader::batch_scan(ByteView cf, const std::vector<KeyRange>& ranges, uint32_t each_limit,
                                                   bool key_only, bool reverse) const {
   TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
-  std::vector<KvPair> pairs;
+  Gathered found;
   for (const auto& range : ranges) {
-    TRY(append_scan(family, {range.start, range.end, each_limit, key_only, reverse}, pairs));
+    TRY(append_scan(family, {range.start, range.end, each_limit, key_only, reverse}, found));
   }
-  return pairs;
+  return std::move(found.pairs);
 }
 
-Answer<void> RawReader::append_scan(engine::Cf cf, const Scan& scan, std::vector<KvPair>& out) const {
-  if (scan.limit > config_.scan_limit_max) {
-    return Err(InvalidRequest{fmt::format("scan limit {} exceeds {}", scan.limit, config_.scan_limit_max)});
-  }
+Answer<void> RawReader::append_scan(engine::Cf cf, const Scan& scan, Gathered& out) const {
   const Bytes start = engine_bound(config_.api_version, scan.start);
   const Bytes end = engine_bound(config_.api_version, scan.end);
   // The end from which the scan starts must be the region's; the other one is clipped.
@@ -105,7 +113,7 @@ Answer<void> RawReader::append_scan(engine::Cf cf, const Scan& scan, std::vector
   for (uint32_t found = 0; found < scan.limit; ++found) {
     TRY_ASSIGN(const bool is_pair, cursor.next());
     if (!is_pair) break;
-    out.push_back({Bytes(cursor.user_key()), scan.key_only ? Bytes() : Bytes(cursor.value())});
+    TRY(add({Bytes(cursor.user_key()), scan.key_only ? Bytes() : Bytes(cursor.value())}, out));
   }
   return {};
 }

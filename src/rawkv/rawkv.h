@@ -33,7 +33,7 @@ struct Config {
   ApiVersion api_version = ApiVersion::kV1;
   CausalTimestampOptions causal_timestamps;  // of V2
   size_t max_key_size = 8u << 10;
-  uint32_t scan_limit_max = 10'240 * 10;  // a scan that asks for more pairs is refused
+  size_t answer_bytes_max = size_t{1} << 30;  // a read whose answer would be larger is refused
 };
 
 // What the request itself got wrong: the text of the `error` field of the response.
@@ -96,7 +96,14 @@ class RawReader {
   // The stored bytes under the key, in V2 of its newest version.
   engine::Result<std::optional<Bytes>> newest(engine::Cf cf, ByteView engine_key) const;
   Answer<std::optional<Bytes>> get_live(engine::Cf cf, ByteView key, uint64_t* expires_s) const;
-  Answer<void> append_scan(engine::Cf cf, const Scan& scan, std::vector<KvPair>& out) const;
+  // The pairs of an answer so far.
+  struct Gathered {
+    std::vector<KvPair> pairs;
+    size_t bytes = 0;
+  };
+  // Refused if the answer is larger than it may be: a part of it is not passed off as the whole.
+  Answer<void> add(KvPair pair, Gathered& out) const;
+  Answer<void> append_scan(engine::Cf cf, const Scan& scan, Gathered& out) const;
 
   const engine::RegionSnapshot& snapshot_;
   const Config& config_;

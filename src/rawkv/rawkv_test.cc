@@ -170,7 +170,19 @@ TEST(RawKv, RefusesWhatIsWrong) {
   EXPECT_EQ(refusal(world.run(
                 world.writer.batch_put({"", {{"a", "1"}, {"b", "2"}, {"c", "3"}}, {1, 2}}, world.store.request()))),
             "2 ttls for 3 pairs");
-  EXPECT_EQ(refusal(world.reader().scan("", {"", "", 1'000'000})), "scan limit 1000000 exceeds 102400");
+}
+
+TEST(RawKv, AnAnswerThatIsTooLargeIsRefusedAndAGreatLimitIsNot) {
+  World world;
+  for (char key = 'a'; key <= 'j'; ++key) ASSERT_TRUE(world.put(Bytes(1, key), Bytes(100, 'v')).ok());
+  world.config.answer_bytes_max = 1000;
+  const RawReader reader = world.reader();
+  EXPECT_EQ(reader.scan("", {"", "", 4'000'000'000, true}).value().size(), 10u);
+  EXPECT_EQ(reader.scan("", {"", "", 5}).value().size(), 5u);
+  const std::string refused = "the answer is larger than 1000 bytes: ask for fewer keys at a time";
+  EXPECT_EQ(refusal(reader.scan("", {"", "", 4'000'000'000})), refused);
+  EXPECT_EQ(refusal(reader.batch_scan("", {{"a", "f"}, {"f", ""}}, 5, false, false)), refused);
+  EXPECT_EQ(refusal(reader.batch_get("", {"a", "b", "c", "d", "e", "f", "g", "h"})), refused);
 }
 
 TEST(RawKv, KeysOutsideTheRegionAreRegionErrors) {

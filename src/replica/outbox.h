@@ -48,7 +48,8 @@ struct ApplyReport {
   Term applied_term;
   uint64_t sequence = 0;  // of the engine's batch
   ApplyMachine::Written written;
-  bool installed = false;  // a snapshot: `applied` is its index, the region is `installed_region`
+  Instant begun, finished;  // of the batch
+  bool installed = false;   // a snapshot: `applied` is its index, the region is `installed_region`
   metapb::Region installed_region;
   bool destroyed = false;
 };

@@ -34,6 +34,7 @@ void ProposalQueue::push(Proposal proposal) {
   CHECK(proposals_.empty() || proposals_.back().term <= proposal.term, "a proposal of term {} after one of term {}",
         proposal.term, proposals_.back().term);
   bytes_ += proposal.bytes;
+  proposal.times.proposed = proposal.proposed_at;
   proposals_.push_back(std::move(proposal));
 }
 
@@ -58,8 +59,20 @@ void ProposalQueue::on_applied(LogIndex index, Term term, const std::optional<en
     } else if (error) {
       answer(proposal, Err(*error));
     } else {
+      if (proposal.wanted) *proposal.wanted = proposal.times;
       answer(proposal, index);
     }
+  }
+}
+
+void ProposalQueue::note(Instant engine::WriteTimes::* stage, LogIndex up_to, Instant now) {
+  auto at = std::upper_bound(proposals_.begin(), proposals_.end(), up_to,
+                             [](LogIndex index, const Proposal& proposal) { return index < proposal.index; });
+  while (at != proposals_.begin()) {
+    Instant& when = std::prev(at)->times.*stage;
+    if (when != Instant()) return;  // and so did all before
+    when = now;
+    --at;
   }
 }
 

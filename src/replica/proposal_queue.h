@@ -8,12 +8,14 @@
 #include <absl/functional/any_invocable.h>
 
 #include <deque>
+#include <memory>
 #include <optional>
 
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "engine/region_request.h"
+#include "engine/region_store.h"
 
 namespace cairn::replica {
 
@@ -25,7 +27,9 @@ struct Proposal {
   Term term;
   Instant proposed_at;
   uint64_t bytes = 0;
-  OnWritten done;  // may be empty: nobody waits
+  OnWritten done;                                        // may be empty: nobody waits
+  std::shared_ptr<engine::WriteTimes> wanted = nullptr;  // gets `times` when the entry is applied; may be null
+  engine::WriteTimes times = {};
 };
 
 class ProposalQueue {
@@ -36,6 +40,8 @@ class ProposalQueue {
   void on_committed(LogIndex index, Term term);
   // The entry at (index, term) was applied with `error` or none. Answers its proposal and all that it overtakes.
   void on_applied(LogIndex index, Term term, const std::optional<engine::RegionError>& error);
+  // The proposals up to that index, if they have not yet, come to this stage now.
+  void note(Instant engine::WriteTimes::* stage, LogIndex up_to, Instant now);
   // Answers all: the region is leaving this store or the store stops; what was proposed may yet be committed.
   void abandon(const std::string& reason);
   // When the newest waiting proposal of `term` at or before `committed` was proposed; for the lease.

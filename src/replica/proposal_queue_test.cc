@@ -31,6 +31,23 @@ TEST(ProposalQueue, AnswersTheProposalThatWasApplied) {
   EXPECT_EQ(queue.bytes(), 10u);
 }
 
+TEST(ProposalQueue, TellsWhenAProposalCameToEachStageTheFirstTimeItDid) {
+  ProposalQueue queue;
+  Waiter a, b;
+  auto told = std::make_shared<engine::WriteTimes>();
+  queue.push(at(6, 5, a));
+  queue.push({LogIndex(7), Term(5), Instant{7ns}, 10, b.callback(), told});
+  queue.note(&engine::WriteTimes::sent, LogIndex(6), Instant{10ns});
+  queue.note(&engine::WriteTimes::sent, LogIndex(7), Instant{11ns});
+  queue.note(&engine::WriteTimes::sent, LogIndex(9), Instant{99ns});
+  queue.note(&engine::WriteTimes::committed, LogIndex(7), Instant{12ns});
+  queue.on_applied(LogIndex(7), Term(5), std::nullopt);
+  EXPECT_EQ(told->proposed, Instant{7ns});
+  EXPECT_EQ(told->sent, Instant{11ns});
+  EXPECT_EQ(told->persisted, Instant()) << "it never was";
+  EXPECT_EQ(told->committed, Instant{12ns});
+}
+
 TEST(ProposalQueue, AnEntryOfAnotherTermAtItsIndexMakesAProposalStale) {
   ProposalQueue queue;
   Waiter a, b;

@@ -42,6 +42,15 @@ class ReadCell {
     std::lock_guard lock(mutex_);
     return view_;
   }
+  // What the region is, whoever leads it; null: not known yet.
+  void set_region(std::shared_ptr<const engine::RegionDescription> region) {
+    std::lock_guard lock(mutex_);
+    region_ = std::move(region);
+  }
+  std::shared_ptr<const engine::RegionDescription> region() const {
+    std::lock_guard lock(mutex_);
+    return region_;
+  }
   void set_lease(Instant until) { lease_until_.store(until.since_start.count(), std::memory_order_release); }
   bool lease_is_valid(Instant now) const {
     return now.since_start.count() < lease_until_.load(std::memory_order_acquire);
@@ -50,8 +59,9 @@ class ReadCell {
   LogIndex applied() const { return LogIndex(applied_.load(std::memory_order_acquire)); }
 
  private:
-  mutable std::mutex mutex_;  // held for a pointer's copy
-  ReadViewPtr view_;          // guarded by mutex_
+  mutable std::mutex mutex_;                                 // held for a pointer's copy
+  ReadViewPtr view_;                                         // guarded by mutex_
+  std::shared_ptr<const engine::RegionDescription> region_;  // guarded by mutex_
   std::atomic<int64_t> lease_until_{0};
   std::atomic<uint64_t> applied_{0};
 };

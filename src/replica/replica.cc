@@ -59,6 +59,7 @@ Replica::Replica(const ReplicaOptions& options, Loaded loaded, const engine::Raf
   // What was truncated before this process began was flushed: it may go.
   if (applied_ > LogIndex(0)) log_gc_.on_truncated(0, loaded.apply_state.truncated);
   cell_->set_applied(applied_);
+  if (is_initialized()) cell_->set_region(std::make_shared<engine::RegionDescription>(description_));
 }
 
 Replica::~Replica() { cell_->publish(nullptr); }
@@ -95,6 +96,7 @@ void Replica::on_raft_message(raft_serverpb::RaftMessage message, Instant now) {
 void Replica::set_region(metapb::Region region) {
   region_ = std::move(region);
   description_ = describe(region_);
+  cell_->set_region(std::make_shared<engine::RegionDescription>(description_));
   if (const metapb::Peer* self = find_peer(region_, PeerId(self_.id()))) self_ = *self;
 }
 
@@ -145,6 +147,7 @@ void Replica::write(const engine::RegionRequest& request, engine::WriteBasis bas
     std::move(done)(Err(std::move(*error)));
     return;
   }
+  auto wanted = std::move(data.times);
   Bytes bytes = serialize(make_write(region_, self_, node_.term(), std::move(data)));
   uint64_t size = bytes.size();
   if (size > options_.entry_bytes_max) {
@@ -156,7 +159,7 @@ void Replica::write(const engine::RegionRequest& request, engine::WriteBasis bas
     std::move(done)(Err(refusal(index.error())));
     return;
   }
-  proposals_.push({*index, node_.term(), now, size, std::move(done)});
+  proposals_.push({*index, node_.term(), now, size, std::move(done), std::move(wanted)});
 }
 
 void Replica::propose_admin(raft_cmdpb::AdminRequest admin, Instant now, OnWritten done) {

@@ -101,8 +101,8 @@ class Replica {
 
   // The end of a round.
   void collect(Instant now, Outbox& out);
-  void on_persisted(uint64_t number, Outbox& out);
-  void on_applied(ApplyReport report, Instant now);
+  void on_persisted(uint64_t number, Instant now, Outbox& out);
+  void on_applied(ApplyReport report);
   ReplicaEvents take_events() { return std::exchange(events_, {}); }
   // The peer leaves this store or the store stops: answers all that waits.
   void abandon(const std::string& reason);
@@ -148,6 +148,7 @@ class Replica {
   struct PendingPersist {
     uint64_t number = 0;
     bool needs_log = false;
+    LogIndex last_entry;  // 0: no entries
     std::vector<raft::Message> messages;
     std::optional<PendingSnapshot> snapshot;
   };

@@ -75,6 +75,10 @@ void Replica::take_ready(Instant now, Outbox& out) {
 
   PendingPersist pending;
   pending.number = ready.number;
+  if (!ready.entries.empty()) {
+    pending.last_entry = ready.entries.back().index;
+    proposals_.note(&engine::WriteTimes::sent, pending.last_entry, now);
+  }
   bool only_commit = ready.hard_state && !ready.must_sync;
   pending.needs_log = !ready.entries.empty() || !ready.snapshot.empty() || (ready.hard_state && !only_commit);
   pending.messages = std::move(ready.persisted_messages);
@@ -107,6 +111,7 @@ void Replica::take_ready(Instant now, Outbox& out) {
     }
   }
   if (!ready.committed.empty()) {
+    proposals_.note(&engine::WriteTimes::committed, ready.committed.back().index, now);
     for (const auto& entry : ready.committed) {
       proposals_.on_committed(entry.index, entry.term);
       // Another leader's split may come, too: while it is applied the lease must not grow.
@@ -118,7 +123,6 @@ void Replica::take_ready(Instant now, Outbox& out) {
   }
   persisting_.push_back(std::move(pending));
   finish_persisted(out);
-  static_cast<void>(now);
 }
 
 // Readies that need nothing of the disk count as persisted once those before them are.
@@ -135,10 +139,11 @@ void Replica::finish_persisted(Outbox& out) {
   if (number != 0) node_.on_persisted(number);
 }
 
-void Replica::on_persisted(uint64_t number, Outbox& out) {
+void Replica::on_persisted(uint64_t number, Instant now, Outbox& out) {
   for (auto& pending : persisting_) {
     if (pending.number > number) break;
     pending.needs_log = false;
+    if (pending.last_entry.is_set()) proposals_.note(&engine::WriteTimes::persisted, pending.last_entry, now);
   }
   finish_persisted(out);
 }
@@ -222,7 +227,7 @@ void Replica::on_entry_applied(AppliedEntry& entry, uint64_t sequence) {
   }
 }
 
-void Replica::on_applied(ApplyReport report, Instant now) {
+void Replica::on_applied(ApplyReport report) {
   if (report.installed) {
     CHECK(installing_, "region {}: a snapshot was installed that nobody asked for", id());
     installing_ = false;
@@ -251,10 +256,11 @@ void Replica::on_applied(ApplyReport report, Instant now) {
   cell_->set_applied(applied_);
   renew_lease();
   publish();
+  proposals_.note(&engine::WriteTimes::apply_begun, report.applied, report.begun);
+  proposals_.note(&engine::WriteTimes::applied, report.applied, report.finished);
   // Answers last: who gets one may ask again at once and must see the region as it is now.
   for (auto& entry : report.entries) proposals_.on_applied(entry.index, entry.term, entry.error);
   reads_.on_applied(applied_);
-  static_cast<void>(now);
 }
 
 }  // namespace cairn::replica

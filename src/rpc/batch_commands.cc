@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -60,19 +61,22 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   // Likewise, but what is answered on the gathering executor waits for what the jobs behind it answer. The caller holds
   // the mutex.
   void advance_soon();
+  // Says how the store is, if that was asked for (by the answer `asked`) or is due. The caller holds the mutex.
+  void tell_health(tikvpb::BatchCommandsResponse& out, const Response* asked);
 
   const std::shared_ptr<ServerStream> stream_;
   const std::shared_ptr<const Service> service_;
   std::mutex mutex_;
-  std::vector<Answer> waiting_;  // finished, not yet sent; guarded by mutex_
-  size_t in_flight_ = 0;         // asked and not yet finished; guarded by mutex_
-  bool is_writing_ = false;      // guarded by mutex_
-  bool is_dispatching_ = false;  // what is answered at once is to leave in one message; guarded by mutex_
-  bool is_gathering_ = false;    // a job that will advance is under way; guarded by mutex_
-  bool is_reading_ = true;       // a read is outstanding; guarded by mutex_
-  bool no_more_ = false;         // nothing more is read; guarded by mutex_
-  bool end_at_once_ = false;     // do not wait for what is in flight; guarded by mutex_
-  api::Status end_status_;       // guarded by mutex_
+  std::vector<Answer> waiting_;         // finished, not yet sent; guarded by mutex_
+  size_t in_flight_ = 0;                // asked and not yet finished; guarded by mutex_
+  bool is_writing_ = false;             // guarded by mutex_
+  bool is_dispatching_ = false;         // what is answered at once is to leave in one message; guarded by mutex_
+  bool is_gathering_ = false;           // a job that will advance is under way; guarded by mutex_
+  bool is_reading_ = true;              // a read is outstanding; guarded by mutex_
+  bool no_more_ = false;                // nothing more is read; guarded by mutex_
+  bool end_at_once_ = false;            // do not wait for what is in flight; guarded by mutex_
+  api::Status end_status_;              // guarded by mutex_
+  std::optional<Instant> health_told_;  // guarded by mutex_
 };
 
 // A sub-request as a call. Request and response lie in the batch.
@@ -157,7 +161,11 @@ void BatchStream::echo(const std::shared_ptr<Batch>& batch, int index) {
 
 void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status status) {
   const bool ends_stream = status.code == api::Code::kInvalidArgument || status.code == api::Code::kUnavailable;
-  if (!status.ok() && !ends_stream) put_error(status, *batch->responses[static_cast<size_t>(index)]);
+  Response& response = *batch->responses[static_cast<size_t>(index)];
+  if (status.ok() && !Payload::fits(response)) {
+    status = {api::Code::kOutOfRange, "the answer is too large for one message"};
+  }
+  if (!status.ok() && !ends_stream) put_error(status, response);
   std::lock_guard lock(mutex_);
   CHECK(in_flight_ > 0, "an answer too many on {}", stream_->peer());
   --in_flight_;
@@ -202,19 +210,40 @@ void BatchStream::advance_soon() {
   });
 }
 
+void BatchStream::tell_health(tikvpb::BatchCommandsResponse& out, const Response* asked) {
+  const auto& options = service_->options;
+  const bool has_clock = options.clock != nullptr && options.health_feedback_interval > Duration();
+  if (asked == nullptr && !has_clock) return;
+  const Instant now = has_clock ? options.clock->now() : Instant();
+  if (asked != nullptr) {
+    if (asked->gethealthfeedback().has_health_feedback()) {
+      *out.mutable_health_feedback() = asked->gethealthfeedback().health_feedback();
+    }
+  } else {
+    if (health_told_ && now - *health_told_ < options.health_feedback_interval) return;
+    auto feedback = service_->tikv->health_feedback();
+    if (!feedback) return;
+    *out.mutable_health_feedback() = *std::move(feedback);
+  }
+  health_told_ = now;
+}
+
 void BatchStream::advance() {
   if (is_writing_ || is_dispatching_) return;
   if (!waiting_.empty()) {
     tikvpb::BatchCommandsResponse out;
+    const Response* asked_for_health = nullptr;
     size_t bytes = 0;
     size_t taken = 0;
     while (taken < waiting_.size() && taken < kAnswersPerMessageMax && bytes < kBytesPerMessageMax) {
       const Answer& next = waiting_[taken++];
       Response* response = next.batch->responses[static_cast<size_t>(next.index)];
       bytes += response->ByteSizeLong();
+      if (response->has_gethealthfeedback()) asked_for_health = response;
       out.mutable_responses()->UnsafeArenaAddAllocated(response);  // lent, taken back below
       out.add_request_ids(next.batch->requests->request_ids(next.index));
     }
+    tell_health(out, asked_for_health);
     Payload payload = Payload::serialize(out);
     out.mutable_responses()->UnsafeArenaExtractSubrange(0, static_cast<int>(taken), nullptr);
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken));

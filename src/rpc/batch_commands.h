@@ -7,7 +7,9 @@
 // An answer stays in the arena of the message that asked; an arena dies with the last of its answers sent. Each id is
 // answered exactly once. There is no error channel per request, so a failed call becomes an error inside its response
 // (batch_errors.h), but for INVALID_ARGUMENT (a wrong cluster) and UNAVAILABLE (the outcome is unknown: only a failed
-// stream tells the client so), which end the stream. Tests: services_test.cc.
+// stream tells the client so), which end the stream.
+//
+// Beside the answers a message says now and then how the store is (kvrpcpb.HealthFeedback). Tests: services_test.cc.
 #pragma once
 
 #include <memory>

@@ -16,6 +16,10 @@ Payload::~Payload() = default;
 Payload::Payload(Payload&&) noexcept = default;
 Payload& Payload::operator=(Payload&&) noexcept = default;
 
+bool Payload::fits(const google::protobuf::MessageLite& message) {
+  return message.ByteSizeLong() <= std::numeric_limits<int>::max();
+}
+
 Payload Payload::serialize(const google::protobuf::MessageLite& message) {
   constexpr size_t kBlockMax = 1 << 20;
   Payload out;

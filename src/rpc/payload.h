@@ -21,7 +21,10 @@ class Payload {
   Payload(Payload&&) noexcept;
   Payload& operator=(Payload&&) noexcept;
 
+  // Precondition: fits().
   static Payload serialize(const google::protobuf::MessageLite& message);
+  // Whether the message is small enough for protobuf.
+  static bool fits(const google::protobuf::MessageLite& message);
   // Parses into `message`, which may live in an arena; false if the bytes are not such a message.
   [[nodiscard]] bool parse_into(google::protobuf::MessageLite& message) const;
   size_t size() const;

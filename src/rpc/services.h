@@ -13,6 +13,7 @@
 #include "pd/etcd.h"
 #include "pd/meta_storage.h"
 #include "rpc/server_stream.h"
+#include "runtime/clock.h"
 #include "runtime/executor.h"
 
 namespace cairn::rpc {
@@ -23,6 +24,10 @@ struct TikvServiceOptions {
   // What is answered on this executor leaves once the jobs that wait there have run: one message for a whole round of a
   // shard. nullptr: at once.
   std::shared_ptr<runtime::Executor> gather = nullptr;
+  // How often each BatchCommands stream is told of the store's health (0: when it asks), by which clock (nullptr:
+  // likewise).
+  Duration health_feedback_interval = std::chrono::seconds(1);
+  const runtime::Clock* clock = nullptr;
   size_t batch_in_flight_max = 8192;  // sub-requests under way on one BatchCommands stream before it stops reading
 };
 

@@ -13,6 +13,7 @@
 #include "rpc/server.h"
 #include "rpc/testing/fakes.h"
 #include "rpc/tikv_client.h"
+#include "runtime/threaded/real_clock.h"
 #include "tikvpb.pb.h"
 
 namespace cairn::rpc {
@@ -24,6 +25,7 @@ using testing::RecordingStream;
 using testing::Waiter;
 
 struct Served {
+  runtime::RealClock clock;
   FakeTikv tikv;
   FakePd pd;
   ClientLoop loop;
@@ -32,7 +34,7 @@ struct Served {
 
   Served() {
     Router router;
-    serve_tikv(router, tikv);
+    serve_tikv(router, tikv, {.health_feedback_interval = std::chrono::hours(1), .clock = &clock});
     serve_pd(router, pd);
     auto started = Server::start({.addresses = {"127.0.0.1:0"}, .pollers = 2}, std::move(router));
     EXPECT_TRUE(started.ok());
@@ -160,6 +162,24 @@ TEST(BatchCommands, ACommandWithoutAHandlerAnswersInKindWithAnErrorText) {
   EXPECT_EQ(answer->request_ids(0), 7u);
   EXPECT_NE(answer->responses(0).rawcoprocessor().error(), "");
   EXPECT_EQ(answer->responses(1).empty().test_id(), 99u);
+}
+
+TEST(BatchCommands, SayHowTheStoreIsFromTimeToTimeAndWheneverAsked) {
+  Served served;
+  auto events = std::make_shared<RecordingStream<tikvpb::BatchCommandsResponse>>();
+  events->open(*served.channel, "/tikvpb.Tikv/BatchCommands");
+  const auto answer_to = [&](const tikvpb::BatchCommandsRequest& message) {
+    events->send(message);
+    return events->next().value();
+  };
+  EXPECT_EQ(answer_to(raw_gets(1, 1)).health_feedback().feedback_seq_no(), 1u);
+  EXPECT_FALSE(answer_to(raw_gets(2, 1)).has_health_feedback()) << "not so soon again";
+  tikvpb::BatchCommandsRequest question;
+  question.add_requests()->mutable_gethealthfeedback();
+  question.add_request_ids(3);
+  const auto answer = answer_to(question);
+  EXPECT_EQ(answer.health_feedback().feedback_seq_no(), 2u) << "asked for";
+  EXPECT_EQ(answer.responses(0).gethealthfeedback().health_feedback().feedback_seq_no(), 2u);
 }
 
 TEST(BatchCommands, AWrongClusterEndsTheStream) {

@@ -31,7 +31,9 @@ class UnaryCallState final : public api::CallState<Req, Resp> {
   Req& mutable_request() override { return *request_; }
   Resp& response() override { return *response_; }
   void finish(api::Status status) override {
-    if (status.ok()) {
+    if (status.ok() && !Payload::fits(*response_)) {
+      stream_->finish({api::Code::kOutOfRange, "the answer is too large for one message"});
+    } else if (status.ok()) {
       stream_->write_and_finish(Payload::serialize(*response_));
     } else {
       stream_->finish(std::move(status));

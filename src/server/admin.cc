@@ -18,9 +18,6 @@ using SplitCall = api::Call<kvrpcpb::SplitRegionRequest, kvrpcpb::SplitRegionRes
 using DestroyCall = api::Call<kvrpcpb::UnsafeDestroyRangeRequest, kvrpcpb::UnsafeDestroyRangeResponse>;
 using ReadIndexCall = api::Call<kvrpcpb::ReadIndexRequest, kvrpcpb::ReadIndexResponse>;
 
-// Versions of one key that a look at it shows at most.
-constexpr size_t kVersionsShownMax = 1024;
-
 runtime::Task<void> split(const Parts* parts, SplitCall call, Admitted admitted, std::vector<Bytes> keys) {
   auto regions = co_await parts->store.split_region(admitted.region, std::move(keys), parts->store.read_pool());
   auto& response = call.response();
@@ -102,8 +99,7 @@ engine::Result<void> visit_versions(const engine::RegionSnapshot& snapshot, engi
   options.lower = encoded;
   options.upper = prefix_end(encoded);
   const auto it = snapshot.iterator(cf, std::move(options));
-  size_t shown = 0;
-  for (it->seek(encoded); it->valid() && shown < kVersionsShownMax; it->next(), ++shown) {
+  for (it->seek(encoded); it->valid(); it->next()) {
     const auto split_key = codec::split_ts(it->key());
     if (!split_key || split_key->encoded_key != encoded) break;
     TRY(visit(split_key->ts, it->value()));
@@ -111,7 +107,7 @@ engine::Result<void> visit_versions(const engine::RegionSnapshot& snapshot, engi
   return it->status();
 }
 
-// All that is stored under one key.
+// All that is stored under one key: as TiKV, without a bound of its own; the transport has one for all answers.
 engine::Result<kvrpcpb::MvccInfo> look_at(const engine::RegionSnapshot& snapshot, const Bytes& encoded) {
   kvrpcpb::MvccInfo info;
   TRY_ASSIGN(const auto lock, snapshot.get(engine::Cf::kLock, encoded));
@@ -175,6 +171,7 @@ void answer_by_start_ts(const Parts&, const kvrpcpb::MvccGetByStartTsRequest& re
                         kvrpcpb::MvccGetByStartTsResponse& response, const engine::RegionSnapshot& snapshot) {
   auto found = find_by_start_ts(snapshot, Timestamp(request.start_ts()));
   if (!found.ok()) return response.set_error(found.error().message);
+  response.mutable_info();
   if (!*found) return;
   auto info = look_at(snapshot, **found);
   if (!info.ok()) return response.set_error(info.error().message);
@@ -257,12 +254,16 @@ void Node::get_store_safe_ts(api::Call<kvrpcpb::StoreSafeTSRequest, kvrpcpb::Sto
 
 void Node::get_health_feedback(api::Call<kvrpcpb::GetHealthFeedbackRequest, kvrpcpb::GetHealthFeedbackResponse> call) {
   if (!admit(*parts_, call, Family::kAdmin)) return;
-  auto& feedback = *call.response().mutable_health_feedback();
-  feedback.set_store_id(parts_->store.id().value);
-  // Grows from one answer to the next, and from one life of the process to the next.
-  feedback.set_feedback_seq_no(static_cast<uint64_t>(parts_->clock.wall_now().since_epoch.count()));
-  feedback.set_slow_score(1);
+  *call.response().mutable_health_feedback() = *health_feedback();
   call.finish();
+}
+
+std::optional<kvrpcpb::HealthFeedback> Node::health_feedback() {
+  kvrpcpb::HealthFeedback feedback;
+  feedback.set_store_id(parts_->store.id().value);
+  feedback.set_feedback_seq_no(parts_->feedback_number++);
+  feedback.set_slow_score(parts_->store.slow_score());
+  return feedback;
 }
 
 }  // namespace cairn::server

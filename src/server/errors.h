@@ -27,20 +27,34 @@ metapb::Region to_proto(const engine::RegionDescription& region);
 // The answer to a request whose time is over.
 errorpb::Error deadline_exceeded();
 
-// Puts a refusal in words into whichever field the response has for it: a key error's `abort`, a text, or the error of
-// a single pair.
+// Puts the error of a request as a whole into each field where clients look for it. The messages that have both `error`
+// and `pairs` got the former later: clients from before it (and the Java client) look at the pairs alone.
+template <class Resp>
+void put_key_error(Resp& response, const kvrpcpb::KeyError& error) {
+  if constexpr (requires { *response.add_errors() = error; }) {
+    *response.add_errors() = error;
+  } else if constexpr (requires { *response.mutable_error() = error; }) {
+    *response.mutable_error() = error;
+  }
+  if constexpr (requires { *response.add_pairs()->mutable_error() = error; }) {
+    *response.add_pairs()->mutable_error() = error;
+  } else if constexpr (requires { *response.add_kvs()->mutable_error() = error; }) {
+    *response.add_kvs()->mutable_error() = error;
+  }
+}
+
+// Puts a refusal in words into whichever field the response has for it: a text, a key error's `abort`, or else the
+// message of a region error.
 template <class Resp>
 void put_refusal(Resp& response, const std::string& text) {
-  if constexpr (requires { response.add_errors()->set_abort(text); }) {
-    response.add_errors()->set_abort(text);
-  } else if constexpr (requires { response.mutable_error()->set_abort(text); }) {
-    response.mutable_error()->set_abort(text);
-  } else if constexpr (requires { response.set_error(text); }) {
+  if constexpr (requires { response.set_error(text); }) {
     response.set_error(text);
-  } else if constexpr (requires { response.add_pairs()->mutable_error(); }) {
-    response.add_pairs()->mutable_error()->set_abort(text);
-  } else if constexpr (requires { response.add_kvs()->mutable_error(); }) {
-    response.add_kvs()->mutable_error()->set_abort(text);
+  } else if constexpr (
+      requires { response.mutable_error(); } || requires { response.add_errors(); } ||
+      requires { response.add_pairs()->mutable_error(); } || requires { response.add_kvs()->mutable_error(); }) {
+    kvrpcpb::KeyError error;
+    error.set_abort(text);
+    put_key_error(response, error);
   } else {
     response.mutable_region_error()->set_message(text);
   }

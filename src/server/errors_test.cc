@@ -148,6 +148,29 @@ TEST(Errors, ARefusalInWordsFindsTheFieldThatTheResponseHas) {
   EXPECT_EQ(batch.pairs(0).error().abort(), "no");
 }
 
+// In messages that got `error` later than `pairs`, some clients look at the one and some at the others.
+template <class Response>
+void expect_error_and_pair() {
+  kvrpcpb::KeyError error;
+  error.mutable_locked()->set_key("k");
+  Response response;
+  put_key_error(response, error);
+  EXPECT_EQ(response.error().locked().key(), "k");
+  ASSERT_EQ(response.pairs_size(), 1);
+  EXPECT_EQ(response.pairs(0).error().locked().key(), "k");
+  Response refused;
+  put_refusal(refused, "no");
+  EXPECT_EQ(refused.error().abort(), "no");
+  ASSERT_EQ(refused.pairs_size(), 1);
+  EXPECT_EQ(refused.pairs(0).error().abort(), "no");
+}
+
+TEST(Errors, AnErrorOfTheWholeRequestIsInThePairsToo) {
+  expect_error_and_pair<kvrpcpb::BatchGetResponse>();
+  expect_error_and_pair<kvrpcpb::ScanResponse>();
+  expect_error_and_pair<kvrpcpb::BufferBatchGetResponse>();
+}
+
 TEST(Errors, ABrokenEngineIsARegionErrorOfWordsAndAFullDiskIsNamed) {
   EXPECT_FALSE(to_proto(engine::Error{engine::Error::Kind::kIo, "broken"}).message().empty());
   EXPECT_TRUE(to_proto(engine::Error{engine::Error::Kind::kNoSpace, "full"}).has_disk_full());

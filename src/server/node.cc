@@ -10,14 +10,14 @@ rawkv::Config raw_config(const NodeOptions& options) {
   config.api_version = options.api_version;
   config.causal_timestamps = options.causal_timestamps;
   config.max_key_size = options.key_bytes_max;
-  config.scan_limit_max = std::min(config.scan_limit_max, options.scan_limit_max);
+  config.answer_bytes_max = options.answer_bytes_max;
   return config;
 }
 
 }  // namespace
 
 Node::Parts::Parts(store::Store& s, const runtime::Clock& c, NodeOptions o)
-    : store(s), clock(c), options(o), raw_config(server::raw_config(o)) {}
+    : store(s), clock(c), options(o), raw_config(server::raw_config(o)), feedback_number(c.wall_now().ms()) {}
 
 rawkv::RawWriter& Node::Parts::raw_writer(store::ShardHandle& shard) {
   std::lock_guard lock(mutex_);

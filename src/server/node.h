@@ -39,7 +39,7 @@ struct NodeOptions {
   ApiVersion api_version = ApiVersion::kV1;         // the store's: storage.api-version, storage.enable-ttl
   rawkv::CausalTimestampOptions causal_timestamps;  // causal-ts.*
   size_t key_bytes_max = 8 * 1024;                  // storage.max-key-size, of a user key
-  uint32_t scan_limit_max = 1024 * 1024;            // pairs one scan may return, whatever it asks for
+  size_t answer_bytes_max = size_t{1} << 30;        // a read whose answer would be larger is refused
 };
 
 class Node : public api::Tikv, public api::Deadlock {
@@ -57,6 +57,7 @@ class Node : public api::Tikv, public api::Deadlock {
   CAIRN_TIKV_BATCHED(CAIRN_DECLARE)
   CAIRN_TIKV_UNARY_ONLY(CAIRN_DECLARE)
 #undef CAIRN_DECLARE
+  std::optional<kvrpcpb::HealthFeedback> health_feedback() override;
   void get_wait_for_entries(api::Call<deadlock::WaitForEntriesRequest, deadlock::WaitForEntriesResponse> call) override;
   std::unique_ptr<api::DeadlockStream> open_detect(api::DeadlockSink sink) override;
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,7 @@
 #include "runtime/task.h"
 #include "server/context.h"
 #include "server/errors.h"
+#include "server/figures.h"
 #include "server/key_mode.h"
 #include "server/node.h"
 #include "store/store.h"
@@ -34,6 +36,8 @@ struct Node::Parts {
   const runtime::Clock& clock;
   const NodeOptions options;
   const rawkv::Config raw_config;
+  // Of the next feedback: grows from one to the next, and from one life of the process to the next.
+  std::atomic<uint64_t> feedback_number;
 
   // Calls that wait for PD to say what time it is; further ones are refused.
   static constexpr size_t kCallsInDoubtMax = 1024;
@@ -141,13 +145,14 @@ void refuse(api::Call<Req, Resp> call, const std::string& text) {
 template <class Req, class Resp>
 void finish(const Parts& parts, api::Call<Req, Resp> call, Instant arrived) {
   if constexpr (requires { call.response().mutable_exec_details_v2(); }) {
-    const Duration took = parts.clock.now() - arrived;
-    const auto ns = static_cast<uint64_t>(std::max<int64_t>(0, took.count()));
-    auto& details = *call.response().mutable_exec_details_v2();
-    details.mutable_time_detail_v2()->set_total_rpc_wall_time_ns(ns);
-    details.mutable_time_detail_v2()->set_process_wall_time_ns(ns);
-    details.mutable_time_detail()->set_total_rpc_wall_time_ns(ns);
-    details.mutable_time_detail()->set_process_wall_time_ms(ns / 1'000'000);
+    put_total_time(*call.response().mutable_exec_details_v2(), parts.clock.now() - arrived);
+  }
+  call.finish();
+}
+template <class Req, class Resp>
+void finish(const Parts& parts, api::Call<Req, Resp> call, const ReadStages& stages) {
+  if constexpr (requires { call.response().mutable_exec_details_v2(); }) {
+    put_read_times(*call.response().mutable_exec_details_v2(), stages, parts.clock.now());
   }
   call.finish();
 }
@@ -157,30 +162,33 @@ template <class Req, class Resp>
 using Answer = void (*)(const Parts& parts, const Req& request, Resp& response, const engine::RegionSnapshot& snapshot);
 
 template <class Req, class Resp>
-void answer_from(const Parts& parts, api::Call<Req, Resp> call, const Admitted& admitted,
+void answer_from(const Parts& parts, api::Call<Req, Resp> call, const Admitted& admitted, Instant begun,
                  const Result<engine::RegionSnapshotPtr, engine::RegionError>& snapshot, Answer<Req, Resp> answer) {
+  const Instant ready = parts.clock.now();
   if (!snapshot.ok()) {
     *call.response().mutable_region_error() = to_proto(snapshot.error());
-  } else if (parts.clock.now() > admitted.region.deadline) {
+  } else if (ready > admitted.region.deadline) {
     *call.response().mutable_region_error() = deadline_exceeded();
   } else {
     answer(parts, call.request(), call.response(), **snapshot);
   }
-  finish(parts, std::move(call), admitted.arrived);
+  finish(parts, std::move(call), ReadStages{admitted.arrived, begun, ready});
 }
 
 template <class Req, class Resp>
 runtime::Task<void> read_on_pool(const Parts* parts, api::Call<Req, Resp> call, Admitted admitted,
                                  Answer<Req, Resp> answer) {
+  const Instant begun = parts->clock.now();
   auto snapshot = co_await parts->store.snapshot(admitted.region, parts->store.read_pool());
-  answer_from(*parts, std::move(call), admitted, snapshot, answer);
+  answer_from(*parts, std::move(call), admitted, begun, snapshot, answer);
 }
 
 template <class Req, class Resp>
 runtime::Task<void> read_with_locks_on_pool(const Parts* parts, api::Call<Req, Resp> call, Admitted admitted,
                                             Answer<Req, Resp> answer) {
+  const Instant begun = parts->clock.now();
   auto snapshot = co_await parts->store.snapshot_with_locks(admitted.region, parts->store.read_pool());
-  answer_from(*parts, std::move(call), admitted, snapshot, answer);
+  answer_from(*parts, std::move(call), admitted, begun, snapshot, answer);
 }
 
 // Where a read runs.
@@ -195,7 +203,7 @@ void read(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted, Read
           std::type_identity_t<Answer<Req, Resp>> answer) {
   if (where == ReadOn::kCaller) {
     if (auto snapshot = parts.store.try_lease_snapshot(admitted.region)) {
-      answer_from(parts, std::move(call), admitted, *snapshot, answer);
+      answer_from(parts, std::move(call), admitted, admitted.arrived, *snapshot, answer);
       return;
     }
   }
@@ -212,11 +220,15 @@ using Fill = void (*)(const Req& request, Resp& response, typename Command::Resu
 template <class Req, class Resp, class Command>
 runtime::Task<void> run_command(const Parts* parts, txn::Scheduler* scheduler, api::Call<Req, Resp> call,
                                 Admitted admitted, Command command, Fill<Req, Resp, Command> fill) {
-  auto result = co_await scheduler->run(std::move(command), admitted.region);
+  txn::CommandFigures figures;
+  auto result = co_await scheduler->run(std::move(command), admitted.region, &figures);
   if (result.ok()) {
     fill(call.request(), call.response(), std::move(*result));
   } else {
     put_failure(call.response(), result.error());
+  }
+  if constexpr (requires { call.response().mutable_exec_details_v2(); }) {
+    put_write_figures(*call.response().mutable_exec_details_v2(), figures);
   }
   finish(*parts, std::move(call), admitted.arrived);
 }

@@ -1,24 +1,14 @@
 // KvGet, KvBatchGet, KvScan, KvScanLock, KvBufferBatchGet. Each raises max_ts and looks for memory locks before its
 // snapshot is taken (INV-READ-MAX-TS), then reads by txn/reads.h. Tests: node_test.cc.
-#include <algorithm>
-
+#include "txn/reads.h"
 #include "server/node.h"
 #include "server/parts.h"
-#include "txn/reads.h"
 
 namespace cairn::server {
 namespace {
 
 std::vector<Bytes> keys_of(const google::protobuf::RepeatedPtrField<std::string>& keys) {
   return {keys.begin(), keys.end()};
-}
-
-template <class Response>
-void put_cost(Response& response, uint64_t versions, uint64_t bytes) {
-  auto& detail = *response.mutable_exec_details_v2()->mutable_scan_detail_v2();
-  detail.set_processed_versions(versions);
-  detail.set_total_versions(versions);
-  detail.set_processed_versions_size(bytes);
 }
 
 void put_pair(kvrpcpb::KvPair& out, txn::KvPair& pair) {
@@ -28,16 +18,27 @@ void put_pair(kvrpcpb::KvPair& out, txn::KvPair& pair) {
   out.set_commit_ts(pair.commit_ts.value);
 }
 
+template <class Response>
+void put_answer(Response& response, txn::Answer<txn::FoundPairs> answer) {
+  if (!answer.ok()) return put_failure(response, answer.error());
+  if constexpr (requires { response.mutable_exec_details_v2(); }) {
+    put_read_figures(*response.mutable_exec_details_v2(), answer->figures);
+  }
+  if (answer->error) return put_key_error(response, to_proto(*answer->error));
+  response.mutable_pairs()->Reserve(static_cast<int>(answer->pairs.size()));
+  for (auto& pair : answer->pairs) put_pair(*response.add_pairs(), pair);
+}
+
 void answer_get(const Parts&, const kvrpcpb::GetRequest& request, kvrpcpb::GetResponse& response,
                 const engine::RegionSnapshot& snapshot) {
   auto options = read_options(request.context(), Timestamp(request.version()));
   options.need_commit_ts = request.need_commit_ts();
   auto result = txn::get(snapshot, options, request.key());
   if (!result.ok()) return put_failure(response, result.error());
+  put_read_figures(*response.mutable_exec_details_v2(), result->figures);
   if (result->error) {
     *response.mutable_error() = to_proto(*result->error);
   } else if (result->value) {
-    put_cost(response, 1, request.key().size() + result->value->size());
     response.set_value(std::move(*result->value));
     response.set_commit_ts(result->commit_ts.value);
   } else {
@@ -45,18 +46,11 @@ void answer_get(const Parts&, const kvrpcpb::GetRequest& request, kvrpcpb::GetRe
   }
 }
 
-void answer_batch_get(const Parts&, const kvrpcpb::BatchGetRequest& request, kvrpcpb::BatchGetResponse& response,
+void answer_batch_get(const Parts& parts, const kvrpcpb::BatchGetRequest& request, kvrpcpb::BatchGetResponse& response,
                       const engine::RegionSnapshot& snapshot) {
   auto options = read_options(request.context(), Timestamp(request.version()));
   options.need_commit_ts = request.need_commit_ts();
-  auto result = txn::batch_get(snapshot, options, keys_of(request.keys()));
-  if (!result.ok()) return put_failure(response, result.error());
-  uint64_t bytes = 0;
-  for (auto& pair : *result) {
-    bytes += pair.key.size() + pair.value.size();
-    put_pair(*response.add_pairs(), pair);
-  }
-  put_cost(response, result->size(), bytes);
+  put_answer(response, txn::batch_get(snapshot, options, keys_of(request.keys()), parts.options.answer_bytes_max));
 }
 
 void answer_scan(const Parts& parts, const kvrpcpb::ScanRequest& request, kvrpcpb::ScanResponse& response,
@@ -65,25 +59,17 @@ void answer_scan(const Parts& parts, const kvrpcpb::ScanRequest& request, kvrpcp
   txn::Scan scan;
   scan.start_key = request.start_key();
   scan.end_key = request.end_key();
-  scan.limit = std::min(request.limit(), parts.options.scan_limit_max);
+  scan.limit = request.limit();
   scan.sample_step = request.sample_step();
   scan.reverse = request.reverse();
   scan.key_only = request.key_only();
-  auto result = txn::scan(snapshot, options, scan);
-  if (!result.ok()) return put_failure(response, result.error());
-  for (auto& pair : *result) put_pair(*response.add_pairs(), pair);
+  put_answer(response, txn::scan(snapshot, options, scan, parts.options.answer_bytes_max));
 }
 
-void answer_buffer_batch_get(const Parts&, const kvrpcpb::BufferBatchGetRequest& request,
+void answer_buffer_batch_get(const Parts& parts, const kvrpcpb::BufferBatchGetRequest& request,
                              kvrpcpb::BufferBatchGetResponse& response, const engine::RegionSnapshot& snapshot) {
-  auto result = txn::buffer_batch_get(snapshot, Timestamp(request.version()), keys_of(request.keys()));
-  if (!result.ok()) return put_failure(response, result.error());
-  uint64_t bytes = 0;
-  for (auto& pair : *result) {
-    bytes += pair.key.size() + pair.value.size();
-    put_pair(*response.add_pairs(), pair);
-  }
-  put_cost(response, result->size(), bytes);
+  put_answer(response, txn::buffer_batch_get(snapshot, Timestamp(request.version()), keys_of(request.keys()),
+                                             parts.options.answer_bytes_max));
 }
 
 txn::ScanLock scan_lock_of(const kvrpcpb::ScanLockRequest& request) {
@@ -106,7 +92,7 @@ void answer_scan_lock(const Parts&, const kvrpcpb::ScanLockRequest& request, kvr
 template <class Req, class Resp>
 void finish_locked(const Parts& parts, api::Call<Req, Resp> call, const Admitted& admitted,
                    const mvcc::KeyError& error) {
-  *call.response().mutable_error() = to_proto(error);
+  put_key_error(call.response(), to_proto(error));
   finish(parts, std::move(call), admitted.arrived);
 }
 

@@ -46,6 +46,7 @@ bool Applier::may_create(const metapb::Region& child) const {
 }
 
 void Applier::run(std::vector<replica::ApplyTask> tasks) {
+  batch_begun_ = clock_.now();
   for (auto& task : tasks) {
     if (failed_) return;
     auto found = machines_.find(task.region);
@@ -92,14 +93,20 @@ void Applier::apply(Machine& machine, const replica::ApplyTask& task, const repl
 engine::Result<void> Applier::write_batch() {
   if (reports_.empty()) return {};
   for (auto& [region, machine] : in_batch_) machine->machine.write_state(*batch_);
+  watch_.begin(clock_.now());
   TRY_ASSIGN(uint64_t sequence, kv_.write(*batch_));
   batch_->clear();
   in_batch_.clear();
+  const Instant now = clock_.now();
+  watch_.end(now);
   for (auto& report : reports_) {
     report.sequence = sequence;
+    report.begun = batch_begun_;
+    report.finished = now;
     finished_.push_back(std::move(report));
   }
   reports_.clear();
+  batch_begun_ = now;
   return {};
 }
 

@@ -14,6 +14,7 @@
 #include "replica/outbox.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
+#include "store/disk_health.h"
 #include "store/gc_report.h"
 
 namespace cairn::store {
@@ -42,6 +43,8 @@ class Applier {
                        std::function<void(GcBatchReport)> done);
   // Runs `job` on the applier's executor behind all that was submitted.
   void drain(runtime::Job job) { executor_->post(std::move(job)); }
+  // How long its writes of entries take. Any thread.
+  WriteWatch& watch() { return watch_; }
 
  private:
   struct Machine {
@@ -67,10 +70,12 @@ class Applier {
   const runtime::Clock& clock_;
   OnReports on_reports_;
   OnFailed on_failed_;
+  WriteWatch watch_;
   // On the executor only.
   bool failed_ = false;
   std::map<RegionId, Machine> machines_;
   std::unique_ptr<engine::WriteBatch> batch_;
+  Instant batch_begun_;
   std::map<RegionId, Machine*> in_batch_;       // whose entries the batch holds
   std::vector<replica::ApplyReport> reports_;   // of the batch
   std::vector<replica::ApplyReport> finished_;  // to be told at the end of the run

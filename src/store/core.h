@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "store/disk_health.h"
 #include "store/gc_worker.h"
 #include "store/pd_session.h"
 #include "store/shard.h"
@@ -41,6 +42,7 @@ class Store::Core {
   std::vector<std::unique_ptr<Shard>> shards;  // set before `started`, then never changed
   std::shared_ptr<PdSession> pd;
   std::unique_ptr<GcWorker> gc;
+  std::unique_ptr<DiskHealth> health;
   std::unique_ptr<runtime::TaskScope> tasks = std::make_unique<runtime::TaskScope>();  // of the control executor
   std::atomic<bool> started{false};
 };

@@ -79,6 +79,17 @@ void RegionDirectory::set_ranges(const std::vector<Range>& ranges) {
   }
 }
 
+std::vector<RegionId> RegionDirectory::left_of(RegionId region, size_t count) const {
+  std::vector<RegionId> out;
+  std::lock_guard lock(ranges_mutex_);
+  auto own = ranges_.find(region);
+  if (own == ranges_.end()) return out;
+  for (auto at = by_start_.lower_bound(own->second.start); at != by_start_.begin() && out.size() < count;) {
+    out.push_back((--at)->second);
+  }
+  return out;
+}
+
 bool RegionDirectory::overlaps(const Range& range) const {
   std::lock_guard lock(ranges_mutex_);
   return overlaps_locked(range);

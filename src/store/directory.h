@@ -38,6 +38,8 @@ class RegionDirectory {
   };
   // Replaces the ranges of these regions together; CHECKs that the result does not overlap.
   void set_ranges(const std::vector<Range>& ranges);
+  // The regions here to the left of this one, the nearest first, `count` at most.
+  std::vector<RegionId> left_of(RegionId region, size_t count) const;
   // Whether another region holds or awaits a part of the range.
   bool overlaps(const Range& range) const;
   // The range is kept for a snapshot that is about to be installed; false if it overlaps another region's.

@@ -5,8 +5,9 @@
 
 namespace cairn::store {
 
-LogWriter::LogWriter(std::shared_ptr<runtime::Executor> executor, engine::RaftLogEngine& log, OnFailed on_failed)
-    : executor_(std::move(executor)), log_(log), on_failed_(std::move(on_failed)) {}
+LogWriter::LogWriter(std::shared_ptr<runtime::Executor> executor, engine::RaftLogEngine& log,
+                     const runtime::Clock& clock, OnFailed on_failed)
+    : executor_(std::move(executor)), log_(log), clock_(clock), on_failed_(std::move(on_failed)) {}
 
 void LogWriter::submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync sync, runtime::Job done) {
   bool first = false;
@@ -27,6 +28,7 @@ void LogWriter::run() {
   if (failed_) return;
   bool any_sync =
       std::any_of(round.begin(), round.end(), [](const Waiting& w) { return w.sync == engine::Sync::kYes; });
+  watch_.begin(clock_.now());
   for (size_t i = 0; i < round.size(); ++i) {
     bool last = i + 1 == round.size();
     auto written = log_.write(*round[i].batch, last && any_sync ? engine::Sync::kYes : engine::Sync::kNo);
@@ -36,6 +38,7 @@ void LogWriter::run() {
       return;
     }
   }
+  watch_.end(clock_.now());
   for (auto& one : round) {
     if (one.done) one.done();
   }

@@ -11,19 +11,24 @@
 #include <vector>
 
 #include "engine/raft_log_engine.h"
+#include "runtime/clock.h"
 #include "runtime/executor.h"
+#include "store/disk_health.h"
 
 namespace cairn::store {
 
 class LogWriter {
  public:
   using OnFailed = std::function<void(engine::Error)>;
-  LogWriter(std::shared_ptr<runtime::Executor> executor, engine::RaftLogEngine& log, OnFailed on_failed);
+  LogWriter(std::shared_ptr<runtime::Executor> executor, engine::RaftLogEngine& log, const runtime::Clock& clock,
+            OnFailed on_failed);
 
   // `done` runs once the batch is written, and on disk if `sync`. After a failure nothing is written or answered.
   void submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync sync, runtime::Job done);
   // Runs `job` on the writer's executor behind all that was submitted.
   void drain(runtime::Job job) { executor_->post(std::move(job)); }
+  // How long its writes take. Any thread.
+  WriteWatch& watch() { return watch_; }
 
  private:
   struct Waiting {
@@ -35,6 +40,8 @@ class LogWriter {
 
   std::shared_ptr<runtime::Executor> executor_;
   engine::RaftLogEngine& log_;
+  const runtime::Clock& clock_;
+  WriteWatch watch_;
   OnFailed on_failed_;
   bool failed_ = false;  // executor only
   std::mutex mutex_;

@@ -85,6 +85,8 @@ struct StoreOptions {
 
   GcOptions gc;
 
+  Duration inspect_interval = 100ms;  // of looks at the disk's writes; one that takes as long is a slow one. 0: none
+
   // Heartbeats.
   Duration store_heartbeat_interval = 10s;
   Duration region_heartbeat_interval = 60s;

@@ -105,12 +105,13 @@ void Shard::send_out(replica::Outbox out) {
 
 void Shard::on_log_written(const std::vector<replica::PersistTicket>& tickets) {
   if (stopped_) return;
+  const Instant now = shared_.deps.clock.now();
   replica::Outbox out;
   out.log = shared_.deps.raft_log.new_batch();
   for (const auto& ticket : tickets) {
     auto* replica = find(ticket.region);
     if (!replica || replica->incarnation() != ticket.incarnation || replica->is_destroying()) continue;
-    replica->on_persisted(ticket.number, out);
+    replica->on_persisted(ticket.number, now, out);
     touch(ticket.region);
   }
   send_out(std::move(out));
@@ -118,7 +119,6 @@ void Shard::on_log_written(const std::vector<replica::PersistTicket>& tickets) {
 
 void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
   if (stopped_) return;
-  Instant now = shared_.deps.clock.now();
   for (auto& report : reports) {
     RegionId region = report.region;
     if (report.destroyed) {
@@ -139,7 +139,7 @@ void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
     shared_.counters.bytes_written += report.written.bytes;
     shared_.counters.keys_written += report.written.keys;
     bool installed = report.installed;
-    replica->on_applied(std::move(report), now);
+    replica->on_applied(std::move(report));
     if (installed) {
       --shared_.counters.snapshots_applying;
       // The marker that would have it done again after a crash.

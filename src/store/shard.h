@@ -83,6 +83,8 @@ class Shard final : public ShardHandle, public engine::RegionStore {
     applier_->collect_garbage(std::move(keys), safe_point, std::move(done));
   }
 
+  WriteWatch& apply_watch() { return applier_->watch(); }
+
   // Copies for the status page, a second old at most. Any thread.
   std::vector<RegionStatus> status() const {
     std::lock_guard lock(status_mutex_);
@@ -146,6 +148,8 @@ class Shard final : public ShardHandle, public engine::RegionStore {
 
   // Requests.
   std::optional<RegionError> refuse_write(const replica::Replica& replica, engine::DiskFullOpt opt) const;
+  // What a refused client is told: with the region's siblings, if its picture of the region is an old one.
+  RegionError told(RegionError error, const engine::RegionRequest& request) const;
   engine::RegionSnapshotPtr take_snapshot(const replica::Replica& replica, replica::ReadViewPtr view) const;
 
   const int index_;

@@ -6,6 +6,7 @@
 #include "replica/split_plan.h"
 #include "runtime/async.h"
 #include "store/shard.h"
+#include "store/siblings.h"
 
 namespace cairn::store {
 namespace {
@@ -25,11 +26,18 @@ engine::RegionSnapshotPtr Shard::take_snapshot(const replica::Replica& replica, 
   return replica::make_region_snapshot(shared_.deps.kv.snapshot(), std::move(view), applied);
 }
 
+RegionError Shard::told(RegionError error, const engine::RegionRequest& request) const {
+  if (auto* mismatch = std::get_if<engine::EpochNotMatch>(&error)) {
+    add_siblings(*mismatch, request.epoch, shared_.directory);
+  }
+  return error;
+}
+
 runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Shard::snapshot(engine::RegionRequest request) {
   if (stopped_) co_return Err(stopping());
   auto* replica = find(request.region);
   if (!replica) co_return Err(not_found(request, shared_.store));
-  if (auto error = replica->check(request)) co_return Err(std::move(*error));
+  if (auto error = replica->check(request)) co_return Err(told(std::move(*error), request));
   if (request.stale_read) {
     co_return Err(RegionError(engine::DataIsNotReady{request.region, PeerId(replica->self().id()), Timestamp(0)}));
   }
@@ -40,7 +48,7 @@ runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Shard::snapshot(en
   // Time has passed: the region may be another one now, or gone.
   replica = find(request.region);
   if (!replica || stopped_) co_return Err(not_found(request, shared_.store));
-  if (auto error = replica->check(request)) co_return Err(std::move(*error));
+  if (auto error = replica->check(request)) co_return Err(told(std::move(*error), request));
   CHECK(replica->applied() >= *index, "region {}: readable at {} with {} applied", request.region, *index,
         replica->applied());
   // The engine's data is being replaced.
@@ -69,6 +77,7 @@ runtime::Task<Result<LogIndex, RegionError>> Shard::read_index(engine::RegionReq
   touch(request.region);
   auto outcome = co_await future.wait(*executor_);
   if (!outcome) co_return Err(stopping());
+  if (!outcome->ok()) co_return Err(told(std::move(*outcome).error(), request));
   co_return std::move(*outcome);
 }
 
@@ -87,6 +96,7 @@ runtime::Task<Result<LogIndex, RegionError>> Shard::write(engine::RegionRequest 
   touch(request.region);
   auto outcome = co_await future.wait(*executor_);
   if (!outcome) co_return Err(RegionError(engine::UndeterminedResult{"the store stopped"}));
+  if (!outcome->ok()) co_return Err(told(std::move(*outcome).error(), request));
   co_return std::move(*outcome);
 }
 
@@ -114,7 +124,7 @@ bool Shard::is_busy(RegionId region) const {
 Result<metapb::Region, RegionError> Shard::region_for(const engine::RegionRequest& request) const {
   auto* replica = find(request.region);
   if (!replica) return Err(not_found(request, shared_.store));
-  if (auto error = replica->check(request)) return Err(std::move(*error));
+  if (auto error = replica->check(request)) return Err(told(std::move(*error), request));
   return replica->region();
 }
 
@@ -134,7 +144,7 @@ runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> Shard
   touch(request.region);
   auto outcome = co_await future.wait(*executor_);
   if (!outcome) co_return Err(RegionError(engine::UndeterminedResult{"the store stopped"}));
-  if (!outcome->ok()) co_return Err(std::move(*outcome).error());
+  if (!outcome->ok()) co_return Err(told(std::move(*outcome).error(), request));
   std::vector<engine::RegionDescription> regions;
   for (const auto& part : plan->regions) regions.push_back(replica::describe(part));
   co_return std::move(regions);

@@ -80,6 +80,7 @@ struct Shared {
   using OnTimestamp = absl::AnyInvocable<void(Timestamp)>;
   std::function<void(OnTimestamp done)> sync_max_ts;
   std::function<void(RegionId)> report_missing_leader;
+  std::function<int()> slow_score;  // see disk_health.h
   std::function<void(engine::RegionRequest, std::vector<Bytes> keys)> split;
   // Runs the job on the shard of that index.
   std::function<void(int shard, absl::AnyInvocable<void(Shard&)>)> post_to_shard;

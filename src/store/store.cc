@@ -10,6 +10,7 @@
 #include "runtime/async.h"
 #include "store/core.h"
 #include "store/deadlocks.h"
+#include "store/siblings.h"
 #include "store/snapshot_receiver.h"
 #include "store/start.h"
 
@@ -22,7 +23,7 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
   control = executors.make("store-control");
   read_pool = executors.make_pool("read", shared.options.read_threads);
   shared.snapshot_pool = executors.make_pool("snapshot", shared.options.snapshot_threads);
-  shared.log_writer = std::make_unique<LogWriter>(executors.make("raft-log"), shared.deps.raft_log,
+  shared.log_writer = std::make_unique<LogWriter>(executors.make("raft-log"), shared.deps.raft_log, shared.deps.clock,
                                                   [this](const engine::Error& error) { shared.fail(error); });
   PdSession::Hooks hooks;
   hooks.on_command = [this](pdpb::RegionHeartbeatResponse command) { on_pd_command(std::move(command)); };
@@ -38,6 +39,13 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
   gc = std::make_unique<GcWorker>(shared, control, [this](auto keys, Timestamp safe_point, auto done) {
     collect_leftovers(std::move(keys), safe_point, std::move(done));
   });
+  health =
+      std::make_unique<DiskHealth>(control, shared.deps.clock, shared.options.inspect_interval, [this](Instant now) {
+        Duration longest = shared.log_writer->watch().take_longest(now);
+        for (auto& shard : shards) longest = std::max(longest, shard->apply_watch().take_longest(now));
+        return longest;
+      });
+  shared.slow_score = [this] { return health->slow_score(); };
   shared.deadlocks = std::make_shared<Deadlocks>(shared, executors.make("deadlock"));
   pd = std::make_shared<PdSession>(shared, control, std::move(hooks));
   shared.heartbeat = [this](pdpb::RegionHeartbeatRequest request) { pd->heartbeat(std::move(request)); };
@@ -98,6 +106,7 @@ runtime::Task<void> Store::Core::start(absl::AnyInvocable<void(Result<void, Stor
   make_shards();
   load(std::move(*regions));
   gc->begin();
+  health->begin();
   pd->begin();
   for (auto& shard : shards) shard->executor().post([s = shard.get()] { s->begin(); });
   started.store(true, std::memory_order_release);
@@ -108,6 +117,7 @@ void Store::Core::stop(absl::AnyInvocable<void()> on_stopped) {
   shared.stopping = true;
   control->post([this, done = std::move(on_stopped)]() mutable {
     pd->stop();
+    health->stop();
     shared.deadlocks->stop();
     gc->stop([this, done = std::move(done)]() mutable { stop_shards(std::move(done)); });
   });
@@ -248,6 +258,8 @@ void Store::start(absl::AnyInvocable<void(Result<void, StoreError>)> on_started)
 
 void Store::stop(absl::AnyInvocable<void()> on_stopped) { core_->stop(std::move(on_stopped)); }
 
+int Store::slow_score() const { return core_->health->slow_score(); }
+
 StoreId Store::id() const { return core_->shared.store; }
 ClusterId Store::cluster() const { return core_->shared.cluster; }
 const StoreOptions& Store::options() const { return core_->shared.options; }
@@ -275,7 +287,12 @@ std::optional<Result<engine::RegionSnapshotPtr, RegionError>> Store::try_lease_s
   auto view = entry->cell->view();
   if (!view) return std::nullopt;
   replica::PeerView peer{shared.store, view->peer, view->term, true, true, std::nullopt, &view->region};
-  if (auto error = replica::check_request(request, peer)) return Err(std::move(*error));
+  if (auto error = replica::check_request(request, peer)) {
+    if (auto* mismatch = std::get_if<engine::EpochNotMatch>(&*error)) {
+      add_siblings(*mismatch, request.epoch, shared.directory);
+    }
+    return Err(std::move(*error));
+  }
   LogIndex applied = entry->cell->applied();
   if (!entry->cell->lease_is_valid(shared.deps.clock.now())) return std::nullopt;
   auto snapshot = shared.deps.kv.snapshot();

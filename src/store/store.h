@@ -181,6 +181,8 @@ class Store {
   runtime::Task<std::vector<deadlock::WaitForEntry>> lock_waits(LockWaits which, runtime::Executor& resume_on);
 
   StoreStats stats() const;
+  // From 1, when the disk keeps up, to 100 (disk_health.h). Any thread.
+  int slow_score() const;
   // All regions here, by id. Any thread; approximate.
   std::vector<RegionStatus> regions() const;
 

@@ -1,5 +1,7 @@
 #include "txn/reads.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -35,6 +37,35 @@ std::optional<Failure> take_failure(mvcc::Error&& error, std::optional<KeyError>
   key_error = std::get<KeyError>(std::move(error));
   return std::nullopt;
 }
+
+// Gathers the pairs of an answer, up to its bound.
+class Gathering {
+ public:
+  explicit Gathering(size_t bytes_max) : bytes_max_(bytes_max) {}
+  // False: the answer is too large, and says so.
+  bool add(KvPair pair) {
+    constexpr size_t kOfAPair = 32;
+    bytes_ += pair.key.size() + pair.value.size() + kOfAPair;
+    if (bytes_ > bytes_max_) {
+      answer_.pairs.clear();
+      answer_.error =
+          mvcc::Aborted{fmt::format("the answer is larger than {} bytes: ask for fewer keys at a time", bytes_max_)};
+      return false;
+    }
+    answer_.pairs.push_back(std::move(pair));
+    return true;
+  }
+  size_t size() const { return answer_.pairs.size(); }
+  FoundPairs end(const ReadFigures& figures) {
+    answer_.figures = figures;
+    return std::move(answer_);
+  }
+
+ private:
+  const size_t bytes_max_;
+  size_t bytes_ = 0;
+  FoundPairs answer_;
+};
 
 Bytes encode_bound(ByteView user_key) { return user_key.empty() ? Bytes() : codec::encode_bytes(user_key); }
 
@@ -78,42 +109,45 @@ Result<void, engine::RegionError> check_keys_in_region(const engine::RegionSnaps
 
 Answer<GetResult> get(const engine::RegionSnapshot& snapshot, const ReadOptions& options, ByteView key) {
   TRY(check_keys_in_region(snapshot, {Bytes(key)}));
-  auto found = mvcc::PointGetter(snapshot, options).get(Key::from_user(Bytes(key)));
+  mvcc::PointGetter getter(snapshot, options);
+  auto found = getter.get(Key::from_user(Bytes(key)));
   GetResult result;
+  result.figures = getter.figures();
   if (!found.ok()) {
     if (auto failure = take_failure(std::move(found).error(), result.error)) return Err(std::move(*failure));
     return result;
   }
   if (auto& value = *found) {
     result.value = std::move(value->value);
-    result.commit_ts = value->commit_ts;
+    if (options.need_commit_ts) result.commit_ts = value->commit_ts;
   }
   return result;
 }
 
-Answer<std::vector<KvPair>> batch_get(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
-                                      const std::vector<Bytes>& keys) {
+Answer<FoundPairs> batch_get(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
+                             const std::vector<Bytes>& keys, size_t answer_bytes_max) {
   TRY(check_keys_in_region(snapshot, keys));
   mvcc::PointGetter getter(snapshot, options);
-  std::vector<KvPair> pairs;
+  Gathering pairs(answer_bytes_max);
   for (const auto& key : keys) {
     auto found = getter.get(Key::from_user(key));
     if (!found.ok()) {
       KvPair pair{key, {}, {}, {}};
       if (auto failure = take_failure(std::move(found).error(), pair.error)) return Err(std::move(*failure));
-      pairs.push_back(std::move(pair));
+      if (!pairs.add(std::move(pair))) break;
     } else if (*found) {
-      pairs.push_back({key, std::move((*found)->value), {}, (*found)->commit_ts});
+      const Timestamp commit_ts = options.need_commit_ts ? (*found)->commit_ts : Timestamp();
+      if (!pairs.add({key, std::move((*found)->value), {}, commit_ts})) break;
     }
   }
-  return pairs;
+  return pairs.end(getter.figures());
 }
 
-Answer<std::vector<KvPair>> buffer_batch_get(const engine::RegionSnapshot& snapshot, Timestamp start_ts,
-                                             const std::vector<Bytes>& keys) {
+Answer<FoundPairs> buffer_batch_get(const engine::RegionSnapshot& snapshot, Timestamp start_ts,
+                                    const std::vector<Bytes>& keys, size_t answer_bytes_max) {
   TRY(check_keys_in_region(snapshot, keys));
   mvcc::MvccReader reader(snapshot);
-  std::vector<KvPair> pairs;
+  Gathering pairs(answer_bytes_max);
   for (const auto& user_key : keys) {
     const Key key = Key::from_user(user_key);
     TRY_ASSIGN(auto lock, reader.load_lock(key));
@@ -122,12 +156,13 @@ Answer<std::vector<KvPair>> buffer_batch_get(const engine::RegionSnapshot& snaps
     if (lock->kind == mvcc::LockKind::kPut) {
       TRY_ASSIGN(pair.value, reader.load_value(key, start_ts, lock->short_value));
     }
-    pairs.push_back(std::move(pair));
+    if (!pairs.add(std::move(pair))) break;
   }
-  return pairs;
+  return pairs.end(reader.figures());
 }
 
-Answer<std::vector<KvPair>> scan(const engine::RegionSnapshot& snapshot, const ReadOptions& options, const Scan& scan) {
+Answer<FoundPairs> scan(const engine::RegionSnapshot& snapshot, const ReadOptions& options, const Scan& scan,
+                        size_t answer_bytes_max) {
   // The end from which the scan starts must be the region's; the other one is clipped.
   Bytes first = encode_bound(scan.start_key);
   const bool is_outside = scan.reverse ? !first.empty() && (first < snapshot.start_key() ||
@@ -138,19 +173,19 @@ Answer<std::vector<KvPair>> scan(const engine::RegionSnapshot& snapshot, const R
   Bytes last = encode_bound(scan.end_key);
   mvcc::ScanBounds bounds{scan.reverse ? std::move(last) : std::move(first), {}, scan.key_only};
   bounds.upper = scan.reverse ? std::move(first) : std::move(last);
-  std::vector<KvPair> pairs;
-  if (!bounds.upper.empty() && bounds.lower >= bounds.upper) return pairs;
+  if (!bounds.upper.empty() && bounds.lower >= bounds.upper) return FoundPairs();
+  Gathering pairs(answer_bytes_max);
   auto scanner = scan.reverse ? mvcc::backward_scanner(snapshot, options, std::move(bounds))
                               : mvcc::forward_scanner(snapshot, options, std::move(bounds));
   for (uint64_t seen = 0; pairs.size() < scan.limit; ++seen) {
     TRY_ASSIGN(auto row, scanner->next());
     if (!row) break;
     const bool is_sampled = scan.sample_step <= 1 || seen % scan.sample_step == 0;
-    if (is_sampled || row->error) {
-      pairs.push_back({std::move(row->user_key), std::move(row->value), std::move(row->error), row->commit_ts});
-    }
+    if (!is_sampled && !row->error) continue;
+    const Timestamp commit_ts = options.need_commit_ts ? row->commit_ts : Timestamp();
+    if (!pairs.add({std::move(row->user_key), std::move(row->value), std::move(row->error), commit_ts})) break;
   }
-  return pairs;
+  return pairs.end(scanner->figures());
 }
 
 std::optional<KeyError> before_scan_lock(ConcurrencyManager& concurrency, const ScanLock& scan) {

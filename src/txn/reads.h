@@ -22,6 +22,7 @@
 #include "engine/region_store.h"
 #include "mvcc/key_error.h"
 #include "mvcc/read_options.h"
+#include "mvcc/write_cursor.h"
 #include "txn/concurrency_manager.h"
 #include "txn/failure.h"
 
@@ -30,6 +31,7 @@ namespace cairn::txn {
 using mvcc::IsolationLevel;
 using mvcc::KeyError;
 using mvcc::LockInfo;
+using mvcc::ReadFigures;
 using mvcc::ReadOptions;  // {read_ts, isolation, resolved_locks, committed_locks, is_replica_read, need_commit_ts}
 
 // A range of user keys, end excluded; an empty end is no bound.
@@ -50,6 +52,7 @@ struct GetResult {
   std::optional<KeyError> error;
   std::optional<Bytes> value;  // none: not_found
   Timestamp commit_ts;         // if options.need_commit_ts
+  ReadFigures figures;
 };
 Answer<GetResult> get(const engine::RegionSnapshot& snapshot, const ReadOptions& options, ByteView key);
 
@@ -60,14 +63,24 @@ struct KvPair {
   std::optional<KeyError> error;
   Timestamp commit_ts;  // if options.need_commit_ts
 };
+// What they answer. A part of what was asked for is never passed off as all of it: an answer that would be too large is
+// an error of the whole request.
+struct FoundPairs {
+  std::vector<KvPair> pairs;
+  std::optional<KeyError> error;  // of the whole: there are no pairs then
+  ReadFigures figures;
+};
+// Bytes of keys and values, and a little for each pair, that one answer may hold.
+inline constexpr size_t kAnswerBytesMax = size_t{1} << 30;
+
 // KvBatchGet: pairs of the keys that exist or fail, in the order asked.
-Answer<std::vector<KvPair>> batch_get(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
-                                      const std::vector<Bytes>& keys);
+Answer<FoundPairs> batch_get(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
+                             const std::vector<Bytes>& keys, size_t answer_bytes_max = kAnswerBytesMax);
 
 // KvBufferBatchGet: what the transaction itself has flushed of the keys: the value of a put, an empty one for a delete.
 // Keys that it has not flushed are left out. Others' locks and versions do not matter, so nothing comes before it.
-Answer<std::vector<KvPair>> buffer_batch_get(const engine::RegionSnapshot& snapshot, Timestamp start_ts,
-                                             const std::vector<Bytes>& keys);
+Answer<FoundPairs> buffer_batch_get(const engine::RegionSnapshot& snapshot, Timestamp start_ts,
+                                    const std::vector<Bytes>& keys, size_t answer_bytes_max = kAnswerBytesMax);
 
 // KvScan. Forward: [start_key, end_key). Reverse: from start_key (excluded; empty: the region's end) down to end_key
 // (included). A locked key is a pair with an error and counts to the limit.
@@ -79,7 +92,8 @@ struct Scan {
   bool reverse = false;
   bool key_only = false;
 };
-Answer<std::vector<KvPair>> scan(const engine::RegionSnapshot& snapshot, const ReadOptions& options, const Scan& scan);
+Answer<FoundPairs> scan(const engine::RegionSnapshot& snapshot, const ReadOptions& options, const Scan& scan,
+                        size_t answer_bytes_max = kAnswerBytesMax);
 
 // KvScanLock: locks with start_ts <= max_version in [start_key, end_key); limit 0: all. Locks that share a key are one
 // LockInfo and count singly. Before the snapshot is taken

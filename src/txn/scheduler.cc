@@ -134,21 +134,27 @@ Scheduler::Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency
 template <class R>
 Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest request, const std::vector<Bytes>& keys,
                                                       ChoosesCommitTs chooses_commit_ts,
-                                                      std::function<mvcc::Result<R>(Computation&)> compute) {
-  if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
+                                                      std::function<mvcc::Result<R>(Computation&)> compute,
+                                                      CommandFigures& figures) {
+  const Instant latched = clock_.now();
+  if (latched > request.deadline) co_return Err(busy("deadline is exceeded"));
   CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
   CO_TRY_ASSIGN(const engine::WriteBasis basis, snapshot->write_basis());
   CO_TRY(check_keys_in_region(*snapshot, keys));
   if (chooses_commit_ts == ChoosesCommitTs::kYes && !snapshot->is_max_ts_synced()) {
     co_return Err(RegionError(engine::MaxTimestampNotSynced{}));
   }
-  if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
+  const Instant begun = clock_.now();
+  figures.snapshot_wait += begun - latched;
+  if (begun > request.deadline) co_return Err(busy("deadline is exceeded"));
 
   Decided<R> decided{.result = {}, .plan = {.basis = basis}};
   Plan& plan = decided.plan;
   const PessimisticLocks::View view(*snapshot, pessimistic_locks_);
   Computation computation(view, concurrency_);
   auto result = compute(computation);
+  figures.process += clock_.now() - begun;
+  figures.reads += computation.reader.figures();
   if (!result.ok()) {
     mvcc::Error error = std::move(result).error();
     if (auto* broken = std::get_if<engine::Error>(&error)) co_return Err(std::move(*broken));
@@ -170,13 +176,17 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
   co_return std::move(decided);
 }
 
-Task<Result<void, RegionError>> Scheduler::carry_out(engine::RegionRequest request, Plan plan) {
+Task<Result<void, RegionError>> Scheduler::carry_out(engine::RegionRequest request, Plan plan,
+                                                     CommandFigures* figures) {
   if (!plan.data.changes.empty()) {
+    std::shared_ptr<engine::WriteTimes> times;
+    if (figures) times = plan.data.times = std::make_shared<engine::WriteTimes>();
     auto written = co_await store_.write(std::move(request), plan.basis, std::move(plan.data));
     if (!written.ok()) {
       pessimistic_locks_.give_up(plan.kept);
       co_return Err(std::move(written).error());
     }
+    if (figures) figures->write = *times;
   }
   pessimistic_locks_.settle(plan.kept);
   for (const auto& lock : plan.released) waiting_.on_released(lock.key, {lock.start_ts, lock.commit_ts});
@@ -191,7 +201,7 @@ Task<void> Scheduler::behind(engine::RegionRequest request, Plan plan, Latches::
                              std::shared_ptr<std::optional<RegionError>> refused) {
   const Admission admission(*this, 0);
   const auto kept_until_the_end = std::move(held);
-  auto done = co_await carry_out(std::move(request), std::move(plan));
+  auto done = co_await carry_out(std::move(request), std::move(plan), nullptr);
   if (!done.ok()) *refused = std::move(done).error();
 }
 
@@ -204,15 +214,18 @@ std::optional<RegionError> Scheduler::carry_out_behind(engine::RegionRequest req
 template <class R>
 Task<Answer<R>> Scheduler::execute(engine::RegionRequest request, const std::vector<Bytes>& keys,
                                    ChoosesCommitTs chooses_commit_ts,
-                                   std::function<mvcc::Result<R>(Computation&)> compute) {
-  CO_TRY_ASSIGN(Decided<R> decided, co_await decide<R>(request, keys, chooses_commit_ts, std::move(compute)));
-  CO_TRY(co_await carry_out(std::move(request), std::move(decided.plan)));
+                                   std::function<mvcc::Result<R>(Computation&)> compute, CommandFigures& figures) {
+  CO_TRY_ASSIGN(Decided<R> decided, co_await decide<R>(request, keys, chooses_commit_ts, std::move(compute), figures));
+  CO_TRY(co_await carry_out(std::move(request), std::move(decided.plan), &figures));
   co_return std::move(decided.result);
 }
 
 template <class Command>
-Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::RegionRequest request) {
+Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::RegionRequest request,
+                                                      CommandFigures* figures) {
   using R = typename Command::Result;
+  CommandFigures unwanted;
+  if (!figures) figures = &unwanted;
   CHECK(store_.executor().is_current(), "a command runs on its shard's executor");
   Admission admission(*this, bytes_of(command));
   // A command may end without a proposal that would find out that this is no leader.
@@ -223,27 +236,29 @@ Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::R
     request.disk_full_opt = std::max(request.disk_full_opt, engine::DiskFullOpt::kAllowedOnAlmostFull);
   }
   if constexpr (std::is_same_v<Command, ResolveLock> || std::is_same_v<Command, PessimisticRollback>) {
-    if (command.keys.empty()) co_return co_await run_over_region(command, request);
+    if (command.keys.empty()) co_return co_await run_over_region(command, request, *figures);
   }
-  if constexpr (std::is_same_v<Command, PessimisticLock>) co_return co_await lock_or_wait(command, request);
+  if constexpr (std::is_same_v<Command, PessimisticLock>) co_return co_await lock_or_wait(command, request, *figures);
   auto chooses_commit_ts = ChoosesCommitTs::kNo;
   if constexpr (std::is_same_v<Command, Prewrite>) {
     if (command.use_async_commit || command.try_one_pc) chooses_commit_ts = ChoosesCommitTs::kYes;
   }
   const std::vector<Bytes> keys = keys_of(command);
+  const Instant asked = clock_.now();
   auto held = co_await latches_.acquire(Latches::slots_of(keys));
+  figures->latch_wait += clock_.now() - asked;
   if constexpr (std::is_same_v<Command, Prewrite>) {
     // A request that was long on its way must not lock again what its transaction has committed.
     if (command.for_update_ts.is_set() && statuses_.commit_ts_of(command.start_ts)) command.is_retry_request = true;
   }
-  co_return co_await execute<R>(request, keys, chooses_commit_ts,
-                                [&command](Computation& c) { return compute(command, c); });
+  co_return co_await execute<R>(
+      request, keys, chooses_commit_ts, [&command](Computation& c) { return compute(command, c); }, *figures);
 }
 
 // Locks are looked for without latches; those found are looked at again under theirs.
 template <class Command>
-Task<Answer<typename Command::Result>> Scheduler::run_over_region(const Command& command,
-                                                                  engine::RegionRequest request) {
+Task<Answer<typename Command::Result>> Scheduler::run_over_region(const Command& command, engine::RegionRequest request,
+                                                                  CommandFigures& figures) {
   using R = typename Command::Result;
   if constexpr (std::is_same_v<Command, ResolveLock>) {
     if (auto error = check_fates(command)) co_return failed_with<R>(std::move(*error));
@@ -259,9 +274,11 @@ Task<Answer<typename Command::Result>> Scheduler::run_over_region(const Command&
 
     std::vector<Bytes> user_keys;
     for (const auto& key : keys) user_keys.push_back(key.user);
+    const Instant asked = clock_.now();
     auto held = co_await latches_.acquire(Latches::slots_of(user_keys));
-    CO_TRY_ASSIGN(auto step, co_await execute<R>(request, user_keys, ChoosesCommitTs::kNo,
-                                                 [&](Computation& c) { return compute_step(command, keys, c); }));
+    figures.latch_wait += clock_.now() - asked;
+    auto step_of = [&](Computation& c) { return compute_step(command, keys, c); };
+    CO_TRY_ASSIGN(auto step, co_await execute<R>(request, user_keys, ChoosesCommitTs::kNo, step_of, figures));
     if (step.error || keys.size() < limits_.resolve_batch_keys) co_return step;
     from = keys.back().encoded + '\0';
   }
@@ -280,7 +297,7 @@ std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>> Scheduler::
 }
 
 Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLock& command,
-                                                            engine::RegionRequest request) {
+                                                            engine::RegionRequest request, CommandFigures& figures) {
   using R = PessimisticLockResult;
   const std::vector<Bytes> keys = keys_of(command);
   const Instant give_up =
@@ -290,9 +307,11 @@ Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLoc
     std::optional<LockInfo> lock;
     std::optional<std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>>> wait;
     {
+      const Instant asked = clock_.now();
       auto held = co_await latches_.acquire(Latches::slots_of(keys));
-      auto decided = co_await decide<R>(request, keys, ChoosesCommitTs::kNo,
-                                        [&command](Computation& c) { return compute(command, c); });
+      figures.latch_wait += clock_.now() - asked;
+      auto decided = co_await decide<R>(
+          request, keys, ChoosesCommitTs::kNo, [&command](Computation& c) { return compute(command, c); }, figures);
       Answer<R> answer = decided.ok() ? Answer<R>(std::move(decided->result)) : Answer<R>(Err(decided.error()));
       if (const auto* in_the_way = lock_in_the_way(answer)) lock = in_the_way->lock;
       const bool has_closed = lock && !decided->plan.data.changes.empty();
@@ -301,7 +320,7 @@ Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLoc
           answer = Err(std::move(*refused));
         }
       } else if (decided.ok()) {
-        auto done = co_await carry_out(request, std::move(decided->plan));
+        auto done = co_await carry_out(request, std::move(decided->plan), &figures);
         if (!done.ok()) answer = Err(std::move(done).error());
       }
       if (!lock || has_closed || !answer.ok()) {
@@ -314,7 +333,9 @@ Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLoc
       wait = wait_for(command, request.region, *lock);
     }
     turn.reset();
-    auto woken = co_await wait->second.wait_for(store_.executor(), give_up - clock_.now());
+    const Instant since = clock_.now();
+    auto woken = co_await wait->second.wait_for(store_.executor(), give_up - since);
+    figures.lock_wait += clock_.now() - since;
     if (!woken) {
       LockInfo last = waiting_.leave(wait->first);
       // If the region has moved meanwhile the lock is of no interest.
@@ -334,16 +355,18 @@ Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLoc
   }
 }
 
-template Task<Answer<PessimisticLockResult>> Scheduler::run(PessimisticLock, engine::RegionRequest);
-template Task<Answer<PessimisticRollbackResult>> Scheduler::run(PessimisticRollback, engine::RegionRequest);
-template Task<Answer<PrewriteResult>> Scheduler::run(Prewrite, engine::RegionRequest);
-template Task<Answer<CommitResult>> Scheduler::run(Commit, engine::RegionRequest);
-template Task<Answer<BatchRollbackResult>> Scheduler::run(BatchRollback, engine::RegionRequest);
-template Task<Answer<CleanupResult>> Scheduler::run(Cleanup, engine::RegionRequest);
-template Task<Answer<CheckTxnStatusResult>> Scheduler::run(CheckTxnStatus, engine::RegionRequest);
-template Task<Answer<CheckSecondaryLocksResult>> Scheduler::run(CheckSecondaryLocks, engine::RegionRequest);
-template Task<Answer<ResolveLockResult>> Scheduler::run(ResolveLock, engine::RegionRequest);
-template Task<Answer<TxnHeartBeatResult>> Scheduler::run(TxnHeartBeat, engine::RegionRequest);
-template Task<Answer<DeleteRangeResult>> Scheduler::run(DeleteRange, engine::RegionRequest);
+template Task<Answer<PessimisticLockResult>> Scheduler::run(PessimisticLock, engine::RegionRequest, CommandFigures*);
+template Task<Answer<PessimisticRollbackResult>> Scheduler::run(PessimisticRollback, engine::RegionRequest,
+                                                                CommandFigures*);
+template Task<Answer<PrewriteResult>> Scheduler::run(Prewrite, engine::RegionRequest, CommandFigures*);
+template Task<Answer<CommitResult>> Scheduler::run(Commit, engine::RegionRequest, CommandFigures*);
+template Task<Answer<BatchRollbackResult>> Scheduler::run(BatchRollback, engine::RegionRequest, CommandFigures*);
+template Task<Answer<CleanupResult>> Scheduler::run(Cleanup, engine::RegionRequest, CommandFigures*);
+template Task<Answer<CheckTxnStatusResult>> Scheduler::run(CheckTxnStatus, engine::RegionRequest, CommandFigures*);
+template Task<Answer<CheckSecondaryLocksResult>> Scheduler::run(CheckSecondaryLocks, engine::RegionRequest,
+                                                                CommandFigures*);
+template Task<Answer<ResolveLockResult>> Scheduler::run(ResolveLock, engine::RegionRequest, CommandFigures*);
+template Task<Answer<TxnHeartBeatResult>> Scheduler::run(TxnHeartBeat, engine::RegionRequest, CommandFigures*);
+template Task<Answer<DeleteRangeResult>> Scheduler::run(DeleteRange, engine::RegionRequest, CommandFigures*);
 
 }  // namespace cairn::txn

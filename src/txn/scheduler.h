@@ -28,6 +28,7 @@
 #include "txn/failure.h"
 #include "txn/lock_waiting.h"
 #include "txn/pessimistic_locks.h"
+#include "txn/reads.h"
 #include "txn/txn_status_cache.h"
 
 namespace cairn::txn {
@@ -44,6 +45,16 @@ struct SchedulerLimits {
   TxnStatusCacheOptions txn_status_cache;
 };
 
+// What a command cost: where its time went, and what it looked at.
+struct CommandFigures {
+  Duration latch_wait{};
+  Duration snapshot_wait{};
+  Duration process{};    // computing
+  Duration lock_wait{};  // of a pessimistic lock, for the locks of others
+  ReadFigures reads;
+  engine::WriteTimes write;  // unset: it wrote nothing, or was answered before
+};
+
 class Scheduler {
  public:
   // All must outlive the scheduler, and the scheduler its running commands; commands that a killed process leaves
@@ -55,8 +66,10 @@ class Scheduler {
 
   // Executes one command of commands.h: PessimisticLock, PessimisticRollback, Prewrite, Commit, BatchRollback, Cleanup,
   // CheckTxnStatus, CheckSecondaryLocks, ResolveLock, TxnHeartBeat, DeleteRange.
+  // `figures`, if given, must outlive the task.
   template <class Command>
-  runtime::Task<Answer<typename Command::Result>> run(Command command, engine::RegionRequest request);
+  runtime::Task<Answer<typename Command::Result>> run(Command command, engine::RegionRequest request,
+                                                      CommandFigures* figures = nullptr);
 
   // The region may have changed its bounds or its leader: who waits for locks there, is told if it has. Cheap if nobody
   // waits; whoever does not hear of it finds out when the wait times out.
@@ -98,8 +111,10 @@ class Scheduler {
   template <class R>
   runtime::Task<Answer<Decided<R>>> decide(engine::RegionRequest request, const std::vector<Bytes>& keys,
                                            ChoosesCommitTs chooses_commit_ts,
-                                           std::function<mvcc::Result<R>(Computation&)> compute);
-  runtime::Task<Result<void, engine::RegionError>> carry_out(engine::RegionRequest request, Plan plan);
+                                           std::function<mvcc::Result<R>(Computation&)> compute,
+                                           CommandFigures& figures);
+  runtime::Task<Result<void, engine::RegionError>> carry_out(engine::RegionRequest request, Plan plan,
+                                                             CommandFigures* figures);
   // carry_out() goes on by itself; nothing, if it was not refused at once.
   std::optional<engine::RegionError> carry_out_behind(engine::RegionRequest request, Plan plan,
                                                       runtime::Latches::Held held);
@@ -109,13 +124,13 @@ class Scheduler {
   template <class R>
   runtime::Task<Answer<R>> execute(engine::RegionRequest request, const std::vector<Bytes>& keys,
                                    ChoosesCommitTs chooses_commit_ts,
-                                   std::function<mvcc::Result<R>(Computation&)> decide);
+                                   std::function<mvcc::Result<R>(Computation&)> compute, CommandFigures& figures);
   // The command concerns all locks of its kind that the region holds.
   template <class Command>
-  runtime::Task<Answer<typename Command::Result>> run_over_region(const Command& command,
-                                                                  engine::RegionRequest request);
+  runtime::Task<Answer<typename Command::Result>> run_over_region(const Command& command, engine::RegionRequest request,
+                                                                  CommandFigures& figures);
   runtime::Task<Answer<PessimisticLockResult>> lock_or_wait(const PessimisticLock& command,
-                                                            engine::RegionRequest request);
+                                                            engine::RegionRequest request, CommandFigures& figures);
   std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>> wait_for(const PessimisticLock& command,
                                                                                 RegionId region, const LockInfo& lock);
 

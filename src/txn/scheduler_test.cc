@@ -235,7 +235,7 @@ TEST(Scheduler, ResolvesAWholeRegionInSteps) {
   ReadOptions options;
   options.read_ts = Timestamp(30);
   options.isolation = IsolationLevel::kRc;
-  EXPECT_EQ(scan(*world.snapshot(), options, {"", "", 100})->size(), 12u);
+  EXPECT_EQ(scan(*world.snapshot(), options, {"", "", 100})->pairs.size(), 12u);
 }
 
 }  // namespace

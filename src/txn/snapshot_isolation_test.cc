@@ -409,7 +409,7 @@ class Play {
     }
     auto own = buffer_batch_get(*world_.snapshot(), txn.start_ts, txn.keys);
     ASSERT_TRUE(own.ok());
-    for (const KvPair& pair : *own) EXPECT_EQ(pair.value, txn.flushed.at(pair.key));
+    for (const KvPair& pair : own->pairs) EXPECT_EQ(pair.value, txn.flushed.at(pair.key));
     if (txn.flushed.size() == txn.keys.size() && chance(2)) {
       txn.stage = Txn::Stage::kPrewritten;
       txn.commit_ts = tso();

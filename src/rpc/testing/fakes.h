@@ -1,6 +1,7 @@
 // Stand-ins for the tests of rpc: a store and a PD that answer by simple rules, and a client's stream that records.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -86,6 +87,17 @@ class FakeTikv : public api::Tikv {
     there_.notify_one();
   }
 
+  std::optional<kvrpcpb::HealthFeedback> health_feedback() override {
+    kvrpcpb::HealthFeedback feedback;
+    feedback.set_feedback_seq_no(++feedbacks_);
+    return feedback;
+  }
+  void get_health_feedback(
+      api::Call<kvrpcpb::GetHealthFeedbackRequest, kvrpcpb::GetHealthFeedbackResponse> call) override {
+    *call.response().mutable_health_feedback() = *health_feedback();
+    call.finish();
+  }
+
   void wait_for_held(size_t count) {
     std::unique_lock lock(mutex_);
     there_.wait(lock, [&] { return held_.size() >= count; });
@@ -110,6 +122,7 @@ class FakeTikv : public api::Tikv {
   std::condition_variable there_;
   std::deque<Get> queue_;
   std::vector<Get> held_;
+  std::atomic<uint64_t> feedbacks_{0};
   std::vector<std::thread> threads_;
   bool is_stopping_ = false;
 };

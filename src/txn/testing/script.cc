@@ -452,10 +452,11 @@ class Script {
     return options;
   }
 
-  static std::string show_pairs(const Answer<std::vector<KvPair>>& pairs, bool with_commit_ts) {
+  static std::string show_pairs(const Answer<FoundPairs>& pairs, bool with_commit_ts) {
     if (!pairs.ok()) return "failed\n";
     std::string out;
-    for (const auto& pair : *pairs) {
+    if (pairs->error) return error(*pairs->error);
+    for (const auto& pair : pairs->pairs) {
       out += pair.error       ? error(*pair.error)
              : with_commit_ts ? fmt::format("{}={} @{}\n", pair.key, show_value(pair.value), show(pair.commit_ts))
                               : fmt::format("{}={}\n", pair.key, show_value(pair.value));
