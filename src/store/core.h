@@ -23,6 +23,7 @@ class Store::Core {
   bool is_started() const { return started.load(std::memory_order_acquire); }
 
   runtime::Task<void> start(absl::AnyInvocable<void(Result<void, StoreError>)> on_started);
+  void depart(absl::AnyInvocable<void(uint64_t leaders_left)> on_departed);
   void stop(absl::AnyInvocable<void()> on_stopped);
   void stop_shards(absl::AnyInvocable<void()> on_stopped);
   void make_shards();

@@ -145,6 +145,7 @@ void PdSession::send_store_heartbeat() {
   stats.mutable_interval()->set_end_timestamp(std::max(now_s, last_heartbeat_s_));
   last_heartbeat_s_ = now_s;
   stats.set_slow_score(static_cast<uint64_t>(shared_.slow_score()));
+  stats.set_is_stopping(shared_.departing);
   auto weak = weak_from_this();
   shared_.deps.pd.store_heartbeat(api::make_call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse>(
       std::move(request), [weak](api::Reply<pdpb::StoreHeartbeatResponse> reply) {

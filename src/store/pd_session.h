@@ -54,6 +54,8 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
 
   // Heartbeats begin. On the executor.
   void begin();
+  // The next heartbeat leaves now, and says that the store is about to stop. On the executor.
+  void report_departure() { send_store_heartbeat(); }
   void stop();
 
   // Any thread.

@@ -6,7 +6,8 @@
 //
 // Implements the replicated store (engine::RegionStore) for txn and rawkv. Files: shard.cc the round, shard_requests.cc
 // reads and writes, shard_receive.cc messages of other stores, shard_life.cc how peers come and go, shard_ticks.cc
-// what happens from time to time. Tests: store_test.cc, leadership_test.cc.
+// what happens from time to time, shard_departure.cc how leaders leave a store that stops. Tests: store_test.cc,
+// leadership_test.cc.
 #pragma once
 
 #include <map>
@@ -21,6 +22,7 @@
 #include "engine/region_store.h"
 #include "replica/replica.h"
 #include "store/applier.h"
+#include "store/departure.h"
 #include "store/shared.h"
 #include "store/store.h"
 #include "txn/scheduler.h"
@@ -65,6 +67,8 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void load(LoadedRegion loaded);
   // Ticks begin.
   void begin();
+  // Gives the leaders away, and serves on; `on_departed` runs once when none is left that another store could take.
+  void depart(runtime::Job on_departed);
   // `on_stopped` runs when nothing waits any more.
   void stop(runtime::Job on_stopped);
 
@@ -124,6 +128,10 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   // Replicates the locks of memory, then gives leadership to the peer; the reason if that may not be.
   std::string hand_over(replica::Replica& replica, PeerId to);
 
+  // Departure.
+  void hand_over_led(Instant now);
+  Departure::Led describe_led(const replica::Replica& replica, Instant now) const;
+
   // From time to time.
   void arm_tick();
   void tick();
@@ -182,6 +190,11 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   std::map<RegionId, pdpb::RegionHeartbeatResponse> early_commands_;
   DiskUsages disk_usages_;       // of other stores, as their messages say
   std::set<RegionId> reserved_;  // ranges kept for snapshots that Raft has not taken yet
+  struct Departing {
+    Departure plan;
+    runtime::Job on_departed;
+  };
+  std::unique_ptr<Departing> departing_;  // once depart() was called
 };
 
 }  // namespace cairn::store

@@ -55,6 +55,7 @@ void Shard::tick() {
       locks.end_hand_over(id, replica->node().term());
     }
   }
+  hand_over_led(now);
   for (auto& message : std::exchange(held_back_, {})) on_raft_message(std::move(message));
   auto every = [&](Duration interval) {
     return ticks_ % std::max<uint64_t>(1, static_cast<uint64_t>(interval / shared_.options.tick)) == 0;

@@ -64,6 +64,7 @@ struct Shared {
   Counters counters;
   std::atomic<uint64_t> next_incarnation{1};
   std::atomic<uint64_t> next_folder{1};
+  std::atomic<bool> departing{false};  // leaders are being given away: stopping comes next
   std::atomic<bool> stopping{false};
   std::atomic<DiskUsage> own_disk_usage{disk_usage::Normal};  // of this store; written by the first shard
   std::atomic<uint64_t> waiting_write_bytes{0};               // of all shards

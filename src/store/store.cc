@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <utility>
 
@@ -111,6 +112,28 @@ runtime::Task<void> Store::Core::start(absl::AnyInvocable<void(Result<void, Stor
   for (auto& shard : shards) shard->executor().post([s = shard.get()] { s->begin(); });
   started.store(true, std::memory_order_release);
   on_started({});
+}
+
+void Store::Core::depart(absl::AnyInvocable<void(uint64_t)> on_departed) {
+  CHECK(is_started(), "a store departs that has not started");
+  shared.departing = true;
+  control->post([this, done = std::move(on_departed)]() mutable {
+    pd->report_departure();
+    struct Barrier {
+      std::atomic<size_t> left;
+      absl::AnyInvocable<void(uint64_t)> done;
+    };
+    auto barrier = std::make_shared<Barrier>();
+    barrier->left = shards.size();
+    barrier->done = std::move(done);
+    for (auto& shard : shards) {
+      shard->executor().post([this, s = shard.get(), barrier] {
+        s->depart([this, barrier] {
+          if (--barrier->left == 0) barrier->done(shared.counters.leaders);
+        });
+      });
+    }
+  });
 }
 
 void Store::Core::stop(absl::AnyInvocable<void()> on_stopped) {
@@ -255,6 +278,8 @@ void Store::start(absl::AnyInvocable<void(Result<void, StoreError>)> on_started)
     core->tasks->spawn(core->start(std::move(done)));
   });
 }
+
+void Store::depart(absl::AnyInvocable<void(uint64_t)> on_departed) { core_->depart(std::move(on_departed)); }
 
 void Store::stop(absl::AnyInvocable<void()> on_stopped) { core_->stop(std::move(on_stopped)); }
 

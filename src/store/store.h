@@ -123,6 +123,11 @@ class Store {
   // Identifies the store, bootstraps the cluster if need be, loads and starts the regions, begins heartbeats. Retries
   // while PD cannot be reached. `on_started` runs on a store thread: nothing, or why it cannot be.
   void start(absl::AnyInvocable<void(Result<void, StoreError>)> on_started);
+  // Gives the leadership of all regions led here to stores that are up to date, pessimistic locks of memory with it,
+  // and tells PD. Serves all the while: clients hear who leads now. `on_departed` runs on a store thread with how many
+  // regions are still led here, because no other store can take them. It has no limit of its own, and may never run if
+  // stop() comes first. Once, after the start.
+  void depart(absl::AnyInvocable<void(uint64_t leaders_left)> on_departed);
   // Answers what waits, ends tasks and timers; `on_stopped` runs on a store thread when all is quiet. Does not flush.
   void stop(absl::AnyInvocable<void()> on_stopped);
 

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <variant>
+
 #include "replica/wire.h"
 #include "store/testing/cluster.h"
 
@@ -411,6 +414,95 @@ TEST(Store, LeadershipMovesOnCommandAndWritesGoOn) {
   ASSERT_TRUE(has_moved());
   ASSERT_TRUE(cluster.put("a", "1"));
   EXPECT_EQ(cluster.get("a"), std::optional<Bytes>("1"));
+}
+
+// Starts the departure; the cell holds how many regions stay, once it is over.
+std::shared_ptr<std::optional<uint64_t>> depart(Node& node) {
+  auto left = std::make_shared<std::optional<uint64_t>>();
+  node.store->depart([left](uint64_t leaders) { *left = leaders; });
+  return left;
+}
+
+uint64_t led_by(Node& node) {
+  uint64_t leaders = 0;
+  for (const auto& status : node.store->regions()) leaders += status.is_leader ? 1 : 0;
+  return leaders;
+}
+
+TEST(Store, WhoDepartsHandsAllItsLeadersToOthersWithinMomentsAndServesOn) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    SCOPED_TRACE(seed);
+    auto options = TestCluster::quick();
+    options.shards = 1 + static_cast<int>(seed % 2);
+    TestCluster cluster(seed, options);
+    for (int i = 0; i < 3; ++i) cluster.add();
+    cluster.replicate_everywhere(first_region(cluster));
+    Node* leader = cluster.wait_for_leader(first_region(cluster));
+    ASSERT_TRUE(cluster.split(first_region(cluster), {"b", "c", "d", "e", "f"}).ok());
+    ASSERT_TRUE(cluster.run_until([&] { return led_by(*leader) == 6; }));
+    cluster.run_for(1s);  // the children's followers have answered
+    // Writes under way when it begins: none may be lost, whether they are acknowledged or refused.
+    std::vector<std::shared_ptr<std::optional<TestCluster::PutResult>>> writes;
+    for (const char* key : {"a1", "b1", "c1", "d1"}) writes.push_back(cluster.begin_put(*leader, key, "1"));
+    const auto left = depart(*leader);
+    ASSERT_TRUE(cluster.run_until([&] { return left->has_value(); }, 400ms)) << "no election timeout passes";
+    EXPECT_EQ(**left, 0u);
+    EXPECT_TRUE(cluster.pd.is_stopping[leader->store->id().value]);
+    ASSERT_TRUE(cluster.run_until([&] {
+      return std::all_of(writes.begin(), writes.end(), [](const auto& write) { return write->has_value(); });
+    }));
+    for (const char* key : {"a1", "b2", "c1", "f1"}) ASSERT_TRUE(cluster.put(key, "2"));
+    EXPECT_EQ(cluster.get("b2"), std::optional<Bytes>("2"));
+    // Whoever still asks it hears who leads now.
+    const auto refused = cluster.put_once(*leader, "a1", "3");
+    ASSERT_FALSE(refused.ok());
+    const auto* elsewhere = std::get_if<engine::NotLeader>(&refused.error());
+    ASSERT_NE(elsewhere, nullptr) << engine::to_string(refused.error());
+    ASSERT_TRUE(elsewhere->leader.has_value());
+    EXPECT_NE(elsewhere->leader->store, leader->store->id());
+  }
+}
+
+TEST(Store, WhoDepartsGivesAwayAgainWhatComesBackToIt) {
+  TestCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.add();
+  const uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  Node* leader = cluster.wait_for_leader(region);
+  const auto left = depart(*leader);
+  ASSERT_TRUE(cluster.run_until([&] { return left->has_value(); }));
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.leader_of(region) && cluster.leader_of(region) != leader; }));
+  pdpb::RegionHeartbeatResponse back;
+  for (const auto& peer : cluster.pd.regions[region].peers()) {
+    if (peer.store_id() == leader->store->id().value) *back.mutable_transfer_leader()->mutable_peer() = peer;
+  }
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.pd.leaders[region].id() != back.transfer_leader().peer().id(); }));
+  bool came_back = false;
+  cluster.pd.on_heartbeat = [&](const pdpb::RegionHeartbeatRequest& heartbeat) {
+    came_back = came_back || heartbeat.leader().id() == back.transfer_leader().peer().id();
+  };
+  cluster.pd.command(region, back);
+  ASSERT_TRUE(cluster.run_until([&] { return came_back; }));
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.pd.leaders[region].id() != back.transfer_leader().peer().id(); }));
+}
+
+TEST(Store, AStoreThatNobodyCanRelieveDepartsAllTheSame) {
+  TestCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.add();
+  const uint64_t region = first_region(cluster);
+  // Alone in its region: at once.
+  {
+    TestCluster single;
+    const auto left = depart(single.add());
+    ASSERT_TRUE(single.run_until([&] { return left->has_value(); }, 100ms));
+  }
+  cluster.replicate_everywhere(region);
+  Node* leader = cluster.wait_for_leader(region);
+  for (size_t i = 0; i < 3; ++i) {
+    if (&cluster.node(i) != leader) cluster.isolate(i);
+  }
+  const auto left = depart(*leader);
+  EXPECT_TRUE(cluster.run_until([&] { return left->has_value(); }, 5s));
 }
 
 TEST(Store, RandomCrashesOfOneMachineAtATimeLoseNothingAcknowledged) {

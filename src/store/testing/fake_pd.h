@@ -39,6 +39,7 @@ class FakePd final : public api::Pd {
   }
   void store_heartbeat(api::Call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse> call) override {
     ++store_heartbeats;
+    is_stopping[call.request().stats().store_id()] = call.request().stats().is_stopping();
     finish(call);
   }
   void get_region(api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) override {
@@ -107,6 +108,7 @@ class FakePd final : public api::Pd {
   uint64_t next_ts = 1000;
   uint64_t safe_point = 0;
   int store_heartbeats = 0;
+  std::map<uint64_t, bool> is_stopping;  // as each store said last
   std::map<uint64_t, metapb::Region> regions;
   std::map<uint64_t, metapb::Peer> leaders;
   std::map<uint64_t, int> pending;
