@@ -1,19 +1,15 @@
 #include "rpc/server.h"
 
-#include <arpa/inet.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
-#include <netdb.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 
@@ -22,6 +18,7 @@
 #include "rpc/completion.h"
 #include "rpc/grpc_log.h"
 #include "rpc/health_service.h"
+#include "rpc/listen.h"
 
 namespace cairn::rpc {
 
@@ -31,6 +28,8 @@ class GrpcStream;
 
 // Calls that wait to be matched with an incoming one, per poller.
 constexpr int kAcceptsAhead = 32;
+// Calls are cancelled at the end of their grace; they take a moment to go.
+constexpr Duration kStopMargin = 2s;
 
 grpc::Status to_grpc(const api::Status& status) {
   if (status.ok()) return grpc::Status::OK;
@@ -53,15 +52,19 @@ struct Server::Core : std::enable_shared_from_this<Server::Core> {
   std::mutex mutex;
   std::condition_variable all_ended;
   bool is_stopping = false;                                            // guarded by mutex
+  bool has_ended = false;                                              // nothing of it runs; guarded by mutex
   size_t live = 0;                                                     // accepted and not over; guarded by mutex
+  std::unordered_map<const Router::Route*, size_t> live_by_route;      // likewise; guarded by mutex
   std::unordered_map<GrpcStream*, std::weak_ptr<GrpcStream>> streams;  // of kind kStream; guarded by mutex
 
   void accept_next(size_t queue);
   void poll(size_t queue);
-  void on_accepted();
-  void on_ended(GrpcStream* stream);
+  void on_accepted(const Router::Route* route);
+  void on_ended(GrpcStream* stream, const Router::Route* route);
   void register_stream(const std::shared_ptr<GrpcStream>& stream);
-  void stop(Duration grace);
+  bool stop(Duration grace);
+  void end(Duration grace);
+  std::string what_is_left();
 };
 
 namespace {
@@ -88,7 +91,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   void read() override {
     std::lock_guard lock(mutex_);
     if (is_over_ || is_finishing_) return;
-    CHECK(!read_.owner, "a second read on {} while one is outstanding", method_);
+    CHECK(!read_.is_under_way, "a second read on {} while one is outstanding", method_);
     begin(read_);
     call_->io.Read(&incoming_.buffer(), &read_);
   }
@@ -96,7 +99,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   bool write(Payload message) override {
     std::lock_guard lock(mutex_);
     if (is_over_ || is_finishing_) return false;
-    CHECK(!write_.owner, "a second write on {} while one is outstanding", method_);
+    CHECK(!write_.is_under_way, "a second write on {} while one is outstanding", method_);
     begin(write_);
     call_->io.Write(message.buffer(), &write_);
     return true;
@@ -106,7 +109,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
     std::lock_guard lock(mutex_);
     if (is_over_ || is_finishing_) return;
     is_finishing_ = true;
-    if (write_.owner) {
+    if (write_.is_under_way) {
       finish_after_write_ = std::move(status);
       return;
     }
@@ -117,7 +120,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   void write_and_finish(Payload message) override {
     std::lock_guard lock(mutex_);
     if (is_over_ || is_finishing_) return;
-    CHECK(!write_.owner, "a last write on {} while one is outstanding", method_);
+    CHECK(!write_.is_under_way, "a last write on {} while one is outstanding", method_);
     is_finishing_ = true;
     begin(finish_);
     call_->io.WriteAndFinish(message.buffer(), grpc::WriteOptions(), grpc::Status::OK, &finish_);
@@ -145,20 +148,28 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
     grpc::GenericServerContext context;
     grpc::GenericServerAsyncReaderWriter io{&context};
   };
-  // An operation under way keeps its stream alive.
+  // An operation under way keeps its stream alive. gRPC gives the owner back on a thread that does not hold the mutex,
+  // so the owner says nothing to others: is_under_way does, from begin() to the handler's end(), both under the mutex.
   struct Operation final : Completion {
     explicit Operation(void (GrpcStream::*handler)(bool)) : on_end(handler) {}
     void (GrpcStream::*on_end)(bool);
     std::shared_ptr<GrpcStream> owner;
+    bool is_under_way = false;  // guarded by the stream's mutex
     void proceed(bool ok) override {
       const auto self = std::move(owner);
       ((*self).*on_end)(ok);
     }
   };
 
+  // The caller holds the mutex, for both.
   void begin(Operation& operation) {
     operation.owner = shared_from_this();
+    operation.is_under_way = true;
     ++pending_;
+  }
+  void end(Operation& operation) {
+    operation.is_under_way = false;
+    --pending_;
   }
 
   // The caller holds no lock.
@@ -173,16 +184,16 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   void on_accept(bool ok) {
     if (!ok) return;  // the server stops
     done_.owner = shared_from_this();
-    core_->on_accepted();
-    core_->accept_next(queue_);
     method_ = call_->context.method();
-    const Router::Route* route = core_->router.find(method_);
-    if (route == nullptr) {
+    route_ = core_->router.find(method_);
+    core_->on_accepted(route_);
+    core_->accept_next(queue_);
+    if (route_ == nullptr) {
       finish({api::Code::kUnimplemented, "unknown method " + method_});
       return;
     }
-    if (route->kind == Router::Kind::kStream) core_->register_stream(shared_from_this());
-    route->handler(shared_from_this());
+    if (route_->kind == Router::Kind::kStream) core_->register_stream(shared_from_this());
+    route_->handler(shared_from_this());
   }
 
   void on_read(bool ok) {
@@ -192,7 +203,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
     {
       std::lock_guard lock(mutex_);
       incoming_ = Payload();
-      --pending_;
+      end(read_);
       dead = take_if_idle();
       events = events_;
     }
@@ -209,10 +220,10 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
     std::shared_ptr<StreamEvents> events;
     {
       std::lock_guard lock(mutex_);
-      --pending_;
-      if (is_finishing_ && !is_over_) {
+      end(write_);
+      if (auto status = std::exchange(finish_after_write_, std::nullopt); status && !is_over_) {
         begin(finish_);
-        call_->io.Finish(to_grpc(finish_after_write_), &finish_);
+        call_->io.Finish(to_grpc(*status), &finish_);
         return;
       }
       dead = take_if_idle();
@@ -224,7 +235,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   void on_finish(bool) {
     std::unique_ptr<Rpc> dead;
     std::lock_guard lock(mutex_);
-    --pending_;
+    end(finish_);
     dead = take_if_idle();
   }
 
@@ -238,13 +249,14 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
       dead = take_if_idle();
     }
     if (events) events->on_closed();
-    core_->on_ended(this);
+    core_->on_ended(this, route_);
   }
 
   const std::shared_ptr<Server::Core> core_;
   const size_t queue_;
-  std::string method_;  // set once, at the accept
-  Payload incoming_;    // of the outstanding read
+  std::string method_;                    // set once, at the accept
+  const Router::Route* route_ = nullptr;  // likewise; nullptr: nobody serves it
+  Payload incoming_;                      // of the outstanding read
   Operation accept_{&GrpcStream::on_accept};
   Operation done_{&GrpcStream::on_done};
 
@@ -254,33 +266,18 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   Operation read_{&GrpcStream::on_read};
   Operation write_{&GrpcStream::on_write};
   Operation finish_{&GrpcStream::on_finish};
-  int pending_ = 0;            // reads, writes and finishes under way
-  bool is_finishing_ = false;  // finish() was called
-  bool is_over_ = false;       // gRPC said so: no operation may begin
-  api::Status finish_after_write_;
+  int pending_ = 0;                                // reads, writes and finishes under way
+  bool is_finishing_ = false;                      // finish() was called
+  bool is_over_ = false;                           // gRPC said so: no operation may begin
+  std::optional<api::Status> finish_after_write_;  // finish() came while a write was under way
 };
 
 // Why the address cannot be had, as the operating system puts it; gRPC only logs it.
 std::string bind_error(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos) return "an address is host:port";
-  std::string host = address.substr(0, colon);
-  if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  addrinfo hints{};
-  hints.ai_flags = AI_PASSIVE;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int rc = getaddrinfo(host.c_str(), address.c_str() + colon + 1, &hints, &found); rc != 0) {
-    return gai_strerror(rc);
-  }
-  std::string reason = "the address cannot be bound";
-  const int fd = socket(found->ai_family, SOCK_STREAM, 0);
-  const int yes = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) != 0) reason = std::strerror(errno);
-  if (fd >= 0) close(fd);
-  freeaddrinfo(found);
-  return reason;
+  const auto socket = listen_on(address);
+  if (!socket.ok()) return socket.error();
+  close(*socket);
+  return "the address cannot be bound";
 }
 
 }  // namespace
@@ -293,9 +290,10 @@ void Server::Core::accept_next(size_t queue) {
   }
 }
 
-void Server::Core::on_accepted() {
+void Server::Core::on_accepted(const Router::Route* route) {
   std::lock_guard lock(mutex);
   ++live;
+  ++live_by_route[route];
 }
 
 void Server::Core::register_stream(const std::shared_ptr<GrpcStream>& stream) {
@@ -303,9 +301,10 @@ void Server::Core::register_stream(const std::shared_ptr<GrpcStream>& stream) {
   streams.emplace(stream.get(), stream);
 }
 
-void Server::Core::on_ended(GrpcStream* stream) {
+void Server::Core::on_ended(GrpcStream* stream, const Router::Route* route) {
   std::lock_guard lock(mutex);
   streams.erase(stream);
+  --live_by_route[route];
   --live;
   if (live == 0) all_ended.notify_all();
 }
@@ -316,17 +315,15 @@ void Server::Core::poll(size_t queue) {
   while (queues[queue]->Next(&tag, &ok)) static_cast<Completion*>(tag)->proceed(ok);
 }
 
-void Server::Core::stop(Duration grace) {
+// Blocks for as long as a handler or gRPC itself does.
+void Server::Core::end(Duration grace) {
   std::vector<std::shared_ptr<GrpcStream>> told;
   {
     std::lock_guard lock(mutex);
-    if (is_stopping) return;
-    is_stopping = true;
     for (auto& [_, weak] : streams) {
       if (auto stream = weak.lock()) told.push_back(std::move(stream));
     }
   }
-  health->set(HealthState::kNotServing);
   for (auto& stream : told) stream->on_server_stopping();
   told.clear();
   server->Shutdown(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(grace));
@@ -338,6 +335,40 @@ void Server::Core::stop(Duration grace) {
   for (auto& queue : own_queues) queue->Shutdown();
   for (auto& poller : pollers) poller.join();
   pollers.clear();
+}
+
+bool Server::Core::stop(Duration grace) {
+  {
+    std::lock_guard lock(mutex);
+    if (is_stopping) return has_ended;
+    is_stopping = true;
+  }
+  health->set(HealthState::kNotServing);
+  std::thread ending([self = shared_from_this(), grace] {
+    self->end(grace);
+    std::lock_guard lock(self->mutex);
+    self->has_ended = true;
+    self->all_ended.notify_all();
+  });
+  std::unique_lock lock(mutex);
+  if (!all_ended.wait_for(lock, grace + kStopMargin, [this] { return has_ended; })) {
+    ending.detach();
+    return false;
+  }
+  lock.unlock();
+  ending.join();
+  return true;
+}
+
+std::string Server::Core::what_is_left() {
+  std::lock_guard lock(mutex);
+  if (has_ended) return "";
+  std::string calls;
+  for (const auto& [method, route] : router.routes()) {
+    const size_t count = live_by_route[&route];
+    if (count > 0) calls += (calls.empty() ? "" : ", ") + std::to_string(count) + " of " + method;
+  }
+  return calls.empty() ? "its threads" : "calls that do not end: " + calls;
 }
 
 Server::Server(std::shared_ptr<Core> core) : core_(std::move(core)) {}
@@ -412,6 +443,8 @@ void Server::set_serving(bool serving) {
   core_->health->set(serving ? HealthState::kServing : HealthState::kNotServing);
 }
 
-void Server::stop(Duration grace) { core_->stop(grace); }
+bool Server::stop(Duration grace) { return core_->stop(grace); }
+
+std::string Server::what_is_left() const { return core_->what_is_left(); }
 
 }  // namespace cairn::rpc

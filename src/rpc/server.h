@@ -37,9 +37,12 @@ class Server {
   int port() const;
   // What the health check says.
   void set_serving(bool serving);
-  // Health says NOT_SERVING; no new calls; those under way may end within `grace`, then they are cancelled. Blocks;
-  // once. After it returns no handler or event runs any more; calls finished later go nowhere.
-  void stop(Duration grace);
+  // Health says NOT_SERVING; no new calls; those under way may end within `grace`, then they are cancelled. Blocks, but
+  // not for much longer than that; once. True: no handler or event runs any more; calls finished later go nowhere.
+  // False: something does not end. The server's threads then live on, and what they refer to must.
+  bool stop(Duration grace);
+  // What has not ended after a stop() that returned false.
+  std::string what_is_left() const;
 
   struct Core;
 

@@ -68,6 +68,7 @@ class Router {
   void add(std::string method, Kind kind, Handler handler);
   // nullptr if unknown.
   const Route* find(const std::string& method) const;
+  const std::map<std::string, Route>& routes() const { return routes_; }
 
  private:
   std::map<std::string, Route> routes_;

@@ -3,6 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <future>
+#include <mutex>
+#include <thread>
+#include <vector>
+
 #include "grpc_health_v1.pb.h"
 #include "rpc/client.h"
 #include "rpc/services.h"
@@ -98,6 +106,113 @@ TEST(Server, StoppingAtOnceCancelsTheCallsUnderWayAndTheirLateAnswersGoNowhere) 
   EXPECT_FALSE(waiter.get().ok());
   tikv.finish_held();
   server.reset();
+}
+
+// Holds the thread of the server that calls it.
+class Stuck final : public StreamEvents {
+ public:
+  explicit Stuck(std::shared_future<void> until) : until_(std::move(until)) {}
+  void on_message(Payload) override { until_.wait(); }
+
+ private:
+  const std::shared_future<void> until_;
+};
+
+TEST(Server, StoppingDoesNotWaitForEverAndNamesTheCallThatDoesNotEnd) {
+  auto release = std::make_shared<std::promise<void>>();
+  std::promise<void> begun;
+  const auto until = release->get_future().share();
+  Router router;
+  router.add("/test.Test/Stuck", Router::Kind::kUnary, [&](std::shared_ptr<ServerStream> stream) {
+    stream->attach(std::make_shared<Stuck>(until));
+    stream->read();
+    begun.set_value();
+  });
+  auto started = Server::start({.addresses = {"127.0.0.1:0"}, .pollers = 1}, std::move(router));
+  ASSERT_TRUE(started.ok());
+  ClientLoop loop;
+  Waiter<api::Status> waiter;
+  channel_to(loop, **started)
+      ->call("/test.Test/Stuck", Payload::serialize(kvrpcpb::RawGetRequest()), std::chrono::seconds(60),
+             [set = waiter.setter()](api::Status status, Payload) mutable { set(std::move(status)); });
+  begun.get_future().wait();
+  EXPECT_FALSE((*started)->stop(Duration(0)));
+  EXPECT_EQ((*started)->what_is_left(), "calls that do not end: 1 of /test.Test/Stuck");
+  release->set_value();  // the threads that were left behind come to their end
+  EXPECT_FALSE(waiter.get().ok());
+}
+
+// Writes, and is finished from elsewhere at the moment at which the write comes back.
+class WriteThenFinish final : public StreamEvents {
+ public:
+  WriteThenFinish(std::shared_ptr<ServerStream> stream, std::function<void(std::shared_ptr<ServerStream>)> finish)
+      : stream_(std::move(stream)), finish_(std::move(finish)) {}
+  void on_message(Payload message) override {
+    stream_->write(std::move(message));
+    finish_(stream_);
+  }
+
+ private:
+  const std::shared_ptr<ServerStream> stream_;
+  const std::function<void(std::shared_ptr<ServerStream>)> finish_;
+};
+
+TEST(Server, AStreamThatIsFinishedWhileItsWriteComesBackIsFinishedOnce) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<std::shared_ptr<ServerStream>> to_finish;
+  bool is_over = false;
+  std::vector<std::thread> finishers;
+  for (int i = 0; i < 2; ++i) {
+    finishers.emplace_back([&] {
+      std::unique_lock lock(mutex);
+      while (true) {
+        changed.wait(lock, [&] { return is_over || !to_finish.empty(); });
+        if (to_finish.empty()) return;
+        auto stream = std::move(to_finish.front());
+        to_finish.pop_front();
+        lock.unlock();
+        stream->finish({});
+        stream.reset();
+        lock.lock();
+      }
+    });
+  }
+  Router router;
+  router.add("/test.Test/Write", Router::Kind::kStream, [&](std::shared_ptr<ServerStream> stream) {
+    stream->attach(std::make_shared<WriteThenFinish>(stream, [&](std::shared_ptr<ServerStream> one) {
+      std::lock_guard lock(mutex);
+      to_finish.push_back(std::move(one));
+      changed.notify_one();
+    }));
+    stream->read();
+  });
+  auto started = Server::start({.addresses = {"127.0.0.1:0"}, .pollers = 2}, std::move(router));
+  ASSERT_TRUE(started.ok());
+  ClientLoop loop;
+  auto channel = channel_to(loop, **started);
+  constexpr int kRounds = 100;
+  constexpr int kAtOnce = 20;
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<std::shared_ptr<RecordingStream<kvrpcpb::RawGetRequest>>> streams;
+    for (int i = 0; i < kAtOnce; ++i) {
+      streams.push_back(std::make_shared<RecordingStream<kvrpcpb::RawGetRequest>>());
+      streams.back()->open(*channel, "/test.Test/Write");
+      streams.back()->send(kvrpcpb::RawGetRequest());
+    }
+    for (auto& stream : streams) {
+      EXPECT_TRUE(stream->next());
+      EXPECT_FALSE(stream->next());
+      EXPECT_TRUE(stream->status().ok());
+    }
+  }
+  {
+    std::lock_guard lock(mutex);
+    is_over = true;
+  }
+  changed.notify_all();
+  for (auto& finisher : finishers) finisher.join();
+  EXPECT_TRUE((*started)->stop(std::chrono::seconds(5)));
 }
 
 TEST(ClientLoop, StoppingFailsWhatIsUnderWay) {

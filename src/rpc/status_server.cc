@@ -1,16 +1,14 @@
 #include "rpc/status_server.h"
 
-#include <httplib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <fstream>
-#include <thread>
+#include <utility>
 
 #include "base/metrics.h"
+#include "rpc/http_server.h"
 
 namespace cairn::rpc {
 namespace {
@@ -48,74 +46,51 @@ std::string quoted(const std::string& text) {
 }  // namespace
 
 struct StatusServer::State {
-  httplib::Server http;
-  std::thread thread;
-  int port = 0;
+  StatusOptions options;
+  double start_time = 0;
+  std::unique_ptr<HttpServer> http;  // dies first
+
+  HttpResponse serve(const std::string& path) const;
+  std::string status_json() const;
 };
 
-StatusServer::StatusServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
-
-StatusServer::~StatusServer() {
-  state_->http.stop();
-  if (state_->thread.joinable()) state_->thread.join();
+std::string StatusServer::State::status_json() const {
+  const std::string version = quoted(options.version);
+  return "{\"version\":" + version + ",\"build_info\":{\"release_version\":" + version +
+         ",\"name\":\"Cairn\"},\"pid\":" + std::to_string(getpid()) +
+         ",\"start_timestamp\":" + std::to_string(static_cast<int64_t>(start_time)) + "}";
 }
 
-int StatusServer::port() const { return state_->port; }
+HttpResponse StatusServer::State::serve(const std::string& path) const {
+  constexpr const char* kJson = "application/json";
+  if (path == "/metrics") {
+    put_process_metrics(start_time);
+    return {.content_type = "text/plain; version=0.0.4", .body = metrics::render()};
+  }
+  if (path == "/status") {
+    if (options.is_serving && !options.is_serving()) {
+      return {.status = 503, .content_type = kJson, .body = "{\"error\":\"the node is starting\"}"};
+    }
+    return {.content_type = kJson, .body = status_json()};
+  }
+  const auto page = options.pages.find(path);
+  if (page == options.pages.end()) return {.status = 404, .body = "no such page\n"};
+  return {.content_type = kJson, .body = page->second()};
+}
+
+StatusServer::StatusServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+StatusServer::~StatusServer() = default;
+int StatusServer::port() const { return state_->http->port(); }
 
 Result<std::unique_ptr<StatusServer>, std::string> StatusServer::start(StatusOptions options) {
-  const size_t colon = options.address.rfind(':');
-  const std::string refused = "cannot listen on the status address " + options.address + ": ";
-  if (colon == std::string::npos) return Err(refused + "an address is host:port");
-  int port = 0;
-  const std::string digits = options.address.substr(colon + 1);
-  if (digits.empty() || digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos) {
-    return Err(refused + "the port is not a number");
-  }
-  port = std::stoi(digits);
-  const std::string host = options.address.substr(0, colon);
-
   auto state = std::make_unique<State>();
-  const double start_time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  state->http.new_task_queue = [] { return new httplib::ThreadPool(2); };
-  // The library's default lets a second process share the port.
-  state->http.set_socket_options([](socket_t socket) {
-    const int yes = 1;
-    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  });
-  state->http.Get("/metrics", [start_time](const httplib::Request&, httplib::Response& response) {
-    put_process_metrics(start_time);
-    response.set_content(metrics::render(), "text/plain; version=0.0.4");
-  });
-  state->http.Get("/status", [version = options.version, is_serving = options.is_serving, start_time](
-                                 const httplib::Request&, httplib::Response& response) {
-    if (is_serving && !is_serving()) {
-      response.status = 503;
-      response.set_content("{\"error\":\"the node is starting\"}", "application/json");
-      return;
-    }
-    response.set_content("{\"version\":" + quoted(version) + ",\"build_info\":{\"release_version\":" + quoted(version) +
-                             ",\"name\":\"Cairn\"},\"pid\":" + std::to_string(getpid()) +
-                             ",\"start_timestamp\":" + std::to_string(static_cast<int64_t>(start_time)) + "}",
-                         "application/json");
-  });
-  for (auto& [path, page] : options.pages) {
-    state->http.Get(path, [render = std::move(page)](const httplib::Request&, httplib::Response& response) {
-      response.set_content(render(), "application/json");
-    });
-  }
-  errno = 0;
-  if (port == 0) {
-    port = state->http.bind_to_any_port(host);
-    if (port < 0) return Err(refused + std::strerror(errno));
-  } else if (!state->http.bind_to_port(host, port)) {
-    return Err(refused + (errno != 0 ? std::strerror(errno) : "it cannot be bound"));
-  }
-  state->port = port;
-  state->thread = std::thread([http = &state->http] {
-    pthread_setname_np(pthread_self(), "status");
-    http->listen_after_bind();
-  });
-  while (!state->http.is_running()) std::this_thread::yield();  // else a stop right now would go unheard
+  state->options = std::move(options);
+  state->start_time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const std::string& address = state->options.address;
+  auto http = HttpServer::start(
+      {.address = address, .serve = [at = state.get()](const std::string& path) { return at->serve(path); }});
+  if (!http.ok()) return Err("cannot listen on the status address " + address + ": " + http.error());
+  state->http = std::move(*http);
   return std::unique_ptr<StatusServer>(new StatusServer(std::move(state)));
 }
 

@@ -1,6 +1,6 @@
-// The status port: plain HTTP on a thread pool of its own. /metrics in Prometheus' text format, /status as TiKV's JSON
-// (503 while the node starts), and the JSON pages that the owner adds.
-// Tests: refuse_test.go of tests/process.
+// The status port: plain HTTP on a thread of its own (http_server.h). /metrics in Prometheus' text format, /status as
+// TiKV's JSON (503 while the node starts), and the JSON pages that the owner adds.
+// Tests: status_server_test.cc.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,8 @@ struct StatusOptions {
   std::string address;  // "host:port"; port 0: any free one
   std::string version;
   std::function<bool()> is_serving;  // none: always. Any thread.
-  // Further pages, path ("/regions") to what makes its JSON; called on the status port's threads.
+  // Further pages, path ("/regions") to what makes its JSON; called on the status port's thread, and to be made at
+  // once.
   std::map<std::string, std::function<std::string()>> pages;
 };
 
