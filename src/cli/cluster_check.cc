@@ -10,7 +10,7 @@ namespace cairn::cli {
 
 struct ClusterCheck::State {
   std::string pd_address;
-  int stores;
+  std::vector<std::string> store_addresses;
   rpc::ClientLoop loop;
   uint64_t cluster_id = 0;
 
@@ -24,37 +24,69 @@ struct ClusterCheck::State {
   }
 };
 
-ClusterCheck::ClusterCheck(const std::string& pd_address, int stores) : state_(std::make_unique<State>()) {
+ClusterCheck::ClusterCheck(const std::string& pd_address, std::vector<std::string> store_addresses)
+    : state_(std::make_unique<State>()) {
   state_->pd_address = pd_address;
-  state_->stores = stores;
+  state_->store_addresses = std::move(store_addresses);
 }
 
 ClusterCheck::~ClusterCheck() = default;
 
-bool ClusterCheck::is_ready() {
+namespace {
+
+std::string missing_stores(const pdpb::GetAllStoresResponse& known, const std::vector<std::string>& addresses) {
+  const auto is_up = [&](const std::string& address) {
+    return std::any_of(known.stores().begin(), known.stores().end(), [&](const metapb::Store& store) {
+      return store.address() == address && store.state() == metapb::StoreState::Up;
+    });
+  };
+  std::string missing;
+  for (const auto& address : addresses) {
+    if (!is_up(address)) missing += (missing.empty() ? "the store at " : ", ") + address;
+  }
+  return missing.empty() ? "" : missing + ": PD has not heard of it";
+}
+
+std::string missing_of(const pdpb::Region& region, size_t replicas) {
+  const std::string name = "region " + std::to_string(region.region().id());
+  const auto& peers = region.region().peers();
+  const auto voters = std::count_if(peers.begin(), peers.end(),
+                                    [](const metapb::Peer& peer) { return peer.role() == metapb::PeerRole::Voter; });
+  if (region.leader().id() == 0) return name + " has no leader";
+  if (static_cast<size_t>(voters) < replicas || voters != peers.size()) {
+    return name + " has " + std::to_string(voters) + " of " + std::to_string(replicas) + " replicas";
+  }
+  if (!region.down_peers().empty()) return "replicas of " + name + " are down";
+  if (!region.pending_peers().empty()) return "replicas of " + name + " have to catch up";
+  return "";
+}
+
+}  // namespace
+
+std::string ClusterCheck::what_is_missing() {
+  const std::string no_pd = "PD at " + state_->pd_address + " does not answer yet";
   if (state_->cluster_id == 0) {
     auto members = state_->ask<pdpb::GetMembersResponse>("/pdpb.PD/GetMembers", pdpb::GetMembersRequest());
-    if (!members.ok()) return false;
+    if (!members.ok()) return no_pd;
     state_->cluster_id = members->header().cluster_id();
   }
   pdpb::GetAllStoresRequest all_stores;
   all_stores.mutable_header()->set_cluster_id(state_->cluster_id);
   all_stores.set_exclude_tombstone_stores(true);
   auto stores = state_->ask<pdpb::GetAllStoresResponse>("/pdpb.PD/GetAllStores", all_stores);
-  if (!stores.ok() || stores->stores_size() < state_->stores) return false;
+  if (!stores.ok()) return no_pd;
+  if (auto missing = missing_stores(*stores, state_->store_addresses); !missing.empty()) return missing;
 
   pdpb::ScanRegionsRequest all_regions;
   all_regions.mutable_header()->set_cluster_id(state_->cluster_id);
   auto regions = state_->ask<pdpb::ScanRegionsResponse>("/pdpb.PD/ScanRegions", all_regions);
-  if (!regions.ok() || regions->regions().empty()) return false;
-  const int replicas = std::min(3, state_->stores);
-  return std::all_of(regions->regions().begin(), regions->regions().end(), [&](const pdpb::Region& region) {
-    const auto& peers = region.region().peers();
-    const bool all_vote = std::all_of(peers.begin(), peers.end(),
-                                      [](const metapb::Peer& peer) { return peer.role() == metapb::PeerRole::Voter; });
-    return peers.size() >= replicas && all_vote && region.leader().id() != 0 && region.pending_peers().empty() &&
-           region.down_peers().empty();
-  });
+  if (!regions.ok()) return no_pd;
+  if (regions->regions().empty()) return "PD has not heard of any region";
+  for (const auto& region : regions->regions()) {
+    auto missing = missing_of(region, std::min<size_t>(3, state_->store_addresses.size()));
+    if (!missing.empty()) return missing;
+  }
+  return "";
 }
 
 }  // namespace cairn::cli

@@ -3,18 +3,20 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace cairn::cli {
 
 class ClusterCheck {
  public:
-  // Ready means: `stores` stores are up, and each region has min(3, stores) peers, none pending or down, and a leader.
-  ClusterCheck(const std::string& pd_address, int stores);
+  // Ready means: PD counts the stores at these addresses as up, and each region has min(3, stores) peers, none pending
+  // or down, and a leader.
+  ClusterCheck(const std::string& pd_address, std::vector<std::string> store_addresses);
   ~ClusterCheck();
   ClusterCheck(const ClusterCheck&) = delete;
   ClusterCheck& operator=(const ClusterCheck&) = delete;
-  // Asks PD; takes up to two seconds when it does not answer.
-  bool is_ready();
+  // What is missing yet, in words; empty if nothing is. Asks PD; takes up to two seconds when it does not answer.
+  std::string what_is_missing();
 
  private:
   struct State;

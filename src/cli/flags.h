@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/settings.h"
+#include "config/settings.h"
 
 namespace cairn::cli {
 
@@ -23,7 +23,7 @@ class Flags {
     auto* option = command_.add_option(flag, *value, help);
     flags_.push_back({option, std::move(value), std::move(setting)});
   }
-  Parsed<void> apply(const Settings& settings) const {
+  config::Parsed<void> apply(const config::Settings& settings) const {
     if (!config_file_->empty()) TRY(settings.read_file(*config_file_));
     for (const auto& flag : flags_) {
       if (flag.option->count() == 0) continue;

@@ -1,8 +1,10 @@
 // The binary `cairn`: one subcommand for each role.
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <exception>
+#include <string>
 
 #include "cli/commands.h"
+#include "cli/process.h"
 
 int main(int argc, char** argv) {
   CLI::App program("Cairn: a distributed transactional key-value database that speaks TiKV's protocol");
@@ -17,7 +19,9 @@ int main(int argc, char** argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error);
+    return program.exit(error) == 0 ? 0 : 1;  // a call for help or for the version is one, too
+  } catch (const std::exception& error) {
+    return cairn::cli::complain(error.what());
   }
   return exit_code;
 }

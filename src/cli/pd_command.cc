@@ -1,13 +1,20 @@
 // `cairn pd`: one placement driver as a process.
 #include <atomic>
 #include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/ending.h"
 #include "cli/flags.h"
+#include "cli/open_files.h"
 #include "cli/pd_collector.h"
-#include "cli/pd_config.h"
 #include "cli/process.h"
+#include "config/pd_config.h"
 #include "engine/rocks/rocks_engine.h"
 #include "pd/node.h"
 #include "rpc/reactor.h"
@@ -26,90 +33,147 @@ namespace {
 constexpr uint64_t kMessageBytes = uint64_t{16} << 20;
 constexpr uint64_t kMessageOverhead = 512 << 10;
 
-int run(PdConfig config) {
+constexpr Duration kCallsGrace = 1s;  // of calls under way once no new ones are taken
+constexpr Duration kPartGrace = 5s;   // of each part that stops
+
+// The parts of the process: what a part refers to must outlive it. However far the start came, stop() ends all that
+// runs.
+class PdProcess {
+ public:
+  PdProcess(config::PdConfig config, std::vector<std::string> listen, EndOfProcess& end)
+      : config_(std::move(config)), listen_(std::move(listen)), end_(end) {}
+
+  int run();
+
+ private:
+  Parsed<void> open();
+  void make();
+  Parsed<void> serve_status();
+  // Returns when the process is to end.
+  void serve();
+  int stop();
+
+  config::PdConfig config_;
+  const std::vector<std::string> listen_;
+  EndOfProcess& end_;
+  std::unique_ptr<DataDir> data_;
+  std::unique_ptr<engine::KvEngine> kv_;
+  std::unique_ptr<engine::RaftLogEngine> raft_log_;
+
+  runtime::RealClock clock_;
+  std::shared_ptr<rpc::Reactor> reactor_;  // the network and the node's decisions
+  runtime::ThreadedExecutors executors_;
+  std::optional<pd::Node> node_;
+  std::atomic<bool> is_ready_{false};
+  std::unique_ptr<rpc::StatusServer> status_;
+  std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<PdCollector> collector_;
+};
+
+int PdProcess::run() {
+  if (const auto opened = open(); !opened.ok()) return complain(opened.error());
+  make();
+  if (const auto status = serve_status(); !status.ok()) {
+    end_.fatal(status.error());
+  } else {
+    serve();
+  }
+  return stop();
+}
+
+Parsed<void> PdProcess::open() {
+  TRY_ASSIGN(const FileShares files, claim_files({.engine = 512, .raft_log = 512}));
+  TRY_ASSIGN(data_, DataDir::open(config_.data_dir));
+  const auto on_disk_error = [this](const engine::Error& error) { end_.fatal("the disk failed: " + error.message); };
+  engine::RocksKvOptions options;
+  options.block_cache_bytes = uint64_t{16} << 20;
+  options.max_open_files = files.engine;
+  options.on_background_error = on_disk_error;
+  auto kv = engine::open_rocks_kv(data_->sub("db"), options);
+  if (!kv.ok()) return Err(kv.error().message);
+  kv_ = std::move(*kv);
+  auto raft_log = engine::open_rocks_raft_log(data_->sub("raft"),
+                                              {.max_open_files = files.raft_log, .on_background_error = on_disk_error});
+  if (!raft_log.ok()) return Err(raft_log.error().message);
+  raft_log_ = std::move(*raft_log);
+  return {};
+}
+
+void PdProcess::make() {
+  reactor_ = std::make_shared<rpc::Reactor>("pd");
+  config_.node.deploy_path = config_.data_dir;
+  node_.emplace(config_.node, pd::Dependencies{.clock = clock_,
+                                               .executors = executors_,
+                                               .kv = *kv_,
+                                               .raft_log = *raft_log_,
+                                               .seed = runtime::entropy_seed(),
+                                               .on_fatal = [this](std::string why) { end_.fatal(std::move(why)); },
+                                               .executor = reactor_});
+}
+
+Parsed<void> PdProcess::serve_status() {
+  if (config_.status_address.empty()) return {};
+  TRY_ASSIGN(status_, rpc::StatusServer::start({.address = config_.status_address,
+                                                .version = config_.node.version,
+                                                .is_serving = [this] { return is_ready_.load(); },
+                                                .pages = {}}));
+  return {};
+}
+
+void PdProcess::serve() {
+  node_->start([this](api::Status status) {
+    if (!status.ok()) return end_.fatal("PD cannot start: " + status.message);
+    is_ready_ = true;
+    end_.wake();
+  });
+  if (end_.wait_until([this] { return is_ready_.load(); })) return;
+  rpc::Router router;
+  rpc::serve_pd(router, *node_);
+  rpc::serve_etcd(router, node_->etcd());
+  rpc::serve_keyspaces(router, node_->keyspaces());
+  rpc::serve_admin(router, node_->admin());
+  rpc::serve_meta_storage(router, node_->meta_storage());
+  const auto message_max =
+      static_cast<int>(std::max(kMessageBytes, config_.node.etcd.max_request_bytes + kMessageOverhead));
+  auto started = rpc::Server::start({.addresses = listen_, .reactor = reactor_, .message_bytes_max = message_max},
+                                    std::move(router));
+  if (!started.ok()) return end_.fatal(started.error());
+  server_ = std::move(*started);
+  if (config_.gc_is_enabled) collector_ = std::make_unique<PdCollector>(*node_, clock_, executors_, config_.gc);
+  LOG_INFO("PD {} {} serves on {}", config_.name, version(), listen_.front());
+  end_.wait();
+}
+
+int PdProcess::stop() {
+  const auto error = end_.error();
+  if (error) LOG_ERROR("{}", *error);
+  Ending ending;
+  if (collector_) ending.step("the collector of garbage", kPartGrace, [this] { collector_->stop(); });
+  if (server_ && !server_->stop(kCallsGrace)) ending.leave_behind("the gRPC server", server_->what_is_left());
+  ending.step("the status port", kPartGrace, [this] { status_.reset(); });
+  ending.step("the node", kPartGrace, [this] {
+    std::promise<void> stopped;
+    node_->stop([&stopped] { stopped.set_value(); });
+    stopped.get_future().wait();
+  });
+  // Parts that did not end still hold on to one another.
+  if (ending.is_clean()) {
+    ending.step("the node's threads", kPartGrace, [this] { executors_.stop(); });
+    ending.step("the network's thread", kPartGrace, [this] { reactor_->stop(); });
+  }
+  LOG_INFO("PD {} has stopped", config_.name);
+  if (error) complain(*error);
+  return ending.finish(error ? 1 : 0, kPartGrace);
+}
+
+int run(const Flags& flags) {
+  EndOfProcess end;
+  config::PdConfig config;
+  if (const auto applied = flags.apply(settings_of(config)); !applied.ok()) return complain(applied.error());
   const auto listen = complete(config);
   if (!listen.ok()) return complain(listen.error());
   if (const std::string error = log::init(config.log); !error.empty()) return complain(error);
-  EndOfProcess end;
-  auto data = DataDir::open(config.data_dir);
-  if (!data.ok()) return complain(data.error());
-
-  const auto on_disk_error = [&end](const engine::Error& error) { end.fatal("the disk failed: " + error.message); };
-  engine::RocksKvOptions kv_options;
-  kv_options.block_cache_bytes = uint64_t{16} << 20;
-  kv_options.max_open_files = 512;
-  kv_options.on_background_error = on_disk_error;
-  auto kv = engine::open_rocks_kv((*data)->sub("db"), kv_options);
-  if (!kv.ok()) return complain(kv.error().message);
-  auto raft_log = engine::open_rocks_raft_log((*data)->sub("raft"), {.on_background_error = on_disk_error});
-  if (!raft_log.ok()) return complain(raft_log.error().message);
-
-  runtime::RealClock clock;
-  auto reactor = std::make_shared<rpc::Reactor>("pd");  // the network and the node's decisions
-  runtime::ThreadedExecutors executors;
-  config.node.deploy_path = config.data_dir;
-  pd::Node node(config.node, {.clock = clock,
-                              .executors = executors,
-                              .kv = **kv,
-                              .raft_log = **raft_log,
-                              .seed = runtime::entropy_seed(),
-                              .on_fatal = [&end](std::string why) { end.fatal(std::move(why)); },
-                              .executor = reactor});
-  std::atomic<bool> is_ready{false};
-  node.start([&](api::Status status) {
-    if (!status.ok()) return end.fatal("PD cannot start: " + status.message);
-    is_ready = true;
-    end.wake();
-  });
-
-  std::unique_ptr<rpc::StatusServer> status;
-  if (!config.status_address.empty()) {
-    auto started = rpc::StatusServer::start({.address = config.status_address,
-                                             .version = config.node.version,
-                                             .is_serving = [&is_ready] { return is_ready.load(); },
-                                             .pages = {}});
-    if (started.ok()) {
-      status = std::move(*started);
-    } else {
-      end.fatal(started.error());
-    }
-  }
-  std::unique_ptr<rpc::Server> server;
-  std::unique_ptr<PdCollector> collector;
-  if (!end.wait_until([&] { return is_ready.load(); })) {
-    rpc::Router router;
-    rpc::serve_pd(router, node);
-    rpc::serve_etcd(router, node.etcd());
-    rpc::serve_keyspaces(router, node.keyspaces());
-    rpc::serve_admin(router, node.admin());
-    rpc::serve_meta_storage(router, node.meta_storage());
-    const auto message_max =
-        static_cast<int>(std::max(kMessageBytes, config.node.etcd.max_request_bytes + kMessageOverhead));
-    auto started = rpc::Server::start({.addresses = *listen, .reactor = reactor, .message_bytes_max = message_max},
-                                      std::move(router));
-    if (started.ok()) {
-      server = std::move(*started);
-      if (config.gc_is_enabled) collector = std::make_unique<PdCollector>(node, clock, executors, config.gc);
-      LOG_INFO("PD {} {} serves on {}", config.name, version(), listen->front());
-      end.wait();
-    } else {
-      end.fatal(started.error());
-    }
-  }
-
-  const auto error = end.error();
-  if (error) LOG_ERROR("{}", *error);
-  if (collector) collector->stop();
-  if (server) server->stop(std::chrono::seconds(1));
-  status.reset();
-  std::promise<void> stopped;
-  node.stop([&stopped] { stopped.set_value(); });
-  stopped.get_future().wait_for(std::chrono::seconds(5));
-  executors.stop();
-  reactor->stop();
-  LOG_INFO("PD {} has stopped", config.name);
-  log::flush();
-  return error ? complain(*error) : 0;
+  return PdProcess(std::move(config), *listen, end).run();
 }
 
 }  // namespace
@@ -127,11 +191,7 @@ void add_pd_command(CLI::App& program, int& exit_code) {
   flags->add("--status-addr", "status-addr", "where /status and /metrics are, as host:port (nowhere)");
   flags->add("--log-level,-L", "log.level", "trace, debug, info, warn, error or fatal");
   flags->add("--log-file", "log.file.filename", "where the log goes (standard error)");
-  command->callback([flags, &exit_code] {
-    PdConfig config;
-    const auto applied = flags->apply(settings_of(config));
-    exit_code = applied.ok() ? run(std::move(config)) : complain(applied.error());
-  });
+  command->callback([flags, &exit_code] { exit_code = run(*flags); });
 }
 
 }  // namespace cairn::cli

@@ -1,5 +1,9 @@
 #include "cli/playground_plan.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
 #include <set>
 
 namespace cairn::cli {
@@ -72,6 +76,40 @@ Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& opt
     plan.push_back(std::move(store));
   }
   return plan;
+}
+
+Parsed<void> check_data(const std::vector<std::string>& folders, const PlaygroundOptions& options) {
+  int stores = 0;
+  for (const auto& folder : folders) {
+    int number = 0;
+    const char* const end = folder.data() + folder.size();
+    if (!folder.starts_with("store-")) continue;
+    const auto [stop, error] = std::from_chars(folder.data() + 6, end, number);
+    if (error == std::errc() && stop == end) stores = std::max(stores, number);
+  }
+  if (stores <= options.stores) return {};
+  return Err(
+      fmt::format("{} holds the data of {} stores, and only {} are to run: give --stores {}, or another --data-dir",
+                  options.data_dir, stores, options.stores, stores));
+}
+
+std::string find_cause(std::istream& log) {
+  std::string line;
+  std::string last;
+  std::string logged;   // at level error
+  std::string failed;   // a CHECK
+  std::string gave_up;  // what it said when it ended by itself
+  while (std::getline(log, line)) {
+    if (line.empty()) continue;
+    last = line;
+    if (line.starts_with("error: ")) gave_up = line.substr(7);
+    if (line.starts_with("CHECK failed") || line.starts_with("terminate called")) failed = line;
+    if (line.find("] [error] ") != std::string::npos) logged = line;
+  }
+  for (const auto& cause : {gave_up, failed, logged, last}) {
+    if (!cause.empty()) return cause;
+  }
+  return "its log is empty";
 }
 
 }  // namespace cairn::cli

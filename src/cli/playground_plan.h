@@ -1,12 +1,16 @@
-// Which processes a playground consists of, on which addresses. Pure. Tests: config_test.cc.
+// Which processes a playground consists of, on which addresses, and what its surroundings tell. Pure. Tests:
+// playground_plan_test.cc.
 #pragma once
 
+#include <istream>
 #include <string>
 #include <vector>
 
-#include "cli/values.h"
+#include "config/values.h"
 
 namespace cairn::cli {
+
+using config::Parsed;
 
 struct PlaygroundOptions {
   int stores = 3;
@@ -32,5 +36,13 @@ struct PlannedProcess {
 
 // PD first, then the stores on consecutive ports. An error if the numbers cannot be, or ports would meet.
 Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& options);
+
+// `folders` are those of the data directory. An error if they hold more stores than are to run: regions would wait for
+// their replicas for ever.
+Parsed<void> check_data(const std::vector<std::string>& folders, const PlaygroundOptions& options);
+
+// Why a process ended, from what it has logged: the error it gave up with, else the failed CHECK or the last error that
+// is logged, else the last line.
+std::string find_cause(std::istream& log);
 
 }  // namespace cairn::cli

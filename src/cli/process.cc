@@ -11,18 +11,40 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/log.h"
+#include "base/log_output.h"
+
 namespace cairn::cli {
+
+namespace {
+
+// What neither ends the process nor is part of its end.
+void note(int signal) {
+  if (signal != SIGHUP) {
+    LOG_INFO("{} came: nothing is done about it", signal == SIGUSR1 ? "SIGUSR1" : "SIGUSR2");
+  } else if (const std::string refused = log::reopen(); !refused.empty()) {
+    LOG_ERROR("SIGHUP came: {}", refused);
+  } else {
+    LOG_INFO("SIGHUP came: the log file, if there is one, was opened anew");
+  }
+}
+
+}  // namespace
 
 EndOfProcess::EndOfProcess() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+  // What they tell, the call that caused them tells as an error.
+  for (const int number : {SIGPIPE, SIGXFSZ}) signal(number, SIG_IGN);
   std::thread([state = state_, signals] {
     int number = 0;
     while (sigwait(&signals, &number) == 0) {
+      if (number != SIGINT && number != SIGTERM) {
+        note(number);
+        continue;
+      }
       std::lock_guard lock(state->mutex);
       if (state->is_over) _exit(128 + number);  // asked twice: at once
       state->is_over = true;
@@ -65,7 +87,7 @@ Parsed<std::unique_ptr<DataDir>> DataDir::open(const std::string& path) {
 DataDir::~DataDir() { close(fd_); }
 
 int complain(const std::string& message) {
-  std::fprintf(stderr, "error: %s\n", message.c_str());
+  std::fprintf(stderr, "error: %s\n", log::escaped(message).c_str());
   return 1;
 }
 

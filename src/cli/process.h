@@ -1,4 +1,5 @@
-// What a process of ours needs of the operating system: its end by signal or by a fatal error, and its data directory.
+// What a process of ours needs of the operating system: its signals, its end by signal or by a fatal error, and its
+// data directory.
 #pragma once
 
 #include <condition_variable>
@@ -7,12 +8,15 @@
 #include <optional>
 #include <string>
 
-#include "cli/values.h"
+#include "config/values.h"
 
 namespace cairn::cli {
 
-// Waits for the reason to stop: SIGINT or SIGTERM, or a fatal error of a part. To be made before any other thread, as
-// it blocks the two signals for all threads that come later. One per process.
+using config::Parsed;
+
+// The signals of a process, and the reason to stop: SIGINT or SIGTERM, or a fatal error of a part. A second SIGINT or
+// SIGTERM ends it at once. SIGHUP opens the log file anew; SIGUSR1 and SIGUSR2 leave a line in the log. To be made
+// first of all, as it blocks these signals for all threads that come later. One per process.
 class EndOfProcess {
  public:
   EndOfProcess();
@@ -29,6 +33,14 @@ class EndOfProcess {
   }
   void wait() {
     wait_until([] { return false; });
+  }
+  // Waits until `done()` holds, looked at after each wake(), but not beyond `limit`, nor once an error is there. True:
+  // it holds.
+  template <class Done>
+  bool wait_for(Duration limit, Done done) {
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait_for(lock, limit, [&] { return state_->error || done(); });
+    return done();
   }
   // Why, if it was an error.
   std::optional<std::string> error() const;

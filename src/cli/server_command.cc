@@ -1,14 +1,21 @@
 // `cairn server`: one storage node as a process.
 #include <algorithm>
+#include <atomic>
 #include <future>
+#include <memory>
+#include <optional>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/ending.h"
 #include "cli/flags.h"
 #include "cli/gate.h"
+#include "cli/open_files.h"
 #include "cli/process.h"
-#include "cli/server_config.h"
+#include "config/server_config.h"
 #include "rpc/client.h"
 #include "rpc/pd_client.h"
 #include "rpc/raft_transport.h"
@@ -25,6 +32,10 @@
 namespace cairn::cli {
 namespace {
 
+// How long calls under way may take once the store refuses new ones, and how long each part may take to stop.
+constexpr Duration kCallsGrace = 3s;
+constexpr Duration kPartGrace = 5s;
+
 // The store's regions as the status page shows them.
 std::string regions_json(const store::Store& store) {
   std::string out = "[";
@@ -39,124 +50,210 @@ std::string regions_json(const store::Store& store) {
   return out + "]";
 }
 
-int run(ServerConfig config) {
-  const auto completed = complete(config);
-  if (!completed.ok()) return complain(completed.error());
-  if (const std::string error = log::init(config.log); !error.empty()) return complain(error);
-  EndOfProcess end;
-  auto data = DataDir::open(config.data_dir);
-  if (!data.ok()) return complain(data.error());
+// The parts of the process, neighbours first, the store last: what a part refers to must outlive it. However far the
+// start came, stop() ends all that runs.
+class StoreProcess {
+ public:
+  StoreProcess(config::ServerConfig config, EndOfProcess& end) : config_(std::move(config)), end_(end) {}
 
-  const auto on_disk_error = [&end](const engine::Error& error) { end.fatal("the disk failed: " + error.message); };
-  config.kv.file_directory = (*data)->sub("snap");
-  config.kv.on_background_error = on_disk_error;
-  auto kv = engine::open_rocks_kv((*data)->sub("db"), config.kv);
-  if (!kv.ok()) return complain(kv.error().message);
-  auto raft_log = engine::open_rocks_raft_log((*data)->sub("raft"), {.on_background_error = on_disk_error});
-  if (!raft_log.ok()) return complain(raft_log.error().message);
+  int run();
 
-  // Neighbours first, the store last: what a part refers to must outlive it.
-  runtime::RealClock clock;
+ private:
+  Parsed<void> open();
+  void make();
+  Parsed<void> listen();
+  rpc::Router routes();
+  // Returns when the process is to end.
+  void serve();
+  void depart();
+  int stop();
+
+  config::ServerConfig config_;
+  EndOfProcess& end_;
+  std::unique_ptr<DataDir> data_;
+  std::unique_ptr<engine::KvEngine> kv_;
+  std::unique_ptr<engine::RaftLogEngine> raft_log_;
+
+  runtime::RealClock clock_;
   // On a small machine one thread has the network and the one shard: most of what a small request costs would otherwise
   // be the waking of one by the other.
-  auto reactor = std::make_shared<rpc::Reactor>("reactor");
-  rpc::ClientLoop loop(reactor);
-  runtime::ThreadedExecutors executors;
-  auto files = executors.make("snapshot-io");
-  auto timers = executors.make("transport");
-  rpc::PdClient pd({.endpoints = config.pd_endpoints}, loop, clock, executors.make("pd-client"));
-  rpc::RaftTransport transport({.gather = reactor}, loop, pd, timers, files);
-  store::Store store(config.store, {.clock = clock,
-                                    .executors = executors,
-                                    .seed = runtime::entropy_seed(),
-                                    .kv = **kv,
-                                    .raft_log = **raft_log,
-                                    .pd = pd,
-                                    .transport = transport,
-                                    .on_fatal = [&end](store::StoreError why) { end.fatal(std::move(why.message)); },
-                                    .shard_executor = config.store.shards == 1 ? reactor : nullptr});
-  transport.on_unreachable([&store](StoreId id) { store.on_unreachable(id); });
-  std::unique_ptr<server::Node> node;
+  std::shared_ptr<rpc::Reactor> reactor_;
+  std::optional<rpc::ClientLoop> loop_;
+  runtime::ThreadedExecutors executors_;
+  std::shared_ptr<runtime::Executor> files_;
+  std::shared_ptr<runtime::Executor> timers_;
+  std::optional<rpc::PdClient> pd_;
+  std::optional<rpc::RaftTransport> transport_;
+  std::optional<store::Store> store_;
+  std::unique_ptr<server::Node> node_;
+  Gate gate_;
+  std::atomic<bool> is_started_{false};
+  std::atomic<bool> is_serving_{false};
+  std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<rpc::StatusServer> status_;
+};
 
-  Gate gate;
-  std::atomic<bool> is_started{false};
-  std::atomic<bool> is_serving{false};
+int StoreProcess::run() {
+  if (const auto opened = open(); !opened.ok()) return complain(opened.error());
+  make();
+  if (const auto listening = listen(); !listening.ok()) {
+    end_.fatal(listening.error());
+  } else {
+    serve();
+  }
+  return stop();
+}
+
+Parsed<void> StoreProcess::open() {
+  TRY_ASSIGN(const FileShares files, claim_files({}));
+  TRY_ASSIGN(data_, DataDir::open(config_.data_dir));
+  const auto on_disk_error = [this](const engine::Error& error) { end_.fatal("the disk failed: " + error.message); };
+  config_.kv.max_open_files = files.engine;
+  config_.kv.file_directory = data_->sub("snap");
+  config_.kv.on_background_error = on_disk_error;
+  auto kv = engine::open_rocks_kv(data_->sub("db"), config_.kv);
+  if (!kv.ok()) return Err(kv.error().message);
+  kv_ = std::move(*kv);
+  auto raft_log = engine::open_rocks_raft_log(data_->sub("raft"),
+                                              {.max_open_files = files.raft_log, .on_background_error = on_disk_error});
+  if (!raft_log.ok()) return Err(raft_log.error().message);
+  raft_log_ = std::move(*raft_log);
+  return {};
+}
+
+void StoreProcess::make() {
+  reactor_ = std::make_shared<rpc::Reactor>("reactor");
+  loop_.emplace(reactor_);
+  files_ = executors_.make("snapshot-io");
+  timers_ = executors_.make("transport");
+  pd_.emplace(rpc::PdClientOptions{.endpoints = config_.pd_endpoints}, *loop_, clock_, executors_.make("pd-client"));
+  transport_.emplace(rpc::RaftTransportOptions{.gather = reactor_}, *loop_, *pd_, timers_, files_);
+  store_.emplace(config_.store,
+                 store::StoreDeps{.clock = clock_,
+                                  .executors = executors_,
+                                  .seed = runtime::entropy_seed(),
+                                  .kv = *kv_,
+                                  .raft_log = *raft_log_,
+                                  .pd = *pd_,
+                                  .transport = *transport_,
+                                  .on_fatal = [this](store::StoreError why) { end_.fatal(std::move(why.message)); },
+                                  .shard_executor = config_.store.shards == 1 ? reactor_ : nullptr});
+  transport_->on_unreachable([this](StoreId id) { store_->on_unreachable(id); });
+}
+
+rpc::Router StoreProcess::routes() {
   rpc::Router router;
-  rpc::serve_tikv(router, gate,
-                  {.timers = timers,
-                   .gather = reactor,
-                   .health_feedback_interval = config.health_feedback_interval,
-                   .clock = &clock});
-  rpc::serve_deadlock(router, gate);
+  rpc::serve_tikv(router, gate_,
+                  {.timers = timers_,
+                   .gather = reactor_,
+                   .health_feedback_interval = config_.health_feedback_interval,
+                   .clock = &clock_});
+  rpc::serve_deadlock(router, gate_);
   rpc::serve_raft(
       router,
-      {.store_id = [&] { return is_started ? store.id() : StoreId(); },
+      {.store_id = [this] { return is_started_ ? store_->id() : StoreId(); },
        .on_message =
-           [&](raft_serverpb::RaftMessage message) {
-             if (is_started) store.on_raft_message(std::move(message));
+           [this](raft_serverpb::RaftMessage message) {
+             if (is_started_) store_->on_raft_message(std::move(message));
            },
-       .on_stream = [&](StoreId from) { transport.on_heard(from); },
+       .on_stream = [this](StoreId from) { transport_->on_heard(from); },
        .begin_snapshot =
-           [&](raft_serverpb::RaftMessage message) -> Result<std::unique_ptr<store::SnapshotReceiver>, std::string> {
-         if (!is_started) return Err(std::string("the store is starting"));
-         return store.begin_snapshot(std::move(message));
+           [this](raft_serverpb::RaftMessage message) -> Result<std::unique_ptr<store::SnapshotReceiver>, std::string> {
+         if (!is_started_) return Err(std::string("the store is starting"));
+         return store_->begin_snapshot(std::move(message));
        }},
-      files);
-  auto server = rpc::Server::start({.addresses = {config.address}, .reactor = reactor}, std::move(router));
-  if (!server.ok()) return complain(server.error());
-  (*server)->set_serving(false);
-  std::unique_ptr<rpc::StatusServer> status;
-  if (!config.status_address.empty()) {
-    auto started = rpc::StatusServer::start(
-        {.address = config.status_address,
-         .version = config.store.version,
-         .is_serving = [&is_serving] { return is_serving.load(); },
-         .pages = {{"/regions", [&] { return is_serving ? regions_json(store) : std::string("[]"); }}}});
-    if (!started.ok()) return complain(started.error());
-    status = std::move(*started);
-  }
+      files_);
+  return router;
+}
 
-  store.start([&](Result<void, store::StoreError> result) {
-    if (!result.ok()) return end.fatal("the store cannot start: " + result.error().message);
-    is_started = true;
-    end.wake();
+// Before PD hears of the store: an address that is taken is an error of the start.
+Parsed<void> StoreProcess::listen() {
+  if (!config_.status_address.empty()) {
+    TRY_ASSIGN(status_, rpc::StatusServer::start(
+                            {.address = config_.status_address,
+                             .version = config_.store.version,
+                             .is_serving = [this] { return is_serving_.load(); },
+                             .pages = {{"/regions", [this] { return is_serving_ ? regions_json(*store_) : "[]"; }}}}));
+  }
+  TRY_ASSIGN(server_, rpc::Server::start({.addresses = {config_.address}, .reactor = reactor_}, routes()));
+  server_->set_serving(false);
+  return {};
+}
+
+void StoreProcess::serve() {
+  store_->start([this](Result<void, store::StoreError> result) {
+    if (!result.ok()) return end_.fatal("the store cannot start: " + result.error().message);
+    is_started_ = true;
+    end_.wake();
   });
-  if (!end.wait_until([&] { return is_started.load(); })) {
-    transport.set_source(store.id());
-    node = std::make_unique<server::Node>(store, clock,
-                                          server::NodeOptions{.cluster = store.cluster(),
-                                                              .api_version = config.store.api_version,
-                                                              .causal_timestamps = config.causal_timestamps});
-    gate.open(*node);
-    (*server)->set_serving(true);
-    is_serving = true;
-    LOG_INFO("store {} {} serves on {}", store.id(), version(), config.advertise_address);
-    end.wait();
-  }
+  if (end_.wait_until([this] { return is_started_.load(); })) return;
+  transport_->set_source(store_->id());
+  node_ = std::make_unique<server::Node>(*store_, clock_,
+                                         server::NodeOptions{.cluster = store_->cluster(),
+                                                             .api_version = config_.store.api_version,
+                                                             .causal_timestamps = config_.causal_timestamps});
+  gate_.open(*node_);
+  server_->set_serving(true);
+  is_serving_ = true;
+  LOG_INFO("store {} {} serves on {}", store_->id(), version(), config_.advertise_address);
+  end_.wait();
+}
 
-  const auto error = end.error();
-  if (error) LOG_ERROR("{}", *error);
-  (*server)->stop(std::chrono::seconds(3));
-  status.reset();
-  auto stopped = std::make_shared<std::promise<void>>();
-  auto is_quiet = stopped->get_future();
-  store.stop([stopped] { stopped->set_value(); });
-  const bool is_clean = is_quiet.wait_for(std::chrono::seconds(5)) == std::future_status::ready;
-  transport.stop();
-  if (!is_clean || error) {
-    // Parts may still hold on to one another; the disk is sound at each moment, so the process may just end.
-    LOG_WARN("the store did not come to rest in time");
-    log::flush();
-    if (error) complain(*error);
-    _exit(error ? 1 : 0);
+// Clients wait for the election of a new leader when this one is gone without a word: so it goes with one.
+void StoreProcess::depart() {
+  if (config_.graceful_shutdown_timeout == Duration{}) return;
+  LOG_INFO("store {} hands its leaders to other stores before it stops", store_->id());
+  auto left = std::make_shared<std::atomic<int64_t>>(-1);
+  store_->depart([this, left](uint64_t leaders) {
+    *left = static_cast<int64_t>(leaders);
+    end_.wake();
+  });
+  if (!end_.wait_for(config_.graceful_shutdown_timeout, [&] { return *left >= 0; })) {
+    LOG_WARN("not all leaders could be handed over within {}",
+             config::duration_text(config_.graceful_shutdown_timeout));
+  } else if (*left > 0) {
+    LOG_INFO("{} regions are still led here: no other store can take them now", left->load());
   }
-  executors.stop();
-  loop.stop();
-  reactor->stop();
-  if (!(*kv)->flush().ok()) LOG_WARN("the last flush failed; the Raft log has it all");
-  LOG_INFO("store {} has stopped", store.id());
-  log::flush();
-  return 0;
+}
+
+int StoreProcess::stop() {
+  if (is_serving_ && !end_.error()) depart();
+  const auto error = end_.error();
+  if (error) LOG_ERROR("{}", *error);
+  Ending ending;
+  if (server_ && !server_->stop(kCallsGrace)) ending.leave_behind("the gRPC server", server_->what_is_left());
+  ending.step("the status port", kPartGrace, [this] { status_.reset(); });
+  ending.step("the store", kPartGrace, [this] {
+    std::promise<void> stopped;
+    store_->stop([&stopped] { stopped.set_value(); });
+    stopped.get_future().wait();
+  });
+  transport_->stop();
+  // Parts that did not end still hold on to one another.
+  if (ending.is_clean()) {
+    ending.step("the store's threads", kPartGrace, [this] { executors_.stop(); });
+    ending.step("connections to other stores", kPartGrace, [this] { loop_->stop(); });
+    ending.step("the network's thread", kPartGrace, [this] { reactor_->stop(); });
+  }
+  if (!error) {
+    ending.step("the last flush", kPartGrace, [this] {
+      if (!kv_->flush().ok()) LOG_WARN("the last flush failed; the Raft log has it all");
+    });
+    LOG_INFO("store {} has stopped", store_->id());
+  } else {
+    complain(*error);
+  }
+  return ending.finish(error ? 1 : 0, kPartGrace);
+}
+
+int run(const Flags& flags) {
+  EndOfProcess end;
+  config::ServerConfig config;
+  config.store.shards = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, 256);
+  if (const auto applied = flags.apply(settings_of(config)); !applied.ok()) return complain(applied.error());
+  if (const auto completed = complete(config); !completed.ok()) return complain(completed.error());
+  if (const std::string error = log::init(config.log); !error.empty()) return complain(error);
+  return StoreProcess(std::move(config), end).run();
 }
 
 }  // namespace
@@ -173,12 +270,7 @@ void add_server_command(CLI::App& program, int& exit_code) {
   flags->add("--labels", "server.labels", "where this store stands, as zone=east,host=h1");
   flags->add("--log-level,-L", "log.level", "trace, debug, info, warn, error or fatal");
   flags->add("--log-file", "log.file.filename", "where the log goes (standard error)");
-  command->callback([flags, &exit_code] {
-    ServerConfig config;
-    config.store.shards = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
-    const auto applied = flags->apply(settings_of(config));
-    exit_code = applied.ok() ? run(std::move(config)) : complain(applied.error());
-  });
+  command->callback([flags, &exit_code] { exit_code = run(*flags); });
 }
 
 }  // namespace cairn::cli

@@ -19,8 +19,7 @@ struct RocksKvOptions {
   uint64_t lock_write_buffer_bytes = uint64_t{16} << 20;
   uint64_t raft_write_buffer_bytes = uint64_t{8} << 20;
   uint64_t total_write_buffer_bytes = uint64_t{128} << 20;  // of all together; beyond it the engine flushes
-  // Files held open; lowered, with a warning, if the process may not open so many (RLIMIT_NOFILE less 1/4).
-  int max_open_files = 4096;
+  int max_open_files = 4096;  // held open; the owner sees to it that the process may (cli/open_files.h)
   // From here on the engine slows its writes down, and so whoever waits for them: files of level 0, full memtables of a
   // column family, bytes that wait for compaction (and where writes stop).
   int l0_files_slow = 20;
@@ -41,7 +40,7 @@ struct RocksRaftLogOptions {
   uint64_t write_buffer_bytes = uint64_t{16} << 20;
   uint64_t total_wal_bytes = uint64_t{256} << 20;  // beyond it memtables are flushed so that old logs can go
   uint64_t block_cache_bytes = uint64_t{8} << 20;
-  int max_open_files = 512;  // likewise lowered to what the process may open
+  int max_open_files = 512;  // likewise
   std::function<void(const Error&)> on_background_error;
 };
 

@@ -396,7 +396,7 @@ rocksdb::DBOptions database_options(const RocksKvOptions& options, const Databas
   out.create_missing_column_families = true;
   out.atomic_flush = true;
   out.avoid_flush_during_shutdown = false;
-  out.max_open_files = allowed_open_files(options.max_open_files, "the engine");
+  out.max_open_files = options.max_open_files;
   out.max_background_jobs = std::clamp(options.background_jobs, 2, 7);
   out.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.total_write_buffer_bytes);
   out.listeners = {database.listener, make_error_listener(database.background_error)};

@@ -228,7 +228,7 @@ rocksdb::Options raft_log_options(const RocksRaftLogOptions& options) {
   out.min_write_buffer_number_to_merge = 2;
   out.max_write_buffer_number = 6;
   out.max_total_wal_size = options.total_wal_bytes;
-  out.max_open_files = allowed_open_files(options.max_open_files, "the Raft log");
+  out.max_open_files = options.max_open_files;
   out.max_background_jobs = 2;
   out.manual_wal_flush = false;
   out.wal_bytes_per_sync = 0;  // the last batch of each round is synced anyway

@@ -2,9 +2,6 @@
 
 #include <rocksdb/listener.h>
 #include <rocksdb/status.h>
-#include <sys/resource.h>
-
-#include <algorithm>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -71,16 +68,6 @@ class ErrorListener final : public rocksdb::EventListener {
 
 std::shared_ptr<rocksdb::EventListener> make_error_listener(std::shared_ptr<BackgroundError> target) {
   return std::make_shared<ErrorListener>(std::move(target));
-}
-
-int allowed_open_files(int wanted, const std::string& what) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
-  auto allowed = static_cast<int>(std::min<rlim_t>(limit.rlim_cur / 4 * 3, 1 << 20));
-  if (wanted > 0 && wanted <= allowed) return wanted;
-  LOG_WARN("{} may hold {} files open, not {}: the process is limited to {} (ulimit -n)", what, allowed, wanted,
-           static_cast<uint64_t>(limit.rlim_cur));
-  return allowed;
 }
 
 }  // namespace cairn::engine::rocks

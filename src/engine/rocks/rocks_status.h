@@ -40,7 +40,4 @@ class BackgroundError {
 // Tells `target` of background errors.
 std::shared_ptr<rocksdb::EventListener> make_error_listener(std::shared_ptr<BackgroundError> target);
 
-// `wanted`, or less if the process may not open that many files; says so in the log.
-int allowed_open_files(int wanted, const std::string& what);
-
 }  // namespace cairn::engine::rocks

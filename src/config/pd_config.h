@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "base/log.h"
-#include "cli/settings.h"
+#include "config/settings.h"
 #include "gc/options.h"
 #include "pd/config.h"
 
-namespace cairn::cli {
+namespace cairn::config {
 
 struct PdConfig {
   std::string name = "pd";
@@ -32,4 +32,4 @@ Settings settings_of(PdConfig& config);
 // Fills what was left empty and checks that it fits together; the addresses to listen on come back.
 Parsed<std::vector<std::string>> complete(PdConfig& config);
 
-}  // namespace cairn::cli
+}  // namespace cairn::config

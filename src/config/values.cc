@@ -1,10 +1,13 @@
-#include "cli/values.h"
+#include "config/values.h"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <optional>
 
-namespace cairn::cli {
+#include "base/host_port.h"
+
+namespace cairn::config {
 namespace {
 
 std::string trimmed(const std::string& text) {
@@ -32,9 +35,9 @@ Parsed<uint64_t> parse_size(const std::string& text) {
   const auto number = take_number(rest);
   if (!number) return bad();
   rest = trimmed(rest);
-  static const std::map<std::string, int> kShifts = {{"", 0},     {"B", 0},   {"K", 10},   {"KB", 10}, {"KiB", 10},
-                                                     {"M", 20},   {"MB", 20}, {"MiB", 20}, {"G", 30},  {"GB", 30},
-                                                     {"GiB", 30}, {"T", 40},  {"TB", 40},  {"TiB", 40}};
+  static const std::map<std::string, int> kShifts = {
+      {"", 0},    {"B", 0},    {"K", 10}, {"KB", 10}, {"KiB", 10}, {"M", 20}, {"MB", 20}, {"MiB", 20}, {"G", 30},
+      {"GB", 30}, {"GiB", 30}, {"T", 40}, {"TB", 40}, {"TiB", 40}, {"P", 50}, {"PB", 50}, {"PiB", 50}};
   const auto unit = kShifts.find(rest);
   if (unit == kShifts.end()) return bad();
   const double bytes = *number * static_cast<double>(uint64_t{1} << unit->second);
@@ -59,7 +62,7 @@ Parsed<Duration> parse_duration(const std::string& text) {
     rest.erase(0, end);
   }
   if (seconds > 9e9) return bad();
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  return std::chrono::round<Duration>(std::chrono::duration<double>(seconds));
 }
 
 Parsed<std::map<std::string, std::string>> parse_labels(const std::string& text) {
@@ -92,14 +95,35 @@ Parsed<std::string> parse_address(const std::string& text) {
   if (address.starts_with("https://")) return Err("\"" + text + "\": TLS is not available yet, write http://");
   if (address.starts_with("http://")) address.erase(0, 7);
   while (address.ends_with("/")) address.pop_back();
-  const auto colon = address.rfind(':');
-  const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
-  unsigned number = 0;
-  const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (colon == 0 || port.empty() || error != std::errc() || stop != port.data() + port.size() || number > 65535) {
-    return Err("\"" + text + "\" is not an address: write host:port");
+  if (!parse_host_port(address)) return Err("\"" + text + "\" is not an address: write host:port");
+  return address;
+}
+
+Parsed<std::string> parse_advertised_address(const std::string& text) {
+  TRY_ASSIGN(std::string address, parse_address(text));
+  if (parse_host_port(address)->is_unspecified()) {
+    return Err("\"" + text + "\" cannot be dialled by others: give the address of this machine");
   }
   return address;
 }
 
-}  // namespace cairn::cli
+std::string size_text(uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  size_t unit = 0;
+  while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < std::size(kUnits)) {
+    bytes /= 1024;
+    ++unit;
+  }
+  return std::to_string(bytes) + kUnits[unit];
+}
+
+std::string duration_text(Duration duration) {
+  static const std::pair<Duration, const char*> kUnits[] = {{24h, "d"}, {1h, "h"},   {1min, "m"},
+                                                            {1s, "s"},  {1ms, "ms"}, {1us, "us"}};
+  for (const auto& [unit, name] : kUnits) {
+    if (duration >= unit && duration % unit == Duration{}) return std::to_string(duration / unit) + name;
+  }
+  return duration == Duration{} ? "0s" : std::to_string(duration / 1us) + "us";
+}
+
+}  // namespace cairn::config

@@ -6,12 +6,12 @@
 
 #include "base/log.h"
 #include "base/time.h"
-#include "cli/settings.h"
+#include "config/settings.h"
 #include "engine/rocks/rocks_engine.h"
 #include "rawkv/causal_timestamps.h"
 #include "store/options.h"
 
-namespace cairn::cli {
+namespace cairn::config {
 
 struct ServerConfig {
   std::string address = "127.0.0.1:20160";
@@ -20,6 +20,8 @@ struct ServerConfig {
   std::string advertise_status_address;  // empty: status_address
   std::vector<std::string> pd_endpoints = {"127.0.0.1:2379"};
   std::string data_dir = "./cairn-data";
+  // How long leaders may take to be handed over before the store stops; 0: they are not.
+  Duration graceful_shutdown_timeout = 20s;
   log::Options log;
   store::StoreOptions store;
   rawkv::CausalTimestampOptions causal_timestamps;
@@ -35,4 +37,4 @@ Settings settings_of(ServerConfig& config);
 // Fills what was left empty and checks that it fits together.
 Parsed<void> complete(ServerConfig& config);
 
-}  // namespace cairn::cli
+}  // namespace cairn::config

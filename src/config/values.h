@@ -1,5 +1,5 @@
 // How flags and configuration files write sizes, durations and lists: "256MiB", "10s", "zone=east,host=h1". Pure.
-// Tests: config_test.cc.
+// Tests: settings_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "base/time.h"
 
-namespace cairn::cli {
+namespace cairn::config {
 
 template <class T>
 using Parsed = Result<T, std::string>;  // the error says what is wrong with the value
@@ -19,11 +19,16 @@ using Parsed = Result<T, std::string>;  // the error says what is wrong with the
 Parsed<uint64_t> parse_size(const std::string& text);
 // "10s", "500ms", "1h30m", "7d".
 Parsed<Duration> parse_duration(const std::string& text);
+// As they are read, in the largest unit that leaves no fraction: "256MiB", "90s".
+std::string size_text(uint64_t bytes);
+std::string duration_text(Duration duration);
 // "key=value,key=value".
 Parsed<std::map<std::string, std::string>> parse_labels(const std::string& text);
 // "a,b": the parts, trimmed; empty ones are left out.
 std::vector<std::string> split_list(const std::string& text);
 // The "host:port" of "http://host:port" or of itself. An https URL is an error: there is no TLS yet.
 Parsed<std::string> parse_address(const std::string& text);
+// The same for an address that others are to dial, which one that stands for all of a machine's is not.
+Parsed<std::string> parse_advertised_address(const std::string& text);
 
-}  // namespace cairn::cli
+}  // namespace cairn::config

@@ -1,0 +1,57 @@
+// Which processes a playground consists of.
+#include "cli/playground_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace cairn::cli {
+namespace {
+
+TEST(Playground, PortsAreConsecutive) {
+  const auto plan = plan_playground({.stores = 3, .data_dir = "/d"});
+  ASSERT_TRUE(plan.ok()) << plan.error();
+  ASSERT_EQ(plan->size(), 4u);
+  EXPECT_EQ(plan->at(0).address, "127.0.0.1:2379");
+  EXPECT_EQ(plan->at(0).status_address, "127.0.0.1:2381");
+  EXPECT_EQ(plan->at(3).address, "127.0.0.1:20162");
+  EXPECT_EQ(plan->at(3).status_address, "127.0.0.1:20182");
+}
+
+TEST(Playground, ConfigurationFilesAreHandedOn) {
+  const auto plan = plan_playground({.stores = 1, .data_dir = "/d", .pd_config = "pd.toml", .store_config = "kv.toml"});
+  ASSERT_TRUE(plan.ok()) << plan.error();
+  EXPECT_EQ(plan->at(0).arguments.back(), "pd.toml");
+  EXPECT_EQ(plan->at(1).arguments.back(), "kv.toml");
+}
+
+TEST(Playground, PortsThatMeetAreRefused) {
+  EXPECT_FALSE(plan_playground({.stores = 21, .data_dir = "/d"}).ok());
+  EXPECT_FALSE(plan_playground({.stores = 2, .store_port = 65535, .data_dir = "/d"}).ok());
+  EXPECT_FALSE(plan_playground({.pds = 3, .data_dir = "/d"}).ok());
+}
+
+TEST(Playground, DataOfMoreStoresThanAreToRunIsRefused) {
+  EXPECT_TRUE(check_data({"pd-1", "store-1", "store-2"}, {.stores = 3}).ok());
+  EXPECT_TRUE(check_data({"store-x", "store-", "stores-9"}, {.stores = 1}).ok());
+  const auto refused = check_data({"store-1", "store-5", "pd-1"}, {.stores = 3, .data_dir = "/d"});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().find("/d holds the data of 5 stores"), std::string::npos) << refused.error();
+}
+
+TEST(Playground, TheCauseOfADeathIsTheErrorNotWhatWasLoggedAfterIt) {
+  const auto cause_in = [](const std::string& text) {
+    std::istringstream log(text);
+    return find_cause(log);
+  };
+  EXPECT_EQ(cause_in("[t] [info] begins\nerror: the port is taken\n[t] [info] store 0 has stopped\n"),
+            "the port is taken");
+  EXPECT_EQ(cause_in("[t] [info] begins\nCHECK failed: x\n[t] [error] CHECK failed: x\n[t] [info] more\n"),
+            "CHECK failed: x");
+  EXPECT_EQ(cause_in("[t] [error] bad\n[t] [info] more\n"), "[t] [error] bad");
+  EXPECT_EQ(cause_in("[t] [info] only this\n\n"), "[t] [info] only this");
+  EXPECT_EQ(cause_in(""), "its log is empty");
+}
+
+}  // namespace
+}  // namespace cairn::cli
