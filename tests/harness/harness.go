@@ -115,6 +115,19 @@ func start(t testing.TB, p *Process) {
 	}
 }
 
+// Run starts the program with these arguments; what it prints goes to the log file. It is killed when the test is over.
+func Run(t testing.TB, log string, args ...string) *Process {
+	t.Helper()
+	p := &Process{Name: args[0], Log: log, args: args}
+	start(t, p)
+	t.Cleanup(func() {
+		if p.Running() {
+			p.Kill()
+		}
+	})
+	return p
+}
+
 // Pid of the process.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 

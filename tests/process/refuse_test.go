@@ -38,7 +38,7 @@ func run(t *testing.T, args ...string) (int, string) {
 
 func TestBadFlagsAndKeysAreRefusedByName(t *testing.T) {
 	code, out := run(t, "server", "--no-such-flag")
-	require.NotZero(t, code)
+	require.Equal(t, 1, code)
 	require.Contains(t, out, "no-such-flag")
 
 	config := filepath.Join(t.TempDir(), "bad.toml")
@@ -86,4 +86,44 @@ func TestAStoreWaitsForPdAndSaysSo(t *testing.T) {
 	})
 	c.Restart(c.PD)
 	harness.Eventually(t, 30*time.Second, "it serves once PD is there", func() bool { return harness.StatusOK(p) })
+}
+
+// TestSettingsOutsideTheirRangeAreRefusedBeforeAnythingIsTouched tries, by file and by flag, what would spin, abort or
+// stop all writes later.
+func TestSettingsOutsideTheirRangeAreRefusedBeforeAnythingIsTouched(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "bad.toml")
+	data := filepath.Join(dir, "data")
+	refused := func(command, toml string, words ...string) {
+		t.Helper()
+		require.NoError(t, os.WriteFile(config, []byte(toml), 0o644))
+		code, out := run(t, command, "--config", config, "--data-dir", data)
+		require.Equal(t, 1, code, out)
+		for _, word := range words {
+			require.Contains(t, out, word)
+		}
+		require.NoDirExists(t, data)
+	}
+	refused("server", "raftstore.raft-base-tick-interval = \"0s\"\n", "raftstore.raft-base-tick-interval", `"0s"`, "5ms to 1m")
+	refused("server", "raftstore.raft-election-timeout-ticks = 4000000000\n", "raftstore.raft-election-timeout-ticks", "2 to 10000")
+	refused("server", "storage.scheduler-pending-write-threshold = 0\n", "storage.scheduler-pending-write-threshold", "1MiB to 1TiB")
+	refused("server", "raftstore.raft-entry-max-size = \"1B\"\n", "raftstore.raft-entry-max-size", "64KiB to 1GiB")
+	refused("server", "readpool.unified.max-thread-count = 1000000\n", "readpool.unified.max-thread-count", "1 to 256")
+	refused("server", "server.advertise-addr = \"[::]:20160\"\n", "server.advertise-addr", "cannot be dialled")
+	refused("server", "server.addr = \"a:1\\n[error] forged:1\"\n", "server.addr", `a:1\n[error] forged`)
+	refused("pd", "tso-update-physical-interval = \"0s\"\n", "tso-update-physical-interval", "1ms to 10s")
+	refused("pd", "schedule.patrol-region-interval = \"0s\"\n", "schedule.patrol-region-interval", "10ms to 1h")
+	refused("pd", "lease = 0\n", "lease", "1 to 3600")
+	refused("pd", "log.level = \"loud\"\n", "log.level", "loud", "warn")
+
+	code, out := run(t, "server", "--config", dir, "--data-dir", data)
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, dir+" is a directory")
+	code, out = run(t, "server", "--advertise-addr", "0.0.0.0:20160", "--data-dir", data)
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, "server.advertise-addr")
+	code, out = run(t, "server", "--log-level", "loud", "--data-dir", data)
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, "--log-level")
+	require.NoDirExists(t, data)
 }
