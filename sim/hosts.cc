@@ -10,6 +10,7 @@
 #include "gc/collector.h"
 #include "pd/node.h"
 #include "server/node.h"
+#include "sim/pd_watch.h"
 #include "sim/proxies.h"
 #include "store/store.h"
 
@@ -115,6 +116,7 @@ struct PdHost::Life {
   std::unique_ptr<engine::KvEngine> kv;
   std::unique_ptr<engine::RaftLogEngine> raft_log;
   std::unique_ptr<pd::Node> node;
+  std::unique_ptr<WatchedPd> watched;  // what the others see of it
   std::map<NodeId, std::unique_ptr<SimTikv>> stores;
   std::unique_ptr<gc::Collector> collector;
 };
@@ -142,6 +144,8 @@ void PdHost::start() {
                                                                       .on_fatal = [this](const std::string& why) {
                                                                         world_.fail(name_ + " gave up: " + why);
                                                                       }});
+  life_->watched =
+      std::make_unique<WatchedPd>(*life_->node, clock_, [this](const std::string& why) { world_.fail(why); });
   life_->node->start([this](const api::Status& status) {
     if (!status.ok()) world_.fail(name_ + " did not start: " + status.message);
   });
@@ -187,7 +191,7 @@ bool PdHost::stop() {
   return true;
 }
 
-api::Pd* PdHost::service() { return life_ ? life_->node.get() : nullptr; }
+api::Pd* PdHost::service() { return life_ ? life_->watched.get() : nullptr; }
 
 void PdHost::bury() { keep_for_ever(std::exchange(life_, nullptr)); }
 
