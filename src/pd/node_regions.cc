@@ -10,6 +10,19 @@ constexpr uint64_t kScanBytesMax = uint64_t{64} << 20;  // of one answer
 constexpr int kWideScansMax = 64;                       // of more than a slice, waiting ones included
 constexpr int kQueryMax = 16'384;                       // keys and ids in one QueryRegion
 
+// co_await others_turn(executor): the task goes on behind all that waits on its executor now.
+auto others_turn(runtime::Executor& executor) {
+  struct Awaiter {
+    runtime::Executor& executor;
+    bool await_ready() const { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) {
+      executor.post([waiter] { waiter.resume(); });
+    }
+    void await_resume() const {}
+  };
+  return Awaiter{executor};
+}
+
 }  // namespace
 
 void NodeCore::open_stream(uint64_t stream, api::RegionHeartbeatSink sink) {
@@ -170,7 +183,7 @@ runtime::Task<void> NodeCore::serve_wide_scan(Call call, RegionScan scan, Fill f
   co_await scan_lane_.acquire();  // one at a time: each takes memory
   bool over = false;
   while (!over && serving_) {
-    co_await runtime::sleep(*executor_, Duration(0));  // the others' turn
+    co_await others_turn(*executor_);
     over = serving_ && scan.step(regions_, kScanSlice);
   }
   if (over) {
