@@ -70,12 +70,12 @@ class BackwardScanner final : public ScannerBase {
   // Under RcCheckTs: the newest record of all decides whether there is a row.
   engine::Result<std::optional<Row>> row_if_newest(const Key& key) {
     has_sought_ = true;
-    writes_->seek(codec::append_ts(key.encoded, Timestamp::max()));
-    TRY_ASSIGN(auto at, timestamp_at(*writes_, key.encoded));
+    writes_.seek(codec::append_ts(key.encoded, Timestamp::max()));
+    TRY_ASSIGN(auto at, timestamp_at(writes_.here(), key.encoded));
     if (!at) return Err(record::corruption("versions that a seek does not find", key.encoded));
-    TRY_ASSIGN(auto newest, version_at(*writes_, *at));
+    TRY_ASSIGN(auto newest, version_at(writes_.here(), *at));
     if (auto row = newer_version_error(key, newest)) return row;
-    TRY_ASSIGN(auto version, find_change(*writes_, key.encoded, options_.read_ts));
+    TRY_ASSIGN(auto version, find_change(writes_, key.encoded, options_.read_ts));
     return row_of_version(key, version);
   }
 
