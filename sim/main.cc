@@ -155,7 +155,7 @@ int main(int argc, char** argv) {
   }
   if (seeds.empty() || seeds.size() > 2) return usage();
   const char* level = std::getenv("CAIRN_SIM_LOG");
-  const std::string fallback = seeds.size() == 1 ? "info" : "off";
+  const std::string fallback = seeds.size() == 1 ? "info" : "fatal";
   if (auto error = cairn::log::init({.level = level != nullptr ? level : fallback, .file = ""}); !error.empty()) {
     std::fprintf(stderr, "%s\n", error.c_str());
     return 2;
