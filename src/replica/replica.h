@@ -125,10 +125,8 @@ class Replica {
   // Whether all has been applied that was known to be committed when this peer was loaded. Until then its log may hold
   // a split that an earlier process applied and the engine lost: the peer must not leave, nor its log.
   bool has_replayed() const { return applied_ >= replay_end_; }
-  // Whether a crash would find the regions that were split off this one, whatever becomes of its log.
-  bool children_are_durable(uint64_t flushed_sequence) const {
-    return has_replayed() && !split_is_under_way() && split_sequence_ <= flushed_sequence;
-  }
+  // Whether all splits that are committed in the log are applied, as far as is known here.
+  bool knows_its_children() const { return has_replayed() && !split_is_under_way(); }
   const metapb::Region& region() const { return region_; }
   const metapb::Peer& self() const { return self_; }
   RegionId id() const { return RegionId(region_.id()); }
@@ -187,10 +185,9 @@ class Replica {
   std::optional<Instant> reads_unsent_since_;  // as ticks have seen it
   LeaderLease lease_;
   LogGc log_gc_;
-  LogIndex compacting_to_;       // proposed last
-  LogIndex split_index_;         // the newest split that was proposed or committed here; none: 0
-  uint64_t split_sequence_ = 0;  // the engine's, of the newest split applied here
-  const LogIndex replay_end_;    // what was known to be committed at the beginning
+  LogIndex compacting_to_;     // proposed last
+  LogIndex split_index_;       // the newest split that was proposed or committed here; none: 0
+  const LogIndex replay_end_;  // what was known to be committed at the beginning
 
   std::shared_ptr<ReadCell> cell_;
   ReadViewPtr view_;

@@ -218,7 +218,6 @@ void Replica::on_entry_applied(AppliedEntry& entry, uint64_t sequence) {
     events_.removed = events_.removed || changed->removed_self;
   } else if (auto* split = std::get_if<SplitDone>(&entry.effect)) {
     set_region(split->plan.regions[split->plan.derived]);
-    split_sequence_ = sequence;
     events_.heartbeat = true;
     events_.splits.push_back(std::move(*split));
   } else if (auto* truncated = std::get_if<LogTruncated>(&entry.effect)) {

@@ -125,6 +125,11 @@ void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
       on_destroyed(region, report.incarnation);
       continue;
     }
+    // Before the ranges are seen to have changed: who finds room for a snapshot there must see this, too.
+    const bool has_split = std::any_of(report.entries.begin(), report.entries.end(), [](const auto& entry) {
+      return std::holds_alternative<replica::SplitDone>(entry.effect);
+    });
+    if (has_split) shared_.note_split(report.sequence);
     auto* replica = find(region);
     if (!replica || replica->incarnation() != report.incarnation) continue;
     if (replica->is_destroying()) {

@@ -201,9 +201,14 @@ Shard::Admission Shard::admit_snapshot(const raft_serverpb::RaftMessage& message
   }
   if (data.meta().tablet_snap_path().empty() || replica.is_installing()) return Admission::kNo;
   if (is_older(region.region_epoch(), replica.region().region_epoch())) return Admission::kNo;
-  // The log goes with the old data. A split in it that the engine could still lose would then never be applied again,
-  // and its child, whose own log is on disk already, would have no data (INV-LOG-NOT-AHEAD).
-  if (!replica.children_are_durable(shared_.deps.kv.flushed_sequence())) {
+  const bool was_reserved = reserved_.contains(replica.id());
+  if (!shared_.directory.reserve({replica.id(), region.start_key(), region.end_key()})) return Admission::kNo;
+  // A restart installs what is pending before it applies any log: on the regions as the engine has flushed them. Were a
+  // split lost, then a snapshot of the child would lie over the parent of before; and a snapshot of the parent takes
+  // the log with it in which the split stands, so that the child, whose own log is on disk already, would never have
+  // its data (INV-REGIONS-TILE, INV-LOG-NOT-AHEAD). Asked after the reservation, which no split can overtake.
+  if (!replica.knows_its_children() || shared_.split_sequence > shared_.deps.kv.flushed_sequence()) {
+    if (!was_reserved) shared_.directory.release_reservation(replica.id());
     shared_.deps.kv.flush_soon();
     // One is enough: each that comes lies on the disk.
     bool is_awaited = std::any_of(held_back_.begin(), held_back_.end(), [&](const auto& held) {
@@ -211,7 +216,6 @@ Shard::Admission Shard::admit_snapshot(const raft_serverpb::RaftMessage& message
     });
     return is_awaited ? Admission::kNo : Admission::kLater;
   }
-  if (!shared_.directory.reserve({replica.id(), region.start_key(), region.end_key()})) return Admission::kNo;
   reserved_.insert(replica.id());
   return Admission::kYes;
 }
