@@ -328,8 +328,8 @@ runtime::Task<void> change_membership(World* world, runtime::Executor* executor,
   if (!free.empty() && may_lose && dice.chance(0.5)) {
     auto& changes = *command.mutable_change_peer_v2();
     const StoreId newcomer = free[dice.below(free.size())];
-    fill(*changes.add_changes(), eraftpb::AddNode, PeerId(reply->id()), newcomer, metapb::IncomingVoter);
-    fill(*changes.add_changes(), eraftpb::AddLearnerNode, leaving->id, leaving->store, metapb::DemotingVoter);
+    fill(*changes.add_changes(), eraftpb::AddNode, PeerId(reply->id()), newcomer, metapb::Voter);
+    fill(*changes.add_changes(), eraftpb::AddLearnerNode, leaving->id, leaving->store, metapb::Learner);
     if (dice.chance(0.5)) runtime::spawn(*executor, part(world, host->node(), newcomer, executor, dice.fork()));
   } else if (!free.empty() && dice.chance(0.5)) {
     fill(*command.mutable_change_peer(), eraftpb::AddLearnerNode, PeerId(reply->id()), free[dice.below(free.size())],

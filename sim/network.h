@@ -101,6 +101,9 @@ class Network {
   // Fair weather, too.
   void heal();
 
+  // The end of the world: drops what is under way while its receivers are still there.
+  void close() { executors_.kill(); }
+
   // Letters delivered and failed so far.
   uint64_t delivered() const { return delivered_; }
   uint64_t failed() const { return failed_; }

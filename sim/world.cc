@@ -157,7 +157,7 @@ World::World(uint64_t seed, WorldOptions options)
   lists_ = std::make_unique<ListWorkload>(report, ListWorkload::Options{.prefix = lists_prefix()});
 }
 
-World::~World() = default;
+World::~World() { network_.close(); }
 
 // In API V2 mode and keyspace come first.
 Bytes World::registers_prefix() const {
@@ -200,8 +200,8 @@ void World::on_vote(NodeId voter, NodeId candidate) {
 bool World::is_eventful() const {
   constexpr uint64_t kOperations = 100;
   if (!options_.is_wild) return true;
-  return registers_->successes() >= kOperations && bank_->transfers() >= kOperations / 5 &&
-         lists_->successes() >= kOperations / 5 && faults[static_cast<size_t>(Fault::kCrash)] >= 1 && splits() >= 1 &&
+  return registers_->successes() >= kOperations && bank_->transfers() >= kOperations / 10 &&
+         lists_->successes() >= kOperations / 10 && faults[static_cast<size_t>(Fault::kCrash)] >= 1 && splits() >= 1 &&
          snapshots_ >= 1 && watch_->terms_seen() >= 5;
 }
 
