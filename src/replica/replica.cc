@@ -175,7 +175,7 @@ void Replica::propose_admin(raft_cmdpb::AdminRequest admin, Instant now, OnWritt
     if (done) std::move(done)(Err(refusal(index.error())));
     return;
   }
-  if (is_split) split_index_ = *index;
+  if (is_split) splits_.insert(*index);
   proposals_.push({*index, node_.term(), now, size, std::move(done)});
 }
 
@@ -236,9 +236,7 @@ std::string Replica::transfer_leader(PeerId to) {
   return reason;
 }
 
-bool Replica::split_is_under_way() const {
-  return split_index_.is_set() && node_.commit() >= split_index_ && applied_ < split_index_;
-}
+bool Replica::split_is_under_way() const { return !splits_.empty() && *splits_.begin() <= node_.commit(); }
 
 void Replica::read(const engine::RegionRequest& request, OnReadable done) {
   std::optional<engine::RegionError> error = check(request);

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -186,7 +187,7 @@ class Replica {
   LeaderLease lease_;
   LogGc log_gc_;
   LogIndex compacting_to_;     // proposed last
-  LogIndex split_index_;       // the newest split that was proposed or committed here; none: 0
+  std::set<LogIndex> splits_;  // those proposed or committed here that are not applied yet
   const LogIndex replay_end_;  // what was known to be committed at the beginning
 
   std::shared_ptr<ReadCell> cell_;

@@ -116,7 +116,7 @@ void Replica::take_ready(Instant now, Outbox& out) {
       proposals_.on_committed(entry.index, entry.term);
       // Another leader's split may come, too: while it is applied the lease must not grow.
       if (!entry.context.empty() && entry.type == raft::EntryType::kNormal && (entry.context.front() & kSplitMark)) {
-        split_index_ = std::max(split_index_, entry.index);
+        splits_.insert(entry.index);
       }
     }
     out.apply.push_back({id(), incarnation_, ApplyEntries{std::move(ready.committed)}});
@@ -204,6 +204,7 @@ void Replica::set_applied(LogIndex applied, Term term) {
   if (term != applied_term_) applied_term_since_ = applied;
   applied_ = applied;
   applied_term_ = term;
+  splits_.erase(splits_.begin(), splits_.upper_bound(applied_));
 }
 
 void Replica::on_entry_applied(AppliedEntry& entry, uint64_t sequence) {
