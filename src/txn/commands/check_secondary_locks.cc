@@ -38,8 +38,8 @@ mvcc::Result<CheckSecondaryLocksResult> compute(const CheckSecondaryLocks& comma
     const Key key = Key::from_user(user_key);
     TRY_ASSIGN(auto existing, c.load_lock(key));
     const Lock* lock = existing ? mvcc::lock_of(*existing, command.start_ts) : nullptr;
-    // A shared lock is never of async commit.
-    if (lock && !lock->is_pessimistic() && std::holds_alternative<Lock>(*existing)) {
+    // A shared one, too: its transaction fell back to two phases when it met the key, and may be committed by now.
+    if (lock && !lock->is_pessimistic()) {
       result.locks.push_back(lock->info(key.user));
       continue;
     }

@@ -35,7 +35,8 @@ bool may_be_own_commit(const KeyError& error, Timestamp start_ts) {
 
 // What checking all keys came to.
 struct Checked {
-  std::vector<PrewrittenKey> keys;
+  std::vector<PrewrittenKey> keys;        // each once, but for those with nothing to do
+  bool has_nothing_to_do = false;         // one of the mutations has
   std::vector<KeyError> errors;           // not empty: write nothing
   std::optional<Timestamp> committed_at;  // the transaction is committed: write nothing, report success
 };
@@ -46,7 +47,11 @@ mvcc::Result<Checked> check_all(const Prewrite& command, Computation& c) {
   for (const auto& mutation : command.mutations) {
     auto key = prewrite_key(c, command, mutation);
     if (key.ok()) {
-      checked.keys.push_back(std::move(*key));
+      if (key->kind == PrewrittenKey::Kind::kNothingToDo) {
+        checked.has_nothing_to_do = true;  // another mutation of the key may have something
+      } else {
+        checked.keys.push_back(std::move(*key));
+      }
       continue;
     }
     auto* error = std::get_if<KeyError>(&key.error());
@@ -98,20 +103,15 @@ void fall_back(std::vector<PrewrittenKey>& keys, Computation& c) {
 }
 
 // The largest lower bound of the commit timestamp over all keys, each published; 0 if the request falls back.
-Timestamp bound_commit_ts(const Prewrite& command, std::vector<PrewrittenKey>& keys, Computation& c) {
+Timestamp bound_commit_ts(const Prewrite& command, Checked& checked, Computation& c) {
   Timestamp bound;
-  for (auto& key : keys) {
+  if (checked.has_nothing_to_do) bound = std::max(command.min_commit_ts, Timestamp(command.start_ts.next()));
+  for (auto& key : checked.keys) {
     Timestamp of_key;
-    switch (key.kind) {
-      case PrewrittenKey::Kind::kWrite:
-        if (!key.shared && publish(command, key, c)) of_key = key.lock.min_commit_ts;
-        break;
-      case PrewrittenKey::Kind::kDuplicate:
-        if (key.lock.use_async_commit && !command.try_one_pc) of_key = key.lock.min_commit_ts;
-        break;
-      case PrewrittenKey::Kind::kNothingToDo:
-        of_key = std::max(command.min_commit_ts, Timestamp(command.start_ts.next()));
-        break;
+    if (key.kind == PrewrittenKey::Kind::kDuplicate) {
+      if (key.lock.use_async_commit && !command.try_one_pc) of_key = key.lock.min_commit_ts;
+    } else if (!key.shared && publish(command, key, c)) {
+      of_key = key.lock.min_commit_ts;
     }
     if (!of_key.is_set()) return {};
     bound = std::max(bound, of_key);
@@ -128,7 +128,7 @@ mvcc::Result<PrewriteResult> compute(const Prewrite& command, Computation& c) {
 
   PrewriteResult result;
   if (command.use_async_commit || command.try_one_pc) {
-    const Timestamp bound = bound_commit_ts(command, checked.keys, c);
+    const Timestamp bound = bound_commit_ts(command, checked, c);
     if (!bound.is_set()) {
       fall_back(checked.keys, c);
     } else if (command.try_one_pc) {
