@@ -38,20 +38,17 @@ void put_key_error(Resp& response, const kvrpcpb::KeyError& error) {
   }
   if constexpr (requires { *response.add_pairs()->mutable_error() = error; }) {
     *response.add_pairs()->mutable_error() = error;
-  } else if constexpr (requires { *response.add_kvs()->mutable_error() = error; }) {
-    *response.add_kvs()->mutable_error() = error;
   }
 }
 
 // Puts a refusal in words into whichever field the response has for it: a text, a key error's `abort`, or else the
-// message of a region error.
+// message of a region error. (Pairs alone are no such field: clients of the raw API do not look for errors in them, and
+// would take one for a pair with an empty key.)
 template <class Resp>
 void put_refusal(Resp& response, const std::string& text) {
   if constexpr (requires { response.set_error(text); }) {
     response.set_error(text);
-  } else if constexpr (
-      requires { response.mutable_error(); } || requires { response.add_errors(); } ||
-      requires { response.add_pairs()->mutable_error(); } || requires { response.add_kvs()->mutable_error(); }) {
+  } else if constexpr (requires { response.mutable_error(); } || requires { response.add_errors(); }) {
     kvrpcpb::KeyError error;
     error.set_abort(text);
     put_key_error(response, error);

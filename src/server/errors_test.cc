@@ -142,10 +142,12 @@ TEST(Errors, ARefusalInWordsFindsTheFieldThatTheResponseHas) {
   EXPECT_EQ(put.error(), "no");
   kvrpcpb::RawScanResponse scan;
   put_refusal(scan, "no");
-  EXPECT_EQ(scan.kvs(0).error().abort(), "no");
+  EXPECT_EQ(scan.region_error().message(), "no");
+  EXPECT_EQ(scan.kvs_size(), 0) << "it would be taken for a pair";
   kvrpcpb::RawBatchGetResponse batch;
   put_refusal(batch, "no");
-  EXPECT_EQ(batch.pairs(0).error().abort(), "no");
+  EXPECT_EQ(batch.region_error().message(), "no");
+  EXPECT_EQ(batch.pairs_size(), 0);
 }
 
 // In messages that got `error` later than `pairs`, some clients look at the one and some at the others.
