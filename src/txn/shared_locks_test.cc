@@ -191,5 +191,84 @@ TEST(SharedLocks, AreHeldAsTheModelSays) {
   }
 }
 
+// Random transactions that wait for one another.
+class Crowd {
+ public:
+  Crowd(uint64_t seed, SchedulerLimits limits) : dice_(seed), world_(limits) {}
+
+  void run(int steps) {
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {
+      step();
+      world_.loop().run_for(std::chrono::milliseconds(dice_.below(30)));
+      waits_seen_ += world_.scheduler().lock_waiting().waiters();
+      // Those behind the first are held back, and those behind these; but not for so long.
+      const bool is_settled =
+          world_.loop().run_until([this] { return wrong_wait().empty(); }, std::chrono::milliseconds(300));
+      EXPECT_TRUE(is_settled) << wrong_wait();
+    }
+  }
+  size_t waits_seen() const { return waits_seen_; }
+
+ private:
+  void step() {
+    if (live_.size() < 6) live_.insert(++now_);
+    auto chosen = std::next(live_.begin(), static_cast<std::ptrdiff_t>(dice_.below(live_.size())));
+    const uint64_t txn = *chosen;
+    switch (dice_.below(8)) {
+      default:
+        return lock(txn);
+      case 5:
+        world_.run(PessimisticRollback{{}, Timestamp(txn), Timestamp::max()});
+        return;
+      case 6:
+        world_.run(ResolveLock{{{Timestamp(txn), Timestamp()}}, {}});
+        return;
+      case 7:
+        world_.run(BatchRollback{{"a", "b"}, Timestamp(txn)});
+        live_.erase(chosen);
+    }
+  }
+  void lock(uint64_t txn) {
+    PessimisticLock command;
+    command.keys.push_back({Bytes(1, static_cast<char>('a' + dice_.below(2))), false, dice_.below(2) == 0});
+    command.primary = "p";
+    command.start_ts = Timestamp(txn);
+    command.for_update_ts = Timestamp(++now_);
+    command.is_first_lock = dice_.below(4) == 0;
+    if (dice_.below(2) == 0) command.wake_up_mode = WakeUpMode::kForceLock;
+    world_.start(std::move(command), world_.store().request());
+  }
+  // One who waits for somebody who has not the key; empty: there is none.
+  std::string wrong_wait() {
+    const auto snapshot = world_.snapshot();
+    mvcc::MvccReader reader(*snapshot);
+    for (const auto& wait : world_.scheduler().lock_waiting().waits()) {
+      const auto record = reader.load_lock_record(mvcc::Key::from_user(wait.edge.key)).value();
+      if (record && mvcc::lock_of(*record, wait.edge.wait_for)) continue;
+      return fmt::format("{} waits for {}, which has not the key {}{}", wait.edge.txn, wait.edge.wait_for,
+                         wait.edge.key, record ? "" : ": it is free");
+    }
+    return "";
+  }
+
+  runtime::Random dice_;
+  World world_;
+  uint64_t now_ = 10;
+  std::set<uint64_t> live_;
+  size_t waits_seen_ = 0;
+};
+
+TEST(SharedLocks, WhoWaitsWaitsForThoseWhoHaveTheKey) {
+  for (uint64_t seed = 0; seed < 60 && !::testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    SchedulerLimits limits;
+    limits.pessimistic_locks.in_memory = seed % 2 == 0;
+    limits.pipelined = seed % 3 == 0;
+    Crowd crowd(seed, limits);
+    crowd.run(200);
+    EXPECT_GT(crowd.waits_seen(), 0u);
+  }
+}
+
 }  // namespace
 }  // namespace cairn::txn
