@@ -59,6 +59,14 @@ Bytes barrier_value(const std::string& id, const GcBarrier& barrier) {
   return nlohmann::json{{"service_id", id}, {"expired_at", barrier.expires_at}, {"safe_point", barrier.ts}}.dump();
 }
 
+// Why it cannot name a barrier; empty if it can. The old calls take any bytes for a name, and JSON holds text only.
+std::string refuse_barrier_id(const std::string& id) {
+  if (id.empty() || id == kGcWorker) return fmt::format("invalid gc barrier id \"{}\"", id);
+  const auto written = nlohmann::json(id).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const bool is_text = nlohmann::json::parse(written) == id;
+  return is_text ? "" : fmt::format("invalid gc barrier id {} in hexadecimal: it is not UTF-8 text", to_hex(id));
+}
+
 }  // namespace
 
 GcRecords GcRecords::load(const MetaStore& store, const Keys& keys) {
@@ -136,7 +144,7 @@ GcResult<GcSafePointMove> update_gc_safe_point(const GcRecords& records, const K
 
 GcResult<BarrierChange> set_barrier(const GcRecords& records, const Bytes& prefix, const std::string& id, uint64_t ts,
                                     int64_t ttl_s, uint64_t now_s) {
-  if (id.empty() || id == kGcWorker) return Err(fmt::format("invalid gc barrier id \"{}\"", id));
+  if (auto reason = refuse_barrier_id(id); !reason.empty()) return Err(std::move(reason));
   if (ttl_s <= 0) return Err(fmt::format("invalid ttl {} of gc barrier \"{}\"", ttl_s, id));
   if (ts < records.txn_safe_point) {
     return Err(fmt::format("trying to set a gc barrier on ts {} which is already behind the txn safe point {}", ts,
@@ -151,7 +159,7 @@ GcResult<BarrierChange> set_barrier(const GcRecords& records, const Bytes& prefi
 
 GcResult<BarrierChange> delete_barrier(const std::map<std::string, GcBarrier>& barriers, const Bytes& prefix,
                                        const std::string& id) {
-  if (id.empty() || id == kGcWorker) return Err(fmt::format("invalid gc barrier id \"{}\"", id));
+  if (auto reason = refuse_barrier_id(id); !reason.empty()) return Err(std::move(reason));
   BarrierChange change;
   if (auto found = barriers.find(id); found != barriers.end()) {
     change.barrier = found->second;

@@ -44,6 +44,17 @@ TEST_F(GcState, ABarrierStopsTheTxnSafePointUntilItExpires) {
   EXPECT_TRUE(records().barriers.empty());
 }
 
+// The old call takes any bytes for a service's name, and the records are JSON.
+TEST_F(GcState, ABarrierIsNamedByText) {
+  for (const Bytes& id : {Bytes("\xff\xfe"), Bytes("backup\x80")}) {
+    EXPECT_FALSE(set_barrier(records(), keys_.barrier_prefix(), id, 50, 10, 0).ok()) << to_hex(id);
+    EXPECT_FALSE(update_service_safe_point(records(), keys_, id, 50, 10, 0).ok()) << to_hex(id);
+    EXPECT_FALSE(update_service_safe_point(records(), keys_, id, 50, 0, 0).ok()) << to_hex(id);
+  }
+  for (const Bytes& id : {Bytes("backup \"1\"\n"), Bytes("d\xc3\xa9p\xc3\xb4t"), Bytes("\0", 1)}) barrier(id, 50, 10);
+  EXPECT_EQ(records().barriers.size(), 3u);
+}
+
 TEST_F(GcState, AnOldTransactionOfASqlServerBlocksToo) {
   MetaTxn put;
   put.publish("/tidb/server/minstartts/abc", "30");

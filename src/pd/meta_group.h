@@ -10,7 +10,7 @@
 //
 // Reading on the leader: is_leader() is true only after an entry of its own term is applied and, in a group of several,
 // while a lease lasts that a round of heartbeats gives; so what it reads is what was committed last.
-// Tests: node_test.cc, meta_group_test.cc.
+// Tests: node_test.cc, node_records_test.cc, meta_group_test.cc.
 #pragma once
 
 #include <absl/functional/any_invocable.h>

@@ -1,6 +1,7 @@
 #include "pd/meta_store.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/check.h"
 #include "base/codec.h"
@@ -25,7 +26,16 @@ constexpr int64_t kLeaseTtlMax = 9'000'000'000;
 Bytes begin_command(Kind kind) { return Bytes(1, static_cast<char>(kind)); }
 
 Status no_key() { return {Code::kInvalidArgument, "etcdserver: key is not provided"}; }
+Status answer_too_large() { return {Code::kResourceExhausted, "etcdserver: the answer is too large, ask for less"}; }
 Status no_lease() { return {Code::kNotFound, "etcdserver: requested lease not found"}; }
+
+// The number that the text is; 0 if it is none.
+uint64_t number_of(const std::optional<Bytes>& text, int base) {
+  if (!text) return 0;
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number, base);
+  return error == std::errc() && end == text->data() + text->size() ? number : 0;
+}
 
 template <class T>
 int order(const T& a, const T& b) {
@@ -234,7 +244,8 @@ CommandResult MetaStore::apply_etcd_txn(const etcd::TxnRequest& txn) {
   std::set<Bytes> puts;
   result.status = check_txn_shape(txn, puts, 0);
   Path path;
-  if (result.status.ok()) result.status = plan(txn, path);
+  Cost cost;
+  if (result.status.ok()) result.status = plan(txn, path, cost);
   if (!result.status.ok()) return result;
   bool wrote = false;
   size_t step = 0;
@@ -330,8 +341,12 @@ void MetaStore::adopt() {
     own_.put(key, get(key)->value);
     erase(key);
   }
-  if (auto safe_point = value(kPublishedTxnSafePointKey); safe_point && !root.empty()) {
-    own_.put(Keys(id).txn_safe_point(), *safe_point);
+  if (!root.empty()) {
+    // Any client could write or delete the key that held it: what is no number does not count, and it is never below
+    // what was collected already.
+    const uint64_t collected = number_of(own_.value(Keys(id).gc_safe_point()), 16);
+    const uint64_t safe_point = std::max(number_of(value(kPublishedTxnSafePointKey), 10), collected);
+    if (safe_point != 0) own_.put(Keys(id).txn_safe_point(), std::to_string(safe_point));
   }
   ++revision_;
 }
@@ -348,34 +363,53 @@ std::pair<MetaStore::Records::const_iterator, MetaStore::Records::const_iterator
   return {first, records_.lower_bound(range_end)};
 }
 
-bool MetaStore::holds(const etcd::Compare& compare) const {
+bool MetaStore::holds(const etcd::Compare& compare, Cost& cost) const {
   auto [first, last] = bounds(compare.key(), compare.range_end());
   if (first == last) {
     // A value that is not there compares with nothing; the numbers of an absent key are 0.
     return compare.target() != etcd::Compare::VALUE && compare_record(compare, MetaRecord{});
   }
-  return std::all_of(first, last, [&](const auto& item) { return compare_record(compare, item.second); });
+  return std::all_of(first, last, [&](const auto& item) {
+    ++cost.visits;
+    return compare_record(compare, item.second);
+  });
 }
 
-Status MetaStore::plan(const etcd::TxnRequest& txn, Path& path) const {
-  path.push_back(std::all_of(txn.compare().begin(), txn.compare().end(),
-                             [&](const etcd::Compare& compare) { return holds(compare); }));
-  for (const auto& op : path.back() ? txn.success() : txn.failure()) {
-    Status status;
-    if (op.has_request_range()) {
-      status = check_revision(op.request_range().revision(), revision_);
-      if (status.ok()) status = check_answer(op.request_range());
-    } else if (op.has_request_put()) {
-      const auto& put = op.request_put();
-      if (put.lease() != 0 && !leases_.contains(put.lease())) status = no_lease();
-      if ((put.ignore_value() || put.ignore_lease()) && get(put.key()) == nullptr) {
-        status = {Code::kInvalidArgument, "etcdserver: key not found"};
-      }
-    } else if (op.has_request_txn()) {
-      status = plan(op.request_txn(), path);
-    }
+Status MetaStore::check_visits(const Cost& cost) const {
+  if (cost.visits <= kVisitsAlways + kKeyVisitsMax * records_.size()) return {};
+  return {Code::kResourceExhausted, "etcdserver: the transaction looks at too many keys, ask for less"};
+}
+
+Status MetaStore::plan(const etcd::TxnRequest& txn, Path& path, Cost& cost) const {
+  bool succeeds = true;
+  for (const auto& compare : txn.compare()) {
+    succeeds = succeeds && holds(compare, cost);
+    if (auto status = check_visits(cost); !status.ok()) return status;
+  }
+  path.push_back(succeeds);
+  for (const auto& op : succeeds ? txn.success() : txn.failure()) {
+    auto status = plan_op(op, path, cost);
+    if (status.ok()) status = check_visits(cost);
     if (!status.ok()) return status;
   }
+  return {};
+}
+
+Status MetaStore::plan_op(const etcd::RequestOp& op, Path& path, Cost& cost) const {
+  if (op.has_request_range()) {
+    auto status = check_revision(op.request_range().revision(), revision_);
+    return status.ok() ? check_answer(op.request_range(), cost) : status;
+  }
+  if (op.has_request_delete_range()) return check_answer(op.request_delete_range(), cost);
+  if (op.has_request_txn()) return plan(op.request_txn(), path, cost);
+  if (!op.has_request_put()) return {};
+  const auto& put = op.request_put();
+  const auto* before = get(put.key());
+  if ((put.ignore_value() || put.ignore_lease()) && before == nullptr) {
+    return {Code::kInvalidArgument, "etcdserver: key not found"};
+  }
+  if (put.lease() != 0 && !leases_.contains(put.lease())) return no_lease();
+  cost.put_bytes += put.key().size() + put.value().size();
   return {};
 }
 
@@ -467,28 +501,39 @@ void MetaStore::detach(const Bytes& key, int64_t lease) {
 api::Reply<etcd::RangeResponse> MetaStore::range(const etcd::RangeRequest& request) const {
   if (request.key().empty()) return Err(no_key());
   if (auto status = check_revision(request.revision(), revision_); !status.ok()) return Err(std::move(status));
-  if (auto status = check_answer(request); !status.ok()) return Err(std::move(status));
+  Cost cost;
+  if (auto status = check_answer(request, cost); !status.ok()) return Err(std::move(status));
   auto response = read(request);
   response.mutable_header()->set_revision(revision_);
   return response;
 }
 
-Status MetaStore::check_answer(const etcd::RangeRequest& request) const {
-  if (request.count_only()) return {};
+Status MetaStore::check_answer(const etcd::RangeRequest& request, Cost& cost) const {
   auto [first, last] = bounds(request.key(), request.range_end());
-  uint64_t bytes = 0;
+  cost.visits += static_cast<uint64_t>(std::distance(first, last)) + 1;  // all of them are counted
+  if (request.count_only()) return {};
+  if (!request.keys_only()) cost.answer_bytes += cost.put_bytes;
   // Sorted, any of the keys may be among those that are wanted; in the order of keys it is the first ones.
   const bool by_key =
       request.sort_order() != etcd::RangeRequest::DESCEND && request.sort_target() == etcd::RangeRequest::KEY;
   int64_t left = by_key && request.limit() > 0 ? request.limit() : INT64_MAX;
   for (; first != last && left > 0; ++first) {
-    bytes += first->first.size() + kRecordOverhead + (request.keys_only() ? 0 : first->second.value.size());
-    if (bytes > kAnswerBytesMax) {
-      return {Code::kResourceExhausted, "etcdserver: the answer is too large, ask for less"};
-    }
+    cost.answer_bytes += first->first.size() + kRecordOverhead + (request.keys_only() ? 0 : first->second.value.size());
+    if (cost.answer_bytes > kAnswerBytesMax) return answer_too_large();
     if (passes_filters(request, first->second)) --left;
   }
-  return {};
+  return cost.answer_bytes > kAnswerBytesMax ? answer_too_large() : Status{};
+}
+
+Status MetaStore::check_answer(const etcd::DeleteRangeRequest& request, Cost& cost) const {
+  auto [first, last] = bounds(request.key(), request.range_end());
+  cost.visits += static_cast<uint64_t>(std::distance(first, last)) + 1;
+  if (!request.prev_kv()) return {};
+  cost.answer_bytes += cost.put_bytes;
+  for (; first != last; ++first) {
+    cost.answer_bytes += first->first.size() + kRecordOverhead + first->second.value.size();
+  }
+  return cost.answer_bytes > kAnswerBytesMax ? answer_too_large() : Status{};
 }
 
 etcd::RangeResponse MetaStore::read(const etcd::RangeRequest& request) const {

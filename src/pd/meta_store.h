@@ -50,8 +50,11 @@ class MetaStore {
  public:
   // What a key or lease costs beyond its bytes.
   static constexpr uint64_t kRecordOverhead = 256;
-  // The most that the answer of a read may hold: it is built in one go while others wait.
+  // The most that the answer to a read or a transaction may hold: it is built in one go while others wait.
   static constexpr uint64_t kAnswerBytesMax = uint64_t{32} << 20;
+  // Likewise a transaction looks at each key a few times at most, or at so many keys where there are few.
+  static constexpr uint64_t kKeyVisitsMax = 4;
+  static constexpr uint64_t kVisitsAlways = 1 << 16;
 
   // Commands as they stand in the log.
   static Bytes encode_txn(const etcdserverpb::TxnRequest& request);
@@ -119,18 +122,28 @@ class MetaStore {
   CommandResult revoke_lease(int64_t id);
   void adopt();
   std::pair<Records::const_iterator, Records::const_iterator> bounds(ByteView key, ByteView range_end) const;
-  bool holds(const etcdserverpb::Compare& compare) const;
+  // What a transaction would take, as far as it is judged.
+  struct Cost {
+    uint64_t visits = 0;  // of keys
+    uint64_t answer_bytes = 0;
+    uint64_t put_bytes = 0;  // what it puts itself may come back in each later answer
+  };
+  bool holds(const etcdserverpb::Compare& compare, Cost& cost) const;
   // Whether each transaction, nested ones in the order of visiting them, takes its success branch: judged as a whole
   // before anything changes.
   using Path = std::vector<bool>;
-  api::Status plan(const etcdserverpb::TxnRequest& txn, Path& path) const;
+  api::Status plan(const etcdserverpb::TxnRequest& txn, Path& path, Cost& cost) const;
+  api::Status plan_op(const etcdserverpb::RequestOp& op, Path& path, Cost& cost) const;
+  api::Status check_visits(const Cost& cost) const;
   void apply_txn(const etcdserverpb::TxnRequest& txn, const Path& path, size_t& step, int64_t at, bool& wrote,
                  etcdserverpb::TxnResponse& response);
   void apply_put(const etcdserverpb::PutRequest& put, int64_t at, etcdserverpb::PutResponse& response);
   int64_t apply_delete(const etcdserverpb::DeleteRangeRequest& del, etcdserverpb::DeleteRangeResponse& response);
   etcdserverpb::RangeResponse read(const etcdserverpb::RangeRequest& request) const;
-  // Why the answer would be too large; fine if it would not.
-  api::Status check_answer(const etcdserverpb::RangeRequest& request) const;
+  // Adds what the read would take; why its answer would be too large.
+  api::Status check_answer(const etcdserverpb::RangeRequest& request, Cost& cost) const;
+  // Likewise a deletion.
+  api::Status check_answer(const etcdserverpb::DeleteRangeRequest& request, Cost& cost) const;
   void store(const Bytes& key, MetaRecord record);
   void erase(const Bytes& key);
   void attach(const Bytes& key, int64_t lease);

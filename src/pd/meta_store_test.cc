@@ -124,6 +124,17 @@ TEST(MetaStore, RecordsOfOldMoveOutOfTheEtcdKeySpaceOnce) {
   EXPECT_EQ(store.own().value("/pd/7/alloc_id"), "x");
 }
 
+TEST(MetaStore, ASafePointOfOldThatAClientSpoiltIsMadeGoodByWhatWasCollected) {
+  for (const char* spoilt : {"", "garbage", "99x", "7"}) {
+    MetaStore store;
+    put(store, "/pd/cluster_id", Bytes("\0\0\0\0\0\0\0\7", 8));
+    put(store, "/pd/7/gc/safe_point", "1f");
+    put(store, "/tidb/store/gcworker/saved_safe_point", spoilt);
+    execute(store, MetaStore::encode_adopt());
+    EXPECT_EQ(store.own().value("/pd/7/gc/txn_safe_point"), "31") << spoilt;
+  }
+}
+
 TEST(MetaStore, ADamagedCommandIsAnErrorAndNoCrash) {
   MetaStore store;
   for (const Bytes& command : {Bytes(), Bytes("\0", 1), Bytes("\1\xff\xff"), Bytes("\2"), Bytes("\3\1"), Bytes("\4"),
@@ -144,6 +155,66 @@ TEST(MetaStore, ARefusedTransactionChangesNothing) {
   EXPECT_EQ(result.status.message, "etcdserver: requested lease not found");
   EXPECT_EQ(store.keys(), 0);
   EXPECT_EQ(store.revision(), 1);
+}
+
+// What one request makes the node build and look at is bounded as a whole, however many parts it has.
+TEST(MetaStore, TheAnswerToATransactionIsBoundedAsAWhole) {
+  MetaStore store;
+  const Bytes large(MetaStore::kAnswerBytesMax / 3, 'x');
+  put(store, "large", large);
+  const auto reads = [](etcd::TxnRequest txn, const Bytes& key, int count) {
+    auto& nested = *txn.add_success()->mutable_request_txn();
+    for (int i = 0; i < count; ++i) nested.add_success()->mutable_request_range()->set_key(key);
+    return txn;
+  };
+  EXPECT_TRUE(run(store, reads({}, "large", 2)).status.ok());
+  EXPECT_EQ(run(store, reads({}, "large", 4)).status.code, api::Code::kResourceExhausted);
+  etcd::TxnRequest put_first;
+  put_first.add_success()->mutable_request_put()->set_key("new");
+  put_first.mutable_success(0)->mutable_request_put()->set_value(large);
+  EXPECT_EQ(run(store, reads(put_first, "new", 4)).status.code, api::Code::kResourceExhausted) << "of its own making";
+  EXPECT_EQ(store.get("new"), nullptr);
+  for (const char* key : {"large2", "large3", "large4"}) put(store, key, large);
+  etcd::TxnRequest delete_all;
+  auto& del = *delete_all.add_success()->mutable_request_delete_range();
+  del.set_key("large");
+  del.set_range_end("m");
+  del.set_prev_kv(true);
+  EXPECT_EQ(run(store, delete_all).status.code, api::Code::kResourceExhausted);
+  del.set_prev_kv(false);
+  EXPECT_EQ(run(store, delete_all).txn.responses(0).response_delete_range().deleted(), 4);
+}
+
+TEST(MetaStore, ATransactionLooksAtEachKeyAFewTimesOnly) {
+  MetaStore store;
+  for (int i = 0; i < 1000; ++i) put(store, fmt::format("k{:04}", i), "v");
+  const auto counts = [](int count) {
+    etcd::TxnRequest txn;
+    for (int i = 0; i < count; ++i) {
+      auto& range = *txn.add_success()->mutable_request_range();
+      range.set_key("k");
+      range.set_range_end("l");
+      range.set_count_only(true);
+    }
+    return txn;
+  };
+  const auto compares = [](int count) {
+    etcd::TxnRequest txn;
+    for (int i = 0; i < count; ++i) {
+      auto& compare = *txn.add_compare();
+      compare.set_key("k");
+      compare.set_range_end("l");
+      compare.set_target(etcd::Compare::VERSION);
+      compare.set_result(etcd::Compare::GREATER);
+    }
+    txn.add_success()->mutable_request_put()->set_key("new");
+    return txn;
+  };
+  EXPECT_TRUE(run(store, counts(60)).status.ok());
+  EXPECT_EQ(run(store, counts(100)).status.code, api::Code::kResourceExhausted);
+  EXPECT_EQ(run(store, compares(100)).status.code, api::Code::kResourceExhausted);
+  EXPECT_EQ(store.get("new"), nullptr);
+  EXPECT_TRUE(run(store, compares(60)).txn.succeeded());
 }
 
 TEST(MetaStore, RevokingALeaseDeletesItsKeysInOneRevision) {

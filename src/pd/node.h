@@ -9,7 +9,8 @@
 // the node; the engines are the node's alone.
 //
 // Invariants: INV-TSO-MONOTONIC (no timestamp is handed out twice or below an earlier one, also across restarts and
-// leaders), INV-ID-UNIQUE (no id is handed out twice). Tests: node_test.cc on the simulated loop.
+// leaders), INV-ID-UNIQUE (no id is handed out twice). Tests: those with NodeTest
+// (testing/node_fixture.h), on the simulated loop.
 #pragma once
 
 #include <functional>

@@ -7,7 +7,7 @@
 //
 // Files: node_core.cc (life, leadership, admission), node_tso.cc (timestamps and ids), node_cluster.cc (members,
 // bootstrap), node_stores.cc, node_regions.cc (heartbeats, routing, splits), node_schedule.cc (operators), node_gc.cc,
-// node_keyspace.cc, node_etcd.cc. Tests: node_test.cc.
+// node_keyspace.cc, node_etcd.cc. Tests: those with NodeTest (testing/node_fixture.h).
 #pragma once
 
 #include <deque>

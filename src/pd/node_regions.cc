@@ -126,15 +126,20 @@ void NodeCore::query_region(api::Call<pdpb::QueryRegionRequest, pdpb::QueryRegio
     return call.finish({api::Code::kInvalidArgument, fmt::format("more than {} keys and ids in a query", kQueryMax)});
   }
   auto& response = call.response();
+  uint64_t bytes = 0;
   auto note = [&](const RegionPtr& region) -> uint64_t {
     if (!region) return 0;
     auto [slot, is_new] = response.mutable_regions_by_id()->insert({region->meta.id(), pdpb::RegionResponse()});
-    if (is_new) fill_region(*region, slot->second);
+    if (is_new) bytes += region->meta.ByteSizeLong();
+    if (is_new && bytes <= kScanBytesMax) fill_region(*region, slot->second);
     return region->meta.id();
   };
   for (const auto& key : call.request().keys()) response.add_key_id_map(note(regions_.find(key)));
   for (const auto& key : call.request().prev_keys()) response.add_prev_key_id_map(note(regions_.find_prev(key)));
   for (const uint64_t id : call.request().ids()) note(regions_.by_id(RegionId(id)));
+  if (bytes > kScanBytesMax) {
+    return call.finish({api::Code::kResourceExhausted, "the regions do not fit into one answer: ask for fewer"});
+  }
   finish(std::move(call));
 }
 
@@ -180,11 +185,12 @@ void NodeCore::scan_for(Call call, RegionScan scan, Fill fill) {
 template <class Call, class Fill>
 runtime::Task<void> NodeCore::serve_wide_scan(Call call, RegionScan scan, Fill fill) {
   ++wide_scans_;
-  co_await scan_lane_.acquire();  // one at a time: each takes memory
+  const uint64_t leadership = leadership_;  // a later one knows other regions, at first none
+  co_await scan_lane_.acquire();            // one at a time: each takes memory
   bool over = false;
-  while (!over && serving_) {
+  while (!over && leadership == leadership_) {
     co_await others_turn(*executor_);
-    over = serving_ && scan.step(regions_, kScanSlice);
+    over = leadership == leadership_ && scan.step(regions_, kScanSlice);
   }
   if (over) {
     end_scan(call, scan);
@@ -258,16 +264,18 @@ void NodeCore::ask_batch_split(api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBa
 
 runtime::Task<void> NodeCore::serve_ask_batch_split(
     api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse> call) {
-  constexpr uint32_t kSplitsMax = 100'000;  // beyond all reason; keeps a broken request from eating ids
+  constexpr uint64_t kIdsMax = 1'000'000;  // beyond all reason; keeps a broken request from eating ids and memory
   const uint32_t count = call.request().split_count();
+  const auto peers = static_cast<uint64_t>(call.request().region().peers_size());
+  const uint64_t wanted = (peers + 1) * count;
   auto reason = refuse_split(call.request().region());
-  if (reason.empty() && (count == 0 || count > kSplitsMax)) reason = fmt::format("invalid split count {}", count);
+  if (reason.empty() && (wanted == 0 || wanted > kIdsMax)) {
+    reason = fmt::format("invalid split count {} of a region of {} peers", count, peers);
+  }
   if (!reason.empty()) {
     refuse(std::move(call), pdpb::UNKNOWN, std::move(reason));
     co_return;
   }
-  const auto peers = static_cast<uint64_t>(call.request().region().peers_size());
-  const uint64_t wanted = (peers + 1) * count;
   auto last = co_await take_ids(wanted);
   if (!last.ok()) {
     call.finish(std::move(last).error());

@@ -3,6 +3,12 @@
 #include "pd/node_core.h"
 
 namespace cairn::pd {
+namespace {
+
+// Below it a cluster counts as new: a store need not have its share before it serves, for there is little to share.
+constexpr size_t kNewClusterRegions = 100;
+
+}  // namespace
 
 void NodeCore::get_store(api::Call<pdpb::GetStoreRequest, pdpb::GetStoreResponse> call) {
   if (!admit_bootstrapped(call)) return;
@@ -204,7 +210,8 @@ void NodeCore::advance_store_states() {
       return;  // one at a time: the lane would pile up otherwise
     }
     // It has four fifths of its share: it counts as one of the others now.
-    if (store.meta.node_state() == metapb::Preparing && held * (serving + 1) * 5 >= (peers + held) * 4) {
+    const bool has_share = regions_.size() < kNewClusterRegions || held * (serving + 1) * 5 >= (peers + held) * 4;
+    if (store.meta.node_state() == metapb::Preparing && has_share) {
       spawn(advance_store_state(id, metapb::Serving));
       return;
     }

@@ -35,6 +35,8 @@ void NodeCore::on_tso_bound_saved(uint64_t leadership, uint64_t bound_ms, Comman
     return;
   }
   tso_.on_saved(bound_ms);
+  // A clock beyond the old bound could not be followed, and the next regular look may find it beyond this one.
+  tso_.update(wall_ms(), dependencies_.clock.now());
   if (!serving_) {
     serving_ = true;
     LOG_INFO("pd serves cluster {}, timestamps from {}", cluster_id_, tso_.physical_ms());

@@ -12,9 +12,11 @@
 namespace cairn::pd {
 namespace {
 
-bool is_u64(ByteView value) {
+// A bound of ids or of timestamps: so far from the end of its type that the next ones do not wrap around, which would
+// hand out old ones.
+bool is_bound(ByteView value) {
   uint64_t number = 0;
-  return codec::get_u64_be(value, number) && value.empty();
+  return codec::get_u64_be(value, number) && value.empty() && number <= INT64_MAX;
 }
 
 template <class Message>
@@ -28,8 +30,8 @@ bool is_sound(const Keys& keys, ByteView key, ByteView value) {
     metapb::Cluster cluster;
     return parse(value, cluster) && Keys(cluster.id()).cluster() == key;
   }
-  if (key == keys.bootstrap_time() || key == keys.alloc_id() || key == keys.timestamp()) return is_u64(value);
-  if (key == keys.keyspace_alloc_id()) return is_u64(value);
+  if (key == keys.bootstrap_time() || key == keys.alloc_id() || key == keys.timestamp()) return is_bound(value);
+  if (key == keys.keyspace_alloc_id()) return is_bound(value);
   if (key == keys.cluster_version()) return Version::parse(value).has_value();
   if (key == keys.gc_other_owner()) return GcOwnership().parse_other(value);
   if (key.starts_with(keys.store_prefix())) {

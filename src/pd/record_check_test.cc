@@ -30,7 +30,9 @@ TEST(RecordCheck, EachDamagedRecordIsNamed) {
       {kKeys.cluster(), ""},
       {kKeys.timestamp(), "now"},
       {kKeys.timestamp(), number(1) + "x"},
+      {kKeys.timestamp(), number(UINT64_MAX - 1'000)},
       {kKeys.alloc_id(), ""},
+      {kKeys.alloc_id(), number(UINT64_MAX - 1)},
       {kKeys.bootstrap_time(), "x"},
       {kKeys.cluster_version(), "new"},
       {kKeys.store(3), store_record(4, "8.5.0")},
@@ -45,6 +47,7 @@ TEST(RecordCheck, EachDamagedRecordIsNamed) {
       {kKeys.keyspace_meta(1), "\xff"},
       {kKeys.keyspace_id("a"), "one"},
       {kKeys.keyspace_alloc_id(), "1"},
+      {kKeys.keyspace_alloc_id(), number(UINT64_MAX)},
   };
   for (const auto& [key, value] : damaged) {
     OwnRecords records;

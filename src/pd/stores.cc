@@ -1,5 +1,7 @@
 #include "pd/stores.h"
 
+#include <strings.h>
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -19,25 +21,30 @@ pdpb::Error tombstone(uint64_t id) {
 }
 
 // Whether the store still owns its address.
-bool holds_address(const metapb::Store& store) {
-  return store.node_state() != metapb::Removed && store.state() != metapb::Tombstone && !store.physically_destroyed();
-}
+bool holds_address(const metapb::Store& store) { return !is_gone(store) && !store.physically_destroyed(); }
 
-// The labels of `wanted` laid over those of `known`, by key.
+// The labels of `wanted` laid over those of `known`, by key, whose case does not count; an empty value takes one away.
 void merge_labels(const metapb::Store& known, metapb::Store& wanted) {
   auto merged = known.labels();
   for (const auto& label : wanted.labels()) {
-    auto found = std::find_if(merged.begin(), merged.end(), [&](const auto& old) { return old.key() == label.key(); });
+    auto found = std::find_if(merged.begin(), merged.end(),
+                              [&](const auto& old) { return strcasecmp(old.key().c_str(), label.key().c_str()) == 0; });
     if (found == merged.end()) {
       *merged.Add() = label;
     } else {
       found->set_value(label.value());
     }
   }
+  merged.erase(std::remove_if(merged.begin(), merged.end(), [](const auto& label) { return label.value().empty(); }),
+               merged.end());
   wanted.mutable_labels()->Swap(&merged);
 }
 
 }  // namespace
+
+bool is_gone(const metapb::Store& store) {
+  return store.state() == metapb::Tombstone || store.node_state() == metapb::Removed;
+}
 
 bool is_columnar(const metapb::Store& store) {
   return std::any_of(store.labels().begin(), store.labels().end(), [](const metapb::StoreLabel& label) {
@@ -90,6 +97,8 @@ Result<metapb::Store, pdpb::Error> Stores::put(const metapb::Store& wanted) cons
   if (known == nullptr) {
     record.set_state(metapb::Up);
     record.set_node_state(stores_.empty() ? metapb::Serving : metapb::Preparing);
+    record.clear_last_heartbeat();
+    record.clear_physically_destroyed();
     return record;
   }
   // The store tells its addresses and version; its state and what PD learned stay.
@@ -102,13 +111,17 @@ Result<metapb::Store, pdpb::Error> Stores::put(const metapb::Store& wanted) cons
 }
 
 Version Stores::version_with(const metapb::Store& store) const {
-  auto lowest = Version::parse(store.version());
-  CHECK(lowest, "version \"{}\" was accepted", store.version());
+  std::optional<Version> lowest;
+  const auto see = [&](const metapb::Store& one) {
+    const auto version = Version::parse(one.version());
+    CHECK(version, "version \"{}\" was accepted", one.version());
+    if (!is_gone(one) && (!lowest || *version < *lowest)) lowest = version;
+  };
+  see(store);
   for (const auto& [id, other] : stores_) {
-    if (other.is_tombstone() || id.value == store.id()) continue;
-    if (auto version = Version::parse(other.meta.version()); version && *version < *lowest) lowest = version;
+    if (id.value != store.id()) see(other.meta);
   }
-  return std::max(*lowest, cluster_version_);
+  return std::max(lowest.value_or(cluster_version_), cluster_version_);
 }
 
 Result<metapb::Store, std::string> Stores::remove(StoreId store, Loss loss) const {

@@ -36,6 +36,9 @@ enum class StoreHealth {
 // As PD's tools write it.
 const char* health_name(StoreHealth health);
 
+// A Tombstone.
+bool is_gone(const metapb::Store& store);
+
 struct StoreInfo {
   metapb::Store meta;
   pdpb::StoreStats stats;          // of the last heartbeat
@@ -44,7 +47,7 @@ struct StoreInfo {
   std::optional<uint64_t> min_resolved_ts;
 
   StoreId id() const { return StoreId(meta.id()); }
-  bool is_tombstone() const { return meta.state() == metapb::Tombstone || meta.node_state() == metapb::Removed; }
+  bool is_tombstone() const { return is_gone(meta); }
 };
 
 // A columnar store; not for ordinary replicas.

@@ -72,6 +72,34 @@ TEST_F(StoresTest, LabelsAreMerged) {
   labelled.mutable_labels(0)->set_key("host");
   const auto record = stores_.put(labelled);
   EXPECT_EQ(record->labels_size(), 2);
+  labelled.mutable_labels(0)->set_key("Zone");
+  labelled.mutable_labels(0)->set_value("b");
+  const auto moved = stores_.put(labelled);
+  ASSERT_EQ(moved->labels_size(), 1) << "the case of a key does not count";
+  EXPECT_EQ(moved->labels(0).value(), "b");
+  labelled.mutable_labels(0)->set_value("");
+  EXPECT_EQ(stores_.put(labelled)->labels_size(), 0) << "an empty value takes a label away";
+}
+
+TEST_F(StoresTest, ANewStoreIsNeitherDestroyedNorHeardWhateverItSays) {
+  auto wanted = store(1);
+  wanted.set_physically_destroyed(true);
+  wanted.set_last_heartbeat(INT64_MIN);
+  wanted.set_state(metapb::Tombstone);
+  put(wanted);
+  const auto& meta = stores_.get(StoreId(1))->meta;
+  EXPECT_EQ(meta.state(), metapb::Up);
+  EXPECT_FALSE(meta.physically_destroyed());
+  EXPECT_EQ(meta.last_heartbeat(), 0);
+}
+
+TEST_F(StoresTest, AStoreThatGoesHoldsTheClusterVersionBackNoLonger) {
+  put(store(1, "8.5.0"));
+  put(store(2, "8.6.0"));
+  auto gone = stores_.get(StoreId(1))->meta;
+  gone.set_state(metapb::Tombstone);
+  gone.set_node_state(metapb::Removed);
+  EXPECT_EQ(stores_.version_with(gone).to_string(), "8.6.0");
 }
 
 TEST_F(StoresTest, HealthFollowsSilence) {

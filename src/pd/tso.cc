@@ -19,10 +19,11 @@ void TsoOracle::reset(uint64_t now_ms, uint64_t saved_bound_ms) {
 std::optional<uint64_t> TsoOracle::wanted_bound(uint64_t now_ms) const {
   if (!active_) return std::nullopt;
   const uint64_t next = std::max(now_ms, physical_ms_);
-  if (!serving_ || starved_) return next + save_interval_ms_;
+  const uint64_t bound = next + save_interval_ms_;
+  if (bound <= saved_ms_) return std::nullopt;  // the clock went back since: what is saved never does
   // Renew once two fifths are used, so that requests do not wait for the disk.
-  if (saved_ms_ <= next + save_interval_ms_ * 3 / 5) return next + save_interval_ms_;
-  return std::nullopt;
+  const bool is_near = saved_ms_ <= next + save_interval_ms_ * 3 / 5;
+  return !serving_ || starved_ || is_near ? std::optional(bound) : std::nullopt;
 }
 
 void TsoOracle::on_saved(uint64_t bound_ms) {

@@ -123,6 +123,15 @@ TEST(TsoOracle, AtTheBoundARequestWaitsUntilAFurtherOneIsSaved) {
   EXPECT_EQ(oracle.allocate(5999, 1)->physical_ms, 5999);
 }
 
+TEST(TsoOracle, ASavedBoundNeverGoesBackWithTheClock) {
+  auto oracle = serving(1000);
+  exhaust(oracle, 1000);
+  oracle.on_saved(*oracle.wanted_bound(100'000));  // the clock jumped ahead, and back
+  EXPECT_FALSE(oracle.allocate(200'000, 1)) << "it jumped again, beyond the bound";
+  const auto bound = oracle.wanted_bound(1000);
+  EXPECT_TRUE(!bound || *bound > oracle.saved_bound_ms()) << *bound << " after " << oracle.saved_bound_ms();
+}
+
 TEST(TsoOracle, NothingIsHandedOutTwiceOverManyLeadersWithAnyClock) {
   runtime::Random dice(3);
   uint64_t saved = 0;

@@ -1,0 +1,68 @@
+// The etcd API and MetaStorage through pd::Node.
+#include <gtest/gtest.h>
+
+#include "pd/testing/node_fixture.h"
+
+namespace cairn::pd {
+namespace {
+
+TEST_F(NodeTest, ALeaseThatIsNotKeptTakesItsKeysWithIt) {
+  start();
+  etcdserverpb::LeaseGrantRequest grant;
+  grant.set_ttl(5);
+  auto granted = ask<etcdserverpb::LeaseGrantResponse>(node_->etcd(), grant, &EtcdKv::lease_grant);
+  ASSERT_TRUE(granted.ok());
+  etcdserverpb::PutRequest put;
+  put.set_key("/owner");
+  put.set_lease(granted->id());
+  ASSERT_TRUE(ask<etcdserverpb::PutResponse>(node_->etcd(), put, &EtcdKv::put).ok());
+  etcdserverpb::RangeRequest range;
+  range.set_key("/owner");
+  etcdserverpb::LeaseKeepAliveRequest keep;
+  keep.set_id(granted->id());
+  loop_.run_for(std::chrono::seconds(4));
+  EXPECT_EQ(ask<etcdserverpb::LeaseKeepAliveResponse>(node_->etcd(), keep, &EtcdKv::lease_keep_alive)->ttl(), 5);
+  loop_.run_for(std::chrono::seconds(4));
+  EXPECT_EQ(ask<etcdserverpb::RangeResponse>(node_->etcd(), range, &EtcdKv::range)->count(), 1);
+  loop_.run_for(std::chrono::seconds(3));
+  EXPECT_EQ(ask<etcdserverpb::RangeResponse>(node_->etcd(), range, &EtcdKv::range)->count(), 0);
+  EXPECT_EQ(ask<etcdserverpb::LeaseKeepAliveResponse>(node_->etcd(), keep, &EtcdKv::lease_keep_alive)->ttl(), 0);
+}
+
+TEST_F(NodeTest, MetaStorageIsTheEtcdKeySpace) {
+  start();
+  meta_storagepb::PutRequest put;
+  put.set_key("resource_group/settings/a");
+  put.set_value("1");
+  auto done = ask<meta_storagepb::PutResponse>(node_->meta_storage(), put, &MetaStorage::meta_put);
+  ASSERT_TRUE(done.ok());
+  EXPECT_EQ(done->header().cluster_id(), cluster_id_);
+  EXPECT_FALSE(done->header().has_error());
+  etcdserverpb::RangeRequest range;
+  range.set_key(put.key());
+  EXPECT_EQ(ask<etcdserverpb::RangeResponse>(node_->etcd(), range, &EtcdKv::range)->kvs(0).value(), "1");
+  meta_storagepb::GetRequest get;
+  get.set_key("resource_group/");
+  get.set_range_end("resource_group0");
+  auto found = ask<meta_storagepb::GetResponse>(node_->meta_storage(), get, &MetaStorage::meta_get);
+  ASSERT_TRUE(found.ok());
+  EXPECT_EQ(found->count(), 1);
+  EXPECT_EQ(found->kvs(0).value(), "1");
+  EXPECT_EQ(found->header().revision(), done->header().revision());
+  get.set_revision(1);
+  found = ask<meta_storagepb::GetResponse>(node_->meta_storage(), get, &MetaStorage::meta_get);
+  EXPECT_EQ(found->header().error().type(), meta_storagepb::UNKNOWN) << "that revision is gone";
+  meta_storagepb::DeleteRequest del;
+  del.set_key(put.key());
+  del.set_prev_kv(true);
+  auto deleted = ask<meta_storagepb::DeleteResponse>(node_->meta_storage(), del, &MetaStorage::meta_delete);
+  ASSERT_TRUE(deleted.ok());
+  EXPECT_EQ(deleted->deleted(), 1);
+  EXPECT_EQ(deleted->prev_kvs(0).value(), "1");
+  put.set_lease(99);
+  done = ask<meta_storagepb::PutResponse>(node_->meta_storage(), put, &MetaStorage::meta_put);
+  EXPECT_EQ(done->header().error().message(), "etcdserver: requested lease not found");
+}
+
+}  // namespace
+}  // namespace cairn::pd
