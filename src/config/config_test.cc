@@ -136,6 +136,13 @@ TEST(ServerConfig, AnAddressThatNobodyCanDialNeedsAnAdvertisedOne) {
   }
 }
 
+TEST(ServerConfig, PdOnThisMachineMayBeNamedByAnyAddress) {
+  ServerConfig config;
+  ASSERT_TRUE(settings_of(config).read_toml("pd.endpoints = [\"0.0.0.0:2379\"]").ok());
+  const auto completed = complete(config);
+  EXPECT_TRUE(completed.ok()) << (completed.ok() ? "" : completed.error());
+}
+
 TEST(ServerConfig, AddressesMayBeOfIpv6) {
   ServerConfig config;
   config.address = config.advertise_address = "[::1]:20160";

@@ -164,7 +164,7 @@ Parsed<void> complete_addresses(ServerConfig& config) {
     config.advertise_status_address = config.status_address;  // as TiKV has it, even if nobody can dial it
   }
   for (auto& endpoint : config.pd_endpoints) {
-    TRY_ASSIGN(endpoint, named("pd.endpoints", parse_advertised_address(endpoint)));
+    TRY_ASSIGN(endpoint, named("pd.endpoints", parse_address(endpoint)));  // 0.0.0.0 is PD on this machine
   }
   if (config.pd_endpoints.empty()) return Err(std::string("pd.endpoints: no PD endpoint is given"));
   return {};
