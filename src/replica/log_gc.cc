@@ -22,16 +22,29 @@ std::optional<LogIndex> LogGc::compact_to(const View& view, const std::vector<ra
   return to;
 }
 
-void LogGc::on_truncated(uint64_t sequence, LogIndex truncated) {
+LogGcLimits LogGcLimits::within(uint64_t store_bytes, uint64_t store_bytes_max, uint64_t regions) const {
+  LogGcLimits limits = *this;
+  const uint64_t share = store_bytes_max / std::max<uint64_t>(1, regions);
+  if (store_bytes <= store_bytes_max || share >= bytes_max) return limits;
+  const double part = static_cast<double>(share) / static_cast<double>(bytes_max);
+  limits.bytes_max = share;
+  // The bytes of entries from before the start are not known: their number stands for them.
+  limits.count_max = std::max(threshold, static_cast<uint64_t>(static_cast<double>(count_max) * part));
+  return limits;
+}
+
+void LogGc::on_truncated(uint64_t sequence, LogIndex truncated, uint64_t bytes) {
   CHECK(pending_.empty() || (pending_.back().sequence <= sequence && pending_.back().truncated <= truncated),
         "truncated at {} by sequence {} after a later one", truncated, sequence);
-  pending_.push_back({sequence, truncated});
+  pending_.push_back({sequence, truncated, bytes});
+  waiting_bytes_ += bytes;
 }
 
 std::optional<LogIndex> LogGc::take_cuttable(uint64_t flushed_sequence) {
   std::optional<LogIndex> cuttable;
   while (!pending_.empty() && pending_.front().sequence <= flushed_sequence) {
     cuttable = pending_.front().truncated;
+    waiting_bytes_ -= pending_.front().bytes;
     pending_.pop_front();
   }
   return cuttable;

@@ -22,6 +22,9 @@ struct LogGcLimits {
   uint64_t threshold = 50;         // fewer entries are left alone
   uint64_t count_max = 192 << 10;  // more are cut even if a follower needs them
   uint64_t bytes_max = 192 << 20;
+
+  // With the store's whole log beyond `store_bytes_max`, no region's may have more than its share of that.
+  LogGcLimits within(uint64_t store_bytes, uint64_t store_bytes_max, uint64_t regions) const;
 };
 
 class LogGc {
@@ -35,17 +38,25 @@ class LogGc {
                                             const LogGcLimits& limits);
 
   // The batch with engine sequence `sequence` said that the log is truncated at `truncated`.
-  void on_truncated(uint64_t sequence, LogIndex truncated);
+  void on_truncated(uint64_t sequence, LogIndex truncated, uint64_t bytes = 0);
   // How far the disk's log may be cut, given what the engine has flushed; forgets what it returns.
   std::optional<LogIndex> take_cuttable(uint64_t flushed_sequence);
-  bool has_pending() const { return !pending_.empty(); }
+  // Bytes that a flush of the engine would let go of, about.
+  uint64_t waiting_bytes() const { return waiting_bytes_; }
+  // Whether a log of `used` bytes, of which `waiting` could go after a flush, is worth one: not if others than the
+  // engine hold it.
+  static bool is_worth_a_flush(uint64_t used, uint64_t waiting, uint64_t flush_bytes) {
+    return used > flush_bytes && waiting >= flush_bytes / 4;
+  }
 
  private:
   struct Pending {
     uint64_t sequence;
     LogIndex truncated;
+    uint64_t bytes;
   };
-  std::deque<Pending> pending_;  // both ascend
+  std::deque<Pending> pending_;  // sequences and indices ascend
+  uint64_t waiting_bytes_ = 0;
 };
 
 }  // namespace cairn::replica

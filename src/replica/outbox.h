@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -30,7 +31,7 @@ struct ApplyEntries {
 struct InstallSnapshot {
   PendingSnapshot snapshot;
 };
-// Write the tombstone and delete the data; nothing of the region is applied afterwards.
+// Write the tombstone; nothing of the region is applied afterwards. Its data and its log go once that is on disk.
 struct DestroyPeer {
   metapb::Region region;
 };
@@ -51,7 +52,7 @@ struct ApplyReport {
   Instant begun, finished;  // of the batch
   bool installed = false;   // a snapshot: `applied` is its index, the region is `installed_region`
   metapb::Region installed_region;
-  bool destroyed = false;
+  std::optional<metapb::Region> destroyed;  // as the tombstone has it: what it held
 };
 
 // A snapshot's message, to be sent with its files. `keep_alive` releases the files.

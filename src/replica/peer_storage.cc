@@ -13,7 +13,8 @@ PeerStorage::PeerStorage(Options options, const engine::RaftLogEngine& log, Raft
       conf_(std::move(conf)),
       truncated_(apply_state.truncated),
       truncated_term_(apply_state.truncated_term),
-      applied_(apply_state.applied) {
+      applied_(apply_state.applied),
+      persisted_(raft_state.last_index) {
   CHECK(raft_state_.last_index >= applied_, "region {}: the log ends at {}, before what is applied: {}",
         options_.region, raft_state_.last_index, applied_);
   CHECK(applied_ >= truncated_, "region {}: applied {} is behind the truncated index {}", options_.region, applied_,
@@ -112,7 +113,7 @@ void PeerStorage::store(const raft::Ready& ready, engine::RaftLogBatch& batch) {
     log_bytes_ = 0;
     truncated_ = cut_ = meta.index;
     truncated_term_ = meta.term;
-    applied_ = meta.index;
+    applied_ = persisted_ = meta.index;
   }
   if (!ready.entries.empty()) {
     LogIndex first = ready.entries.front().index;
@@ -120,6 +121,7 @@ void PeerStorage::store(const raft::Ready& ready, engine::RaftLogBatch& batch) {
     LogIndex old_last = last_index();
     CHECK(first > applied_ && first <= old_last.next(), "region {}: entries from {} do not follow {} (applied {})",
           region, first, old_last, applied_);
+    persisted_ = std::min(persisted_, first.prev());
     while (!cache_.empty() && cache_.back().index >= first) {
       cache_bytes_ -= cache_.back().bytes();
       cache_.pop_back();
@@ -144,8 +146,17 @@ void PeerStorage::on_applied(LogIndex index) {
   evict();
 }
 
+void PeerStorage::on_persisted(LogIndex index) {
+  persisted_ = std::min(index, last_index());
+  evict();
+}
+
 void PeerStorage::evict() {
-  while (cache_bytes_ > options_.cache_bytes_max && !cache_.empty() && cache_.front().index <= applied_) {
+  auto may_go = [&](LogIndex index) {
+    if (index <= applied_) return cache_bytes_ > options_.cache_bytes_max;
+    return index <= persisted_ && cache_bytes_ > options_.unapplied_cache_bytes_max;
+  };
+  while (!cache_.empty() && may_go(cache_.front().index)) {
     cache_bytes_ -= cache_.front().bytes();
     cache_.pop_front();
   }

@@ -5,9 +5,10 @@
 //   (cut   │ on disk         │ on disk or on its way   │
 //   later) │        ┌────────┴── entry cache ──────────┤
 //
-// Entries that are not applied are always in the cache, since they may not be on disk yet; applied ones stay while the
-// cache is within its bound. The truncated part is cut from the disk only when the kv engine no longer needs it after
-// a crash (log_gc.h). Owned by the region's Replica, on its shard. Tests: store_test.cc.
+// Entries that may not be on disk yet are always in the cache. Applied ones stay while the cache is within its bound,
+// others while it is within a greater one: where applying stalls, they are read back from the disk. The truncated part
+// is cut from the disk only when the kv engine no longer needs it after a crash (log_gc.h). Owned by the region's
+// Replica, on its shard. Tests: peer_storage_test.cc.
 #pragma once
 
 #include <deque>
@@ -26,7 +27,8 @@ class PeerStorage final : public raft::LogStorage {
  public:
   struct Options {
     RegionId region;
-    size_t cache_bytes_max = 1 << 20;
+    size_t cache_bytes_max = 1 << 20;             // with applied entries in it
+    size_t unapplied_cache_bytes_max = 16 << 20;  // with others that are on disk
   };
   // `raft_state` and `apply_state` as loaded; a region without data yet has zeros.
   PeerStorage(Options options, const engine::RaftLogEngine& log, RaftState raft_state, ApplyState apply_state,
@@ -47,6 +49,8 @@ class PeerStorage final : public raft::LogStorage {
   // The commit index advanced: written with the next batch that has another reason.
   void note_hard_state(const raft::HardState& hard) { raft_state_.hard = hard; }
   void on_applied(LogIndex index);
+  // The entries up to `index` are on disk as they stand in the log now.
+  void on_persisted(LogIndex index);
   LogIndex applied() const { return applied_; }
   // The log up to `index` will not be asked for again. Forgets nothing on disk.
   void compact(LogIndex index, Term term);
@@ -58,6 +62,9 @@ class PeerStorage final : public raft::LogStorage {
   LogIndex truncated() const { return truncated_; }
   // Bytes of the entries behind the truncated index that were written since the region was loaded; about.
   uint64_t log_bytes() const { return log_bytes_; }
+  size_t cached_bytes() const { return cache_bytes_; }
+  // Whether entries should leave it that wait to be applied; on_persisted() says which may.
+  bool is_cache_full() const { return cache_bytes_ > options_.unapplied_cache_bytes_max; }
 
   // A follower needs a snapshot that is not made yet: asked once, until offered or failed.
   bool take_snapshot_request();
@@ -77,7 +84,8 @@ class PeerStorage final : public raft::LogStorage {
   Term truncated_term_;
   LogIndex cut_;  // the disk holds nothing up to here, as far as is known
   LogIndex applied_;
-  std::deque<raft::Entry> cache_;  // Invariant: consecutive, ends at last_index; holds all that is not applied
+  LogIndex persisted_;
+  std::deque<raft::Entry> cache_;  // Invariant: consecutive, ends at last_index; holds all that is not persisted
   size_t cache_bytes_ = 0;
   uint64_t log_bytes_ = 0;
   SnapshotState snapshot_state_ = SnapshotState::kNone;

@@ -45,8 +45,8 @@ Replica::Replica(const ReplicaOptions& options, Loaded loaded, const engine::Raf
       region_(loaded.region),
       description_(describe(loaded.region)),
       self_(loaded.self),
-      storage_({RegionId(loaded.region.id()), options.cache_bytes_max}, log, loaded.raft_state, loaded.apply_state,
-               conf_state_of(loaded.region)),
+      storage_({RegionId(loaded.region.id()), options.cache_bytes_max, options.unapplied_cache_bytes_max}, log,
+               loaded.raft_state, loaded.apply_state, conf_state_of(loaded.region)),
       node_(raft_config(options, loaded), storage_),
       applied_(loaded.apply_state.applied),
       applied_term_(loaded.apply_state.applied_term),
@@ -289,11 +289,11 @@ void Replica::on_snapshot_made(std::optional<MadeSnapshot> made, std::shared_ptr
   storage_.offer_snapshot(std::move(made->snapshot));
 }
 
-void Replica::gc_log(uint64_t flushed_sequence, Instant now, Outbox& out) {
+void Replica::gc_log(const LogGcLimits& limits, uint64_t flushed_sequence, Instant now, Outbox& out) {
   if (auto cuttable = log_gc_.take_cuttable(flushed_sequence)) storage_.cut(*cuttable, *out.log);
-  if (!node_.is_leader() || compacting_to_ > storage_.truncated()) return;
+  if (!node_.is_leader() || is_compacting_) return;
   LogGc::View view{storage_.truncated(), applied_, storage_.last_index(), storage_.log_bytes()};
-  auto to = LogGc::compact_to(view, node_.status().progress, options_.log_gc);
+  auto to = LogGc::compact_to(view, node_.status().progress, limits);
   if (!to) return;
   auto term = storage_.term(*to);
   CHECK(term.ok(), "region {}: no term of {} which is to be compacted", id(), *to);
@@ -301,8 +301,9 @@ void Replica::gc_log(uint64_t flushed_sequence, Instant now, Outbox& out) {
   admin.set_cmd_type(raft_cmdpb::CompactLog);
   admin.mutable_compact_log()->set_compact_index(to->value);
   admin.mutable_compact_log()->set_compact_term(term->value);
-  compacting_to_ = *to;
-  propose_admin(std::move(admin), now, nullptr);
+  is_compacting_ = true;
+  // Refused at once, overtaken or applied: each proposal is answered.
+  propose_admin(std::move(admin), now, [this](const WriteOutcome&) { is_compacting_ = false; });
 }
 
 }  // namespace cairn::replica

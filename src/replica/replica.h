@@ -38,10 +38,10 @@ struct ReplicaOptions {
   uint64_t seed = 1;  // another one at each start of the store
   uint64_t entry_bytes_max = 8 << 20;
   uint64_t cache_bytes_max = 1 << 20;
+  uint64_t unapplied_cache_bytes_max = 16 << 20;  // with entries that wait to be applied; others are read back
   uint64_t proposals_max = 4096;
   uint64_t proposals_bytes_max = 64 << 20;
   uint64_t reads_max = 16384;
-  LogGcLimits log_gc;
 };
 
 // What the shard should do about a replica after it handled something.
@@ -98,7 +98,9 @@ class Replica {
     max_ts_synced_at_ = at;
   }
   // Leader: compacts the log if it should; anyone: cuts what is flushed.
-  void gc_log(uint64_t flushed_sequence, Instant now, Outbox& out);
+  void gc_log(const LogGcLimits& limits, uint64_t flushed_sequence, Instant now, Outbox& out);
+  // Of the log, what could be cut from the disk if the engine had flushed.
+  uint64_t log_bytes_awaiting_flush() const { return log_gc_.waiting_bytes(); }
 
   // The end of a round.
   void collect(Instant now, Outbox& out);
@@ -141,7 +143,9 @@ class Replica {
   // When a leader was last known.
   Instant leader_seen() const { return leader_seen_; }
   uint64_t written_bytes_since_split_check() const { return written_bytes_; }
-  void reset_written_bytes() { written_bytes_ = 0; }
+  uint64_t take_written_bytes() { return std::exchange(written_bytes_, 0); }
+  // The split that they gave rise to did not come about.
+  void give_back_written_bytes(uint64_t bytes) { written_bytes_ += bytes; }
 
  private:
   struct PendingPersist {
@@ -186,9 +190,9 @@ class Replica {
   std::optional<Instant> reads_unsent_since_;  // as ticks have seen it
   LeaderLease lease_;
   LogGc log_gc_;
-  LogIndex compacting_to_;     // proposed last
-  std::set<LogIndex> splits_;  // those proposed or committed here that are not applied yet
-  const LogIndex replay_end_;  // what was known to be committed at the beginning
+  bool is_compacting_ = false;  // a CompactLog was proposed and is not answered yet
+  std::set<LogIndex> splits_;   // those proposed or committed here that are not applied yet
+  const LogIndex replay_end_;   // what was known to be committed at the beginning
 
   std::shared_ptr<ReadCell> cell_;
   ReadViewPtr view_;

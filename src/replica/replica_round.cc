@@ -136,7 +136,9 @@ void Replica::finish_persisted(Outbox& out) {
     }
     persisting_.pop_front();
   }
-  if (number != 0) node_.on_persisted(number);
+  if (number == 0) return;
+  node_.on_persisted(number);
+  if (storage_.is_cache_full()) storage_.on_persisted(node_.status().persisted);
 }
 
 void Replica::on_persisted(uint64_t number, Instant now, Outbox& out) {
@@ -165,7 +167,6 @@ void Replica::on_role_changed(Instant now) {
     lease_.begin();
     last_heard_.clear();
     for (const auto& peer : region_.peers()) last_heard_[PeerId(peer.id())] = now;
-    compacting_to_ = LogIndex(0);
     events_.heartbeat = true;
     events_.became_leader = term;
     LOG_INFO("region {}: peer {} leads in term {}", id(), self_.id(), term);
@@ -222,8 +223,9 @@ void Replica::on_entry_applied(AppliedEntry& entry, uint64_t sequence) {
     events_.heartbeat = true;
     events_.splits.push_back(std::move(*split));
   } else if (auto* truncated = std::get_if<LogTruncated>(&entry.effect)) {
+    const uint64_t before = storage_.log_bytes();
     storage_.compact(truncated->index, truncated->term);
-    log_gc_.on_truncated(sequence, truncated->index);
+    log_gc_.on_truncated(sequence, truncated->index, before - storage_.log_bytes());
   }
 }
 

@@ -11,7 +11,9 @@ namespace cairn::store {
 namespace {
 
 constexpr size_t kBatchBytesMax = 4 << 20;
-constexpr size_t kCollectedOfAKeyMax = 4096;  // records and values at a time, so that entries do not wait long
+// Garbage of one slice, so that entries do not wait long: keys, which cost some 10 µs each, and records and values.
+constexpr size_t kKeysOfASliceMax = 16;
+constexpr size_t kCollectedMax = 512;
 
 }  // namespace
 
@@ -37,6 +39,13 @@ void Applier::begin(Begin begin) {
 
 void Applier::submit(std::vector<replica::ApplyTask> tasks) {
   executor_->post([this, tasks = std::move(tasks)]() mutable { run(std::move(tasks)); });
+}
+
+void Applier::stop(runtime::Job on_stopped) {
+  executor_->post([this, job = std::move(on_stopped)]() mutable {
+    is_stopped_ = true;
+    executor_->post(std::move(job));  // behind the next slice of a collection, which is none now
+  });
 }
 
 bool Applier::may_create(const metapb::Region& child) const {
@@ -127,14 +136,20 @@ engine::Result<void> Applier::install(Machine& machine, const replica::ApplyTask
   return {};
 }
 
-void Applier::collect_garbage(std::shared_ptr<const std::vector<Bytes>> keys, Timestamp safe_point,
-                              std::function<void(GcBatchReport)> done) {
-  executor_->post([this, keys = std::move(keys), safe_point, done = std::move(done)] {
-    if (failed_) return done({});
-    auto collected = collect(*keys, safe_point);
-    if (collected.ok()) return done(std::move(*collected));
-    failed_ = true;
-    on_failed_(collected.error());
+void Applier::collect_garbage(std::vector<GcKey> keys, Timestamp safe_point, std::function<void(GcBatchReport)> done) {
+  collect_on(std::make_shared<Collection>(Collection{std::move(keys), safe_point, std::move(done)}));
+}
+
+// Each slice waits behind what was submitted before it, so that entries wait for one slice at most.
+void Applier::collect_on(std::shared_ptr<Collection> work) {
+  executor_->post([this, work = std::move(work)]() mutable {
+    if (is_stopped_) return;
+    if (failed_ || work->next == work->keys.size()) return work->done(std::move(work->report));
+    if (auto collected = collect_slice(*work); !collected.ok()) {
+      failed_ = true;
+      return on_failed_(collected.error());
+    }
+    collect_on(std::move(work));
   });
 }
 
@@ -143,12 +158,12 @@ engine::Result<GcBatchReport> Applier::collect_key(const engine::Snapshot& snaps
   GcBatchReport report;
   bool is_done = true;
   if (api_version_ == rawkv::ApiVersion::kV2 && rawkv::is_raw_data_key(key)) {
-    TRY_ASSIGN(const auto done, rawkv::collect_versions(snapshot, key, safe_point, clock_.wall_now().seconds(),
-                                                        kCollectedOfAKeyMax, batch));
+    TRY_ASSIGN(const auto done,
+               rawkv::collect_versions(snapshot, key, safe_point, clock_.wall_now().seconds(), kCollectedMax, batch));
     report.values = done.versions;
     is_done = done.is_done;
   } else {
-    TRY_ASSIGN(const auto done, mvcc::collect_garbage(snapshot, key, safe_point, kCollectedOfAKeyMax, batch));
+    TRY_ASSIGN(const auto done, mvcc::collect_garbage(snapshot, key, safe_point, kCollectedMax, batch));
     report.records = done.records;
     report.values = done.values;
     is_done = done.is_done;
@@ -158,21 +173,21 @@ engine::Result<GcBatchReport> Applier::collect_key(const engine::Snapshot& snaps
 }
 
 // Between two batches of entries: nothing changes the regions' data but what is done here.
-engine::Result<GcBatchReport> Applier::collect(const std::vector<Bytes>& keys, Timestamp safe_point) {
+engine::Result<void> Applier::collect_slice(Collection& work) {
   CHECK(reports_.empty(), "{} regions' entries are not written", reports_.size());
-  std::map<Bytes, Bytes> regions;  // bounds of those that live here, as data keys
-  for (const auto& [id, machine] : machines_) {
-    const auto& region = machine.machine.region();
-    if (machine.machine.is_removed() || region.region_epoch().version() == 0) continue;
-    regions.emplace(replica::data_key(region.start_key()), replica::data_end_key(region.end_key()));
-  }
-  GcBatchReport report;
+  GcBatchReport& report = work.report;
   auto snapshot = kv_.snapshot();
   auto batch = kv_.new_batch();
-  for (const auto& key : keys) {
-    auto region = regions.upper_bound(key);
-    if (region == regions.begin() || key >= std::prev(region)->second) continue;
-    auto done = collect_key(*snapshot, key, safe_point, *batch);
+  for (size_t n = 0; n < kKeysOfASliceMax && batch->count() < kCollectedMax && work.next < work.keys.size(); ++n) {
+    const auto& [id, key] = work.keys[work.next++];
+    auto machine = machines_.find(id);
+    if (machine == machines_.end() || machine->second.machine.is_removed()) continue;
+    const auto& region = machine->second.machine.region();
+    if (region.region_epoch().version() == 0 || key < replica::data_key(region.start_key()) ||
+        key >= replica::data_end_key(region.end_key())) {
+      continue;
+    }
+    auto done = collect_key(*snapshot, key, work.safe_point, *batch);
     if (!done.ok()) {
       if (done.error().kind != engine::Error::Kind::kCorruption) return Err(done.error());
       LOG_WARN("no old versions of key {} are collected: {}", to_hex(key), done.error().message);
@@ -181,12 +196,9 @@ engine::Result<GcBatchReport> Applier::collect(const std::vector<Bytes>& keys, T
     report.records += done->records;
     report.values += done->values;
     report.unfinished.insert(report.unfinished.end(), done->unfinished.begin(), done->unfinished.end());
-    if (batch->bytes() < kBatchBytesMax) continue;
-    TRY(kv_.write(*batch));
-    batch->clear();
   }
   if (!batch->empty()) TRY(kv_.write(*batch));
-  return report;
+  return {};
 }
 
 engine::Result<void> Applier::destroy(const replica::ApplyTask& task, const replica::DestroyPeer& work) {
@@ -201,16 +213,11 @@ engine::Result<void> Applier::destroy(const replica::ApplyTask& task, const repl
   auto batch = kv_.new_batch();
   replica::write_region_state(*batch, last, raft_serverpb::Tombstone);
   batch->del(engine::Cf::kRaft, replica::apply_state_key(task.region));
-  TRY(kv_.write(*batch));
-  // The Raft log of the region, with its vote, goes next: the tombstone must be there to stay first. If a crash comes
-  // between tombstone and data, the next start clears what belongs to nobody (start.cc).
-  bool had_data = last.region_epoch().version() != 0;
-  TRY(had_data ? kv_.clear_range(replica::data_key(last.start_key()), replica::data_end_key(last.end_key()))
-               : kv_.flush());
   replica::ApplyReport report;
   report.region = task.region;
   report.incarnation = task.incarnation;
-  report.destroyed = true;
+  TRY_ASSIGN(report.sequence, kv_.write(*batch));
+  report.destroyed = std::move(last);
   finished_.push_back(std::move(report));
   return {};
 }

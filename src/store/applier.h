@@ -37,12 +37,11 @@ class Applier {
   };
   void begin(Begin begin);
   void submit(std::vector<replica::ApplyTask> tasks);
-  // Collects old versions of those of the keys (data keys without timestamp) that lie in a region of this applier.
-  // `done` runs on the applier's executor.
-  void collect_garbage(std::shared_ptr<const std::vector<Bytes>> keys, Timestamp safe_point,
-                       std::function<void(GcBatchReport)> done);
-  // Runs `job` on the applier's executor behind all that was submitted.
-  void drain(runtime::Job job) { executor_->post(std::move(job)); }
+  // Collects old versions of those of the keys that lie in their regions here, in small slices between which waiting
+  // entries are applied. `done` runs on the applier's executor.
+  void collect_garbage(std::vector<GcKey> keys, Timestamp safe_point, std::function<void(GcBatchReport)> done);
+  // Ends collections; `on_stopped` runs on the applier's executor behind all that was submitted.
+  void stop(runtime::Job on_stopped);
   // How long its writes of entries take. Any thread.
   WriteWatch& watch() { return watch_; }
 
@@ -58,7 +57,15 @@ class Applier {
   engine::Result<void> destroy(const replica::ApplyTask& task, const replica::DestroyPeer& work);
   engine::Result<void> write_batch();
   bool may_create(const metapb::Region& child) const;
-  engine::Result<GcBatchReport> collect(const std::vector<Bytes>& keys, Timestamp safe_point);
+  struct Collection {
+    std::vector<GcKey> keys;
+    Timestamp safe_point;
+    std::function<void(GcBatchReport)> done;
+    size_t next = 0;  // of the keys
+    GcBatchReport report = {};
+  };
+  void collect_on(std::shared_ptr<Collection> work);
+  engine::Result<void> collect_slice(Collection& work);
   // One key, whose changes go into the batch.
   engine::Result<GcBatchReport> collect_key(const engine::Snapshot& snapshot, const Bytes& key, Timestamp safe_point,
                                             engine::WriteBatch& batch) const;
@@ -73,6 +80,7 @@ class Applier {
   WriteWatch watch_;
   // On the executor only.
   bool failed_ = false;
+  bool is_stopped_ = false;
   std::map<RegionId, Machine> machines_;
   std::unique_ptr<engine::WriteBatch> batch_;
   Instant batch_begun_;

@@ -1,9 +1,11 @@
-// What the applier does with the work of several regions; here: a peer that leaves behind a split.
+// What the applier does with the work of several regions: a peer that leaves behind a split, garbage beside entries.
 #include "store/applier.h"
 
 #include <gtest/gtest.h>
 
+#include "base/codec.h"
 #include "engine/memory/memory_engine.h"
+#include "mvcc/write.h"
 #include "replica/command.h"
 #include "replica/keys.h"
 #include "runtime/simulated/sim_loop.h"
@@ -12,6 +14,17 @@ namespace cairn::store {
 namespace {
 
 using engine::Cf;
+
+metapb::Region region_of_one() {
+  metapb::Region region;
+  region.set_id(1);
+  region.mutable_region_epoch()->set_conf_ver(1);
+  region.mutable_region_epoch()->set_version(1);
+  auto& peer = *region.add_peers();
+  peer.set_id(11);
+  peer.set_store_id(1);
+  return region;
+}
 
 TEST(Applier, APeerThatLeavesTakesOnlyWhatASplitBeforeHasLeftIt) {
   runtime::SimLoop loop(1);
@@ -24,13 +37,7 @@ TEST(Applier, APeerThatLeavesTakesOnlyWhatASplitBeforeHasLeftIt) {
       [&](std::vector<replica::ApplyReport> more) { std::move(more.begin(), more.end(), std::back_inserter(reports)); },
       [](const engine::Error& error) { FAIL() << error.message; });
 
-  metapb::Region region;
-  region.set_id(1);
-  region.mutable_region_epoch()->set_conf_ver(1);
-  region.mutable_region_epoch()->set_version(1);
-  auto& peer = *region.add_peers();
-  peer.set_id(11);
-  peer.set_store_id(1);
+  const metapb::Region region = region_of_one();
   auto batch = kv->new_batch();
   replica::write_region_state(*batch, region, raft_serverpb::Normal);
   for (const char* key : {"a", "x"}) batch->put(Cf::kDefault, replica::data_key(key), "value");
@@ -56,15 +63,72 @@ TEST(Applier, APeerThatLeavesTakesOnlyWhatASplitBeforeHasLeftIt) {
   ASSERT_TRUE(loop.run_until([&] { return reports.size() == 2; }, 1s));
 
   EXPECT_TRUE(std::holds_alternative<replica::SplitDone>(reports[0].entries.at(0).effect));
-  EXPECT_TRUE(reports[1].destroyed);
-  EXPECT_EQ(*kv->get(Cf::kDefault, replica::data_key("a")), Bytes("value")) << "the child's";
-  EXPECT_EQ(*kv->get(Cf::kDefault, replica::data_key("x")), std::nullopt);
+  ASSERT_TRUE(reports[1].destroyed.has_value());
+  EXPECT_EQ(reports[1].destroyed->start_key(), "m") << "the rest is the child's";
+  EXPECT_LT(kv->flushed_sequence(), reports[1].sequence) << "nothing waits for the disk";
   auto record = [&](uint64_t id) {
     return *replica::decode_region_state(**kv->get(Cf::kRaft, replica::region_state_key(RegionId(id))));
   };
   EXPECT_EQ(record(2).state(), raft_serverpb::Normal);
   EXPECT_EQ(record(1).state(), raft_serverpb::Tombstone);
   EXPECT_EQ(record(1).region().start_key(), "m");
+}
+
+TEST(Applier, EntriesDoNotWaitForAWholeBatchOfGarbageNorForAllVersionsOfAKey) {
+  runtime::SimLoop loop(1);
+  runtime::SimClock clock(loop);
+  runtime::SimExecutors executors(loop, clock, "node");
+  auto kv = engine::open_memory_kv(std::make_shared<engine::MemoryDisk>());
+  size_t applied = 0;
+  Applier applier(
+      executors.make("apply"), *kv, StoreId(1), rawkv::ApiVersion::kV1, clock,
+      [&](std::vector<replica::ApplyReport> more) { applied += more.size(); },
+      [](const engine::Error& error) { FAIL() << error.message; });
+  const metapb::Region region = region_of_one();
+  applier.begin({RegionId(1), 1, PeerId(11), region, replica::kInitialApplyState});
+  std::vector<GcKey> keys;
+  auto batch = kv->new_batch();
+  for (int i = 100; i < 400; ++i) {
+    const Bytes key = replica::data_key(codec::encode_bytes("k" + std::to_string(i)));
+    const uint64_t versions = i == 100 ? 2000 : 2;
+    for (uint64_t ts = 1; ts <= versions; ++ts) {
+      mvcc::Write write;
+      write.kind = mvcc::WriteKind::kPut;
+      write.start_ts = Timestamp(10 * ts - 1);
+      write.short_value = "v";
+      batch->put(Cf::kWrite, codec::append_ts(key, Timestamp(10 * ts)), write.encode());
+    }
+    keys.push_back({RegionId(1), key});
+  }
+  keys.push_back({RegionId(2), keys.front().key});  // of a region that is not here
+  ASSERT_TRUE(kv->write(*batch).ok());
+
+  std::optional<GcBatchReport> collected;
+  size_t applied_before = 0;
+  applier.collect_garbage(keys, Timestamp(1'000'000), [&](GcBatchReport report) {
+    applied_before = applied;
+    collected = std::move(report);
+  });
+  raft::Entry entry;
+  entry.index = replica::kInitialIndex.next();
+  entry.term = Term(6);
+  std::vector<replica::ApplyTask> tasks;
+  tasks.push_back({RegionId(1), 1, replica::ApplyEntries{{std::move(entry)}}});
+  applier.submit(std::move(tasks));
+  ASSERT_TRUE(loop.run_until([&] { return collected.has_value(); }, 1s));
+  EXPECT_EQ(applied_before, 1u) << "entries waited for all of it";
+  EXPECT_EQ(collected->unfinished, std::vector<Bytes>{keys.front().key});
+  EXPECT_LT(collected->records, 1500u) << "2000 versions of a key are more than a slice";
+  EXPECT_GE(collected->records, 299u + 512u);
+  EXPECT_GT(loop.events(), 20u);
+
+  // What is under way when the store stops ends there.
+  bool is_stopped = false, went_on = false;
+  applier.collect_garbage(keys, Timestamp(1'000'000), [&](const GcBatchReport&) { went_on = true; });
+  applier.stop([&] { is_stopped = true; });
+  ASSERT_TRUE(loop.run_until([&] { return is_stopped; }, 1s));
+  loop.run_for(1s);
+  EXPECT_FALSE(went_on);
 }
 
 }  // namespace

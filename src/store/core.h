@@ -6,6 +6,7 @@
 
 #include "store/disk_health.h"
 #include "store/gc_worker.h"
+#include "store/pacing.h"
 #include "store/pd_session.h"
 #include "store/shard.h"
 #include "store/shared.h"
@@ -31,10 +32,10 @@ class Store::Core {
   runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> split(engine::RegionRequest request,
                                                                                    std::vector<Bytes> keys);
   // A split that nobody waits for. Any thread.
-  void start_split(engine::RegionRequest request, std::vector<Bytes> keys);
+  void start_split(engine::RegionRequest request, std::vector<Bytes> keys, std::function<void(bool)> done = nullptr);
   void on_pd_command(pdpb::RegionHeartbeatResponse command);
   void on_raft_message(raft_serverpb::RaftMessage message);
-  // Hands leftovers of garbage collection to all appliers.
+  // Hands leftovers of garbage collection to the appliers of their regions.
   void collect_leftovers(std::vector<Bytes> keys, Timestamp safe_point, std::function<void(GcBatchReport)> done);
 
   Shared shared;
@@ -44,6 +45,7 @@ class Store::Core {
   std::shared_ptr<PdSession> pd;
   std::unique_ptr<GcWorker> gc;
   std::unique_ptr<DiskHealth> health;
+  Pacing unreachable{shared.options.tick * shared.options.heartbeat_ticks};            // of reports that a store is
   std::unique_ptr<runtime::TaskScope> tasks = std::make_unique<runtime::TaskScope>();  // of the control executor
   std::atomic<bool> started{false};
 };

@@ -90,6 +90,16 @@ std::vector<RegionId> RegionDirectory::left_of(RegionId region, size_t count) co
   return out;
 }
 
+std::optional<RegionId> RegionDirectory::region_at(ByteView key) const {
+  std::lock_guard lock(ranges_mutex_);
+  auto after = by_start_.upper_bound(Bytes(key));
+  if (after == by_start_.begin()) return std::nullopt;
+  const RegionId region = std::prev(after)->second;
+  const Bounds& bounds = ranges_.at(region);
+  if (!bounds.end.empty() && key >= bounds.end) return std::nullopt;
+  return region;
+}
+
 bool RegionDirectory::overlaps(const Range& range) const {
   std::lock_guard lock(ranges_mutex_);
   return overlaps_locked(range);

@@ -40,6 +40,8 @@ class RegionDirectory {
   void set_ranges(const std::vector<Range>& ranges);
   // The regions here to the left of this one, the nearest first, `count` at most.
   std::vector<RegionId> left_of(RegionId region, size_t count) const;
+  // The region here that holds the engine key.
+  std::optional<RegionId> region_at(ByteView key) const;
   // Whether another region holds or awaits a part of the range.
   bool overlaps(const Range& range) const;
   // The range is kept for a snapshot that is about to be installed; false if it overlaps another region's.

@@ -45,5 +45,15 @@ TEST(RegionDirectory, TheFirstClaimDecidesTheShard) {
   EXPECT_FALSE(directory.find(RegionId(5)));
 }
 
+TEST(RegionDirectory, KeysAreFoundInTheRegionsThatHoldThem) {
+  RegionDirectory directory;
+  EXPECT_EQ(directory.region_at("a"), std::nullopt);
+  directory.set_ranges({range(1, "b", "d"), range(2, "m", "")});
+  EXPECT_EQ(directory.region_at("a"), std::nullopt);
+  EXPECT_EQ(directory.region_at("b"), RegionId(1));
+  EXPECT_EQ(directory.region_at("d"), std::nullopt);
+  EXPECT_EQ(directory.region_at("z"), RegionId(2));
+}
+
 }  // namespace
 }  // namespace cairn::store

@@ -1,12 +1,19 @@
-// What an applier did of a batch of keys that garbage collection left over. See gc_worker.h.
+// A batch of keys that garbage collection left over, and what an applier did of it. See gc_worker.h.
 #pragma once
 
 #include <cstddef>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/ids.h"
 
 namespace cairn::store {
+
+// A data key without timestamp, and the region that held it when it was sent out.
+struct GcKey {
+  RegionId region;
+  Bytes key;
+};
 
 struct GcBatchReport {
   size_t records = 0, values = 0;  // that were deleted

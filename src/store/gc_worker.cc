@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "runtime/async.h"
+#include "store/range_data.h"
 
 namespace cairn::store {
 namespace {
@@ -152,12 +153,19 @@ void GcWorker::run_compactions(engine::Cf cf, std::vector<CompactionRange> range
   }
 }
 
+void GcWorker::clear_remains(Bytes begin, Bytes end, std::function<void(engine::Result<void>)> done) {
+  deletions_->post([this, begin = std::move(begin), end = std::move(end), done = std::move(done)] {
+    done(clear_data(shared_.deps.kv, begin, end));
+  });
+}
+
 runtime::Task<engine::Result<void>> GcWorker::destroy_range(Bytes begin, Bytes end, runtime::Executor& resume_on) {
   co_await runtime::switch_to(*deletions_);
   LOG_INFO("destroying the range [{}, {})", to_hex(begin), to_hex(end));
   const Instant began = shared_.deps.clock.now();
-  // Durable: whoever is told that it is gone does not ask again after a crash.
-  auto done = shared_.deps.kv.clear_range(begin, end);
+  // Durable: whoever is told that it is gone does not ask again after a crash. What was deleted before by another call
+  // is durable, too; what was by entries of the Raft log is deleted by them again.
+  auto done = clear_data(shared_.deps.kv, begin, end);
   tasks(kDestroyRange).Increment();
   durations(kDestroyRange).Observe(to_seconds(shared_.deps.clock.now() - began));
   if (!done.ok()) failures(kDestroyRange).Increment();

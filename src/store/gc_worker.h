@@ -23,7 +23,7 @@
 
 namespace cairn::store {
 
-// Hands the keys to all appliers; `done` runs once, on any thread, when each has looked at those that are its own.
+// Hands the keys to the appliers of their regions; `done` runs once, on any thread, when all have been looked at.
 using CollectLeftovers =
     std::function<void(std::vector<Bytes> keys, Timestamp safe_point, std::function<void(GcBatchReport)> done)>;
 
@@ -38,8 +38,12 @@ class GcWorker {
   // `on_stopped` runs on the control executor when nothing blocks any more.
   void stop(runtime::Job on_stopped);
   void on_safe_point(Timestamp safe_point);
-  // Removes all data of [begin, end) (data keys) from this store; durable on return. Any executor.
+  // Removes all data of [begin, end) (data keys) from this store; durable on return. Where there is nothing, nothing
+  // waits for the disk. Any executor.
   runtime::Task<engine::Result<void>> destroy_range(Bytes begin, Bytes end, runtime::Executor& resume_on);
+  // Removes what a destroyed peer has left; its tombstone is on disk. `done` runs on the executor of deletions. Any
+  // thread.
+  void clear_remains(Bytes begin, Bytes end, std::function<void(engine::Result<void>)> done);
 
  private:
   void drain();

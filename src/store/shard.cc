@@ -122,7 +122,7 @@ void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
   for (auto& report : reports) {
     RegionId region = report.region;
     if (report.destroyed) {
-      on_destroyed(region, report.incarnation);
+      on_destroyed(report);
       continue;
     }
     // Before the ranges are seen to have changed: who finds room for a snapshot there must see this, too.

@@ -82,8 +82,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void on_region_gone(const metapb::Region& newer);
 
   // Any thread: see applier.h.
-  void collect_garbage(std::shared_ptr<const std::vector<Bytes>> keys, Timestamp safe_point,
-                       std::function<void(GcBatchReport)> done) {
+  void collect_garbage(std::vector<GcKey> keys, Timestamp safe_point, std::function<void(GcBatchReport)> done) {
     applier_->collect_garbage(std::move(keys), safe_point, std::move(done));
   }
 
@@ -113,7 +112,19 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void on_split(replica::Replica& parent, const replica::SplitDone& split, bool leader);
   void create_child(const metapb::Region& child, bool campaign);
   void destroy(replica::Replica& replica);
-  void on_destroyed(RegionId region, replica::Incarnation incarnation);
+  void on_destroyed(const replica::ApplyReport& report);
+  // A destroyed peer's log goes when the engine has flushed its tombstone, and its data after that; then its range is
+  // free for others. Nothing waits for that flush but this.
+  struct Leaving {
+    RegionId region;
+    replica::Incarnation incarnation = 0;
+    uint64_t sequence = 0;  // the engine's, of the tombstone
+    metapb::Region last;
+  };
+  void see_off_leaving();
+  void see_off(Leaving leaving);
+  void clear_remains(const Leaving& leaving);
+  void forget(RegionId region, replica::Incarnation incarnation);
   bool refuses_by_tombstone(const raft_serverpb::RaftMessage& message);
   void send_tombstone(const raft_serverpb::RaftMessage& to, const metapb::RegionEpoch& epoch, PeerId from);
   // What became of a message: given on or held back, or not wanted.
@@ -185,7 +196,8 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   std::set<RegionId> split_checks_;   // whose split keys are being sought
   // Followers' reads that wait for a lock in memory to go, snapshots that wait for a flush.
   std::vector<raft_serverpb::RaftMessage> held_back_;
-  size_t pool_jobs_ = 0;  // on the snapshot pool, for this shard; stop() waits for them
+  size_t pool_jobs_ = 0;  // on executors that block, for this shard; stop() waits for them
+  std::vector<Leaving> leaving_;
   // PD's changes of membership that came before the new leader could take them: it is told of a leader at once.
   std::map<RegionId, pdpb::RegionHeartbeatResponse> early_commands_;
   DiskUsages disk_usages_;       // of other stores, as their messages say

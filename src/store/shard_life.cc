@@ -21,7 +21,6 @@ replica::ReplicaOptions Shard::replica_options() const {
   out.proposals_max = o.proposals_max;
   out.proposals_bytes_max = o.proposals_bytes_max;
   out.reads_max = o.pending_reads_max;
-  out.log_gc = {o.log_gc_threshold, o.log_gc_count_max, o.log_gc_bytes_max};
   return out;
 }
 
@@ -139,22 +138,60 @@ void Shard::destroy(replica::Replica& replica) {
   applier_->submit(std::move(tasks));
 }
 
-void Shard::on_destroyed(RegionId region, replica::Incarnation incarnation) {
-  auto* replica = find(region);
-  if (!replica || replica->incarnation() != incarnation) return;
+void Shard::on_destroyed(const replica::ApplyReport& report) {
+  leaving_.push_back({report.region, report.incarnation, report.sequence, *report.destroyed});
+  shared_.deps.kv.flush_soon();
+  see_off_leaving();
+}
+
+void Shard::see_off_leaving() {
+  if (leaving_.empty()) return;
+  const uint64_t flushed = shared_.deps.kv.flushed_sequence();
+  for (Leaving& leaving : std::exchange(leaving_, {})) {
+    if (leaving.sequence <= flushed) {
+      see_off(std::move(leaving));
+    } else {
+      leaving_.push_back(std::move(leaving));
+    }
+  }
+}
+
+// With its vote: from now on the tombstone alone speaks of it, after a crash too.
+void Shard::see_off(Leaving leaving) {
+  auto* replica = find(leaving.region);
+  if (!replica || replica->incarnation() != leaving.incarnation) return;
   auto batch = shared_.deps.raft_log.new_batch();
   replica->storage().remove_all(*batch);
-  shared_.log_writer->submit(std::move(batch), engine::Sync::kYes, [this, region, incarnation] {
-    executor_->post([this, region, incarnation] {
-      auto* gone = find(region);
-      if (!gone || gone->incarnation() != incarnation) return;
-      replicas_.erase(region);
-      reported_.erase(region);
-      leaders_asked_.erase(region);
-      early_commands_.erase(region);
-      shared_.directory.erase(region);
+  shared_.log_writer->submit(std::move(batch), engine::Sync::kYes, [this, leaving = std::move(leaving)]() mutable {
+    executor_->post([this, leaving = std::move(leaving)] {
+      if (!stopped_) clear_remains(leaving);
     });
   });
+}
+
+// If a crash undoes it, the next start clears what belongs to nobody (start.cc).
+void Shard::clear_remains(const Leaving& leaving) {
+  const auto& last = leaving.last;
+  if (last.region_epoch().version() == 0) return forget(leaving.region, leaving.incarnation);  // it had no data
+  ++pool_jobs_;
+  auto done = [this, region = leaving.region, incarnation = leaving.incarnation](engine::Result<void> cleared) {
+    if (!cleared.ok()) shared_.fail(cleared.error());
+    executor_->post([this, region, incarnation, is_cleared = cleared.ok()] {
+      --pool_jobs_;
+      if (is_cleared) forget(region, incarnation);
+    });
+  };
+  shared_.clear_remains(replica::data_key(last.start_key()), replica::data_end_key(last.end_key()), std::move(done));
+}
+
+void Shard::forget(RegionId region, replica::Incarnation incarnation) {
+  auto* gone = find(region);
+  if (stopped_ || !gone || gone->incarnation() != incarnation) return;
+  replicas_.erase(region);
+  reported_.erase(region);
+  leaders_asked_.erase(region);
+  early_commands_.erase(region);
+  shared_.directory.erase(region);
 }
 
 void Shard::on_region_gone(const metapb::Region& newer) {

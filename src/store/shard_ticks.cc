@@ -9,6 +9,12 @@
 #include "store/split_keys.h"
 
 namespace cairn::store {
+namespace {
+
+// A log so many times larger than what asks for a flush is bounded at the expense of followers that are far behind.
+constexpr uint64_t kLogFactorMax = 8;
+
+}  // namespace
 
 void Shard::begin() {
   running_ = true;
@@ -28,7 +34,7 @@ void Shard::stop(runtime::Job on_stopped) {
 // And for the jobs on the pool, which use the engine.
 void Shard::wait_for_commands(runtime::Job on_quiet) {
   if (scheduler_->pending_commands() == 0 && pool_jobs_ == 0) {
-    applier_->drain([this, job = std::move(on_quiet)]() mutable { executor_->post(std::move(job)); });
+    applier_->stop([this, job = std::move(on_quiet)]() mutable { executor_->post(std::move(job)); });
     return;
   }
   executor_->after(1ms, [this, job = std::move(on_quiet)]() mutable { wait_for_commands(std::move(job)); });
@@ -61,6 +67,8 @@ void Shard::tick() {
     return ticks_ % std::max<uint64_t>(1, static_cast<uint64_t>(interval / shared_.options.tick)) == 0;
   };
   if (every(200ms)) look_at_disk();
+  see_off_leaving();
+  if (!leaving_.empty() && every(1s)) shared_.deps.kv.flush_soon();  // the flush before may have begun too early
   if (every(shared_.options.log_gc_interval)) gc_logs();
   if (shared_.options.region_split_bytes > 0 && every(shared_.options.split_check_interval)) check_sizes();
   // A peer that has caught up is news that PD waits for: it is told at the next tick.
@@ -89,15 +97,27 @@ void Shard::look_at_disk() {
 }
 
 void Shard::gc_logs() {
-  uint64_t flushed = shared_.deps.kv.flushed_sequence();
+  const auto& options = shared_.options;
+  const uint64_t flushed = shared_.deps.kv.flushed_sequence();
+  const uint64_t used = shared_.deps.raft_log.used_bytes();
+  const auto shards = static_cast<uint64_t>(std::max(1, options.shards));
+  const replica::LogGcLimits limits =
+      replica::LogGcLimits{options.log_gc_threshold, options.log_gc_count_max, options.log_gc_bytes_max}.within(
+          used, kLogFactorMax * options.raft_log_flush_bytes, replicas_.size() * shards);
   replica::Outbox out;
   out.log = shared_.deps.raft_log.new_batch();
   Instant now = shared_.deps.clock.now();
+  uint64_t waiting = 0;
   for (auto& [id, replica] : replicas_) {
-    if (!replica->is_destroying() && !replica->is_installing()) replica->gc_log(flushed, now, out);
+    if (replica->is_destroying() || replica->is_installing()) continue;
+    replica->gc_log(limits, flushed, now, out);
+    waiting += replica->log_bytes_awaiting_flush();
   }
   if (!out.log->empty()) shared_.log_writer->submit(std::move(out.log), engine::Sync::kNo, nullptr);
-  if (shared_.deps.raft_log.used_bytes() > shared_.options.raft_log_flush_bytes) shared_.deps.kv.flush_soon();
+  // The other shards' regions are much like ours.
+  if (replica::LogGc::is_worth_a_flush(used, waiting * shards, options.raft_log_flush_bytes)) {
+    shared_.deps.kv.flush_soon();
+  }
 }
 
 // Regions that were written to a good deal since the last look, and are too large now, are parted.
@@ -106,7 +126,7 @@ void Shard::check_sizes() {
   for (auto& [id, replica] : replicas_) {
     if (!replica->is_leader() || replica->is_destroying() || split_checks_.contains(id)) continue;
     if (replica->written_bytes_since_split_check() < target / 16) continue;
-    replica->reset_written_bytes();
+    const uint64_t written = replica->take_written_bytes();
     uint64_t size = shared_.deps.kv.approximate_size(replica::data_key(replica->region().start_key()),
                                                      replica::data_end_key(replica->region().end_key()));
     if (size < target + target / 2) continue;
@@ -115,19 +135,25 @@ void Shard::check_sizes() {
     split_checks_.insert(id);
     ++pool_jobs_;
     LOG_INFO("region {}: {} bytes, to be split into {}", id, size, pieces);
-    shared_.snapshot_pool->post([this, region = replica->region(), pieces] {
+    shared_.snapshot_pool->post([this, region = replica->region(), pieces, written] {
+      auto end_check = [this, checked = RegionId(region.id()), written](bool is_split) {
+        executor_->post([this, checked, written, is_split] {
+          split_checks_.erase(checked);
+          // Refused, for whatever reason: the next look must not wait until as much is written again.
+          if (auto* left = find(checked); left && !is_split) left->give_back_written_bytes(written);
+        });
+      };
       auto keys = find_split_keys(shared_.deps.kv, shared_.options.api_version, region, pieces);
       if (!keys.ok()) LOG_WARN("region {}: no split keys: {}", region.id(), keys.error().message);
-      if (keys.ok() && !keys->empty()) {
+      if (!keys.ok() || keys->empty()) {
+        end_check(keys.ok());  // nowhere to split it
+      } else {
         engine::RegionRequest request;
         request.region = RegionId(region.id());
         request.epoch = replica::describe(region.region_epoch());
-        shared_.split(std::move(request), std::move(*keys));
+        shared_.split(std::move(request), std::move(*keys), end_check);
       }
-      executor_->post([this, checked = RegionId(region.id())] {
-        --pool_jobs_;
-        split_checks_.erase(checked);
-      });
+      executor_->post([this] { --pool_jobs_; });
     });
   }
 }

@@ -85,7 +85,10 @@ struct Shared {
   std::function<void(OnTimestamp done)> sync_max_ts;
   std::function<void(RegionId)> report_missing_leader;
   std::function<int()> slow_score;  // see disk_health.h
-  std::function<void(engine::RegionRequest, std::vector<Bytes> keys)> split;
+  // `done` runs with whether it came about, on any thread; not if the store stops before.
+  std::function<void(engine::RegionRequest, std::vector<Bytes> keys, std::function<void(bool)> done)> split;
+  // See gc_worker.h.
+  std::function<void(Bytes begin, Bytes end, std::function<void(engine::Result<void>)> done)> clear_remains;
   // Runs the job on the shard of that index.
   std::function<void(int shard, absl::AnyInvocable<void(Shard&)>)> post_to_shard;
 

@@ -292,5 +292,45 @@ TEST(StoreSnapshots, NoMoreSnapshotsAreSentAtATimeThanMayBe) {
   }));
 }
 
+metapb::Peer peer_on(TestCluster& cluster, uint64_t region, Node& node) {
+  for (const auto& peer : cluster.pd.regions[region].peers()) {
+    if (peer.store_id() == node.store->id().value) return peer;
+  }
+  return {};
+}
+
+TEST(StoreSnapshots, APeersRemovalWaitsForNoFlushAndItsLogStaysUntilOneCoversTheTombstone) {
+  Trio trio;
+  auto& cluster = trio.cluster;
+  ASSERT_TRUE(cluster.split(trio.region, {"m"}).ok());
+  Node& node = cluster.node(trio.follower());
+  ASSERT_TRUE(cluster.put("a", "1"));
+  ASSERT_TRUE(cluster.put("x", "1"));
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.local(node, "x") == Bytes("1"); }));
+  ASSERT_TRUE(node.kv->flush().ok());
+  int flushes = 0;
+  node.disk->set_hook([&](engine::DiskAccess access, uint64_t) -> std::optional<engine::Error> {
+    flushes += access == engine::DiskAccess::kKvFlush ? 1 : 0;
+    return std::nullopt;
+  });
+  const RegionId region(trio.region);
+  auto record = [&] {
+    return replica::decode_region_state(**node.kv->get(Cf::kRaft, replica::region_state_key(region)))->state();
+  };
+  cluster.pd.change_peer(trio.region, eraftpb::RemoveNode, peer_on(cluster, trio.region, node));
+  uint64_t flushed = 0;
+  ASSERT_TRUE(cluster.run_until([&] {
+    flushed = node.kv->flushed_sequence();
+    return record() == raft_serverpb::Tombstone;
+  }));
+  EXPECT_TRUE(node.log->state(region)->has_value()) << "the tombstone can still be lost";
+  ASSERT_TRUE(cluster.put("a", "2"));
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.local(node, "a") == Bytes("2"); }));
+  ASSERT_TRUE(cluster.run_until([&] { return !node.log->state(region)->has_value(); }));
+  EXPECT_GT(node.kv->flushed_sequence(), flushed);
+  EXPECT_EQ(flushes, 0);
+  EXPECT_TRUE(cluster.run_until([&] { return node.store->stats().regions == 1 && !cluster.local(node, "x"); }));
+}
+
 }  // namespace
 }  // namespace cairn::store

@@ -11,6 +11,7 @@
 #include "replica/snapshot_files.h"
 #include "replica/tombstone.h"
 #include "store/api_version.h"
+#include "store/range_data.h"
 
 namespace cairn::store {
 namespace {
@@ -201,16 +202,8 @@ engine::Result<void> finish_snapshots(Shared& shared) {
 
 // Data of [begin, end) that no region here holds is the rest of a peer whose destruction a crash cut short.
 engine::Result<void> clear_unowned(engine::KvEngine& kv, const Bytes& begin, const Bytes& end) {
-  auto snapshot = kv.snapshot();
-  bool is_empty = true;
-  for (Cf cf : engine::kDataCfs) {
-    auto iterator = snapshot->iterator(cf, {.lower = begin, .upper = end, .fill_cache = false});
-    iterator->seek_to_first();
-    TRY(iterator->status());
-    is_empty = is_empty && !iterator->valid();
-  }
-  if (is_empty) return {};
-  snapshot.reset();
+  TRY_ASSIGN(const bool is_to_clear, holds_data(kv, begin, end));
+  if (!is_to_clear) return {};
   LOG_INFO("clears [{}, {}), which belongs to no region of this store", to_hex(begin), to_hex(end));
   return kv.clear_range(begin, end);
 }

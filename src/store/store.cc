@@ -52,8 +52,11 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
   shared.heartbeat = [this](pdpb::RegionHeartbeatRequest request) { pd->heartbeat(std::move(request)); };
   shared.sync_max_ts = [this](Shared::OnTimestamp done) { pd->sync_max_ts(std::move(done)); };
   shared.report_missing_leader = [this](RegionId region) { pd->look_up(region); };
-  shared.split = [this](engine::RegionRequest request, std::vector<Bytes> keys) {
-    start_split(std::move(request), std::move(keys));
+  shared.split = [this](engine::RegionRequest request, std::vector<Bytes> keys, std::function<void(bool)> done) {
+    start_split(std::move(request), std::move(keys), std::move(done));
+  };
+  shared.clear_remains = [this](Bytes begin, Bytes end, std::function<void(engine::Result<void>)> done) {
+    gc->clear_remains(std::move(begin), std::move(end), std::move(done));
   };
   shared.post_to_shard = [this](int index, absl::AnyInvocable<void(Shard&)> job) {
     auto& shard = *shards[static_cast<size_t>(index)];
@@ -186,16 +189,23 @@ void Store::Core::collect_leftovers(std::vector<Bytes> keys, Timestamp safe_poin
                                     std::function<void(GcBatchReport)> done) {
   struct Gathered {
     std::mutex mutex;
-    size_t left;
+    size_t left = 0;
     GcBatchReport report;
     std::function<void(GcBatchReport)> done;
   };
+  std::vector<std::vector<GcKey>> parts(shards.size());
+  for (auto& key : keys) {
+    auto region = shared.directory.region_at(ByteView(key).substr(1));  // behind the prefix of data keys
+    auto entry = region ? shared.directory.find(*region) : std::nullopt;
+    if (entry) parts[static_cast<size_t>(entry->shard)].push_back({*region, std::move(key)});
+  }
   auto gathered = std::make_shared<Gathered>();
-  gathered->left = shards.size();
+  for (const auto& part : parts) gathered->left += part.empty() ? 0 : 1;
+  if (gathered->left == 0) return done({});  // of regions that went away
   gathered->done = std::move(done);
-  auto all = std::make_shared<const std::vector<Bytes>>(std::move(keys));
-  for (auto& shard : shards) {
-    shard->collect_garbage(all, safe_point, [gathered](GcBatchReport part) {
+  for (size_t i = 0; i < shards.size(); ++i) {
+    if (parts[i].empty()) continue;
+    shards[i]->collect_garbage(std::move(parts[i]), safe_point, [gathered](GcBatchReport part) {
       std::lock_guard lock(gathered->mutex);
       auto& sum = gathered->report;
       sum.records += part.records;
@@ -221,16 +231,18 @@ void Store::Core::on_pd_command(pdpb::RegionHeartbeatResponse command) {
   start_split(std::move(request), std::move(keys));
 }
 
-void Store::Core::start_split(engine::RegionRequest request, std::vector<Bytes> keys) {
-  control->post([this, request, keys = std::move(keys)]() mutable {
+void Store::Core::start_split(engine::RegionRequest request, std::vector<Bytes> keys, std::function<void(bool)> done) {
+  control->post([this, request, keys = std::move(keys), done = std::move(done)]() mutable {
     struct Story {
-      static runtime::Task<void> tell(Core* core, engine::RegionRequest asked, std::vector<Bytes> at) {
-        auto done = co_await core->split(std::move(asked), std::move(at));
-        if (!done.ok()) LOG_INFO("a split is not carried out: {}", engine::to_string(done.error()));
+      static runtime::Task<void> tell(Core* core, engine::RegionRequest asked, std::vector<Bytes> at,
+                                      std::function<void(bool)> on_end) {
+        auto outcome = co_await core->split(std::move(asked), std::move(at));
+        if (!outcome.ok()) LOG_INFO("a split is not carried out: {}", engine::to_string(outcome.error()));
         co_await runtime::switch_to(*core->control);
+        if (on_end) on_end(outcome.ok());
       }
     };
-    tasks->spawn(Story::tell(this, std::move(request), std::move(keys)));
+    tasks->spawn(Story::tell(this, std::move(request), std::move(keys), std::move(done)));
   });
 }
 
@@ -397,7 +409,8 @@ void Store::Core::on_raft_message(raft_serverpb::RaftMessage message) {
 }
 
 void Store::on_unreachable(StoreId store) {
-  if (!core_->is_started()) return;
+  // Each message that is dropped says so, and each report is a walk over all regions.
+  if (!core_->is_started() || !core_->unreachable.is_due(store, core_->shared.deps.clock.now())) return;
   for (auto& shard : core_->shards) {
     shard->executor().post([s = shard.get(), store] { s->on_unreachable(store); });
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "replica/keys.h"
 #include "replica/wire.h"
 #include "store/testing/cluster.h"
 
@@ -531,6 +532,88 @@ TEST(Store, RandomCrashesOfOneMachineAtATimeLoseNothingAcknowledged) {
       }
     }
   }
+}
+
+LogIndex truncated(Node& node, uint64_t region) {
+  auto bytes = node.kv->get(engine::Cf::kRaft, replica::apply_state_key(RegionId(region)));
+  return replica::decode_apply_state(**bytes)->truncated;
+}
+
+TEST(Store, ALogIsTruncatedOnThoughTheProposalWasRefusedOnce) {
+  auto options = TestCluster::quick();
+  options.log_gc_count_max = 30;
+  options.log_gc_threshold = 5;
+  TestCluster cluster(1, options);
+  for (int i = 0; i < 3; ++i) cluster.add();
+  const uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  ASSERT_TRUE(cluster.transfer_leader(region, cluster.node(0)));
+  Node& leader = cluster.node(0);
+  cluster.run_for(2s);
+  const auto before = cluster.status(leader, region);
+  // It gives its leadership to one that does not hear of it, at a time when the log is to be truncated: while that
+  // lasts, nothing can be proposed.
+  cluster.isolate(1);
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(cluster.put("a", std::to_string(i)));
+  const LogIndex kept = truncated(leader, region);
+  const auto target = cluster.status(cluster.node(1), region);
+  for (int i = 0; i < 15; ++i) {
+    leader.store->transfer_leader(RegionId(region), target->peer);
+    cluster.run_for(100ms);
+  }
+  cluster.run_for(2s);  // it keeps it after all
+  cluster.heal();
+  cluster.run_for(3s);
+  EXPECT_EQ(cluster.status(leader, region)->term, before->term) << "the case is about a leader that stays";
+  EXPECT_TRUE(cluster.status(leader, region)->is_leader);
+  EXPECT_GT(truncated(leader, region), kept);
+}
+
+TEST(Store, ASplitThatWasRefusedIsTriedAgainThoughNothingMoreIsWritten) {
+  auto options = TestCluster::quick();
+  options.region_split_bytes = 10'000;
+  options.split_check_interval = 1s;
+  TestCluster cluster(1, options);
+  cluster.add();
+  cluster.pd.refuses_splits = true;
+  for (int i = 100; i < 140; ++i) ASSERT_TRUE(cluster.put("k" + std::to_string(i), Bytes(1000, 'v')));
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.pd.splits_asked > 0; }));
+  cluster.run_for(2s);
+  cluster.pd.refuses_splits = false;
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.pd.regions.size() > 1; }));
+}
+
+runtime::Task<void> destroy_task(Store* store, runtime::Executor* executor, Bytes begin, Bytes end, int* done) {
+  auto destroyed = co_await store->destroy_range(std::move(begin), std::move(end), *executor);
+  EXPECT_TRUE(destroyed.ok());
+  ++*done;
+}
+
+TEST(Store, DestroyingARangeWithNothingInItWaitsForNoFlush) {
+  TestCluster cluster;
+  auto& node = cluster.add();
+  for (const char* key : {"a", "b", "h"}) ASSERT_TRUE(cluster.put(key, "1"));
+  int flushes = 0, done = 0;
+  node.disk->set_hook([&](engine::DiskAccess access, uint64_t) -> std::optional<engine::Error> {
+    flushes += access == engine::DiskAccess::kKvFlush ? 1 : 0;
+    return std::nullopt;
+  });
+  auto executor = node.executors->make("client");
+  auto destroy = [&](const Bytes& begin, const Bytes& end) {
+    const int before = done;
+    runtime::spawn(*executor, destroy_task(node.store.get(), executor.get(), begin, end, &done));
+    return cluster.run_until([&] { return done > before; });
+  };
+  ASSERT_TRUE(destroy("a", "d"));
+  EXPECT_EQ(flushes, 1);
+  ASSERT_TRUE(destroy("a", "d"));
+  ASSERT_TRUE(destroy("x", "y"));
+  EXPECT_EQ(flushes, 1);
+  node.disk->set_hook(nullptr);
+  cluster.crash(node);
+  cluster.boot(node);
+  EXPECT_EQ(cluster.get("h"), std::optional<Bytes>("1"));
+  EXPECT_EQ(cluster.local(node, "b"), std::nullopt);
 }
 
 }  // namespace

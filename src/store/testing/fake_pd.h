@@ -67,6 +67,8 @@ class FakePd final : public api::Pd {
     finish(call);
   }
   void ask_batch_split(api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse> call) override {
+    ++splits_asked;
+    if (refuses_splits) call.response().mutable_header()->mutable_error()->set_type(pdpb::UNKNOWN);
     for (uint32_t i = 0; i < call.request().split_count(); ++i) {
       auto& ids = *call.response().add_ids();
       ids.set_new_region_id(next_id++);
@@ -107,6 +109,8 @@ class FakePd final : public api::Pd {
   uint64_t next_id = 1;
   uint64_t next_ts = 1000;
   uint64_t safe_point = 0;
+  bool refuses_splits = false;
+  int splits_asked = 0;
   int store_heartbeats = 0;
   std::map<uint64_t, bool> is_stopping;  // as each store said last
   std::map<uint64_t, metapb::Region> regions;
