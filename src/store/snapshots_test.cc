@@ -313,6 +313,8 @@ TEST(StoreSnapshots, APeersRemovalWaitsForNoFlushAndItsLogStaysUntilOneCoversThe
     flushes += access == engine::DiskAccess::kKvFlush ? 1 : 0;
     return std::nullopt;
   });
+  auto& deletions = node.gates->at("gc-delete");
+  deletions.shut();
   const RegionId region(trio.region);
   auto record = [&] {
     return replica::decode_region_state(**node.kv->get(Cf::kRaft, replica::region_state_key(region)))->state();
@@ -328,7 +330,10 @@ TEST(StoreSnapshots, APeersRemovalWaitsForNoFlushAndItsLogStaysUntilOneCoversThe
   ASSERT_TRUE(cluster.run_until([&] { return cluster.local(node, "a") == Bytes("2"); }));
   ASSERT_TRUE(cluster.run_until([&] { return !node.log->state(region)->has_value(); }));
   EXPECT_GT(node.kv->flushed_sequence(), flushed);
+  cluster.run_for(1s);
   EXPECT_EQ(flushes, 0);
+  EXPECT_EQ(node.store->stats().regions, 2u) << "its range is not free before it is cleared";
+  deletions.open();
   EXPECT_TRUE(cluster.run_until([&] { return node.store->stats().regions == 1 && !cluster.local(node, "x"); }));
 }
 
