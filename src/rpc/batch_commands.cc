@@ -21,6 +21,8 @@ using Response = tikvpb::BatchCommandsResponse::Response;
 // Bounds of one message to the client: a message of more than 4 MiB is more than some clients take.
 constexpr size_t kAnswersPerMessageMax = 1024;
 constexpr size_t kBytesPerMessageMax = size_t{2} << 20;
+// Of a message with one answer, at most: the answer's frame, its id, and how the store is.
+constexpr size_t kBesideAnAnswer = 256;
 
 // One message of the client and the room for its answers.
 struct Batch {
@@ -162,7 +164,7 @@ void BatchStream::echo(const std::shared_ptr<Batch>& batch, int index) {
 void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status status) {
   const bool ends_stream = status.code == api::Code::kInvalidArgument || status.code == api::Code::kUnavailable;
   Response& response = *batch->responses[static_cast<size_t>(index)];
-  if (status.ok() && !Payload::fits(response)) {
+  if (status.ok() && !Payload::fits(response, kBesideAnAnswer)) {
     status = {api::Code::kOutOfRange, "the answer is too large for one message"};
   }
   if (!status.ok() && !ends_stream) put_error(status, response);
@@ -235,10 +237,12 @@ void BatchStream::advance() {
     const Response* asked_for_health = nullptr;
     size_t bytes = 0;
     size_t taken = 0;
-    while (taken < waiting_.size() && taken < kAnswersPerMessageMax && bytes < kBytesPerMessageMax) {
-      const Answer& next = waiting_[taken++];
+    while (taken < waiting_.size() && taken < kAnswersPerMessageMax) {
+      const Answer& next = waiting_[taken];
       Response* response = next.batch->responses[static_cast<size_t>(next.index)];
       bytes += response->ByteSizeLong();
+      if (taken > 0 && bytes > kBytesPerMessageMax) break;  // a large one goes alone: it may fill a message
+      ++taken;
       if (response->has_gethealthfeedback()) asked_for_health = response;
       out.mutable_responses()->UnsafeArenaAddAllocated(response);  // lent, taken back below
       out.add_request_ids(next.batch->requests->request_ids(next.index));

@@ -62,6 +62,9 @@ class OrderedCallState final : public api::CallState<Req, Resp> {
   Req& mutable_request() override { return request_; }
   Resp& response() override { return response_; }
   void finish(api::Status status) override {
+    if (status.ok() && !Payload::fits(response_)) {
+      status = {api::Code::kOutOfRange, "the answer is too large for one message"};
+    }
     Payload payload = status.ok() ? Payload::serialize(response_) : Payload();
     stream_->answer(slot_, std::move(status), std::move(payload));
   }

@@ -16,8 +16,8 @@ Payload::~Payload() = default;
 Payload::Payload(Payload&&) noexcept = default;
 Payload& Payload::operator=(Payload&&) noexcept = default;
 
-bool Payload::fits(const google::protobuf::MessageLite& message) {
-  return message.ByteSizeLong() <= std::numeric_limits<int>::max();
+bool Payload::fits(const google::protobuf::MessageLite& message, size_t beside) {
+  return message.ByteSizeLong() + beside <= std::numeric_limits<int>::max();
 }
 
 Payload Payload::serialize(const google::protobuf::MessageLite& message) {

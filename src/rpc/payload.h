@@ -23,8 +23,8 @@ class Payload {
 
   // Precondition: fits().
   static Payload serialize(const google::protobuf::MessageLite& message);
-  // Whether the message is small enough for protobuf.
-  static bool fits(const google::protobuf::MessageLite& message);
+  // Whether the message is small enough for protobuf, with so many bytes beside it.
+  static bool fits(const google::protobuf::MessageLite& message, size_t beside = 0);
   // Parses into `message`, which may live in an arena; false if the bytes are not such a message.
   [[nodiscard]] bool parse_into(google::protobuf::MessageLite& message) const;
   size_t size() const;
