@@ -162,21 +162,22 @@ void Replica::write(const engine::RegionRequest& request, engine::WriteBasis bas
   proposals_.push({*index, node_.term(), now, size, std::move(done), std::move(wanted)});
 }
 
-void Replica::propose_admin(raft_cmdpb::AdminRequest admin, Instant now, OnWritten done) {
+bool Replica::propose_admin(raft_cmdpb::AdminRequest admin, Instant now, OnWritten done) {
   bool is_split = admin.cmd_type() == raft_cmdpb::BatchSplit;
   if (!node_.is_leader()) {
     if (done) std::move(done)(Err(engine::RegionError(engine::NotLeader{id(), leader()})));
-    return;
+    return false;
   }
   Bytes bytes = serialize(make_admin(region_, self_, node_.term(), std::move(admin)));
   uint64_t size = bytes.size();
   auto index = node_.propose(SharedBytes(std::move(bytes)), is_split ? Bytes(1, kSplitMark) : Bytes());
   if (!index.ok()) {
     if (done) std::move(done)(Err(refusal(index.error())));
-    return;
+    return false;
   }
   if (is_split) splits_.insert(*index);
   proposals_.push({*index, node_.term(), now, size, std::move(done)});
+  return true;
 }
 
 std::string Replica::propose_conf_change(raft_cmdpb::AdminRequest admin, Instant now) {
@@ -279,11 +280,11 @@ void Replica::on_snapshot_sent(PeerId peer, bool ok) {
 }
 
 void Replica::on_snapshot_made(std::optional<MadeSnapshot> made, std::shared_ptr<void> keep_alive) {
-  if (!made) {
+  if (!made || !node_.is_leader()) {
     storage_.on_snapshot_failed();
     return;
   }
-  constexpr size_t kMadeMax = 4;  // offered to Raft but not taken, e.g. because leadership was lost
+  constexpr size_t kMadeMax = 4;  // offered to Raft but not taken, as the follower needs it no more
   if (made_files_.size() >= kMadeMax) made_files_.erase(made_files_.begin());
   made_files_.push_back({made->snapshot.meta.index, std::move(made->files), std::move(keep_alive)});
   storage_.offer_snapshot(std::move(made->snapshot));

@@ -76,8 +76,9 @@ class Replica {
   // Refuses or replicates the write; `done` runs once, now or later, here.
   void write(const engine::RegionRequest& request, engine::WriteBasis basis, engine::WriteData data, Instant now,
              OnWritten done);
-  // Replicates an admin command (not a conf change, not a transfer).
-  void propose_admin(raft_cmdpb::AdminRequest admin, Instant now, OnWritten done);
+  // Replicates an admin command (not a conf change, not a transfer). False: it was refused; `done`, if given, knows
+  // why.
+  bool propose_admin(raft_cmdpb::AdminRequest admin, Instant now, OnWritten done);
   // Proposes the change of membership if it may be; the reason if not.
   std::string propose_conf_change(raft_cmdpb::AdminRequest admin, Instant now);
   // Hands leadership over; the reason if it may not.

@@ -160,6 +160,9 @@ void Replica::on_role_changed(Instant now) {
   if (was_leader) {
     lease_.end();
     reads_.fail_unconfirmed(engine::NotLeader{id(), leader()});
+    // Their files would lie there for nobody.
+    made_files_.clear();
+    storage_.on_snapshot_failed();
   }
   role_ = role;
   role_term_ = term;

@@ -210,6 +210,12 @@ engine::Result<void> Applier::destroy(const replica::ApplyTask& task, const repl
     if (region.region_epoch().version() != 0) last = region;
     machines_.erase(machine);
   }
+  if (last.region_epoch().version() == 0) {
+    // Had no data as far as the shard knew. It will hear that a split has made the peer anew: that life goes on.
+    TRY_ASSIGN(auto bytes, kv_.get(engine::Cf::kRaft, replica::region_state_key(task.region)));
+    const auto record = bytes ? replica::decode_region_state(*bytes) : std::nullopt;
+    if (record && record->state() == raft_serverpb::Normal) return {};
+  }
   auto batch = kv_.new_batch();
   replica::write_region_state(*batch, last, raft_serverpb::Tombstone);
   batch->del(engine::Cf::kRaft, replica::apply_state_key(task.region));

@@ -131,5 +131,37 @@ TEST(Applier, EntriesDoNotWaitForAWholeBatchOfGarbageNorForAllVersionsOfAKey) {
   EXPECT_FALSE(went_on);
 }
 
+// Its peer was made by a vote, without data, and told to go; meanwhile its parent's split made it here.
+TEST(Applier, APeerWithoutDataThatASplitMadeAnewDoesNotTakeTheNewOneAlong) {
+  runtime::SimLoop loop(1);
+  runtime::SimClock clock(loop);
+  runtime::SimExecutors executors(loop, clock, "node");
+  auto kv = engine::open_memory_kv(std::make_shared<engine::MemoryDisk>());
+  Applier applier(
+      executors.make("apply"), *kv, StoreId(1), rawkv::ApiVersion::kV1, clock,
+      [](const std::vector<replica::ApplyReport>& reports) { EXPECT_FALSE(reports.at(0).destroyed); },
+      [](const engine::Error& error) { FAIL() << error.message; });
+  metapb::Region empty;
+  empty.set_id(2);
+  applier.begin({RegionId(2), 1, PeerId(12), empty, {}});
+  metapb::Region child = empty;
+  child.mutable_region_epoch()->set_conf_ver(1);
+  child.mutable_region_epoch()->set_version(2);
+  auto& peer = *child.add_peers();
+  peer.set_id(12);
+  peer.set_store_id(1);
+  auto batch = kv->new_batch();
+  replica::write_region_state(*batch, child, raft_serverpb::Normal);
+  replica::write_apply_state(*batch, RegionId(2), replica::kInitialApplyState);
+  ASSERT_TRUE(kv->write(*batch).ok());
+  std::vector<replica::ApplyTask> tasks;
+  tasks.push_back({RegionId(2), 1, replica::DestroyPeer{empty}});
+  applier.submit(std::move(tasks));
+  loop.run_for(1s);
+  auto record = replica::decode_region_state(**kv->get(Cf::kRaft, replica::region_state_key(RegionId(2))));
+  EXPECT_EQ(record->state(), raft_serverpb::Normal);
+  EXPECT_TRUE(kv->get(Cf::kRaft, replica::apply_state_key(RegionId(2)))->has_value());
+}
+
 }  // namespace
 }  // namespace cairn::store

@@ -69,7 +69,9 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void begin();
   // Gives the leaders away, and serves on; `on_departed` runs once when none is left that another store could take.
   void depart(runtime::Job on_departed);
-  // `on_stopped` runs when nothing waits any more.
+  // Answers all that waits, and refuses what comes.
+  void refuse();
+  // Likewise; `on_stopped` runs when nothing waits any more.
   void stop(runtime::Job on_stopped);
 
   void on_raft_message(raft_serverpb::RaftMessage message);

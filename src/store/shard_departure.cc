@@ -54,6 +54,9 @@ Departure::Led Shard::describe_led(const replica::Replica& replica, Instant now)
   led.is_alone = std::none_of(followers.begin(), followers.end(), [](const Follower& f) { return f.is_voter; });
   led.successors =
       successors(replica.id(), std::move(followers), shared_.options.tick * shared_.options.election_ticks);
+  // To try what hand_over() refuses would take the turn of the regions behind.
+  std::erase_if(led.successors,
+                [&](PeerId peer) { return !replica.view() || !replica.why_not_transfer(peer).empty(); });
   return led;
 }
 

@@ -187,7 +187,9 @@ void Shard::clear_remains(const Leaving& leaving) {
 void Shard::forget(RegionId region, replica::Incarnation incarnation) {
   auto* gone = find(region);
   if (stopped_ || !gone || gone->incarnation() != incarnation) return;
+  if (gone->is_installing()) --shared_.counters.snapshots_applying;
   replicas_.erase(region);
+  reserved_.erase(region);
   reported_.erase(region);
   leaders_asked_.erase(region);
   early_commands_.erase(region);

@@ -199,16 +199,17 @@ Shard::Admission Shard::admit_snapshot(const raft_serverpb::RaftMessage& message
   if (region.id() != message.region_id() || !replica::find_peer(region, PeerId(replica.self().id()))) {
     return Admission::kNo;
   }
-  if (data.meta().tablet_snap_path().empty() || replica.is_installing()) return Admission::kNo;
+  // One after the other: the range that is kept must be that of the one which Raft takes.
+  const bool is_admitted = reserved_.contains(replica.id());
+  if (data.meta().tablet_snap_path().empty() || is_admitted || replica.is_installing()) return Admission::kNo;
   if (is_older(region.region_epoch(), replica.region().region_epoch())) return Admission::kNo;
-  const bool was_reserved = reserved_.contains(replica.id());
   if (!shared_.directory.reserve({replica.id(), region.start_key(), region.end_key()})) return Admission::kNo;
   // A restart installs what is pending before it applies any log: on the regions as the engine has flushed them. Were a
   // split lost, then a snapshot of the child would lie over the parent of before; and a snapshot of the parent takes
   // the log with it in which the split stands, so that the child, whose own log is on disk already, would never have
   // its data (INV-REGIONS-TILE, INV-LOG-NOT-AHEAD). Asked after the reservation, which no split can overtake.
   if (!replica.knows_its_children() || shared_.split_sequence > shared_.deps.kv.flushed_sequence()) {
-    if (!was_reserved) shared_.directory.release_reservation(replica.id());
+    shared_.directory.release_reservation(replica.id());
     shared_.deps.kv.flush_soon();
     // One is enough: each that comes lies on the disk.
     bool is_awaited = std::any_of(held_back_.begin(), held_back_.end(), [&](const auto& held) {

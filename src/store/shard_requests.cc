@@ -130,6 +130,7 @@ Result<metapb::Region, RegionError> Shard::region_for(const engine::RegionReques
 
 runtime::Task<Result<std::vector<engine::RegionDescription>, RegionError>> Shard::split(
     engine::RegionRequest request, raft_cmdpb::BatchSplitRequest splits) {
+  if (stopped_) co_return Err(stopping());
   auto region = region_for(request);
   if (!region.ok()) co_return Err(std::move(region).error());
   auto plan = replica::plan_split(*region, splits);

@@ -24,10 +24,17 @@ void Shard::begin() {
   arm_tick();
 }
 
-void Shard::stop(runtime::Job on_stopped) {
+void Shard::refuse() {
   stopped_ = true;
   executor_->cancel(tick_timer_);
-  for (auto& [id, replica] : replicas_) replica->abandon("TiKV is Closing");
+  for (auto& [id, replica] : replicas_) {
+    replica->abandon("TiKV is Closing");
+    scheduler_->wake_waiters(id);
+  }
+}
+
+void Shard::stop(runtime::Job on_stopped) {
+  refuse();
   wait_for_commands(std::move(on_stopped));
 }
 

@@ -7,6 +7,7 @@
 #include "replica/peer_storage.h"
 #include "replica/snapshot_files.h"
 #include "replica/wire.h"
+#include "runtime/async.h"
 #include "store/store.h"
 #include "store/testing/cluster.h"
 
@@ -52,6 +53,11 @@ struct Trio {
   TestCluster cluster;
   uint64_t region = 0;
 };
+
+runtime::Task<void> split_and_forget(Store* store, engine::RegionRequest request) {
+  std::vector<Bytes> keys{"m"};
+  static_cast<void>(co_await store->split_region(std::move(request), std::move(keys), store->read_pool()));
+}
 
 bool has_record(const engine::KvEngine& kv, uint64_t region) {
   return kv.get(Cf::kRaft, replica::region_state_key(RegionId(region)))->has_value();
@@ -120,6 +126,133 @@ void miss_what_comes_behind(const Bytes& prefix) {
 TEST(StoreSnapshots, ASnapshotOfTheParentWaitsUntilTheSplitIsOnDisk) { miss_what_comes_behind("x"); }
 
 TEST(StoreSnapshots, ASnapshotOfTheChildWaitsUntilTheSplitIsOnDisk) { miss_what_comes_behind("a"); }
+
+// A split that it proposed, at an index beyond, and that never came to be, hides nothing.
+TEST(StoreSnapshots, AFormerLeadersSnapshotWaitsForASplitThatItsSuccessorMade) {
+  Trio trio;
+  auto& cluster = trio.cluster;
+  ASSERT_TRUE(cluster.transfer_leader(trio.region, cluster.node(1)));
+  Node& slow = cluster.node(1);
+  cluster.isolate(1);
+  for (int i = 0; i < 10; ++i) cluster.begin_put(slow, "a" + std::to_string(i), "lost");
+  runtime::spawn_inline(split_and_forget(slow.store.get(), cluster.request(trio.region)));
+  cluster.run_for(50ms);
+  Node* successor = cluster.wait_for_leader(trio.region);
+  ASSERT_NE(successor, &slow);
+  auto parts = cluster.split(trio.region, {"m"});
+  ASSERT_TRUE(parts.ok());
+  auto& applier = slow.gates->at("apply-0");
+  applier.shut();
+  cluster.heal();
+  cluster.run_for(600ms);
+  EXPECT_FALSE(has_record(*slow.kv, parts->front().id.value));
+  cluster.isolate(1);
+  trio.write_on({"x"});
+  cluster.heal();
+  cluster.run_for(5s);
+  applier.open();
+  cluster.run_for(1s);
+  trio.expect_complete(slow);
+}
+
+// Messages to a store that has none of the region's peers yet, made by hand.
+struct Newcomer {
+  explicit Newcomer(TestCluster& all) : cluster(all), node(all.node(1)), from(all.node(0).store->id()) {}
+
+  raft_serverpb::RaftMessage message(uint64_t region, eraftpb::MessageType type) const {
+    raft_serverpb::RaftMessage out;
+    out.set_region_id(region);
+    out.mutable_from_peer()->set_id(region + 1);
+    out.mutable_from_peer()->set_store_id(from.value);
+    out.mutable_to_peer()->set_id(region + 2);
+    out.mutable_to_peer()->set_store_id(node.store->id().value);
+    out.mutable_region_epoch()->set_conf_ver(2);
+    out.mutable_region_epoch()->set_version(1);
+    auto& raft = *out.mutable_message();
+    raft.set_msg_type(type);
+    raft.set_from(region + 1);
+    raft.set_to(region + 2);
+    raft.set_term(6);
+    return out;
+  }
+  void make_peer(uint64_t region, Bytes start, Bytes end) {
+    auto vote = message(region, eraftpb::MsgRequestVote);
+    vote.set_start_key(std::move(start));
+    vote.set_end_key(std::move(end));
+    vote.mutable_message()->set_index(10);
+    vote.mutable_message()->set_log_term(6);
+    node.store->on_raft_message(std::move(vote));
+    cluster.run_for(50ms);
+  }
+  // A snapshot of an empty region.
+  void give_snapshot(uint64_t region, Bytes start, Bytes end, uint64_t index) {
+    auto out = message(region, eraftpb::MsgSnapshot);
+    raft_serverpb::RaftSnapshotData data;
+    auto& described = *data.mutable_region();
+    described.set_id(region);
+    described.set_start_key(std::move(start));
+    described.set_end_key(std::move(end));
+    *described.mutable_region_epoch() = out.region_epoch();
+    *described.add_peers() = out.from_peer();
+    *described.add_peers() = out.to_peer();
+    auto& snapshot = *out.mutable_message()->mutable_snapshot();
+    snapshot.set_data(replica::serialize(data));
+    snapshot.mutable_metadata()->set_index(index);
+    snapshot.mutable_metadata()->set_term(6);
+    for (const auto& peer : described.peers()) {
+      snapshot.mutable_metadata()->mutable_conf_state()->add_voters(peer.id());
+    }
+    auto receiver = node.store->begin_snapshot(std::move(out));
+    ASSERT_TRUE(receiver.ok());
+    ASSERT_TRUE((*receiver)->finish().ok());
+  }
+
+  TestCluster& cluster;
+  Node& node;
+  StoreId from;
+};
+
+TEST(StoreSnapshots, TheRangeOfTheSnapshotThatIsInstalledIsKeptAndNotThatOfALaterOne) {
+  TestCluster cluster;
+  cluster.add();
+  cluster.add();
+  Newcomer to(cluster);
+  to.make_peer(500, "", "");
+  to.make_peer(600, "", "m");
+  auto& applier = to.node.gates->at("apply-0");
+  applier.shut();
+  to.give_snapshot(500, "", "", 20);
+  to.give_snapshot(500, "m", "", 30);
+  cluster.run_for(200ms);
+  to.give_snapshot(600, "", "m", 20);
+  cluster.run_for(200ms);
+  applier.open();
+  cluster.run_for(2s);
+  EXPECT_EQ(cluster.status(to.node, 500)->applied, LogIndex(20));
+  EXPECT_FALSE(cluster.status(to.node, 600)->applied.is_set()) << "its range is the other's";
+}
+
+TEST(StoreSnapshots, ASnapshotOfAPeerThatLeavesMeanwhileIsNotCountedForEver) {
+  TestCluster cluster;
+  cluster.add();
+  cluster.add();
+  Newcomer to(cluster);
+  to.make_peer(500, "", "");
+  auto& applier = to.node.gates->at("apply-0");
+  applier.shut();
+  to.give_snapshot(500, "", "", 20);
+  cluster.run_for(200ms);
+  EXPECT_EQ(to.node.store->stats().snapshots_applying, 1u);
+  auto tombstone = to.message(500, eraftpb::MsgHup);
+  tombstone.clear_message();
+  tombstone.mutable_region_epoch()->set_conf_ver(9);
+  tombstone.set_is_tombstone(true);
+  to.node.store->on_raft_message(std::move(tombstone));
+  cluster.run_for(200ms);
+  applier.open();
+  EXPECT_TRUE(cluster.run_until([&] { return to.node.store->stats().regions == 0; }));
+  EXPECT_EQ(to.node.store->stats().snapshots_applying, 0u);
+}
 
 TEST(StoreSnapshots, APeerThatBeginsAnewByASplitKeepsItsFormerLifesGrace) {
   Trio trio;

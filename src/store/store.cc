@@ -150,6 +150,8 @@ void Store::Core::stop(absl::AnyInvocable<void()> on_stopped) {
 }
 
 void Store::Core::stop_shards(absl::AnyInvocable<void()> on_stopped) {
+  // A task may wait for a split that is never committed.
+  for (auto& shard : shards) shard->executor().post([s = shard.get()] { s->refuse(); });
   tasks->close([this, done = std::move(on_stopped)]() mutable {
     struct Barrier {
       std::mutex mutex;

@@ -506,6 +506,44 @@ TEST(Store, AStoreThatNobodyCanRelieveDepartsAllTheSame) {
   EXPECT_TRUE(cluster.run_until([&] { return left->has_value(); }, 5s));
 }
 
+TEST(Store, ALogIsCompactedAlsoAfterHandOversThatFailed) {
+  auto options = TestCluster::quick();
+  options.log_gc_threshold = 5;
+  TestCluster cluster(1, options);
+  for (int i = 0; i < 3; ++i) cluster.add();
+  const uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  ASSERT_TRUE(cluster.transfer_leader(region, cluster.node(0)));
+  cluster.drops = [](const auto& message) { return message.message().msg_type() == eraftpb::MsgTimeoutNow; };
+  Node& leader = cluster.node(0);
+  const PeerId target = cluster.status(cluster.node(1), region)->peer;
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(cluster.put("k" + std::to_string(i), "v"));
+    leader.store->transfer_leader(RegionId(region), target);
+    cluster.run_for(1500ms);
+  }
+  const LogIndex last = cluster.status(leader, region)->last;
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(cluster.put("k" + std::to_string(i), "v"));
+  cluster.run_for(2s);
+  ASSERT_TRUE(leader.kv->flush().ok());
+  EXPECT_TRUE(cluster.run_until([&] { return !leader.log->entry(RegionId(region), last)->has_value(); }, 5s));
+}
+
+TEST(Store, AStopWaitsForNoSplitThatIsNeverCommitted) {
+  TestCluster cluster;
+  for (int i = 0; i < 3; ++i) cluster.add();
+  const uint64_t region = first_region(cluster);
+  cluster.replicate_everywhere(region);
+  ASSERT_TRUE(cluster.transfer_leader(region, cluster.node(0)));
+  cluster.isolate(0);
+  pdpb::RegionHeartbeatResponse split;
+  split.mutable_split_region()->set_policy(pdpb::USEKEY);
+  split.mutable_split_region()->add_keys("m");
+  cluster.pd.command(region, std::move(split));
+  cluster.run_for(100ms);
+  cluster.stop(cluster.node(0));
+}
+
 TEST(Store, RandomCrashesOfOneMachineAtATimeLoseNothingAcknowledged) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     auto options = TestCluster::quick();
