@@ -34,7 +34,7 @@ struct Record {
 }  // namespace
 
 BankWorkload::BankWorkload(runtime::SimLoop& loop, std::function<void(std::string)> fail, Options options)
-    : loop_(loop), fail_(std::move(fail)), options_(options) {}
+    : loop_(loop), fail_(std::move(fail)), options_(std::move(options)) {}
 
 Bytes BankWorkload::account_key(int account) const { return fmt::format("{}{:02}", accounts_prefix(), account); }
 
@@ -82,8 +82,9 @@ runtime::Task<void> BankWorkload::transfer(client::Client* client, int id, runti
   const Timestamp newest_before = newest_;
   const client::TransactionOptions mode{
       .is_pessimistic = dice->chance(0.4), .use_async_commit = dice->chance(0.3), .try_one_pc = dice->chance(0.3)};
+  Hold hold(options_.safe_point);
   auto txn = co_await client->begin(mode);
-  if (!txn.ok()) co_return;
+  if (!txn.ok() || !hold.move_to(txn->start_ts())) co_return;
   note_timestamp(txn->start_ts(), newest_before);
   const auto accounts = static_cast<uint64_t>(options_.accounts);
   Record record;
@@ -105,6 +106,7 @@ runtime::Task<void> BankWorkload::transfer(client::Client* client, int id, runti
     // Those that the stores chose need not be PD's newest.
     if (!mode.use_async_commit && !mode.try_one_pc) note_timestamp(*committed, newest_at_commit);
     acknowledged_.insert(key);
+    if (options_.on_commit) options_.on_commit(txn->start_ts(), *committed);
   } else if (!std::holds_alternative<client::Undetermined>(committed.error())) {
     failed_.insert(key);
     if (std::holds_alternative<client::AlreadyExists>(committed.error()) ||
@@ -152,8 +154,9 @@ runtime::Task<bool> BankWorkload::lock_all(client::Client* client) {
 
 runtime::Task<void> BankWorkload::audit(client::Client* client) {
   const Timestamp newest_before = newest_;
+  Hold hold(options_.safe_point);
   auto txn = co_await client->begin();
-  if (!txn.ok()) co_return;
+  if (!txn.ok() || !hold.move_to(txn->start_ts())) co_return;
   note_timestamp(txn->start_ts(), newest_before);
   auto accounts = co_await txn->scan(accounts_prefix(), prefix_end(accounts_prefix()), kEnough);
   if (!accounts.ok()) co_return;
@@ -172,8 +175,9 @@ runtime::Task<void> BankWorkload::audit(client::Client* client) {
 runtime::Task<void> BankWorkload::final_audit(client::Client* client, runtime::Executor* executor) {
   constexpr int kTriesMax = 20;
   for (int tries = 0; tries < kTriesMax && !is_audited_; ++tries) {
+    Hold hold(options_.safe_point);
     auto txn = co_await client->begin();
-    if (txn.ok() && co_await lock_all(client)) {
+    if (txn.ok() && hold.move_to(txn->start_ts()) && co_await lock_all(client)) {
       auto accounts = co_await txn->scan(accounts_prefix(), prefix_end(accounts_prefix()), kEnough);
       auto records = co_await txn->scan(records_prefix(), prefix_end(records_prefix()), kEnough);
       if (accounts.ok() && records.ok()) {

@@ -16,13 +16,17 @@
 #include "runtime/random.h"
 #include "runtime/simulated/sim_loop.h"
 #include "runtime/task.h"
+#include "sim/safe_point.h"
 
 namespace cairn::sim {
 
 class BankWorkload {
  public:
   struct Options {
-    Bytes prefix = "bank/";  // of all keys
+    // Told of each transaction that was acknowledged and wrote; may be null.
+    std::function<void(Timestamp start_ts, Timestamp commit_ts)> on_commit;
+    SafePoint* safe_point = nullptr;  // to be held; null: no garbage is collected
+    Bytes prefix = "bank/";           // of all keys
     int accounts = 6;
     int64_t initial = 100;
     Duration pause_max = std::chrono::milliseconds(80);  // between two transactions of a client

@@ -35,6 +35,61 @@ bool is_same(const store::RegionStatus& a, const store::RegionStatus& b) {
 }  // namespace
 
 void ClusterWatch::look() {
+  // The time has come; then the next look is `interval` away.
+  const auto is_due = [now = loop_.now()](Duration& next, Duration interval) {
+    if (now < next) return false;
+    next = now + interval;
+    return true;
+  };
+  look_at_leases();
+  if (is_due(next_regions_, 20ms)) look_at_regions();
+  if (is_due(next_routes_, 100ms)) routes_->look();
+  if (is_due(next_disks_, 250ms)) disks_.look();
+  if (is_due(next_data_, 300ms)) data_.look();
+}
+
+void ClusterWatch::look_at_leases() {
+  struct Place {
+    StoreHost* host;
+    store::RegionStatus status;
+    bool has_lease;
+  };
+  std::vector<Place> places;
+  for (StoreHost* host : stores_) {
+    if (host->store() == nullptr) continue;
+    for (auto& status : host->store()->regions()) {
+      const auto leased = host->store()->try_lease_snapshot({.region = status.region.id});
+      const bool has_lease = leased && leased->ok();
+      if (!has_lease && !status.is_leader) continue;
+      // The lease may be of a term and a range that the store does not show yet.
+      if (has_lease) {
+        status.term = (**leased)->term();
+        status.region.start_key = Bytes((**leased)->start_key());
+        status.region.end_key = Bytes((**leased)->end_key());
+      }
+      places.push_back({host, std::move(status), has_lease});
+    }
+  }
+  for (const Place& holder : places) {
+    if (!holder.has_lease) continue;
+    const auto& held = holder.status.region;
+    for (const Place& other : places) {
+      const auto& led = other.status.region;
+      if (other.host == holder.host ||
+          !replica::ranges_overlap(held.start_key, held.end_key, led.start_key, led.end_key)) {
+        continue;
+      }
+      const bool is_newer =
+          led.id == held.id ? other.status.term > holder.status.term : led.epoch.version > held.epoch.version;
+      if (!is_newer && !other.has_lease) continue;
+      fail_(fmt::format("INV-LEASE-BOUND: {} has a lease on region {} in term {}, and {} leads region {} in term {}{}",
+                        holder.host->name(), held.id, holder.status.term, other.host->name(), led.id, other.status.term,
+                        other.has_lease ? " with a lease too" : ""));
+    }
+  }
+}
+
+void ClusterWatch::look_at_regions() {
   for (size_t i = 0; i < stores_.size(); ++i) {
     store::Store* store = stores_[i]->store();
     if (store == nullptr) continue;

@@ -1,14 +1,16 @@
 // Watches a cluster from outside, by what its stores show of their regions and engines:
 //   INV-LEADER-UNIQUE    a region has one leader a term
+//   INV-LEASE-BOUND      nobody leads a part of the key space while another store's lease on it is valid
 //   INV-EPOCH-MONOTONIC  a store's view of a region's epoch only grows, within one life of the store: the next one
 //                        begins with what was flushed and applies the rest of its log again
 //   INV-REGIONS-TILE     in the end the regions cover all keys without gap or overlap
 //   equal replicas       in the end all replicas of a region hold the same data at the same applied index
-// Tests: world_test.cc.
+// and by its parts, which look at disks, data and routes. Tests: world_test.cc.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -16,17 +18,30 @@
 
 #include "base/ids.h"
 #include "engine/region_request.h"
+#include "sim/data_watch.h"
+#include "sim/disk_watch.h"
 #include "sim/hosts.h"
+#include "sim/route_watch.h"
 
 namespace cairn::sim {
 
 class ClusterWatch {
  public:
-  ClusterWatch(std::vector<StoreHost*> stores, std::function<void(std::string)> fail)
-      : stores_(std::move(stores)), fail_(std::move(fail)) {}
+  using Fail = std::function<void(std::string)>;
+  ClusterWatch(runtime::SimLoop& loop, std::vector<StoreHost*> stores, PdHost& pd, ClusterId cluster, const Fail& fail)
+      : loop_(loop),
+        stores_(stores),
+        fail_(fail),
+        disks_(stores, fail),
+        data_(std::move(stores), fail),
+        routes_(std::make_shared<RouteWatch>(loop, pd, cluster, fail)) {}
 
-  // Looks at all stores that are up. To be called often.
+  // Looks at all that can be seen, at some of it now and then only. To be called every few milliseconds.
   void look();
+  // Garbage is collected in this world.
+  void allow_gc() { data_.allow_gc(); }
+  // Whether PD knows a region for every key.
+  bool is_routed() const { return routes_->is_whole(); }
   // Whether every region's replicas have applied the same index and know the same leader.
   bool is_settled(size_t replicas) const;
   // What stands in the way of is_settled, for reports.
@@ -38,8 +53,16 @@ class ClusterWatch {
   size_t terms_seen() const { return leaders_.size(); }
 
  private:
+  void look_at_leases();
+  void look_at_regions();
+
+  runtime::SimLoop& loop_;
   std::vector<StoreHost*> stores_;
-  std::function<void(std::string)> fail_;
+  Fail fail_;
+  DiskWatch disks_;
+  DataWatch data_;
+  std::shared_ptr<RouteWatch> routes_;                                    // PD's answers may come after this
+  Duration next_regions_{}, next_routes_{}, next_disks_{}, next_data_{};  // when to look again
   std::map<std::pair<RegionId, Term>, PeerId> leaders_;
   std::map<std::tuple<RegionId, size_t, int>, engine::RegionEpoch> epochs_;  // by region, store and its life
 };

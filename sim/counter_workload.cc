@@ -21,9 +21,10 @@ runtime::Task<void> CounterWorkload::run(client::Client* client, runtime::Execut
 }
 
 runtime::Task<void> CounterWorkload::increment(client::Client* client, runtime::Random* dice) {
+  Hold hold(options_.safe_point);
   auto txn = co_await client->begin(
       {.is_pessimistic = true, .use_async_commit = dice->chance(0.3), .try_one_pc = dice->chance(0.3)});
-  if (!txn.ok()) co_return;
+  if (!txn.ok() || !hold.move_to(txn->start_ts())) co_return;
   const uint64_t first = dice->below(kCounters);
   const uint64_t second = (first + 1 + dice->below(kCounters - 1)) % kCounters;
   const std::array<Bytes, 2> keys{key_of(first), key_of(second)};
@@ -61,8 +62,8 @@ runtime::Task<void> CounterWorkload::check(client::Client* client, runtime::Exec
           const auto& value = locked->at(key).value;
           const uint64_t counted = value ? std::stoull(*value) : 0;
           if (counted < acknowledged_[key] || counted > acknowledged_[key] + unknown_[key]) {
-            fail_(fmt::format("counters: {} says {} after {} increments and {} of unknown outcome", key, counted,
-                              acknowledged_[key], unknown_[key]));
+            fail_(fmt::format("INV-PESSIMISTIC-TERM: counter {} says {} after {} increments and {} of unknown outcome",
+                              key, counted, acknowledged_[key], unknown_[key]));
           }
         }
         is_checked_ = true;

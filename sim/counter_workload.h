@@ -11,6 +11,7 @@
 #include "client/client.h"
 #include "runtime/random.h"
 #include "runtime/task.h"
+#include "sim/safe_point.h"
 
 namespace cairn::sim {
 
@@ -18,7 +19,12 @@ class CounterWorkload {
  public:
   static constexpr int kCounters = 5;
 
-  explicit CounterWorkload(std::function<void(std::string)> fail) : fail_(std::move(fail)) {}
+  struct Options {
+    Bytes prefix = "count/";          // of their keys
+    SafePoint* safe_point = nullptr;  // to be held; null: no garbage is collected
+  };
+  CounterWorkload(std::function<void(std::string)> fail, Options options)
+      : fail_(std::move(fail)), options_(std::move(options)) {}
 
   // One client's life: increments until stop(). The workload outlives it.
   runtime::Task<void> run(client::Client* client, runtime::Executor* executor, uint64_t seed);
@@ -30,12 +36,13 @@ class CounterWorkload {
 
   uint64_t successes() const { return successes_; }
   uint64_t deadlocks() const { return deadlocks_; }
-  static Bytes key_of(uint64_t counter) { return "count/" + std::to_string(counter); }
+  Bytes key_of(uint64_t counter) const { return options_.prefix + std::to_string(counter); }
 
  private:
   runtime::Task<void> increment(client::Client* client, runtime::Random* dice);
 
   std::function<void(std::string)> fail_;
+  Options options_;
   std::map<Bytes, uint64_t> acknowledged_;
   std::map<Bytes, uint64_t> unknown_;
   uint64_t successes_ = 0;

@@ -49,27 +49,29 @@ client::TransactionOptions draw_mode(runtime::Random& dice) {
 }  // namespace
 
 ListWorkload::ListWorkload(std::function<void(std::string)> fail, Options options)
-    : fail_(std::move(fail)), options_(options) {}
+    : fail_(std::move(fail)), options_(std::move(options)) {}
 
 Bytes ListWorkload::key_of(int index) const { return fmt::format("{}{:02}", options_.prefix, index); }
 
-runtime::Task<void> ListWorkload::run(client::Client* client, runtime::Executor* executor, uint64_t seed) {
+runtime::Task<void> ListWorkload::run(client::Client* client, runtime::Executor* executor, uint64_t seed,
+                                      Holder holder) {
   runtime::Random dice(seed);
   while (!is_stopping_) {
-    if (!stories_.empty() && dice.chance(0.15)) {
+    if (!stories_.empty() && holder == Holder::kClient && dice.chance(0.15)) {
       co_await look_back(client, &dice);
     } else {
-      co_await transact(client, &dice);
+      co_await transact(client, &dice, holder);
     }
     co_await runtime::sleep(*executor, dice.between(1ms, options_.pause_max));
   }
 }
 
-runtime::Task<void> ListWorkload::transact(client::Client* client, runtime::Random* dice) {
+runtime::Task<void> ListWorkload::transact(client::Client* client, runtime::Random* dice, Holder holder) {
   const auto mode = draw_mode(*dice);
   const Timestamp acknowledged_before = acknowledged_;
+  Hold hold(holder == Holder::kClient ? options_.safe_point : nullptr);
   auto txn = co_await client->begin(mode);
-  if (!txn.ok()) co_return;
+  if (!txn.ok() || !hold.move_to(txn->start_ts())) co_return;
   if (txn->start_ts() < acknowledged_before) {
     fail_(fmt::format("lists: a transaction began at {} after one was acknowledged that committed at {}",
                       txn->start_ts().value, acknowledged_before.value));
@@ -109,24 +111,32 @@ runtime::Task<void> ListWorkload::transact(client::Client* client, runtime::Rand
     stories_.push_back(std::move(story));
     co_return;
   }
+  // The client may die while it commits: then nobody knows.
+  story.outcome = Outcome::kUnknown;
+  const size_t at = stories_.size();
+  stories_.push_back(story);
   auto committed = co_await txn->commit();
+  story.outcome = Outcome::kRefused;
   if (committed.ok()) {
     story.outcome = Outcome::kCommitted;
     story.commit_ts = *committed;
     acknowledged_ = std::max(acknowledged_, *committed);
     ++successes_;
+    if (options_.on_commit && committed->is_set()) options_.on_commit(story.start_ts, *committed);
   } else if (std::holds_alternative<client::Undetermined>(committed.error())) {
     story.outcome = Outcome::kUnknown;
   } else if (std::holds_alternative<client::Refused>(committed.error()) ||
              std::holds_alternative<client::AlreadyExists>(committed.error())) {
     fail_(fmt::format("lists: a transaction ended as {}", client::to_string(committed.error())));
   }
-  stories_.push_back(std::move(story));
+  stories_[at] = std::move(story);
 }
 
 // Reads once more, at the timestamp of a transaction of the past.
 runtime::Task<void> ListWorkload::look_back(client::Client* client, runtime::Random* dice) {
   Story story{.start_ts = stories_[dice->below(stories_.size())].start_ts, .reads = {}, .appended_to = {}};
+  Hold hold(options_.safe_point);
+  if (!hold.move_to(story.start_ts)) co_return;
   auto txn = client->begin_at(story.start_ts);
   std::vector<Bytes> keys;
   for (int i = 0; i < options_.lists; ++i) keys.push_back(key_of(i));

@@ -21,21 +21,28 @@
 #include "client/client.h"
 #include "runtime/random.h"
 #include "runtime/task.h"
+#include "sim/safe_point.h"
 
 namespace cairn::sim {
 
 class ListWorkload {
  public:
   struct Options {
-    Bytes prefix = "list/";  // of their keys
+    // Told of each transaction that was acknowledged and wrote; may be null.
+    std::function<void(Timestamp start_ts, Timestamp commit_ts)> on_commit;
+    SafePoint* safe_point = nullptr;  // to be held; null: no garbage is collected
+    Bytes prefix = "list/";           // of their keys
     int lists = 5;
     int keys_max = 3;                                     // that a transaction reads
     Duration pause_max = std::chrono::milliseconds(120);  // between two transactions of a client
   };
   ListWorkload(std::function<void(std::string)> fail, Options options);
 
+  // Who holds the safe point for a client: who may be killed cannot let go of it.
+  enum class Holder { kClient, kOther };
   // One client's life: transactions until stop(). The workload outlives it.
-  runtime::Task<void> run(client::Client* client, runtime::Executor* executor, uint64_t seed);
+  runtime::Task<void> run(client::Client* client, runtime::Executor* executor, uint64_t seed,
+                          Holder holder = Holder::kClient);
   void stop() { is_stopping_ = true; }
   // Locks and reads all lists, until that succeeds or the budget of tries is spent; then check() may judge.
   runtime::Task<void> read_back(client::Client* client, runtime::Executor* executor);
@@ -60,7 +67,7 @@ class ListWorkload {
     Outcome outcome = Outcome::kRefused;
   };
 
-  runtime::Task<void> transact(client::Client* client, runtime::Random* dice);
+  runtime::Task<void> transact(client::Client* client, runtime::Random* dice, Holder holder);
   runtime::Task<void> look_back(client::Client* client, runtime::Random* dice);
   runtime::Task<bool> read_all(client::Client* client);
   void check_list(int index, const std::map<uint64_t, const Story*>& stories) const;

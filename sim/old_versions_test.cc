@@ -54,7 +54,9 @@ Outcome play(uint64_t seed, bool has_faults) {
   World world(seed, {.clients = 3, .store_gc = eager()});
   auto fail = [&world](std::string what) { world.fail(std::move(what)); };
   // The keys lie where the nemesis splits.
-  VersionsWorkload versions(fail, {.cluster = kCluster, .prefix = "bank/account/"});
+  world.watch().allow_gc();
+  SafePoint safe_point;
+  VersionsWorkload versions(fail, safe_point, {.cluster = kCluster, .prefix = "bank/account/"});
   int left = 0;
   bool is_over = false;
   if (!world.bring_up()) {

@@ -34,7 +34,7 @@ void split(World& world, const Leader& leader, uint64_t counter) {
   context->mutable_region_epoch()->set_version(leader.status.region.epoch.version);
   context->mutable_peer()->set_id(leader.status.peer.value);
   context->mutable_peer()->set_store_id(leader.host->store()->id().value);
-  request.add_split_keys(CounterWorkload::key_of(counter));
+  request.add_split_keys("count/" + std::to_string(counter));
   world.client(0)
       .tikv(leader.host->node())
       .split_region(api::make_call<kvrpcpb::SplitRegionRequest, kvrpcpb::SplitRegionResponse>(
@@ -78,7 +78,7 @@ TEST(Pessimistic, IncrementsSurviveTransfersSplitsAndCrashes) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     World world(seed, {.clients = 5});
     ASSERT_TRUE(world.bring_up() && world.wait_for_replicas());
-    CounterWorkload counters([&world](std::string what) { world.fail(std::move(what)); });
+    CounterWorkload counters([&world](std::string what) { world.fail(std::move(what)); }, {});
     for (size_t i = 0; i < 5; ++i) {
       auto& host = world.client(i);
       runtime::spawn(host.executor(), counters.run(&host.client(), &host.executor(), world.loop().random().next()));

@@ -27,8 +27,27 @@ CAIRN_TIKV_UNARY_ONLY(CAIRN_DEFINE)
     });                                                                                                 \
   }
 CAIRN_PD_UNARY(CAIRN_DEFINE)
-CAIRN_PD_ORDERED(CAIRN_DEFINE)
+CAIRN_DEFINE(QueryRegion, query_region, pdpb::QueryRegionRequest, pdpb::QueryRegionResponse)
 #undef CAIRN_DEFINE
+
+void SimPd::tso(api::Call<pdpb::TsoRequest, pdpb::TsoResponse> call) {
+  carry(network_, self_, server_, std::move(call),
+        [lookup = lookup_, watch = watch_](api::Call<pdpb::TsoRequest, pdpb::TsoResponse> arrived) {
+          api::Pd* service = lookup();
+          if (service == nullptr) return arrived.finish({api::Code::kUnavailable, "the node starts up"});
+          if (!watch) return service->tso(std::move(arrived));
+          auto asked = std::make_shared<api::Call<pdpb::TsoRequest, pdpb::TsoResponse>>(std::move(arrived));
+          pdpb::TsoRequest request = asked->request();
+          const Timestamp newest_before = watch->newest();
+          service->tso(api::make_call<pdpb::TsoRequest, pdpb::TsoResponse>(
+              std::move(request), [watch, asked, newest_before](api::Reply<pdpb::TsoResponse> reply) {
+                if (!reply.ok()) return asked->finish(std::move(reply).error());
+                if (reply->header().error().type() == pdpb::OK) watch->on_answer(*reply, newest_before);
+                asked->response() = std::move(*reply);
+                asked->finish();
+              }));
+        });
+}
 
 // Both ends of one heartbeat stream. The store's end and every letter under way share it.
 struct HeartbeatLink : std::enable_shared_from_this<HeartbeatLink> {

@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "api/pd.h"
 #include "api/tikv.h"
 #include "sim/network.h"
+#include "sim/timestamp_watch.h"
 
 namespace cairn::sim {
 
@@ -47,6 +49,8 @@ class SimPd final : public api::Pd {
   std::unique_ptr<api::RegionHeartbeatStream> open_region_heartbeat(api::RegionHeartbeatSink sink) override;
   // Puts a command into the newest stream of heartbeats, as if PD had; nothing if there is none.
   void command(pdpb::RegionHeartbeatResponse response);
+  // Watches the timestamps that come this way from now on.
+  void set_watch(std::shared_ptr<TimestampWatch> watch) { watch_ = std::move(watch); }
 
  private:
   Network& network_;
@@ -54,6 +58,7 @@ class SimPd final : public api::Pd {
   NodeId server_;
   Lookup lookup_;
   std::weak_ptr<HeartbeatLink> heartbeats_;  // the newest
+  std::shared_ptr<TimestampWatch> watch_;
 };
 
 }  // namespace cairn::sim

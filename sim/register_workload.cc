@@ -9,13 +9,17 @@ namespace cairn::sim {
 using Kind = Operation::Kind;
 
 RegisterWorkload::RegisterWorkload(runtime::SimLoop& loop, std::function<void(std::string)> fail, Options options)
-    : loop_(loop), fail_(std::move(fail)), options_(options), histories_(static_cast<size_t>(options.registers)) {}
+    : loop_(loop),
+      fail_(std::move(fail)),
+      options_(std::move(options)),
+      histories_(static_cast<size_t>(options_.registers)) {}
 
-runtime::Task<void> RegisterWorkload::run(client::Client* client, runtime::Executor* executor, int id, uint64_t seed) {
+runtime::Task<void> RegisterWorkload::run(client::Client* client, ReplicaReader* reader, runtime::Executor* executor,
+                                          int id, uint64_t seed) {
   runtime::Random dice(seed);
   while (!is_stopping_) {
     const size_t index = dice.below(histories_.size());
-    if (co_await one_operation(client, index, id, &dice)) ++successes_;
+    if (co_await one_operation(client, reader, index, id, &dice)) ++successes_;
     co_await runtime::sleep(*executor, dice.between(1ms, options_.pause_max));
   }
 }
@@ -28,7 +32,23 @@ bool RegisterWorkload::is_open(const client::Error& error, const char* what) {
   return false;
 }
 
-runtime::Task<bool> RegisterWorkload::one_operation(client::Client* client, size_t index, int id,
+runtime::Task<std::optional<std::optional<Bytes>>> RegisterWorkload::read_anywhere(ReplicaReader* reader, Bytes key) {
+  auto target = reader->draw(rawkv::engine_key(options_.api_version, key));
+  if (!target) co_return std::nullopt;
+  kvrpcpb::RawGetRequest request;
+  *request.mutable_context() = target->context;
+  request.set_key(key);
+  const auto reply = co_await reader->ask<kvrpcpb::RawGetRequest, kvrpcpb::RawGetResponse>(
+      std::move(*target), std::move(request), &api::Tikv::raw_get);
+  if (!reply) co_return std::nullopt;
+  if (!reply->error().empty()) {
+    fail_("registers: a read at a replica ended as " + reply->error());
+    co_return std::nullopt;
+  }
+  co_return reply->not_found() ? std::optional<Bytes>() : std::optional<Bytes>(reply->value());
+}
+
+runtime::Task<bool> RegisterWorkload::one_operation(client::Client* client, ReplicaReader* reader, size_t index, int id,
                                                     runtime::Random* dice) {
   const Bytes key = key_of(index);
   Operation op{.kind = Kind::kRead, .client = id, .called = loop_.now()};
@@ -38,7 +58,11 @@ runtime::Task<bool> RegisterWorkload::one_operation(client::Client* client, size
   const uint64_t choice = is_swapped && dice->chance(0.5) ? 9 : dice->below(is_swapped ? 5 : 9);
   bool is_known = false;
   bool is_open_end = false;
-  if (choice < 5) {
+  if (choice < 5 && reader != nullptr && dice->chance(0.5)) {
+    auto seen = co_await read_anywhere(reader, key);
+    is_known = seen.has_value();
+    if (seen) op.value = std::move(*seen);
+  } else if (choice < 5) {
     auto seen = co_await client->raw_get(key);
     is_known = seen.ok();
     if (seen.ok()) {
@@ -103,7 +127,7 @@ runtime::Task<void> RegisterWorkload::read_back(client::Client* client, runtime:
 void RegisterWorkload::check() const {
   for (size_t i = 0; i < histories_.size(); ++i) {
     if (is_linearizable(histories_[i])) continue;
-    fail_(fmt::format("registers: {} is not linearizable:\n{}", key_of(i), to_string(histories_[i])));
+    fail_(fmt::format("INV-RAW-NEWEST: register {} is not linearizable:\n{}", key_of(i), to_string(histories_[i])));
   }
 }
 

@@ -12,7 +12,7 @@ namespace cairn::sim {
 
 namespace {
 
-constexpr uint32_t kEnough = 1000;  // pairs in a scan
+constexpr uint32_t kEnough = 100'000;  // pairs in a scan
 
 std::string describe(const std::map<Bytes, Bytes>& row) {
   std::string out;
@@ -22,16 +22,8 @@ std::string describe(const std::map<Bytes, Bytes>& row) {
 
 }  // namespace
 
-VersionsWorkload::VersionsWorkload(std::function<void(std::string)> fail, Options options)
-    : fail_(std::move(fail)), options_(std::move(options)) {}
-
-// Before its timestamp is known, a transaction holds the safe point where it is: what PD hands out is newer.
-VersionsWorkload::Hold::Hold(VersionsWorkload* owner) : owner_(owner), at_(owner->held_.insert(owner->safe_point_)) {}
-VersionsWorkload::Hold::~Hold() { owner_->held_.erase(at_); }
-void VersionsWorkload::Hold::move_to(Timestamp ts) {
-  owner_->held_.erase(at_);
-  at_ = owner_->held_.insert(ts);
-}
+VersionsWorkload::VersionsWorkload(std::function<void(std::string)> fail, SafePoint& safe_point, Options options)
+    : fail_(std::move(fail)), options_(std::move(options)), safe_point_(safe_point) {}
 
 runtime::Task<void> VersionsWorkload::run(client::Client* client, runtime::Executor* executor, uint64_t seed) {
   runtime::Random dice(seed);
@@ -46,10 +38,10 @@ runtime::Task<void> VersionsWorkload::run(client::Client* client, runtime::Execu
 }
 
 runtime::Task<void> VersionsWorkload::write(client::Client* client, runtime::Random* dice) {
-  Hold hold(this);
+  Hold hold(&safe_point_);
   auto txn = co_await client->begin();
   if (!txn.ok()) co_return;
-  hold.move_to(txn->start_ts());
+  if (!hold.move_to(txn->start_ts())) co_return fail_("INV-TSO-MONOTONIC: a transaction begins below the safe point");
   auto written = std::make_shared<Written>();
   written->start_ts = txn->start_ts();
   for (uint64_t n = 1 + dice->below(3); n > 0; --n) {
@@ -74,9 +66,12 @@ runtime::Task<void> VersionsWorkload::write(client::Client* client, runtime::Ran
   }
 }
 
-runtime::Task<std::optional<VersionsWorkload::Row>> VersionsWorkload::read_all(client::Client* client, Timestamp at) {
+runtime::Task<std::optional<VersionsWorkload::Row>> VersionsWorkload::read_all(client::Client* client, Timestamp at,
+                                                                               bool is_reverse) {
   auto txn = client->begin_at(at);
-  auto pairs = co_await txn.scan(options_.prefix, prefix_end(options_.prefix), kEnough);
+  const Bytes end = prefix_end(options_.prefix);
+  auto pairs = is_reverse ? co_await txn.reverse_scan(options_.prefix, end, kEnough)
+                          : co_await txn.scan(options_.prefix, end, kEnough);
   if (!pairs.ok()) co_return std::nullopt;
   Row row;
   for (auto& [key, value] : *pairs) row.emplace(std::move(key), std::move(value));
@@ -84,20 +79,20 @@ runtime::Task<std::optional<VersionsWorkload::Row>> VersionsWorkload::read_all(c
 }
 
 runtime::Task<void> VersionsWorkload::look(client::Client* client, runtime::Executor* executor, runtime::Random* dice) {
-  Hold hold(this);
+  Hold hold(&safe_point_);
   auto txn = co_await client->begin();
   if (!txn.ok()) co_return;
   const Timestamp at = txn->start_ts();
-  hold.move_to(at);
+  if (!hold.move_to(at)) co_return fail_("INV-TSO-MONOTONIC: a transaction begins below the safe point");
   std::optional<Row> first;
   for (uint64_t looks = 1 + dice->below(3); looks > 0; --looks) {
-    auto seen = co_await read_all(client, at);
+    auto seen = co_await read_all(client, at, dice->chance(0.4));
     if (seen) {
       ++looks_;
       compare(at, *seen);
       if (first && *first != *seen) {
-        fail_(fmt::format("versions: the snapshot at {} showed{} and then{}; the safe point is {}", at,
-                          describe(*first), describe(*seen), safe_point_));
+        fail_(fmt::format("INV-GC-VISIBLE: the snapshot at {} showed{} and then{}; the safe point is {}", at,
+                          describe(*first), describe(*seen), safe_point_.reached()));
         co_return;
       }
       first = std::move(seen);
@@ -133,11 +128,20 @@ void VersionsWorkload::compare(Timestamp at, const Row& seen) {
     const auto found = seen.find(key);
     const auto actual = found == seen.end() ? std::nullopt : std::optional(found->second);
     if (actual != expected) {
-      fail_(fmt::format("versions: at {} {} is {}, not {}; the safe point is {}", at, key,
+      fail_(fmt::format("INV-GC-VISIBLE: at {} {} is {}, not {}; the safe point is {}", at, key,
                         actual.value_or("nothing").substr(0, 8), expected.value_or("nothing").substr(0, 8),
-                        safe_point_));
+                        safe_point_.reached()));
     }
   }
+}
+
+runtime::Task<bool> VersionsWorkload::resolve_others(client::Client* client, Timestamp at) {
+  for (const Bytes& prefix : options_.others_prefixes) {
+    auto txn = client->begin_at(at);
+    const auto pairs = co_await txn.scan(prefix, prefix_end(prefix), kEnough);
+    if (!pairs.ok()) co_return false;
+  }
+  co_return true;
 }
 
 runtime::Task<void> VersionsWorkload::collect(client::Client* client, api::Pd* pd, runtime::Executor* executor) {
@@ -145,11 +149,10 @@ runtime::Task<void> VersionsWorkload::collect(client::Client* client, api::Pd* p
     co_await runtime::sleep(*executor, options_.collect_pause);
     auto now = co_await client->timestamp();
     if (!now.ok()) continue;
-    Timestamp target = *now;
-    if (!held_.empty()) target = std::min(target, Timestamp(held_.begin()->value - 1));
-    if (!held_.empty() && held_.begin()->value == 0) continue;
-    if (target <= safe_point_) continue;
-    if (!co_await read_all(client, target)) continue;  // locks at or below it are resolved now
+    const Timestamp target = safe_point_.limit(*now);
+    if (target <= safe_point_.reached()) continue;
+    // Locks at or below it are resolved now.
+    if (!co_await read_all(client, target, /*is_reverse=*/false) || !co_await resolve_others(client, target)) continue;
     pdpb::UpdateServiceGCSafePointRequest txn_safe_point;
     txn_safe_point.mutable_header()->set_cluster_id(options_.cluster.value);
     txn_safe_point.set_service_id("gc_worker");
@@ -159,7 +162,8 @@ runtime::Task<void> VersionsWorkload::collect(client::Client* client, api::Pd* p
         *executor, 1s, std::move(txn_safe_point),
         [pd](auto call) { pd->update_service_gc_safe_point(std::move(call)); });
     if (!moved.ok() || moved->header().error().type() != pdpb::OK) continue;
-    safe_point_ = target;  // from here on PD may have it, whatever the next answer says
+    ++collections_;
+    safe_point_.move_to(target);  // from here on PD may have it, whatever the next answer says
     pdpb::UpdateGCSafePointRequest safe_point;
     safe_point.mutable_header()->set_cluster_id(options_.cluster.value);
     safe_point.set_safe_point(target.value);

@@ -18,7 +18,8 @@ constexpr size_t kFailuresMax = 8;  // more say nothing new
 constexpr Duration kBringUpLimit = std::chrono::minutes(1);
 constexpr Duration kLivenessLimit = std::chrono::minutes(1);
 constexpr Duration kSettleLimit = std::chrono::minutes(1);
-constexpr Duration kLookInterval = std::chrono::milliseconds(20);
+constexpr Duration kLookInterval = std::chrono::milliseconds(5);
+constexpr Duration kHistoryInterval = std::chrono::milliseconds(150);
 
 pd::Options pd_options(int stores) {
   pd::Options options;
@@ -70,9 +71,11 @@ WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version) {
 std::string Report::to_string() const {
   std::string out = fmt::format(
       "seed {}: {}; {:.1f} s of virtual time, {} events, {} register operations, {} transfers, {} audits, "
-      "{} list transactions, {} splits, {} leader changes, {} snapshots, trace {:016x}, state {:016x}",
+      "{} list transactions, {} reads at replicas, {} collections, {} deaths of clients, {} splits, {} leader changes, "
+      "{} snapshots, trace {:016x}, state {:016x}",
       seed, failures.empty() ? "good" : "FAILED", to_seconds(virtual_time), events, register_operations, transfers,
-      audits, list_transactions, splits, leader_changes, snapshots, trace_hash, state_hash);
+      audits, list_transactions, replica_reads, collections, deaths, splits, leader_changes, snapshots, trace_hash,
+      state_hash);
   for (size_t kind = 0; kind < kFaultKinds; ++kind) {
     out += fmt::format("{} {} {}", kind == 0 ? "; faults:" : ",", faults[kind], fault_name(static_cast<Fault>(kind)));
   }
@@ -81,7 +84,8 @@ std::string Report::to_string() const {
 }
 
 ClientHost::ClientHost(Surroundings world, const std::string& name, PdHost& pd,
-                       std::function<api::Tikv*(NodeId)> service_at, rawkv::ApiVersion api_version)
+                       std::function<api::Tikv*(NodeId)> service_at, rawkv::ApiVersion api_version,
+                       std::shared_ptr<TimestampWatch> timestamps)
     : world_(std::move(world)),
       clock_(world_.loop),
       executors_(world_.loop, clock_, name),
@@ -90,6 +94,7 @@ ClientHost::ClientHost(Surroundings world, const std::string& name, PdHost& pd,
       self_(world_.network.attach(world_.network.add_node(name), inbox_)),
       service_at_(std::move(service_at)),
       pd_(std::make_unique<SimPd>(world_.network, self_, pd.node(), [&pd] { return pd.service(); })) {
+  pd_->set_watch(std::move(timestamps));
   client_ = std::make_unique<client::Client>(deps(), client_options(api_version));
 }
 
@@ -112,6 +117,29 @@ api::Tikv& ClientHost::tikv(NodeId node) {
     proxy = std::make_unique<SimTikv>(world_.network, self_, node, [this, node] { return service_at_(node); });
   }
   return *proxy;
+}
+
+void ClientHost::kill() {
+  world_.network.detach(self_.node);
+  executors_.kill();
+}
+
+WorldOptions vary_workloads(uint64_t seed, WorldOptions options) {
+  runtime::Random dice(seed ^ 0xC0FFEE);
+  options.has_versions = dice.chance(0.4);
+  options.has_counters = dice.chance(0.5);
+  options.mortals = static_cast<int>(dice.below(3));
+  if (options.has_versions) {
+    // Looks and compacts so often that most versions go while the workload runs.
+    options.store_gc.poll_interval = 200ms;
+    options.store_gc.check_interval = 300ms;
+    options.store_gc.tombstones_threshold = 1;
+    options.store_gc.redundant_rows_threshold = 1;
+    options.store_gc.redundant_rows_percent_threshold = 0;
+    options.store_gc.ratio_threshold = 0;
+    options.store_gc.batch_keys = 3;
+  }
+  return options;
 }
 
 World::World(uint64_t seed, WorldOptions options)
@@ -145,16 +173,65 @@ World::World(uint64_t seed, WorldOptions options)
     all.push_back(stores_.back().get());
   }
   pd_->set_disk_times(profile_.pd_disk);
-  for (int i = 1; i <= options_.clients; ++i) {
-    clients_.push_back(std::make_unique<ClientHost>(surroundings, "client" + std::to_string(i), *pd_, service_at,
-                                                    options_.api_version));
-  }
   auto report = [this](std::string what) { fail(std::move(what)); };
-  watch_ = std::make_unique<ClusterWatch>(std::move(all), report);
-  registers_ =
-      std::make_unique<RegisterWorkload>(loop_, report, RegisterWorkload::Options{.prefix = registers_prefix()});
-  bank_ = std::make_unique<BankWorkload>(loop_, report, BankWorkload::Options{.prefix = bank_prefix()});
-  lists_ = std::make_unique<ListWorkload>(report, ListWorkload::Options{.prefix = lists_prefix()});
+  timestamps_ = std::make_shared<TimestampWatch>(report);
+  for (int i = 1; i <= options_.clients; ++i) {
+    clients_.push_back(make_client("client" + std::to_string(i)));
+    readers_.push_back(std::make_unique<ReplicaReader>(
+        all, [host = clients_.back().get()](NodeId node) -> api::Tikv& { return host->tikv(node); },
+        clients_.back()->executor(), loop_.random().next(), options_.api_version == rawkv::ApiVersion::kV2));
+  }
+  watch_ = std::make_unique<ClusterWatch>(loop_, std::move(all), *pd_, kCluster, report);
+  if (options_.gc || options_.has_versions) watch_->allow_gc();
+  make_workloads(report);
+}
+
+std::unique_ptr<ClientHost> World::make_client(const std::string& name) {
+  const Surroundings surroundings{loop_, network_, directory_, [this](std::string what) { fail(std::move(what)); },
+                                  profile_};
+  auto service_at = [this](NodeId node) -> api::Tikv* {
+    StoreHost* host = store_of(node);
+    return host == nullptr ? nullptr : host->service();
+  };
+  return std::make_unique<ClientHost>(surroundings, name, *pd_, service_at, options_.api_version, timestamps_);
+}
+
+void World::make_workloads(const std::function<void(std::string)>& report) {
+  registers_ = std::make_unique<RegisterWorkload>(
+      loop_, report, RegisterWorkload::Options{.prefix = registers_prefix(), .api_version = options_.api_version});
+  history_ = std::make_unique<CommitHistory>(report);
+  auto on_commit = [this](Timestamp start_ts, Timestamp commit_ts) {
+    history_->acknowledge(start_ts, commit_ts, loop_.now());
+  };
+  SafePoint* const held = options_.has_versions ? &safe_point_ : nullptr;
+  bank_ = std::make_unique<BankWorkload>(
+      loop_, report, BankWorkload::Options{.on_commit = on_commit, .safe_point = held, .prefix = bank_prefix()});
+  lists_ = std::make_unique<ListWorkload>(
+      report, ListWorkload::Options{.on_commit = on_commit, .safe_point = held, .prefix = lists_prefix()});
+  if (options_.has_versions) {
+    VersionsWorkload::Options versions{.cluster = kCluster, .prefix = versions_prefix(), .others_prefixes = {}};
+    versions.others_prefixes = {bank_prefix(), lists_prefix(), counters_prefix()};
+    versions_ = std::make_unique<VersionsWorkload>(report, safe_point_, std::move(versions));
+  }
+  if (options_.has_counters) {
+    counters_ = std::make_unique<CounterWorkload>(report, CounterWorkload::Options{counters_prefix(), held});
+  }
+  if (options_.api_version == rawkv::ApiVersion::kV2) {
+    expiring_ = std::make_unique<ExpiryWorkload>(loop_, report, ExpiryWorkload::Options{.prefix = expiring_prefix()});
+  }
+  ReplicaReadWorkload::Options reads{.keys = {},
+                                     .ranges = {},
+                                     .has_pairs_only_clients = options_.has_pairs_only_clients,
+                                     .reads_newest = options_.reads_newest,
+                                     .safe_point = held};
+  for (int i = 0; i < 6; ++i) {  // one more than there are lists
+    reads.keys.push_back(lists_->key_of(i));
+    reads.keys.push_back(fmt::format("{}account/{:02}", bank_prefix(), i));
+  }
+  for (const Bytes& prefix : {lists_prefix(), bank_prefix() + "account/"}) {
+    reads.ranges.emplace_back(prefix, prefix_end(prefix));
+  }
+  replica_reads_ = std::make_unique<ReplicaReadWorkload>(loop_, report, *history_, std::move(reads));
 }
 
 World::~World() { network_.close(); }
@@ -164,13 +241,15 @@ Bytes World::registers_prefix() const {
   return options_.api_version == rawkv::ApiVersion::kV2 ? Bytes("r\0\0\1reg/", 8) : Bytes("reg/");
 }
 
-Bytes World::bank_prefix() const {
-  return options_.api_version == rawkv::ApiVersion::kV2 ? Bytes("x\0\0\1bank/", 9) : Bytes("bank/");
-}
+Bytes World::expiring_prefix() const { return Bytes("r\0\0\1ttl/", 8); }
 
-Bytes World::lists_prefix() const {
-  return options_.api_version == rawkv::ApiVersion::kV2 ? Bytes("x\0\0\1list/", 9) : Bytes("list/");
+Bytes World::transactional(const char* rest) const {
+  return options_.api_version == rawkv::ApiVersion::kV2 ? Bytes("x\0\0\1", 4) + rest : Bytes(rest);
 }
+Bytes World::bank_prefix() const { return transactional("bank/"); }
+Bytes World::lists_prefix() const { return transactional("list/"); }
+Bytes World::versions_prefix() const { return transactional("version/"); }
+Bytes World::counters_prefix() const { return transactional("count/"); }
 
 StoreHost* World::store_of(NodeId node) {
   for (auto& host : stores_) {
@@ -217,6 +296,15 @@ void World::look_again() {
     if (host->store() == nullptr) continue;
     for (const auto& status : host->store()->regions()) {
       if (!status.region.peers.empty()) regions_seen_.insert(status.region.id);
+    }
+  }
+  if (expiring_) {
+    for (auto& store : stores_) expiring_->note_calendar(store->clock().wall_now() - clock_.wall_now());
+  }
+  if (loop_.now() >= next_history_) {
+    next_history_ = loop_.now() + kHistoryInterval;
+    for (auto& store : stores_) {
+      if (store->data() != nullptr) history_->look(*store->data(), loop_.now());
     }
   }
   watcher_->after(kLookInterval, [this] { look_again(); });
@@ -267,14 +355,46 @@ bool World::open_bank() {
 }
 
 void World::start_workloads() {
+  may_be_born_ = true;
+  for (int id = 1; id <= options_.mortals; ++id) {
+    ++tasks_;
+    runtime::spawn(*watcher_, counted(live_and_die(id, loop_.random().fork())));
+  }
   for (size_t i = 0; i < clients_.size(); ++i) {
     auto& host = *clients_[i];
     const int id = static_cast<int>(i) + 1;
-    tasks_ += 3;
-    runtime::spawn(host.executor(),
-                   counted(registers_->run(&host.client(), &host.executor(), id, loop_.random().next())));
+    tasks_ += 4;
+    runtime::spawn(
+        host.executor(),
+        counted(registers_->run(&host.client(), options_.has_registers_at_replicas ? readers_[i].get() : nullptr,
+                                &host.executor(), id, loop_.random().next())));
+    runtime::spawn(host.executor(), counted(replica_reads_->run(host.new_core(), readers_[i].get())));
+    auto also = [&](runtime::Task<void> task) {
+      ++tasks_;
+      runtime::spawn(host.executor(), counted(std::move(task)));
+    };
+    if (versions_) also(versions_->run(&host.client(), &host.executor(), loop_.random().next()));
+    if (versions_ && i == 0) also(versions_->collect(&host.client(), &host.pd(), &host.executor()));
+    if (counters_) also(counters_->run(&host.client(), &host.executor(), loop_.random().next()));
+    if (expiring_) also(expiring_->run(&host.client(), &host.executor(), loop_.random().next()));
     runtime::spawn(host.executor(), counted(bank_->run(&host.client(), &host.executor(), id, loop_.random().next())));
     runtime::spawn(host.executor(), counted(lists_->run(&host.client(), &host.executor(), loop_.random().next())));
+  }
+}
+
+runtime::Task<void> World::live_and_die(int id, runtime::Random dice) {
+  for (int life = 1; may_be_born_; ++life) {
+    {
+      // Its own holds would die with it without being released.
+      const Hold hold(options_.has_versions ? &safe_point_ : nullptr);
+      mortals_.push_back(make_client(fmt::format("mortal{}.{}", id, life)));
+      ClientHost& host = *mortals_.back();
+      runtime::spawn(host.executor(),
+                     lists_->run(&host.client(), &host.executor(), dice.next(), ListWorkload::Holder::kOther));
+      co_await runtime::sleep(*watcher_, dice.between(100ms, 3s));
+      host.kill();
+    }
+    co_await runtime::sleep(*watcher_, dice.between(200ms, 3s));
   }
 }
 
@@ -297,12 +417,14 @@ bool World::check_liveness() {
   const uint64_t transfers = bank_->transfers();
   const uint64_t audits = bank_->audits();
   const uint64_t lists = lists_->successes();
+  const uint64_t reads = replica_reads_->successes();
   constexpr uint64_t kProgress = 5;
   const bool is_alive = loop_.run_until(
       [&] {
         return is_failed() ||
                (registers_->successes() >= operations + kProgress && bank_->transfers() >= transfers + kProgress &&
-                bank_->audits() > audits && lists_->successes() >= lists + kProgress);
+                bank_->audits() > audits && lists_->successes() >= lists + kProgress &&
+                replica_reads_->successes() >= reads + kProgress);
       },
       kLivenessLimit);
   if (!is_alive) {
@@ -316,9 +438,14 @@ bool World::check_liveness() {
 }
 
 void World::stop_workloads() {
+  may_be_born_ = false;
+  if (versions_) versions_->stop();
+  if (counters_) counters_->stop();
+  if (expiring_) expiring_->stop();
   registers_->stop();
   bank_->stop();
   lists_->stop();
+  replica_reads_->stop();
   if (!loop_.run_until([this] { return tasks_ == 0; }, kLivenessLimit)) fail("the workloads do not end");
 }
 
@@ -331,9 +458,20 @@ void World::check_end() {
   if (!loop_.run_until([this] { return tasks_ == 0; }, 4 * kLivenessLimit)) fail("reading back does not end");
   registers_->check();
   lists_->check();
+  if (expiring_) expiring_->check();
+  if (counters_) {
+    runtime::spawn(host.executor(), counters_->check(&host.client(), &host.executor()));
+    if (!loop_.run_until([this] { return counters_->is_checked(); }, kLivenessLimit)) fail("counting does not end");
+  }
   // What the clients finish in the background: an engine may be ahead of what its store shows.
   loop_.run_for(2s);
-  if (wait_for_replicas()) watch_->check_end();
+  if (!wait_for_replicas()) return;
+  watch_->check_end(safe_point_.reached());
+  for (auto& store : stores_) history_->look(*store->data(), loop_.now());
+  replica_reads_->check();
+  if (!loop_.run_until([this] { return watch_->is_routed(); }, kSettleLimit)) {
+    fail("INV-REGIONS-TILE: PD does not learn the regions of all keys");
+  }
 }
 
 void World::stop_nodes() {
@@ -354,6 +492,9 @@ Report World::report() const {
           .transfers = bank_->transfers(),
           .audits = bank_->audits(),
           .list_transactions = lists_->successes(),
+          .replica_reads = replica_reads_->successes(),
+          .collections = versions_ ? versions_->collections() : 0,
+          .deaths = mortals_.size(),
           .splits = splits(),
           .leader_changes = watch_->terms_seen(),
           .snapshots = snapshots_,

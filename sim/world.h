@@ -16,12 +16,19 @@
 #include "runtime/simulated/sim_loop.h"
 #include "sim/bank_workload.h"
 #include "sim/checkers.h"
+#include "sim/commit_history.h"
+#include "sim/counter_workload.h"
+#include "sim/expiry_workload.h"
 #include "sim/hosts.h"
 #include "sim/list_workload.h"
 #include "sim/network.h"
 #include "sim/profile.h"
 #include "sim/proxies.h"
 #include "sim/register_workload.h"
+#include "sim/replica_read_workload.h"
+#include "sim/safe_point.h"
+#include "sim/timestamp_watch.h"
+#include "sim/versions_workload.h"
 
 namespace cairn::sim {
 
@@ -40,6 +47,16 @@ struct WorldOptions {
   bool is_wild = false;           // disks, settings and faults as the seed's profile has them; else disks take no time
   std::optional<gc::Options> gc;  // none: nobody collects garbage
   store::GcOptions store_gc;
+  // What readers at replicas do (replica_read_workload.h).
+  bool has_pairs_only_clients = false;
+  bool reads_newest = false;
+  // Whether registers are read at any replica, too: a follower that applies before its leader shows what a later read
+  // of the leader does not, as in TiKV, so that such registers are not linearizable while appliers stall.
+  bool has_registers_at_replicas = false;
+  // Whether there are these too: keys whose old versions are collected, counters that deadlock, clients that die.
+  bool has_versions = false;
+  bool has_counters = false;
+  int mortals = 0;
 };
 
 // A random play: the seed chooses how many stores there are, too.
@@ -60,6 +77,9 @@ struct Report {
   uint64_t transfers = 0;
   uint64_t audits = 0;
   uint64_t list_transactions = 0;
+  uint64_t replica_reads = 0;
+  uint64_t collections = 0;  // that moved the safe point
+  uint64_t deaths = 0;       // of clients
   uint64_t splits = 0;
   uint64_t leader_changes = 0;
   uint64_t snapshots = 0;  // received whole
@@ -67,11 +87,14 @@ struct Report {
   std::string to_string() const;
 };
 
-// A client machine: never down.
+// A workload mix drawn by the seed: one part of the seeds collects garbage, another counts, and so on. Leaves the rest.
+WorldOptions vary_workloads(uint64_t seed, WorldOptions options);
+
+// A client machine: up until it is killed.
 class ClientHost {
  public:
   ClientHost(Surroundings world, const std::string& name, PdHost& pd, std::function<api::Tikv*(NodeId)> service_at,
-             rawkv::ApiVersion api_version);
+             rawkv::ApiVersion api_version, std::shared_ptr<TimestampWatch> timestamps);
   client::Client& client() { return *client_; }
   api::Pd& pd() { return *pd_; }
   runtime::Executor& executor() { return *inbox_; }
@@ -79,6 +102,8 @@ class ClientHost {
   client::CorePtr new_core();
   // The service of a node, as this client reaches it.
   api::Tikv& tikv(NodeId node);
+  // The client is gone for ever, in the middle of what it did: its tasks never go on. What they refer to must stay.
+  void kill();
 
  private:
   client::Deps deps();
@@ -128,9 +153,15 @@ class World {
   Bytes registers_prefix() const;
   Bytes bank_prefix() const;
   Bytes lists_prefix() const;
+  Bytes versions_prefix() const;
+  Bytes counters_prefix() const;
+  Bytes expiring_prefix() const;
   RegisterWorkload& registers() { return *registers_; }
   BankWorkload& bank() { return *bank_; }
   ListWorkload& lists() { return *lists_; }
+  CommitHistory& history() { return *history_; }
+  // A client's way to any replica; lives as long as the world.
+  ReplicaReader& reader(size_t index) { return *readers_[index]; }
   void fail(std::string what);
   bool is_failed() const { return !failures_.empty(); }
   const Profile& profile() const { return profile_; }
@@ -151,6 +182,11 @@ class World {
   void on_vote(NodeId voter, NodeId candidate);
   uint64_t state_hash() const;
   void look_again();
+  void make_workloads(const std::function<void(std::string)>& report);
+  std::unique_ptr<ClientHost> make_client(const std::string& name);
+  Bytes transactional(const char* rest) const;
+  // Clients that work on the lists, die in the middle of it, and are followed by others.
+  runtime::Task<void> live_and_die(int id, runtime::Random dice);
   runtime::Task<void> counted(runtime::Task<void> task);
 
   uint64_t seed_;
@@ -165,6 +201,7 @@ class World {
   std::shared_ptr<runtime::Executor> watcher_;
   std::unique_ptr<PdHost> pd_;
   std::vector<std::unique_ptr<StoreHost>> stores_;
+  std::shared_ptr<TimestampWatch> timestamps_;
   std::vector<std::unique_ptr<ClientHost>> clients_;
   std::unique_ptr<ClusterWatch> watch_;
   std::unique_ptr<RegisterWorkload> registers_;
@@ -173,7 +210,17 @@ class World {
   std::set<RegionId> regions_seen_;
   uint64_t snapshots_ = 0;
   Ambush ambush_ = Ambush::kNone;
-  int tasks_ = 0;  // of the workloads, that have not ended
+  SafePoint safe_point_;
+  std::unique_ptr<VersionsWorkload> versions_;  // null: not in this world, like the next two
+  std::unique_ptr<CounterWorkload> counters_;
+  std::unique_ptr<ExpiryWorkload> expiring_;
+  std::vector<std::unique_ptr<ClientHost>> mortals_;  // the dead among them
+  bool may_be_born_ = false;
+  std::unique_ptr<CommitHistory> history_;
+  std::unique_ptr<ReplicaReadWorkload> replica_reads_;
+  std::vector<std::unique_ptr<ReplicaReader>> readers_;  // by client
+  Duration next_history_{};                              // when to look for new versions again
+  int tasks_ = 0;                                        // of the workloads, that have not ended
 };
 
 }  // namespace cairn::sim

@@ -29,7 +29,7 @@ class WorldTest : public ::testing::Test {
 
   static Report play(uint64_t seed, WorldOptions options = {}) {
     seed_of_run = seed;
-    World world(seed, options);
+    World world(seed, vary_workloads(seed, options));
     return world.run();
   }
   const char* chosen_ = nullptr;
@@ -50,7 +50,7 @@ void play_twice(uint64_t first, uint64_t last, rawkv::ApiVersion api_version) {
     seed_of_run = seed;
     std::string reports[2];
     for (auto& text : reports) {
-      World world(seed, wild_world(seed, api_version));
+      World world(seed, vary_workloads(seed, wild_world(seed, api_version)));
       const Report report = world.run();
       text = report.to_string();
       ASSERT_TRUE(report.failures.empty()) << "CAIRN_SIM_SEED=" << seed << "\n" << text;

@@ -97,7 +97,7 @@ Result<RegionTree::Accepted, std::string> RegionTree::put(RegionPtr region) {
     }
   }
   const auto known = by_id(region->id());
-  if (known) {
+  if (known) {  // INV-EPOCH-MONOTONIC
     const auto& old = known->meta.region_epoch();
     const bool older_term = region->term != 0 && region->term < known->term;
     if (old.version() > epoch.version() || old.conf_ver() > epoch.conf_ver() || older_term) {

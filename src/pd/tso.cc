@@ -28,6 +28,7 @@ std::optional<uint64_t> TsoOracle::wanted_bound(uint64_t now_ms) const {
 
 void TsoOracle::on_saved(uint64_t bound_ms) {
   if (!active_) return;
+  // INV-TSO-MONOTONIC: whoever serves next begins at the bound.
   CHECK(bound_ms >= saved_ms_, "the bound of timestamps went back from {} to {}", saved_ms_, bound_ms);
   saved_ms_ = bound_ms;
   starved_ = false;

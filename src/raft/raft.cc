@@ -128,6 +128,7 @@ void Raft::dispatch(Message& message) {
 }
 
 void Raft::follow(PeerId leader) {
+  // INV-LEADER-UNIQUE.
   CHECK(role_ != Role::kLeader, "two leaders in term {}: {} and {}", term_, config_.id, leader);
   CHECK(!leader_.is_set() || leader_ == leader, "two leaders in term {}: {} and {}", term_, leader_, leader);
   if (role_ != Role::kFollower || leader_ != leader) become_follower(term_, leader);

@@ -93,6 +93,7 @@ std::optional<LogIndex> RaftLog::maybe_append(LogIndex prev, Term prev_term, std
                                [&](const Entry& entry) { return !matches(entry.index, entry.term); });
   if (conflict != entries.end()) {
     // INV-LOG-MATCH: what is committed is the same in every log, so no leader's entry can differ from it.
+    // INV-LOG-MATCH: what is committed is the same in every log.
     CHECK(conflict->index > commit_, "entry {} of term {} conflicts with the committed log (commit {})",
           conflict->index, conflict->term, commit_);
     entries.erase(entries.begin(), conflict);

@@ -78,6 +78,7 @@ void ApplyMachine::write_state(engine::WriteBatch& batch) const {
 void ApplyMachine::set_region(metapb::Region region, engine::WriteBatch& batch) {
   const auto& old_epoch = region_.region_epoch();
   const auto& new_epoch = region.region_epoch();
+  // INV-EPOCH-MONOTONIC.
   CHECK(new_epoch.version() >= old_epoch.version() && new_epoch.conf_ver() >= old_epoch.conf_ver(),
         "region {}: the epoch goes back from {}/{} to {}/{}", region.id(), old_epoch.conf_ver(), old_epoch.version(),
         new_epoch.conf_ver(), new_epoch.version());

@@ -213,6 +213,17 @@ void MemoryDisk::crash(runtime::Random& dice, CrashKind kind) {
   }
 }
 
+std::shared_ptr<MemoryDisk> MemoryDisk::after_power_cut() const {
+  std::lock_guard lock(state_->mutex);
+  auto copy = std::make_shared<MemoryDisk>(state_->options);
+  auto& kv = *copy->state_->kv;
+  kv.durable = kv.current = state_->kv->durable;
+  kv.durable_sequence = kv.sequence = state_->kv->durable_sequence;
+  auto& log = *copy->state_->log;
+  log.durable = log.current = state_->log->durable;
+  return copy;
+}
+
 void MemoryDisk::set_health(Health health) {
   std::lock_guard lock(state_->mutex);
   state_->health = health;

@@ -68,6 +68,9 @@ class MemoryDisk {
   // sync, a file that was not synced to a prefix of itself or to nothing.
   void crash(runtime::Random& dice, CrashKind kind = CrashKind::kMachine);
 
+  // A disk that holds just what the harshest power cut at this moment would leave, for those who watch from outside.
+  std::shared_ptr<MemoryDisk> after_power_cut() const;
+
   enum class Health {
     kGood,
     kFull,     // whatever needs space fails with kNoSpace; reads and removals work

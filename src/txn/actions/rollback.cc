@@ -64,7 +64,7 @@ engine::Result<void> rollback_lock(Computation& c, const Key& key, const LockRec
       TRY(collapse_previous(c, key, lock.start_ts));
     }
   } else if (const auto* committed = std::get_if<CommittedAt>(&record)) {
-    // Both a prewrite lock and a record. A stale pessimistic lock is harmless beside its commit.
+    // Both a prewrite lock and a record (INV-LOCK-OR-WRITE). A stale pessimistic lock is harmless beside its commit.
     if (!lock.is_pessimistic()) {
       return Err(engine::Error{engine::Error::Kind::kCorruption,
                                fmt::format("key {} is locked by {} and committed by it at {}", to_hex(key.user),

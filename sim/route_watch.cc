@@ -1,0 +1,63 @@
+#include "sim/route_watch.h"
+
+#include <fmt/format.h>
+
+#include "api/pd.h"
+#include "base/bytes.h"
+
+namespace cairn::sim {
+
+void RouteWatch::look() {
+  api::Pd* pd = pd_.service();
+  if (pd == nullptr) {
+    hole_since_.reset();
+    return;
+  }
+  pdpb::ScanRegionsRequest request;
+  request.mutable_header()->set_cluster_id(cluster_.value);
+  auto done = [weak = weak_from_this(), life = pd_.lives()](api::Reply<pdpb::ScanRegionsResponse> reply) {
+    const auto self = weak.lock();
+    if (self && reply.ok() && reply->header().error().type() == pdpb::OK) self->on_answer(*reply, life);
+  };
+  pd->scan_regions(
+      api::make_call<pdpb::ScanRegionsRequest, pdpb::ScanRegionsResponse>(std::move(request), std::move(done)));
+}
+
+void RouteWatch::on_answer(const pdpb::ScanRegionsResponse& answer, int life) {
+  if (life != pd_.lives()) return;
+  if (life != life_) {
+    life_ = life;
+    epochs_.clear();
+    hole_since_.reset();
+  }
+  std::optional<Bytes> end = "";  // of the regions so far; nothing: all is covered
+  bool has_hole = false;
+  for (const auto& found : answer.regions()) {
+    const auto& region = found.region();
+    if (!end || region.start_key() < *end) {
+      fail_(fmt::format("INV-REGIONS-TILE: PD's region {} begins at {}, before the one on its left ends", region.id(),
+                        to_hex(region.start_key())));
+    }
+    has_hole |= end && region.start_key() > *end;
+    end = region.end_key().empty() ? std::nullopt : std::optional<Bytes>(region.end_key());
+    auto& epoch = epochs_[RegionId(region.id())];
+    const auto& now = region.region_epoch();
+    if (now.version() < epoch.first || now.conf_ver() < epoch.second) {
+      fail_(fmt::format("INV-EPOCH-MONOTONIC: PD's region {} went from {}/{} to {}/{}", region.id(), epoch.second,
+                        epoch.first, now.conf_ver(), now.version()));
+    }
+    epoch = {now.version(), now.conf_ver()};
+  }
+  is_whole_ = !has_hole && !end;
+  if (is_whole_) {
+    hole_since_.reset();
+  } else if (!hole_since_) {
+    hole_since_ = loop_.now();
+  } else if (loop_.now() - *hole_since_ > kHoleMax) {
+    fail_(fmt::format("INV-REGIONS-TILE: PD has been without a region for some keys since {:.3f} s",
+                      to_seconds(*hole_since_)));
+    hole_since_.reset();
+  }
+}
+
+}  // namespace cairn::sim

@@ -1,0 +1,50 @@
+// Watches what PD tells clients of the regions:
+//
+//   INV-REGIONS-TILE     its regions never overlap, and where it knows none, that does not last
+//   INV-EPOCH-MONOTONIC  its view of a region's epoch only grows, within one life of PD
+//
+// Part of ClusterWatch. Tests: world_test.cc.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "pdpb.pb.h"
+#include "sim/hosts.h"
+
+namespace cairn::sim {
+
+class RouteWatch : public std::enable_shared_from_this<RouteWatch> {
+ public:
+  using Fail = std::function<void(std::string)>;
+  RouteWatch(runtime::SimLoop& loop, PdHost& pd, ClusterId cluster, Fail fail)
+      : loop_(loop), pd_(pd), cluster_(cluster), fail_(std::move(fail)) {}
+
+  // Asks PD for all regions; what it answers is looked at when it comes.
+  void look();
+  // Whether the last answer left no key without a region.
+  bool is_whole() const { return is_whole_; }
+
+ private:
+  void on_answer(const pdpb::ScanRegionsResponse& answer, int life);
+
+  // How long keys may be without a region while PD serves: its leaders may be cut off from it for a while.
+  static constexpr Duration kHoleMax = std::chrono::seconds(30);
+
+  runtime::SimLoop& loop_;
+  PdHost& pd_;
+  ClusterId cluster_;
+  Fail fail_;
+  bool is_whole_ = false;
+  int life_ = 0;
+  std::optional<Duration> hole_since_;
+  std::map<RegionId, std::pair<uint64_t, uint64_t>> epochs_;  // version and conf_ver
+};
+
+}  // namespace cairn::sim
