@@ -82,11 +82,11 @@ Outcome play(uint64_t seed, bool has_faults) {
   }
   world.heal();
   const uint64_t commits = versions.commits(), looks = versions.looks();
-  const Timestamp safe_point = versions.safe_point();
+  const Timestamp collected = versions.safe_point();
   const bool is_alive = world.loop().run_until(
       [&] {
         return world.is_failed() || (versions.commits() > commits + 20 && versions.looks() > looks + 5 &&
-                                     versions.safe_point() > safe_point);
+                                     versions.safe_point() > collected);
       },
       60s);
   if (!is_alive) world.fail("no progress after the faults are over");
