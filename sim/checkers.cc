@@ -82,9 +82,13 @@ void ClusterWatch::look_at_leases() {
       const bool is_newer =
           led.id == held.id ? other.status.term > holder.status.term : led.epoch.version > held.epoch.version;
       if (!is_newer && !other.has_lease) continue;
-      fail_(fmt::format("INV-LEASE-BOUND: {} has a lease on region {} in term {}, and {} leads region {} in term {}{}",
-                        holder.host->name(), held.id, holder.status.term, other.host->name(), led.id, other.status.term,
-                        other.has_lease ? " with a lease too" : ""));
+      fail_(
+          fmt::format("INV-LEASE-BOUND: {} has a lease on region {} [{}, {}) of version {} in term {}, and {} leads "
+                      "region {} [{}, {}) "
+                      "of version {} in term {}{}",
+                      holder.host->name(), held.id, to_hex(held.start_key), to_hex(held.end_key), held.epoch.version,
+                      holder.status.term, other.host->name(), led.id, to_hex(led.start_key), to_hex(led.end_key),
+                      led.epoch.version, other.status.term, other.has_lease ? " with a lease too" : ""));
     }
   }
 }

@@ -259,7 +259,7 @@ StoreHost* World::store_of(NodeId node) {
 }
 
 void World::fail(std::string what) {
-  LOG_WARN("sim: {}", what);
+  LOG_WARN("sim: at {:.3f} s: {}", to_seconds(loop_.now()), what);
   if (failures_.size() < kFailuresMax) failures_.push_back(std::move(what));
 }
 
