@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <utility>
 
+#include "api/pd.h"
 #include "base/codec.h"
 #include "base/log.h"
 #include "replica/keys.h"
@@ -32,7 +35,7 @@ struct Outcome {
   Report report;
   uint64_t commits = 0;
   uint64_t looks = 0;
-  Timestamp safe_point;
+  uint64_t collections = 0;
   size_t records = 0;  // in the end, of the first store
 };
 
@@ -82,11 +85,11 @@ Outcome play(uint64_t seed, bool has_faults) {
   }
   world.heal();
   const uint64_t commits = versions.commits(), looks = versions.looks();
-  const Timestamp collected = versions.safe_point();
+  const uint64_t collections = versions.collections();
   const bool is_alive = world.loop().run_until(
       [&] {
         return world.is_failed() || (versions.commits() > commits + 20 && versions.looks() > looks + 5 &&
-                                     versions.safe_point() > collected);
+                                     versions.collections() > collections);
       },
       60s);
   if (!is_alive) world.fail("no progress after the faults are over");
@@ -99,9 +102,31 @@ Outcome play(uint64_t seed, bool has_faults) {
   out.report = world.report();
   out.commits = versions.commits();
   out.looks = versions.looks();
-  out.safe_point = versions.safe_point();
+  out.collections = versions.collections();
   return out;
 }
+
+// A PD that looks whether the safe point that it is told of could still be held, and does not answer.
+class SilentPd final : public api::Pd {
+ public:
+  explicit SilentPd(SafePoint& safe_point) : safe_point_(safe_point) {}
+  using Call = api::Call<pdpb::UpdateServiceGCSafePointRequest, pdpb::UpdateServiceGCSafePointResponse>;
+  void update_service_gc_safe_point(Call call) override {
+    is_told_ = true;
+    Hold hold(&safe_point_);
+    could_be_held_ = could_be_held_ || hold.move_to(Timestamp(call.request().safe_point()));
+  }
+  std::unique_ptr<api::RegionHeartbeatStream> open_region_heartbeat(api::RegionHeartbeatSink) override {
+    return nullptr;
+  }
+  bool is_told() const { return is_told_; }
+  bool could_be_held() const { return could_be_held_; }
+
+ private:
+  SafePoint& safe_point_;
+  bool is_told_ = false;
+  bool could_be_held_ = false;
+};
 
 class OldVersionsTest : public ::testing::Test {
  protected:
@@ -117,9 +142,26 @@ TEST_F(OldVersionsTest, TheyGoWhileTheClusterWorks) {
   EXPECT_TRUE(out.report.failures.empty()) << out.report.to_string();
   EXPECT_GT(out.commits, 100u);
   EXPECT_GT(out.looks, 50u);
-  EXPECT_GT(out.safe_point, Timestamp(0));
+  EXPECT_GT(out.collections, 0u);
   EXPECT_GT(out.records, 0u);
   EXPECT_LT(out.records, out.commits / 2) << "most versions are old, and went";
+}
+
+TEST_F(OldVersionsTest, NobodyHoldsWhatTheCollectorTellsPdOf) {
+  World world(1, {.clients = 1, .store_gc = eager()});
+  ASSERT_TRUE(world.bring_up());
+  auto& host = world.client(0);
+  SafePoint safe_point;
+  SilentPd pd(safe_point);
+  VersionsWorkload versions([&world](std::string what) { world.fail(std::move(what)); }, safe_point,
+                            {.cluster = kCluster, .prefix = "bank/account/"});
+  int left = 1;
+  runtime::spawn(host.executor(), counted(versions.collect(&host.client(), &pd, &host.executor()), &left));
+  EXPECT_TRUE(world.loop().run_until([&pd] { return pd.is_told(); }, 10s));
+  EXPECT_FALSE(pd.could_be_held());
+  versions.stop();
+  EXPECT_TRUE(world.loop().run_until([&left] { return left == 0; }, 10s));
+  world.stop_nodes();
 }
 
 TEST_F(OldVersionsTest, NobodyAboveTheSafePointSeesThemGoWhateverFails) {

@@ -1,9 +1,10 @@
 // The safe point of a world in which garbage is collected, and those who hold it where it is: whoever reads at a
 // timestamp holds it there until the last read is over. Owned by the World, shared by its workloads; used on the loop's
-// thread. Tests: old_versions_test.cc.
+// thread. Tests: safe_point_test.cc, old_versions_test.cc.
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "base/ids.h"
@@ -14,12 +15,16 @@ class SafePoint {
  public:
   // How far it has been moved; PD may know of less.
   Timestamp reached() const { return reached_; }
-  // How far it may be moved now, at most up to `wanted`; nothing new if that is not above reached().
-  Timestamp limit(Timestamp wanted) const {
-    if (held_.empty()) return wanted;
-    return held_.begin()->is_set() ? std::min(wanted, Timestamp(held_.begin()->value - 1)) : Timestamp();
+  // Moves it up to `wanted`, or to just below the oldest that is held, and returns it; nothing if it stays.
+  // To be called before PD is told: from then on nobody can begin to hold what may be collected, however long the
+  // telling takes and whether or not an answer comes.
+  std::optional<Timestamp> advance(Timestamp wanted) {
+    const Timestamp held = held_.empty() ? Timestamp::max() : *held_.begin();
+    const Timestamp target = held.is_set() ? std::min(wanted, Timestamp(held.value - 1)) : Timestamp();
+    if (target <= reached_) return std::nullopt;
+    reached_ = target;
+    return target;
   }
-  void move_to(Timestamp ts) { reached_ = std::max(reached_, ts); }
 
  private:
   friend class Hold;

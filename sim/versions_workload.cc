@@ -149,24 +149,24 @@ runtime::Task<void> VersionsWorkload::collect(client::Client* client, api::Pd* p
     co_await runtime::sleep(*executor, options_.collect_pause);
     auto now = co_await client->timestamp();
     if (!now.ok()) continue;
-    const Timestamp target = safe_point_.limit(*now);
-    if (target <= safe_point_.reached()) continue;
+    const auto target = safe_point_.advance(*now);
+    if (!target) continue;
     // Locks at or below it are resolved now.
-    if (!co_await read_all(client, target, /*is_reverse=*/false) || !co_await resolve_others(client, target)) continue;
+    if (!co_await read_all(client, *target, /*is_reverse=*/false)) continue;
+    if (!co_await resolve_others(client, *target)) continue;
     pdpb::UpdateServiceGCSafePointRequest txn_safe_point;
     txn_safe_point.mutable_header()->set_cluster_id(options_.cluster.value);
     txn_safe_point.set_service_id("gc_worker");
     txn_safe_point.set_ttl(std::numeric_limits<int64_t>::max());
-    txn_safe_point.set_safe_point(target.value);
+    txn_safe_point.set_safe_point(target->value);
     auto moved = co_await api::ask<pdpb::UpdateServiceGCSafePointRequest, pdpb::UpdateServiceGCSafePointResponse>(
         *executor, 1s, std::move(txn_safe_point),
         [pd](auto call) { pd->update_service_gc_safe_point(std::move(call)); });
     if (!moved.ok() || moved->header().error().type() != pdpb::OK) continue;
     ++collections_;
-    safe_point_.move_to(target);  // from here on PD may have it, whatever the next answer says
     pdpb::UpdateGCSafePointRequest safe_point;
     safe_point.mutable_header()->set_cluster_id(options_.cluster.value);
-    safe_point.set_safe_point(target.value);
+    safe_point.set_safe_point(target->value);
     static_cast<void>(co_await api::ask<pdpb::UpdateGCSafePointRequest, pdpb::UpdateGCSafePointResponse>(
         *executor, 1s, std::move(safe_point), [pd](auto call) { pd->update_gc_safe_point(std::move(call)); }));
   }

@@ -35,14 +35,14 @@ class VersionsWorkload {
 
   // One client's life: writes and snapshots until stop(). The workload outlives it.
   runtime::Task<void> run(client::Client* client, runtime::Executor* executor, uint64_t seed);
-  // The collector's life: resolves locks by reading at the timestamp to be, then tells PD. One of it.
+  // The collector's life: moves the safe point, resolves locks by reading there, then tells PD. One of it.
   runtime::Task<void> collect(client::Client* client, api::Pd* pd, runtime::Executor* executor);
   void stop() { is_stopping_ = true; }
 
   Timestamp safe_point() const { return safe_point_.reached(); }
   uint64_t commits() const { return commits_; }
   uint64_t looks() const { return looks_; }
-  // How often the safe point was moved.
+  // How often PD was told of a new safe point, and answered.
   uint64_t collections() const { return collections_; }
 
  private:
