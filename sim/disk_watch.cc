@@ -9,6 +9,7 @@
 #include "base/crc.h"
 #include "replica/keys.h"
 #include "replica/peer_storage.h"
+#include "replica/tombstone.h"
 #include "replica/wire.h"
 
 namespace cairn::sim {
@@ -18,6 +19,15 @@ DiskWatch::DurableRegions DiskWatch::read(StoreHost& host) {
   const auto log = engine::open_memory_raft_log(disk);
   const auto kv = engine::open_memory_kv(disk);
   DurableRegions out;
+  engine::IterOptions range;
+  range.lower = Bytes(replica::region_state_begin());
+  range.upper = Bytes(replica::region_state_end());
+  const auto snapshot = kv->snapshot();
+  const auto records = snapshot->iterator(engine::Cf::kRaft, range);
+  for (records->seek_to_first(); records->valid(); records->next()) {
+    const auto region = replica::region_of_state_key(records->key());
+    if (region) out[*region].record = replica::decode_region_state(records->value());
+  }
   const auto regions = log->regions().value();
   for (const RegionId region : regions) {
     const auto raft_state = replica::decode_raft_state(log->state(region).value().value_or(Bytes()));
@@ -25,10 +35,9 @@ DiskWatch::DurableRegions DiskWatch::read(StoreHost& host) {
     Durable& durable = out[region];
     durable.last = raft_state->last_index;
     durable.is_installing = log->meta(region, replica::kPendingSnapshotSlot).value().has_value();
-    const auto local = kv->get(engine::Cf::kRaft, replica::region_state_key(region)).value();
-    const auto local_state = local ? replica::decode_region_state(*local) : std::nullopt;
-    if (local_state && local_state->state() == raft_serverpb::PeerState::Applying) durable.is_installing = true;
-    const bool is_there = local_state && local_state->state() == raft_serverpb::PeerState::Normal;
+    const auto& record = durable.record;
+    if (record && record->state() == raft_serverpb::PeerState::Applying) durable.is_installing = true;
+    const bool is_there = record && record->state() == raft_serverpb::PeerState::Normal;
     if (const auto bytes = kv->get(engine::Cf::kRaft, replica::apply_state_key(region)).value(); bytes && is_there) {
       const auto apply = replica::decode_apply_state(*bytes);
       CHECK(apply, "the apply state of region {} at {} does not parse", region, host.name());
@@ -80,6 +89,28 @@ void DiskWatch::check_entry(const StoreHost& host, RegionId region, LogIndex ind
   if (before) known.before = before;
 }
 
+std::string DiskWatch::describe(const Durable& durable, LogIndex index) {
+  const auto term = durable.terms.find(index);
+  const auto entry = term != durable.terms.end() ? fmt::format("of term {}", term->second) : "missing";
+  const auto record = durable.record ? fmt::format("state {}, conf_ver {}", static_cast<int>(durable.record->state()),
+                                                   durable.record->region().region_epoch().conf_ver())
+                                     : "no record";
+  return fmt::format("entry {} {}, applied {}, truncated {}, last {}, {}{}", index, entry, durable.applied,
+                     durable.truncated, durable.last, record, durable.is_installing ? ", installing" : "");
+}
+
+// A status is of the shard's last tick, the disks are of now. A voter that a later change removed leaves its store as
+// soon as it has applied that, and its log goes with it: the others then hold what the later membership asks for.
+bool DiskWatch::is_past(const engine::RegionDescription& seen, const engine::PeerDescription& peer,
+                        const Durable& durable) {
+  if (!durable.record) return false;
+  metapb::RegionEpoch epoch;
+  epoch.set_conf_ver(seen.epoch.conf_ver);
+  epoch.set_version(seen.epoch.version);
+  return durable.record->region().region_epoch().conf_ver() > epoch.conf_ver() ||
+         replica::is_of_the_dead(*durable.record, epoch, peer.store, peer.id);
+}
+
 void DiskWatch::check_quorum(const std::map<StoreId, const DurableRegions*>& disks, const store::RegionStatus& leader) {
   const RegionId region = leader.region.id;
   const LogIndex committed = leader.committed;
@@ -102,27 +133,27 @@ void DiskWatch::check_quorum(const std::map<StoreId, const DurableRegions*>& dis
     const auto found = disk->second->find(region);
     if (found == disk->second->end()) continue;
     const Durable& durable = found->second;
+    if (is_past(leader.region, peer, durable)) return;
     if (durable.applied >= committed || durable.is_installing) {
       ++past;
     } else if (const auto term = durable.terms.find(committed); term != durable.terms.end()) {
       ++by_term[term->second];
     }
   }
-  std::string shown;
-  for (const auto& [store, regions] : disks) {
-    const auto found = regions->find(region);
-    if (found == regions->end()) continue;
-    const Durable& durable = found->second;
-    shown +=
-        fmt::format("; store {}: applied {}, truncated {}, last {}, entries {} to {}", store, durable.applied,
-                    durable.truncated, durable.last, durable.terms.empty() ? LogIndex() : durable.terms.begin()->first,
-                    durable.terms.empty() ? LogIndex() : durable.terms.rbegin()->first);
-  }
   size_t most = 0;
   for (const auto& [term, count] : by_term) most = std::max(most, count);
   if (past + most > voters / 2) return;
-  fail_(fmt::format("INV-QUORUM-FSYNC: region {} is committed up to {} in term {}, and only {} of {} disks hold that{}",
-                    region, committed, leader.term, past + most, voters, shown));
+  std::string shown;
+  for (const auto& peer : leader.region.peers) {
+    if (peer.role != engine::PeerDescription::Role::kVoter) continue;
+    shown += fmt::format("; peer {} at store {}: ", peer.id, peer.store);
+    const auto& disk = *disks.at(peer.store);
+    const auto found = disk.find(region);
+    shown += found != disk.end() ? describe(found->second, committed) : "nothing";
+  }
+  fail_(fmt::format(
+      "INV-QUORUM-FSYNC: region {} (conf_ver {}) is committed up to {} in term {}, and only {} of {} disks hold that{}",
+      region, leader.region.epoch.conf_ver, committed, leader.term, past + most, voters, shown));
 }
 
 void DiskWatch::look() {

@@ -1,7 +1,9 @@
 // Watches what the stores' disks would still hold after a power cut at this moment, whether the stores are up or down:
 //
 //   INV-LOG-MATCH      an entry of one index and term is the same in every log, and so is the term of the one before it
-//   INV-QUORUM-FSYNC   what a leader calls committed is on the disks of a majority of the region's voters
+//   INV-QUORUM-FSYNC   what a leader calls committed is on the disks of a majority of the region's voters, unless one
+//   of
+//                      the disks tells of a later membership: what the leader showed is past then
 //   INV-LOG-NOT-AHEAD  the log holds every entry behind what the engine has flushed
 //
 // Part of ClusterWatch. Tests: world_test.cc.
@@ -17,6 +19,8 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "engine/region_request.h"
+#include "raft_serverpb.pb.h"
 #include "sim/hosts.h"
 #include "store/store.h"
 
@@ -36,13 +40,17 @@ class DiskWatch {
     LogIndex truncated;  // likewise
     LogIndex last;       // of the log
     bool is_installing = false;
-    std::map<LogIndex, Term> terms;  // of the entries behind `truncated`
+    std::optional<raft_serverpb::RegionLocalState> record;  // of the engine
+    std::map<LogIndex, Term> terms;                         // of the entries behind `truncated`
   };
   using DurableRegions = std::map<RegionId, Durable>;
 
   DurableRegions read(StoreHost& host);
   void check_entry(const StoreHost& host, RegionId region, LogIndex index, Term term, uint64_t checksum,
                    std::optional<Term> before);
+  static std::string describe(const Durable& durable, LogIndex index);
+  static bool is_past(const engine::RegionDescription& seen, const engine::PeerDescription& peer,
+                      const Durable& durable);
   void check_quorum(const std::map<StoreId, const DurableRegions*>& disks, const store::RegionStatus& leader);
 
   std::vector<StoreHost*> stores_;
