@@ -82,8 +82,11 @@ void DataWatch::check_records(const StoreHost& host, const engine::Snapshot& sna
     if (lock->is_pessimistic()) return;  // a stale one beside its own commit harms nobody
     Writer writer{Bytes(key), lock->start_ts};
     if (committed.contains(writer)) {
-      fail_(fmt::format("INV-LOCK-OR-WRITE: transaction {} has both locked and committed {} at {}", lock->start_ts,
-                        to_hex(key), host.name()));
+      fail_(fmt::format(
+          "INV-LOCK-OR-WRITE: transaction {} has both locked and committed {} at {}; the lock is of kind {}, "
+          "for_update_ts {}, min_commit_ts {}{}{}",
+          lock->start_ts, to_hex(key), host.name(), static_cast<char>(value.front()), lock->for_update_ts,
+          lock->min_commit_ts, lock->use_async_commit ? ", async commit" : "", lock->is_one_pc ? ", 1PC" : ""));
     }
     if (lock->kind == mvcc::LockKind::kPut && !lock->short_value) with_long_value.insert(std::move(writer));
   });

@@ -92,9 +92,9 @@ bool is_complete(const Plan& plan, const kvrpcpb::PessimisticLockResponse& reply
 
 void hold(const Plan& plan, const Bytes& key, const LockedKey& locked, Timestamp for_update_ts) {
   auto& txn = *plan.txn;
-  const bool is_over_conflict = locked.newer_commit_ts.is_set();
   const Timestamp at = std::max(for_update_ts, locked.newer_commit_ts);
-  txn.held.insert_or_assign(key, HeldLock{at, locked.exists, is_over_conflict});
+  auto& held = txn.held[key];
+  held = {at, locked.exists, held.is_by_force || plan.options.force};
   txn.for_update_ts = std::max(txn.for_update_ts, at);
   txn.writes.try_emplace(key, Buffered{Buffered::Op::kLock, {}});
 }

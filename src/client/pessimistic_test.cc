@@ -86,6 +86,18 @@ TEST(Pessimistic, ByForceLocksOverTheNewerVersionAtOnceAndHoldsThePrewriteToIt) 
   EXPECT_TRUE(std::holds_alternative<RolledBack>(committed.error())) << to_string(committed.error());
 }
 
+TEST(Pessimistic, ByForceHoldsThePrewriteToItsLockEvenIfNothingWasNewer) {
+  FakeCluster cluster;
+  auto txn = begin(cluster);
+  ASSERT_TRUE(cluster.run(txn.lock_keys({"a"}, {.force = true})).ok());
+  txn.put("a", "mine");
+  // The lock was lost, another wrote, and a late copy of the request has locked over that.
+  cluster.world.rows["a"].lock->for_update_ts += 1;
+  const auto committed = cluster.run(txn.commit());
+  ASSERT_FALSE(committed.ok());
+  EXPECT_TRUE(std::holds_alternative<RolledBack>(committed.error())) << to_string(committed.error());
+}
+
 TEST(Pessimistic, ByForceLocksSeveralKeysOneByOne) {
   FakeCluster cluster;
   auto txn = begin(cluster);

@@ -21,8 +21,9 @@ struct Buffered {
 // A lock that a pessimistic transaction holds.
 struct HeldLock {
   Timestamp for_update_ts;
-  bool exists = false;            // the key, when it was locked
-  bool is_over_conflict = false;  // taken over a newer version: the prewrite must find just this lock
+  bool exists = false;       // the key, when it was locked
+  bool is_by_force = false;  // a copy of the request that comes late locks whatever is newer: the prewrite must find
+                             // just this lock
 };
 
 struct Transaction::State {

@@ -72,7 +72,7 @@ void put_pessimistic(const Transaction::State& txn, const std::vector<Bytes>& ke
     // A key that it never locked is checked as in an optimistic transaction.
     request.add_pessimistic_actions(it == txn.held.end() ? kvrpcpb::PrewriteRequest::DO_CONSTRAINT_CHECK
                                                          : kvrpcpb::PrewriteRequest::DO_PESSIMISTIC_CHECK);
-    if (it == txn.held.end() || !it->second.is_over_conflict) continue;
+    if (it == txn.held.end() || !it->second.is_by_force) continue;
     auto& constraint = *request.add_for_update_ts_constraints();
     constraint.set_index(static_cast<uint32_t>(i));
     constraint.set_expected_for_update_ts(it->second.for_update_ts.value);

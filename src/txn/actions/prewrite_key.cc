@@ -137,29 +137,8 @@ mvcc::Result<OwnLock> find_own_lock(Computation& c, const Prewrite& command, con
   return OwnLock{std::move(lock), std::get<SharedLocks>(std::move(*record))};
 }
 
-// The transaction's own pessimistic lock may become a prewrite lock if it is the one that the client means.
-mvcc::Result<void> check_own_pessimistic(const Prewrite& command, const Mutation& mutation, const Key& key,
-                                         const Lock& lock) {
-  if (!command.for_update_ts.is_set()) {
-    return Err(KeyError(mvcc::Aborted{
-        fmt::format("LockTypeNotMatch key={} start_ts={} pessimistic=true", to_hex(key.user), command.start_ts)}));
-  }
-  if (mutation.expected_for_update_ts && *mutation.expected_for_update_ts != lock.for_update_ts) {
-    return lost(command, key, "ForUpdateTsMismatch");
-  }
-  return {};
-}
-
-// The pessimistic lock is gone, as it may be after a crash. If nobody has written since the transaction began, it is as
-// good as there. Returns the newest record.
-mvcc::Result<std::optional<Version>> amend(Computation& c, const Prewrite& command, const Key& key) {
-  TRY_ASSIGN(auto newest, c.reader.seek_write(key, Timestamp::max()));
-  if (newest && newest->commit_ts >= command.start_ts) return lost(command, key, "LockMissingAmendFail");
-  return newest;
-}
-
-// The key was left unlocked on purpose and needs no check against others; but a request that comes late, when the
-// transaction has ended, must not lock it again.
+// A key that needs no check against others: but a request that comes late, when the transaction has ended, must not
+// lock it again.
 mvcc::Result<void> check_not_ended(Computation& c, const Prewrite& command, const Key& key) {
   TRY_ASSIGN(auto record, c.reader.commit_record(key, command.start_ts));
   if (std::holds_alternative<mvcc::CommittedAt>(record)) return lost(command, key, "Committed");
@@ -172,6 +151,29 @@ mvcc::Result<void> check_not_ended(Computation& c, const Prewrite& command, cons
                                             .reason = ConflictReason::kSelfRolledBack}));
   }
   return {};
+}
+
+// The transaction's own pessimistic lock may become a prewrite lock if it is the one that the client means.
+mvcc::Result<void> check_own_pessimistic(Computation& c, const Prewrite& command, const Mutation& mutation,
+                                         const Key& key, const Lock& lock) {
+  if (!command.for_update_ts.is_set()) {
+    return Err(KeyError(mvcc::Aborted{
+        fmt::format("LockTypeNotMatch key={} start_ts={} pessimistic=true", to_hex(key.user), command.start_ts)}));
+  }
+  if (mutation.expected_for_update_ts && *mutation.expected_for_update_ts != lock.for_update_ts) {
+    return lost(command, key, "ForUpdateTsMismatch");
+  }
+  // By force a late request locks the key even over the transaction's own commit.
+  if (lock.locked_with_conflict) return check_not_ended(c, command, key);
+  return {};
+}
+
+// The pessimistic lock is gone, as it may be after a crash. If nobody has written since the transaction began, it is as
+// good as there. Returns the newest record.
+mvcc::Result<std::optional<Version>> amend(Computation& c, const Prewrite& command, const Key& key) {
+  TRY_ASSIGN(auto newest, c.reader.seek_write(key, Timestamp::max()));
+  if (newest && newest->commit_ts >= command.start_ts) return lost(command, key, "LockMissingAmendFail");
+  return newest;
 }
 
 // The checks against records of a key that nobody has locked.
@@ -249,7 +251,7 @@ mvcc::Result<PrewrittenKey> prewrite_key(Computation& c, const Prewrite& command
   if (must_not_exist(mutation.op)) c.concurrency.update_max_ts(command.start_ts);
   Looked looked;
   if (existing && existing->is_pessimistic()) {
-    TRY(check_own_pessimistic(command, mutation, key, *existing));
+    TRY(check_own_pessimistic(c, command, mutation, key, *existing));
   } else if (!existing || existing->kind == LockKind::kLock) {
     TRY_ASSIGN(looked, check_unlocked(c, command, mutation, key));
   }
