@@ -45,6 +45,7 @@ store::StoreOptions store_options(const std::string& name, const WorldOptions& w
   options.store_heartbeat_interval = 1s;
   options.region_heartbeat_interval = 1s;
   options.region_heartbeat_interval_unhealthy = 500ms;
+  options.leader_missing_after = 10s;  // longer than the faults, well within what healing may take
   options.pd_timeout = 1s;
   options.pd_retry_delay = 200ms;
   if (world.is_wild) Profile::vary(options, dice);

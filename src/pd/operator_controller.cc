@@ -50,12 +50,14 @@ std::string unsafe_reason(const Step& step, const RegionInfo& region, const Clus
     case StepKind::kPromote:
       return peer == nullptr ? "the learner is gone" : "";
     case StepKind::kTransferLeader:
-      if (peer == nullptr || peer->role() == metapb::Learner) return "the heir is no voter";
+      if (peer == nullptr || peer->role() == metapb::Learner || peer->role() == metapb::DemotingVoter) {
+        return "the heir is no voter";
+      }
       return region.is_down(peer->id()) || !store_up ? "the heir is down" : "";
     case StepKind::kRemovePeer:
       return region.leader.id() == step.peer_id ? "the peer leads" : "";
     case StepKind::kLeaveJoint:
-      return "";
+      return is_demoted(region.meta, region.leader.id()) ? "the leader would become a learner" : "";
   }
   return "";
 }

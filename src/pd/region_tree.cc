@@ -87,6 +87,12 @@ bool in_joint_state(const metapb::Region& region) {
   });
 }
 
+bool is_demoted(const metapb::Region& region, uint64_t peer_id) {
+  return std::any_of(region.peers().begin(), region.peers().end(), [&](const metapb::Peer& peer) {
+    return peer.id() == peer_id && peer.role() == metapb::DemotingVoter;
+  });
+}
+
 Result<RegionTree::Accepted, std::string> RegionTree::put(RegionPtr region) {
   const auto& meta = region->meta;
   const auto& epoch = meta.region_epoch();

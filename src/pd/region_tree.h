@@ -55,6 +55,8 @@ RegionPtr make_region(const pdpb::RegionHeartbeatRequest& report);
 std::string refuse_region(const metapb::Region& region);
 // Whether the peers stand in a change of several at once that has not ended.
 bool in_joint_state(const metapb::Region& region);
+// Whether the end of such a change makes the peer a learner.
+bool is_demoted(const metapb::Region& region, uint64_t peer_id);
 
 class RegionTree {
  public:

@@ -38,7 +38,7 @@ class Checker {
   }
 
   std::optional<Plan> run() const {
-    if (in_joint_state(region_.meta)) return Plan{"leave-joint", {{StepKind::kLeaveJoint, {}, 0}}};
+    if (in_joint_state(region_.meta)) return leave_joint();
     if (auto plan = settle_learner()) return plan;
     if (auto plan = replace(Standing::kDown, "replace-down-replica")) return plan;
     if (auto plan = replace(Standing::kOffline, "replace-offline-replica")) return plan;
@@ -48,6 +48,30 @@ class Checker {
   }
 
  private:
+  // A leader that becomes a learner by it would refuse.
+  std::optional<Plan> leave_joint() const {
+    Plan plan{"leave-joint", {}};
+    if (is_demoted(region_.meta, region_.leader.id())) {
+      auto hand_over = hand_over_to_heir();
+      if (!hand_over) return std::nullopt;
+      plan.steps.push_back(*hand_over);
+    }
+    plan.steps.push_back({StepKind::kLeaveJoint, {}, 0});
+    return plan;
+  }
+
+  // Gives the lead to another healthy voter that stays one.
+  std::optional<Step> hand_over_to_heir() const {
+    auto heir = std::find_if(voters_.begin(), voters_.end(), [&](const auto* voter) {
+      const auto* store = view_of(cluster_, voter->store_id());
+      return voter->id() != region_.leader.id() && voter->role() != metapb::DemotingVoter &&
+             is_healthy(region_, *voter) && !voter->is_witness() && store != nullptr &&
+             store->health == StoreHealth::kUp;
+    });
+    if (heir == voters_.end()) return std::nullopt;
+    return Step{StepKind::kTransferLeader, StoreId((*heir)->store_id()), (*heir)->id()};
+  }
+
   std::optional<Plan> settle_learner() const {
     for (const auto* learner : learners_) {
       const bool lost = standing(region_, *learner, cluster_) != Standing::kGood;
@@ -98,13 +122,9 @@ class Checker {
   std::optional<Plan> removal(const metapb::Peer& peer, const char* desc) const {
     Plan plan{desc, {}};
     if (peer.id() == region_.leader.id()) {
-      auto heir = std::find_if(voters_.begin(), voters_.end(), [&](const auto* voter) {
-        const auto* store = view_of(cluster_, voter->store_id());
-        return voter->id() != peer.id() && is_healthy(region_, *voter) && !voter->is_witness() && store != nullptr &&
-               store->health == StoreHealth::kUp;
-      });
-      if (heir == voters_.end()) return std::nullopt;
-      plan.steps.push_back({StepKind::kTransferLeader, StoreId((*heir)->store_id()), (*heir)->id()});
+      auto hand_over = hand_over_to_heir();
+      if (!hand_over) return std::nullopt;
+      plan.steps.push_back(*hand_over);
     }
     if (peer.role() != metapb::Learner && voters_.size() > config_.max_replicas) {
       const auto healthy = std::count_if(voters_.begin(), voters_.end(), [&](const auto* voter) {

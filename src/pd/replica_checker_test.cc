@@ -203,6 +203,31 @@ TEST(ReplicaChecker, FewerWantedReplicasAreTakenAway) {
   expect_three_voters(model);
 }
 
+TEST(ReplicaChecker, ALeaderThatAJointChangeDemotesHandsOverFirst) {
+  RegionInfo region;
+  region.meta.set_id(1);
+  for (uint64_t id = 1; id <= 4; ++id) {
+    auto& peer = *region.meta.add_peers();
+    peer.set_id(10 + id);
+    peer.set_store_id(id);
+  }
+  region.meta.mutable_peers(0)->set_role(metapb::DemotingVoter);
+  region.meta.mutable_peers(1)->set_role(metapb::DemotingVoter);
+  region.meta.mutable_peers(3)->set_role(metapb::IncomingVoter);
+  region.leader = region.meta.peers(0);
+  *region.down_peers.emplace_back().mutable_peer() = region.meta.peers(2);
+  ClusterView cluster;
+  for (uint64_t id = 1; id <= 4; ++id) cluster[StoreId(id)] = {};
+  const auto plan = check_replicas(region, cluster, {});
+  ASSERT_TRUE(plan);
+  const Step leave{StepKind::kLeaveJoint, {}, 0};
+  EXPECT_EQ(plan->steps, (std::vector<Step>{{StepKind::kTransferLeader, StoreId(4), 14}, leave}));
+  EXPECT_NE(unsafe_reason(leave, region, cluster), "") << "the lead came back to it: a new operator moves it again";
+  region.leader = region.meta.peers(3);
+  EXPECT_EQ(unsafe_reason(leave, region, cluster), "");
+  EXPECT_EQ(check_replicas(region, cluster, {})->steps, std::vector<Step>{leave});
+}
+
 TEST(ReplicaChecker, StoresComeAndGoAtRandomAndThreeReplicasComeBack) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     runtime::Random dice(seed);

@@ -153,17 +153,13 @@ std::string why_not_propose(const PeerChanges& changes, const ConfChangeFacts& f
     if (known && (progress->recently_active || voter == facts.leader)) ++healthy;
   }
   if (conf.voters.empty()) return "no voter would be left";
-  bool shrinks_or_promotes = true;
-  if (changes.size() == 1 && conf.voters.size() == 1) shrinks_or_promotes = false;
-  if (shrinks_or_promotes) {
-    // A brand-new voter without a learner phase is not known yet: counted as not healthy, as a crashed one is.
-    if (healthy * 2 <= conf.voters.size() && conf.voters.size() > 2) return "too few healthy voters would be left";
-    std::sort(matched.begin(), matched.end(), std::greater<>());
-    LogIndex reachable = matched[conf.voters.size() / 2];
-    if (conf.voters.size() > 2 && reachable.next() < facts.first_index) {
-      return "a majority would lie behind the leader's log";
-    }
-  }
+  // One voter alone may always take others in, though it does not know them yet: nobody else could let it.
+  if (conf_state_of(facts.region).voters.size() == 1 && !is_joint(facts.region)) return {};
+  // A brand-new voter without a learner phase is not known yet: counted as not healthy, as a crashed one is.
+  if (healthy * 2 <= conf.voters.size()) return "too few healthy voters would be left";
+  std::sort(matched.begin(), matched.end(), std::greater<>());
+  LogIndex reachable = matched[conf.voters.size() / 2];
+  if (reachable.next() < facts.first_index) return "a majority would lie behind the leader's log";
   return {};
 }
 

@@ -75,13 +75,14 @@ void Replica::tick(Instant now) {
   } else if (now - *reads_unsent_since_ > 2 * patience) {
     reads_.fail_unconfirmed(engine::NotLeader{id(), std::nullopt});
   }
-  if (node_.leader().is_set()) leader_seen_ = now;
+  if (is_leader()) leader_seen_ = now;
 }
 
 void Replica::on_raft_message(raft_serverpb::RaftMessage message, Instant now) {
   PeerId from(message.from_peer().id());
   last_heard_[from] = now;
   if (!find_peer(region_, from)) strangers_[from] = message.from_peer();
+  addressed_at_ = std::max(addressed_at_, message.region_epoch().conf_ver());
   raft::Message in = from_wire(std::move(*message.mutable_message()));
   if (in.type == raft::MessageType::kSnapshot) {
     raft_serverpb::RaftSnapshotData data;
@@ -91,6 +92,14 @@ void Replica::on_raft_message(raft_serverpb::RaftMessage message, Instant now) {
     if (installing_) return;  // one after the other; the leader will send another
   }
   node_.step(std::move(in));
+  // Its word, not its name: who cannot campaign keeps the last leader's name though nobody speaks to it any more.
+  if (node_.leader() == from) leader_seen_ = now;
+}
+
+bool Replica::is_parted_from_by(const metapb::Region& newer) const {
+  // A peer without data knows no epoch but that of those who speak to it: PD may not have heard of it yet.
+  const uint64_t known = is_initialized() ? region_.region_epoch().conf_ver() : addressed_at_;
+  return newer.region_epoch().conf_ver() > known && !find_peer(newer, PeerId(self_.id()));
 }
 
 void Replica::set_region(metapb::Region region) {

@@ -141,8 +141,11 @@ class Replica {
   std::optional<engine::PeerDescription> leader() const;
   // When each peer was heard of; the leader's since it leads.
   const std::map<PeerId, Instant>& last_heard() const { return last_heard_; }
-  // When a leader was last known.
+  // When this peer last led or heard of its leader.
   Instant leader_seen() const { return leader_seen_; }
+  // Whether the region, as PD knows it, has parted with this peer for good: it is of a later membership than the one
+  // that this peer is known to belong to.
+  bool is_parted_from_by(const metapb::Region& newer) const;
   uint64_t written_bytes_since_split_check() const { return written_bytes_; }
   uint64_t take_written_bytes() { return std::exchange(written_bytes_, 0); }
   // The split that they gave rise to did not come about.
@@ -203,6 +206,7 @@ class Replica {
   Timestamp max_ts_synced_at_;  // in that term
   PeerId leader_;
   Instant leader_seen_{};
+  uint64_t addressed_at_ = 0;  // the newest conf_ver of those who spoke to this peer
   std::map<PeerId, Instant> last_heard_;
   std::map<PeerId, metapb::Peer> strangers_;  // who spoke to us before we knew the region
   std::deque<PendingPersist> persisting_;     // Invariant: numbers ascend

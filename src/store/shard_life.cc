@@ -199,10 +199,9 @@ void Shard::forget(RegionId region, replica::Incarnation incarnation) {
 void Shard::on_region_gone(const metapb::Region& newer) {
   auto* replica = find(RegionId(newer.id()));
   if (!replica || replica->is_destroying() || replica->is_leader()) return;
-  if (!replica->has_replayed()) return;
-  bool member = replica::find_peer(newer, PeerId(replica->self().id())) != nullptr;
-  bool newer_epoch = newer.region_epoch().conf_ver() > replica->region().region_epoch().conf_ver();
-  if (!member && newer_epoch) destroy(*replica);
+  if (!replica->has_replayed() || replica->is_installing() || !replica->is_parted_from_by(newer)) return;
+  LOG_INFO("region {}: peer {} learns of PD that it was removed", replica->id(), replica->self().id());
+  destroy(*replica);
 }
 
 void Shard::make_snapshot(RegionId region) {

@@ -295,6 +295,42 @@ TEST(StoreSnapshots, APeerThatBeginsAnewByASplitKeepsItsFormerLifesGrace) {
   EXPECT_TRUE(cluster.run_until([&] { return term() >= Term(50); }));
 }
 
+// A peer that is made by a leader's word at `conf_ver` of the region on a store that PD does not name; whether it is
+// still there when the leader has been silent for long.
+bool outlives_its_leaders_silence(int64_t ahead_of_pd) {
+  auto options = with_short_logs();
+  options.leader_missing_after = 3s;
+  Trio trio(1, options);
+  auto& cluster = trio.cluster;
+  Node& node = cluster.add();
+  const auto region = cluster.pd.regions[trio.region];
+  raft_serverpb::RaftMessage word;
+  word.set_region_id(trio.region);
+  *word.mutable_region_epoch() = region.region_epoch();
+  word.mutable_region_epoch()->set_conf_ver(
+      static_cast<uint64_t>(static_cast<int64_t>(region.region_epoch().conf_ver()) + ahead_of_pd));
+  *word.mutable_from_peer() = cluster.pd.leaders[trio.region];
+  word.mutable_to_peer()->set_id(5000);
+  word.mutable_to_peer()->set_store_id(node.store->id().value);
+  word.mutable_message()->set_msg_type(eraftpb::MsgHeartbeat);
+  word.mutable_message()->set_from(word.from_peer().id());
+  word.mutable_message()->set_to(word.to_peer().id());
+  word.mutable_message()->set_term(50);
+  node.store->on_raft_message(word);
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.status(node, trio.region).has_value(); }));
+  EXPECT_EQ(cluster.status(node, trio.region)->leader, PeerId(word.from_peer().id()));
+  cluster.run_for(2s);
+  EXPECT_TRUE(cluster.status(node, trio.region)) << "it may only be slow";
+  cluster.run_for(8s);
+  return cluster.status(node, trio.region).has_value();
+}
+
+TEST(StoreSnapshots, APeerThatWasRemovedBeforeItHadDataLearnsItFromPd) {
+  EXPECT_FALSE(outlives_its_leaders_silence(-1));
+}
+
+TEST(StoreSnapshots, APeerOfAMembershipThatPdHasNotHeardOfStays) { EXPECT_TRUE(outlives_its_leaders_silence(+1)); }
+
 TEST(StoreSnapshots, APendingSnapshotDoesNotReviveAPeerThatWasDestroyed) {
   Trio trio;
   auto& cluster = trio.cluster;
