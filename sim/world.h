@@ -48,8 +48,8 @@ struct WorldOptions {
   std::optional<gc::Options> gc;  // none: nobody collects garbage
   store::GcOptions store_gc;
   // What readers at replicas do (replica_read_workload.h).
-  bool has_pairs_only_clients = false;
-  bool reads_newest = false;
+  bool has_pairs_only_clients = true;
+  bool reads_newest = true;
   // Whether registers are read at any replica, too: a follower that applies before its leader shows what a later read
   // of the leader does not, as in TiKV, so that such registers are not linearizable while appliers stall.
   bool has_registers_at_replicas = false;

@@ -60,7 +60,7 @@ void play_twice(uint64_t first, uint64_t last, rawkv::ApiVersion api_version) {
 }
 
 TEST_F(WorldTest, SeedsOfFaultsBreakNoPromiseAndLeaveTheSameStateTwice) {
-  if (chosen_ == nullptr) return play_twice(1, 10, rawkv::ApiVersion::kV1);
+  if (chosen_ == nullptr) return play_twice(1, 6, rawkv::ApiVersion::kV1);
   const uint64_t seed = std::strtoull(chosen_, nullptr, 10);
   const Report report = play(seed, wild_world(seed));
   EXPECT_TRUE(report.failures.empty());
@@ -68,7 +68,7 @@ TEST_F(WorldTest, SeedsOfFaultsBreakNoPromiseAndLeaveTheSameStateTwice) {
 }
 
 TEST_F(WorldTest, SeedsOfFaultsBreakNoPromiseOfApiV2) {
-  if (chosen_ == nullptr) play_twice(201, 202, rawkv::ApiVersion::kV2);
+  if (chosen_ == nullptr) play_twice(201, 201, rawkv::ApiVersion::kV2);
 }
 
 // Asks one store directly for a key, again and again, whatever its peers do.

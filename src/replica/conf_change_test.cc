@@ -108,15 +108,15 @@ TEST(WhyNotPropose, TooFewHealthyVotersOrAPendingChangeForbidIt) {
 
 TEST(WhyNotPropose, OfTwoVotersBothMustBeHealthyUnlessOneWasAlone) {
   auto r = region({peer(1), peer(2), peer(3, metapb::Learner)});
-  EXPECT_NE(why_not_propose({change(eraftpb::AddNode, peer(4)),
-                             change(eraftpb::AddLearnerNode, peer(2, metapb::Learner))},
-                            facts(r, {1, 2})),
-            "")
+  EXPECT_NE(
+      why_not_propose({change(eraftpb::AddNode, peer(4)), change(eraftpb::AddLearnerNode, peer(2, metapb::Learner))},
+                      facts(r, {1, 2})),
+      "")
       << "peer 4 is not there yet, and could never be made while its vote is needed";
-  EXPECT_EQ(why_not_propose({change(eraftpb::AddNode, peer(3)),
-                             change(eraftpb::AddLearnerNode, peer(2, metapb::Learner))},
-                            facts(r, {1, 2, 3})),
-            "");
+  EXPECT_EQ(
+      why_not_propose({change(eraftpb::AddNode, peer(3)), change(eraftpb::AddLearnerNode, peer(2, metapb::Learner))},
+                      facts(r, {1, 2, 3})),
+      "");
   EXPECT_NE(why_not_propose({change(eraftpb::RemoveNode, peer(3))}, facts(region({peer(1), peer(2), peer(3)}), {1, 3})),
             "");
   EXPECT_EQ(why_not_propose({change(eraftpb::AddNode, peer(2))}, facts(region({peer(1)}), {1})), "");
