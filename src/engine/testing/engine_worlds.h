@@ -77,7 +77,13 @@ class World {
     namespace fs = std::filesystem;
     std::string before = scratch_.path() + "/" + std::to_string(generation_++);
     std::string after = scratch_.path() + "/" + std::to_string(generation_);
-    if (fs::exists(before)) fs::copy(before, after, fs::copy_options::recursive);
+    // RocksDB removes obsolete files in the background: where one vanishes under the copy, it is made again.
+    std::error_code vanished;
+    do {
+      fs::remove_all(after);
+      if (fs::exists(before)) fs::copy(before, after, fs::copy_options::recursive, vanished);
+    } while (vanished == std::errc::no_such_file_or_directory);
+    if (vanished) throw fs::filesystem_error("copy", before, after, vanished);
     close();
   }
 
