@@ -1,17 +1,18 @@
 #include "base/log.h"
 
 #include <fcntl.h>
-#include <spdlog/sinks/base_sink.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/sink.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "base/log_output.h"
+#include "base/mutex.h"
 
 namespace cairn::log {
 namespace {
@@ -49,7 +50,7 @@ bool is_plain(std::string_view text) {
 }
 
 // Appends to a file, or to standard error if it has no name.
-class Sink final : public spdlog::sinks::base_sink<std::mutex> {
+class Sink final : public spdlog::sinks::sink {
  public:
   explicit Sink(std::string path) : path_(std::move(path)) {}
   ~Sink() override { close_file(); }
@@ -59,14 +60,14 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
     if (path_.empty()) return "";
     const int opened = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (opened < 0) return "cannot open the log file " + path_ + ": " + std::strerror(errno);
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     close_file();
     fd_ = opened;
     return "";
   }
 
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
+  void log(const spdlog::details::log_msg& message) override {
+    MutexLock lock(mutex_);
     spdlog::memory_buf_t line;
     const std::string_view text(message.payload.data(), message.payload.size());
     if (is_plain(text)) {
@@ -79,10 +80,17 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
     }
     write(line.data(), line.size());
   }
-  void flush_() override {}  // each line is handed to the operating system as it comes
+  void flush() override {}  // each line is handed to the operating system as it comes
+  void set_pattern(const std::string& pattern) override {
+    set_formatter(std::make_unique<spdlog::pattern_formatter>(pattern));
+  }
+  void set_formatter(std::unique_ptr<spdlog::formatter> formatter) override {
+    MutexLock lock(mutex_);
+    formatter_ = std::move(formatter);
+  }
 
  private:
-  void write(const char* data, size_t size) const {
+  void write(const char* data, size_t size) const CAIRN_REQUIRES(mutex_) {
     while (size > 0) {
       const ssize_t written = ::write(fd_, data, size);
       if (written < 0 && errno == EINTR) continue;
@@ -91,13 +99,16 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
       size -= static_cast<size_t>(written);
     }
   }
-  void close_file() {
+  void close_file() CAIRN_REQUIRES(mutex_) {
     if (fd_ != STDERR_FILENO) ::close(fd_);
     fd_ = STDERR_FILENO;
   }
 
   const std::string path_;
-  int fd_ = STDERR_FILENO;  // guarded by mutex_
+  Mutex mutex_;
+  std::unique_ptr<spdlog::formatter> formatter_ CAIRN_GUARDED_BY(mutex_) =
+      std::make_unique<spdlog::pattern_formatter>();
+  int fd_ CAIRN_GUARDED_BY(mutex_) = STDERR_FILENO;
 };
 
 // Of init(); the logger keeps it alive.

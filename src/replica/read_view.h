@@ -10,8 +10,8 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "base/time.h"
 #include "engine/kv_engine.h"
 #include "engine/region_store.h"
@@ -35,20 +35,20 @@ class ReadCell {
   // Null: not to be read here without the shard (not leader, nothing applied in this term yet, gone).
   void publish(ReadViewPtr view) {
     lease_until_.store(0, std::memory_order_release);
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     view_ = std::move(view);
   }
   ReadViewPtr view() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return view_;
   }
   // What the region is, whoever leads it; null: not known yet.
   void set_region(std::shared_ptr<const engine::RegionDescription> region) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     region_ = std::move(region);
   }
   std::shared_ptr<const engine::RegionDescription> region() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return region_;
   }
   void set_lease(Instant until) { lease_until_.store(until.since_start.count(), std::memory_order_release); }
@@ -59,9 +59,9 @@ class ReadCell {
   LogIndex applied() const { return LogIndex(applied_.load(std::memory_order_acquire)); }
 
  private:
-  mutable std::mutex mutex_;                                 // held for a pointer's copy
-  ReadViewPtr view_;                                         // guarded by mutex_
-  std::shared_ptr<const engine::RegionDescription> region_;  // guarded by mutex_
+  mutable Mutex mutex_;  // held for a pointer's copy
+  ReadViewPtr view_ CAIRN_GUARDED_BY(mutex_);
+  std::shared_ptr<const engine::RegionDescription> region_ CAIRN_GUARDED_BY(mutex_);
   std::atomic<int64_t> lease_until_{0};
   std::atomic<uint64_t> applied_{0};
 };

@@ -14,11 +14,11 @@
 #include <coroutine>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "runtime/executor.h"
 #include "runtime/task.h"
 
@@ -27,13 +27,26 @@ namespace cairn::runtime {
 namespace detail {
 template <class T>
 struct OneShotState {
-  std::mutex mutex;
-  std::optional<T> value;          // guarded by mutex
-  bool abandoned = false;          // the sender died without a value; guarded by mutex
-  bool resumed = false;            // the waiter has been given its wake-up; guarded by mutex
-  std::coroutine_handle<> waiter;  // guarded by mutex
-  Executor* executor = nullptr;    // of the waiter; guarded by mutex
-  TimerId timer;                   // of a wait with a timeout; guarded by mutex
+  Mutex mutex;
+  std::optional<T> value CAIRN_GUARDED_BY(mutex);
+  bool abandoned CAIRN_GUARDED_BY(mutex) = false;  // the sender died without a value
+  bool resumed CAIRN_GUARDED_BY(mutex) = false;    // the waiter has been given its wake-up
+  std::coroutine_handle<> waiter CAIRN_GUARDED_BY(mutex);
+  Executor* executor CAIRN_GUARDED_BY(mutex) = nullptr;  // of the waiter
+  TimerId timer CAIRN_GUARDED_BY(mutex);                 // of a wait with a timeout
+};
+
+// The resumption of a waiter; of nobody if it has no executor.
+struct WakeUp {
+  std::coroutine_handle<> waiter;
+  Executor* executor = nullptr;
+  TimerId timer;  // of a wait with a timeout
+
+  void send() const {
+    if (executor == nullptr) return;
+    if (timer.is_set()) executor->cancel(timer);
+    executor->post([handle = waiter] { handle.resume(); });
+  }
 };
 }  // namespace detail
 
@@ -62,9 +75,13 @@ class Promise {
   void set(T value) {
     CHECK(state_, "a promise is kept once");
     auto state = std::move(state_);
-    std::unique_lock lock(state->mutex);
-    state->value.emplace(std::move(value));
-    wake(*state, std::move(lock));
+    detail::WakeUp wake_up;
+    {
+      MutexLock lock(state->mutex);
+      state->value.emplace(std::move(value));
+      wake_up = claim(*state);
+    }
+    wake_up.send();
   }
   bool is_pending() const { return state_ != nullptr; }
 
@@ -80,22 +97,20 @@ class Promise {
   void abandon() {
     if (!state_) return;
     auto state = std::move(state_);
-    std::unique_lock lock(state->mutex);
-    state->abandoned = true;
-    wake(*state, std::move(lock));
+    detail::WakeUp wake_up;
+    {
+      MutexLock lock(state->mutex);
+      state->abandoned = true;
+      wake_up = claim(*state);
+    }
+    wake_up.send();
   }
 
-  // Posts the waiter's resumption, once. The waiter cannot be resumed by anybody else after `resumed` is set, so the
-  // lock is given back first: the executor is never called under it, and the waiter does not run into it.
-  static void wake(State& state, std::unique_lock<std::mutex> lock) {
-    if (!state.waiter || state.resumed) return;
-    state.resumed = true;
-    const auto waiter = state.waiter;
-    Executor* const executor = state.executor;
-    const TimerId timer = state.timer;
-    lock.unlock();
-    if (timer.is_set()) executor->cancel(timer);
-    executor->post([waiter] { waiter.resume(); });
+  // The waiter's wake-up, for the one who asks first; nobody else can resume it then. To be sent without the lock: the
+  // executor is never called under it, and the waiter does not run into it.
+  static detail::WakeUp claim(State& state) CAIRN_REQUIRES(state.mutex) {
+    if (!state.waiter || std::exchange(state.resumed, true)) return {};
+    return {state.waiter, state.executor, state.timer};
   }
 
   std::shared_ptr<State> state_;
@@ -125,31 +140,36 @@ class [[nodiscard]] Future {
     bool await_suspend(std::coroutine_handle<> waiter) {
       CHECK(state, "a future is awaited once");
       const auto kept = state;  // this awaiter may be gone as soon as the waiter has been posted
-      std::unique_lock lock(kept->mutex);
-      const bool is_settled = kept->value || kept->abandoned;
-      if (is_settled && executor->is_current()) return false;  // there already: go on
-      kept->waiter = waiter;
-      kept->executor = executor;
-      if (is_settled) {
-        Promise<T>::wake(*kept, std::move(lock));
-      } else if (timeout) {
-        // Under the lock: the sender must see the timer that it is to cancel.
-        kept->timer = executor->after(*timeout, [weak = std::weak_ptr<State>(kept)] {
-          auto alive = weak.lock();
-          if (!alive) return;
-          std::coroutine_handle<> handle;
-          {
-            std::lock_guard guard(alive->mutex);
-            if (std::exchange(alive->resumed, true)) return;
-            handle = alive->waiter;
-          }
-          handle.resume();
-        });
+      detail::WakeUp wake_up;
+      {
+        MutexLock lock(kept->mutex);
+        const bool is_settled = kept->value || kept->abandoned;
+        if (is_settled && executor->is_current()) return false;  // there already: go on
+        kept->waiter = waiter;
+        kept->executor = executor;
+        if (is_settled) {
+          wake_up = Promise<T>::claim(*kept);
+        } else if (timeout) {
+          // Under the lock: the sender must see the timer that it is to cancel.
+          kept->timer = executor->after(*timeout, [weak = std::weak_ptr<State>(kept)] { time_out(weak); });
+        }
       }
+      wake_up.send();
       return true;
     }
+    static void time_out(const std::weak_ptr<State>& weak) {
+      const auto alive = weak.lock();
+      if (!alive) return;
+      std::coroutine_handle<> waiter;
+      {
+        MutexLock lock(alive->mutex);
+        if (std::exchange(alive->resumed, true)) return;
+        waiter = alive->waiter;
+      }
+      waiter.resume();
+    }
     std::optional<T> await_resume() {
-      std::lock_guard lock(state->mutex);
+      MutexLock lock(state->mutex);
       return std::move(state->value);
     }
   };
@@ -269,14 +289,14 @@ class Semaphore {
 class CancelToken {
  public:
   bool is_cancelled() const {
-    std::lock_guard lock(state_->mutex);
+    MutexLock lock(state_->mutex);
     return state_->cancelled;
   }
   // Runs the callbacks on the caller's thread, once.
   void cancel() {
     std::vector<Job> callbacks;
     {
-      std::lock_guard lock(state_->mutex);
+      MutexLock lock(state_->mutex);
       if (std::exchange(state_->cancelled, true)) return;
       callbacks.swap(state_->callbacks);
     }
@@ -285,7 +305,7 @@ class CancelToken {
   // `callback` runs when cancelled; at once if that has happened.
   void on_cancel(Job callback) {
     {
-      std::lock_guard lock(state_->mutex);
+      MutexLock lock(state_->mutex);
       if (!state_->cancelled) {
         state_->callbacks.push_back(std::move(callback));
         return;
@@ -296,9 +316,9 @@ class CancelToken {
 
  private:
   struct State {
-    std::mutex mutex;
-    bool cancelled = false;
-    std::vector<Job> callbacks;
+    Mutex mutex;
+    bool cancelled CAIRN_GUARDED_BY(mutex) = false;
+    std::vector<Job> callbacks CAIRN_GUARDED_BY(mutex);
   };
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };

@@ -8,8 +8,7 @@
 // Thread-safe; uses do not exclude one another. Tests: async_test.cc.
 #pragma once
 
-#include <mutex>
-#include <shared_mutex>
+#include "base/mutex.h"
 
 namespace cairn::runtime {
 
@@ -24,20 +23,20 @@ class Revocable {
   // this handle itself.
   template <class Job>
   bool use(Job&& job) {
-    std::shared_lock lock(mutex_);
+    ReaderLock lock(mutex_);
     if (target_ == nullptr) return false;
     job(*target_);
     return true;
   }
   // Waits for the uses under way; there are none afterwards.
   void revoke() {
-    std::lock_guard lock(mutex_);
+    WriterLock lock(mutex_);
     target_ = nullptr;
   }
 
  private:
-  std::shared_mutex mutex_;
-  T* target_;  // guarded by mutex_
+  SharedMutex mutex_;
+  T* target_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::runtime

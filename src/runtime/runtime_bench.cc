@@ -2,12 +2,11 @@
 // request: ninja cairn_runtime_bench.
 #include <benchmark/benchmark.h>
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "runtime/async.h"
 #include "runtime/threaded/thread_executor.h"
 
@@ -24,7 +23,7 @@ class BareQueue {
   }
   void push(std::function<void()> job) {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       jobs_.push_back(std::move(job));
     }
     here_.notify_one();
@@ -35,8 +34,8 @@ class BareQueue {
     std::vector<std::function<void()>> batch;
     while (true) {
       {
-        std::unique_lock lock(mutex_);
-        here_.wait(lock, [this] { return !jobs_.empty(); });
+        MutexLock lock(mutex_);
+        here_.wait(mutex_, [this]() CAIRN_REQUIRES(mutex_) { return !jobs_.empty(); });
         batch.swap(jobs_);
       }
       for (auto& job : batch) {
@@ -46,29 +45,29 @@ class BareQueue {
       batch.clear();
     }
   }
-  std::mutex mutex_;
-  std::condition_variable here_;
-  std::vector<std::function<void()>> jobs_;
+  Mutex mutex_;
+  CondVar here_;
+  std::vector<std::function<void()>> jobs_ CAIRN_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 
 class Gate {
  public:
   void open() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     open_ = true;
     changed_.notify_one();
   }
   void pass() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return open_; });
+    MutexLock lock(mutex_);
+    changed_.wait(mutex_, [this]() CAIRN_REQUIRES(mutex_) { return open_; });
     open_ = false;
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  bool open_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 constexpr int kBatch = 1000;

@@ -20,7 +20,7 @@ Node::Parts::Parts(store::Store& s, const runtime::Clock& c, NodeOptions o)
     : store(s), clock(c), options(o), raw_config(server::raw_config(o)), feedback_number(c.wall_now().ms()) {}
 
 rawkv::RawWriter& Node::Parts::raw_writer(store::ShardHandle& shard) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto& writer = raw_writers_[&shard.regions()];
   if (!writer) {
     auto timestamps = [&from = store](uint32_t count) { return from.timestamps(count); };

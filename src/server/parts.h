@@ -11,12 +11,12 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "rawkv/rawkv.h"
 #include "runtime/task.h"
 #include "server/context.h"
@@ -47,9 +47,9 @@ struct Node::Parts {
   rawkv::RawWriter& raw_writer(store::ShardHandle& shard);
 
  private:
-  std::mutex mutex_;
-  // By shard; guarded by mutex_. The writers themselves are used on their shard only.
-  std::map<const engine::RegionStore*, std::unique_ptr<rawkv::RawWriter>> raw_writers_;
+  Mutex mutex_;
+  // By shard. The writers themselves are used on their shard only.
+  std::map<const engine::RegionStore*, std::unique_ptr<rawkv::RawWriter>> raw_writers_ CAIRN_GUARDED_BY(mutex_);
 };
 
 using Parts = Node::Parts;

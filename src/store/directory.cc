@@ -9,7 +9,7 @@ namespace cairn::store {
 
 std::optional<RegionDirectory::Entry> RegionDirectory::find(RegionId region) const {
   const Stripe& stripe = stripes_[region.value % kStripes];
-  std::lock_guard lock(stripe.mutex);
+  MutexLock lock(stripe.mutex);
   auto entry = stripe.entries.find(region.value);
   if (entry == stripe.entries.end()) return std::nullopt;
   return entry->second;
@@ -17,7 +17,7 @@ std::optional<RegionDirectory::Entry> RegionDirectory::find(RegionId region) con
 
 RegionDirectory::Entry RegionDirectory::claim(RegionId region, int shard) {
   Stripe& stripe = stripes_[region.value % kStripes];
-  std::lock_guard lock(stripe.mutex);
+  MutexLock lock(stripe.mutex);
   auto [entry, made] = stripe.entries.try_emplace(region.value);
   if (made) entry->second = {shard, std::make_shared<replica::ReadCell>()};
   return entry->second;
@@ -25,7 +25,7 @@ RegionDirectory::Entry RegionDirectory::claim(RegionId region, int shard) {
 
 void RegionDirectory::erase(RegionId region) {
   {
-    std::lock_guard lock(ranges_mutex_);
+    MutexLock lock(ranges_mutex_);
     if (auto range = ranges_.find(region); range != ranges_.end()) {
       by_start_.erase(range->second.start);
       ranges_.erase(range);
@@ -33,14 +33,14 @@ void RegionDirectory::erase(RegionId region) {
     reserved_.erase(region);
   }
   Stripe& stripe = stripes_[region.value % kStripes];
-  std::lock_guard lock(stripe.mutex);
+  MutexLock lock(stripe.mutex);
   stripe.entries.erase(region.value);
 }
 
 std::vector<RegionId> RegionDirectory::regions() const {
   std::vector<RegionId> out;
   for (const auto& stripe : stripes_) {
-    std::lock_guard lock(stripe.mutex);
+    MutexLock lock(stripe.mutex);
     for (const auto& [id, entry] : stripe.entries) out.emplace_back(id);
   }
   std::sort(out.begin(), out.end());
@@ -63,7 +63,7 @@ bool RegionDirectory::overlaps_locked(const Range& range) const {
 }
 
 void RegionDirectory::set_ranges(const std::vector<Range>& ranges) {
-  std::lock_guard lock(ranges_mutex_);
+  MutexLock lock(ranges_mutex_);
   for (const auto& range : ranges) {
     reserved_.erase(range.region);
     auto old = ranges_.find(range.region);
@@ -81,7 +81,7 @@ void RegionDirectory::set_ranges(const std::vector<Range>& ranges) {
 
 std::vector<RegionId> RegionDirectory::left_of(RegionId region, size_t count) const {
   std::vector<RegionId> out;
-  std::lock_guard lock(ranges_mutex_);
+  MutexLock lock(ranges_mutex_);
   auto own = ranges_.find(region);
   if (own == ranges_.end()) return out;
   for (auto at = by_start_.lower_bound(own->second.start); at != by_start_.begin() && out.size() < count;) {
@@ -91,7 +91,7 @@ std::vector<RegionId> RegionDirectory::left_of(RegionId region, size_t count) co
 }
 
 std::optional<RegionId> RegionDirectory::region_at(ByteView key) const {
-  std::lock_guard lock(ranges_mutex_);
+  MutexLock lock(ranges_mutex_);
   auto after = by_start_.upper_bound(Bytes(key));
   if (after == by_start_.begin()) return std::nullopt;
   const RegionId region = std::prev(after)->second;
@@ -101,19 +101,19 @@ std::optional<RegionId> RegionDirectory::region_at(ByteView key) const {
 }
 
 bool RegionDirectory::overlaps(const Range& range) const {
-  std::lock_guard lock(ranges_mutex_);
+  MutexLock lock(ranges_mutex_);
   return overlaps_locked(range);
 }
 
 bool RegionDirectory::reserve(const Range& range) {
-  std::lock_guard lock(ranges_mutex_);
+  MutexLock lock(ranges_mutex_);
   if (overlaps_locked(range)) return false;
   reserved_[range.region] = {range.start, range.end};
   return true;
 }
 
 void RegionDirectory::release_reservation(RegionId region) {
-  std::lock_guard lock(ranges_mutex_);
+  MutexLock lock(ranges_mutex_);
   reserved_.erase(region);
 }
 

@@ -8,13 +8,13 @@
 #include <array>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/mutex.h"
 #include "replica/read_view.h"
 
 namespace cairn::store {
@@ -52,19 +52,19 @@ class RegionDirectory {
   struct Bounds {
     Bytes start, end;
   };
-  bool overlaps_locked(const Range& range) const;
+  bool overlaps_locked(const Range& range) const CAIRN_REQUIRES(ranges_mutex_);
 
   static constexpr size_t kStripes = 64;
   struct Stripe {
-    mutable std::mutex mutex;
-    std::unordered_map<uint64_t, Entry> entries;  // guarded by mutex
+    mutable Mutex mutex;
+    std::unordered_map<uint64_t, Entry> entries CAIRN_GUARDED_BY(mutex);
   };
   std::array<Stripe, kStripes> stripes_;
 
-  mutable std::mutex ranges_mutex_;
-  std::map<RegionId, Bounds> ranges_;    // guarded by ranges_mutex_
-  std::map<Bytes, RegionId> by_start_;   // guarded; same regions
-  std::map<RegionId, Bounds> reserved_;  // guarded
+  mutable Mutex ranges_mutex_;
+  std::map<RegionId, Bounds> ranges_ CAIRN_GUARDED_BY(ranges_mutex_);
+  std::map<Bytes, RegionId> by_start_ CAIRN_GUARDED_BY(ranges_mutex_);  // same regions
+  std::map<RegionId, Bounds> reserved_ CAIRN_GUARDED_BY(ranges_mutex_);
 };
 
 }  // namespace cairn::store

@@ -6,19 +6,19 @@
 namespace cairn::store {
 
 void WriteWatch::begin(Instant now) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   is_writing_ = true;
   since_ = now;
 }
 
 void WriteWatch::end(Instant now) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   is_writing_ = false;
   longest_ = std::max(longest_, now - since_);
 }
 
 Duration WriteWatch::take_longest(Instant now) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const Duration ended = std::exchange(longest_, Duration());
   return is_writing_ ? std::max(ended, now - since_) : ended;
 }

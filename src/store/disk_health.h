@@ -10,8 +10,8 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "base/time.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
@@ -27,10 +27,10 @@ class WriteWatch {
   Duration take_longest(Instant now);
 
  private:
-  std::mutex mutex_;
-  bool is_writing_ = false;  // guarded by mutex_
-  Instant since_;            // guarded; of the write that goes on
-  Duration longest_{};       // guarded; of those that ended
+  Mutex mutex_;
+  bool is_writing_ CAIRN_GUARDED_BY(mutex_) = false;
+  Instant since_ CAIRN_GUARDED_BY(mutex_);       // of the write that goes on
+  Duration longest_ CAIRN_GUARDED_BY(mutex_){};  // of those that ended
 };
 
 struct SlowScoreOptions {

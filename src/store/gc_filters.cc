@@ -43,7 +43,7 @@ std::unique_ptr<engine::CompactionFilter> GcFilters::begin(engine::Cf cf) {
 void GcFilters::on_leftover(ByteView key) {
   static auto& forgotten =
       metrics::counter("cairn_gc_leftovers_forgotten_total", "Keys that found no room: a later compaction names them");
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (is_closed_) return;
   const bool was_empty = leftovers_.empty();
   if (!add_locked(Bytes(key))) return forgotten.Increment();
@@ -67,7 +67,7 @@ void GcFilters::on_pass(const mvcc::GcPass& pass) {
 }
 
 std::vector<Bytes> GcFilters::take_leftovers(size_t keys_max) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<Bytes> keys;
   while (keys.size() < keys_max && !leftovers_.empty()) {
     auto node = leftovers_.extract(leftovers_.begin());
@@ -78,12 +78,12 @@ std::vector<Bytes> GcFilters::take_leftovers(size_t keys_max) {
 }
 
 void GcFilters::put_back(std::vector<Bytes> keys) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (auto& key : keys) add_locked(std::move(key));
 }
 
 void GcFilters::close() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   is_closed_ = true;
   on_leftovers_ = nullptr;
   leftovers_.clear();

@@ -10,10 +10,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/kv_engine.h"
 #include "mvcc/gc_filter.h"
 #include "rawkv/api_version.h"
@@ -44,16 +44,16 @@ class GcFilters final : public engine::CompactionFilterFactory,
   void on_pass(const mvcc::GcPass& pass) override;
 
  private:
-  bool add_locked(Bytes key);
+  bool add_locked(Bytes key) CAIRN_REQUIRES(mutex_);
 
   const rawkv::ApiVersion api_version_;
   const runtime::Clock& clock_;
   std::atomic<uint64_t> safe_point_{0};
   std::atomic<bool> is_closed_{false};
-  std::mutex mutex_;
-  std::function<void()> on_leftovers_;  // guarded by mutex_, like all below
-  std::set<Bytes> leftovers_;
-  size_t leftover_bytes_ = 0;
+  Mutex mutex_;
+  std::function<void()> on_leftovers_ CAIRN_GUARDED_BY(mutex_);
+  std::set<Bytes> leftovers_ CAIRN_GUARDED_BY(mutex_);
+  size_t leftover_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cairn::store

@@ -12,7 +12,7 @@ LogWriter::LogWriter(std::shared_ptr<runtime::Executor> executor, engine::RaftLo
 void LogWriter::submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync sync, runtime::Job done) {
   bool first = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     first = waiting_.empty();
     waiting_.push_back({std::move(batch), sync, std::move(done)});
   }
@@ -22,7 +22,7 @@ void LogWriter::submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync
 void LogWriter::run() {
   std::vector<Waiting> round;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     round.swap(waiting_);
   }
   if (failed_) return;

@@ -7,9 +7,9 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/raft_log_engine.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
@@ -44,8 +44,8 @@ class LogWriter {
   WriteWatch watch_;
   OnFailed on_failed_;
   bool failed_ = false;  // executor only
-  std::mutex mutex_;
-  std::vector<Waiting> waiting_;  // guarded by mutex_
+  Mutex mutex_;
+  std::vector<Waiting> waiting_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::store

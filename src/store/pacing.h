@@ -3,9 +3,9 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 
 #include "base/ids.h"
+#include "base/mutex.h"
 #include "base/time.h"
 
 namespace cairn::store {
@@ -16,7 +16,7 @@ class Pacing {
 
   // Whether none of this store was heeded within the interval; then this one is.
   bool is_due(StoreId of, Instant now) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     auto [last, is_first] = last_.try_emplace(of, now);
     if (!is_first && now - last->second < interval_) return false;
     last->second = now;
@@ -25,8 +25,8 @@ class Pacing {
 
  private:
   const Duration interval_;
-  std::mutex mutex_;
-  std::map<StoreId, Instant> last_;  // guarded by mutex_
+  Mutex mutex_;
+  std::map<StoreId, Instant> last_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::store

@@ -8,11 +8,11 @@
 
 #include <algorithm>
 #include <deque>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "base/ids.h"
+#include "base/mutex.h"
 #include "raft_serverpb.pb.h"
 
 namespace cairn::store {
@@ -21,7 +21,7 @@ class PendingVotes {
  public:
   // The latest of each sender is kept, and the latest `kMax` of all.
   void keep(const raft_serverpb::RaftMessage& message) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     std::erase_if(messages_, [&](const auto& other) {
       return other.region_id() == message.region_id() && other.from_peer().id() == message.from_peer().id();
     });
@@ -30,7 +30,7 @@ class PendingVotes {
   }
   // Those for the region, oldest first.
   std::vector<raft_serverpb::RaftMessage> take(RegionId region) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     std::vector<raft_serverpb::RaftMessage> taken;
     for (const auto& message : messages_) {
       if (message.region_id() == region.value) taken.push_back(message);
@@ -41,8 +41,8 @@ class PendingVotes {
 
  private:
   static constexpr size_t kMax = 256;
-  std::mutex mutex_;
-  std::deque<raft_serverpb::RaftMessage> messages_;  // guarded by mutex_
+  Mutex mutex_;
+  std::deque<raft_serverpb::RaftMessage> messages_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::store

@@ -216,7 +216,7 @@ void Shard::publish_status() {
     status.is_leader = node.is_leader();
     out.push_back(std::move(status));
   }
-  std::lock_guard lock(status_mutex_);
+  MutexLock lock(status_mutex_);
   status_ = std::move(out);
 }
 

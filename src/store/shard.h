@@ -12,13 +12,13 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/region_store.h"
 #include "replica/replica.h"
 #include "store/applier.h"
@@ -92,7 +92,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
 
   // Copies for the status page, a second old at most. Any thread.
   std::vector<RegionStatus> status() const {
-    std::lock_guard lock(status_mutex_);
+    MutexLock lock(status_mutex_);
     return status_;
   }
 
@@ -193,9 +193,9 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   std::map<RegionId, Instant> leaders_asked_;  // when PD was asked about a region without leader
   uint64_t leaders_counted_ = 0;
   std::optional<std::pair<RegionId, Term>> first_led_;  // the region with the first key, if it is led here
-  mutable std::mutex status_mutex_;
-  std::vector<RegionStatus> status_;  // guarded by status_mutex_
-  std::set<RegionId> split_checks_;   // whose split keys are being sought
+  mutable Mutex status_mutex_;
+  std::vector<RegionStatus> status_ CAIRN_GUARDED_BY(status_mutex_);
+  std::set<RegionId> split_checks_;  // whose split keys are being sought
   // Followers' reads that wait for a lock in memory to go, snapshots that wait for a flush.
   std::vector<raft_serverpb::RaftMessage> held_back_;
   size_t pool_jobs_ = 0;  // on executors that block, for this shard; stop() waits for them

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "replica/keys.h"
 #include "replica/region_check.h"
 #include "runtime/async.h"
@@ -154,8 +154,7 @@ void Store::Core::stop_shards(absl::AnyInvocable<void()> on_stopped) {
   for (auto& shard : shards) shard->executor().post([s = shard.get()] { s->refuse(); });
   tasks->close([this, done = std::move(on_stopped)]() mutable {
     struct Barrier {
-      std::mutex mutex;
-      size_t left;
+      std::atomic<size_t> left;
       absl::AnyInvocable<void()> done;
     };
     if (shards.empty()) {
@@ -169,12 +168,7 @@ void Store::Core::stop_shards(absl::AnyInvocable<void()> on_stopped) {
     for (auto& shard : shards) {
       shard->executor().post([this, s = shard.get(), barrier] {
         s->stop([this, barrier] {
-          bool last = false;
-          {
-            std::lock_guard lock(barrier->mutex);
-            last = --barrier->left == 0;
-          }
-          if (!last) return;
+          if (--barrier->left > 0) return;
           shared.log_writer->drain([this, barrier] {
             control->post([this, barrier] {
               shared.revoke();
@@ -190,10 +184,10 @@ void Store::Core::stop_shards(absl::AnyInvocable<void()> on_stopped) {
 void Store::Core::collect_leftovers(std::vector<Bytes> keys, Timestamp safe_point,
                                     std::function<void(GcBatchReport)> done) {
   struct Gathered {
-    std::mutex mutex;
-    size_t left = 0;
-    GcBatchReport report;
-    std::function<void(GcBatchReport)> done;
+    Mutex mutex;
+    size_t left CAIRN_GUARDED_BY(mutex) = 0;
+    GcBatchReport report CAIRN_GUARDED_BY(mutex);
+    std::function<void(GcBatchReport)> done CAIRN_GUARDED_BY(mutex);
   };
   std::vector<std::vector<GcKey>> parts(shards.size());
   for (auto& key : keys) {
@@ -201,14 +195,18 @@ void Store::Core::collect_leftovers(std::vector<Bytes> keys, Timestamp safe_poin
     auto entry = region ? shared.directory.find(*region) : std::nullopt;
     if (entry) parts[static_cast<size_t>(entry->shard)].push_back({*region, std::move(key)});
   }
+  const auto left = std::count_if(parts.begin(), parts.end(), [](const auto& part) { return !part.empty(); });
+  if (left == 0) return done({});  // of regions that went away
   auto gathered = std::make_shared<Gathered>();
-  for (const auto& part : parts) gathered->left += part.empty() ? 0 : 1;
-  if (gathered->left == 0) return done({});  // of regions that went away
-  gathered->done = std::move(done);
+  {
+    MutexLock lock(gathered->mutex);
+    gathered->left = static_cast<size_t>(left);
+    gathered->done = std::move(done);
+  }
   for (size_t i = 0; i < shards.size(); ++i) {
     if (parts[i].empty()) continue;
     shards[i]->collect_garbage(std::move(parts[i]), safe_point, [gathered](GcBatchReport part) {
-      std::lock_guard lock(gathered->mutex);
+      MutexLock lock(gathered->mutex);
       auto& sum = gathered->report;
       sum.records += part.records;
       sum.values += part.values;

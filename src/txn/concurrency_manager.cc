@@ -48,7 +48,7 @@ void ConcurrencyManager::Guard::release() {
 std::optional<ConcurrencyManager::Guard> ConcurrencyManager::publish(
     ByteView user_key, const std::function<std::optional<mvcc::Lock>(Timestamp max_ts)>& decide) {
   Slot& slot = slot_of(user_key);
-  std::lock_guard hold(slot.mutex);
+  MutexLock hold(slot.mutex);
   // Before max_ts is read: a reader that raised max_ts too late for us must not take the short cut over the slots.
   count_.fetch_add(1, std::memory_order_seq_cst);
   auto lock = decide(max_ts());
@@ -63,7 +63,7 @@ std::optional<ConcurrencyManager::Guard> ConcurrencyManager::publish(
 
 void ConcurrencyManager::remove(const Bytes& user_key) {
   Slot& slot = slot_of(user_key);
-  std::lock_guard hold(slot.mutex);
+  MutexLock hold(slot.mutex);
   CHECK(slot.locks.erase(user_key) == 1, "the memory lock of {} is gone", to_hex(user_key));
   count_.fetch_sub(1, std::memory_order_seq_cst);
 }
@@ -72,7 +72,7 @@ std::optional<std::pair<Bytes, mvcc::Lock>> ConcurrencyManager::find(ByteView us
                                                                      const Predicate& matches) const {
   if (count_.load(std::memory_order_seq_cst) == 0) return std::nullopt;
   const Slot& slot = slot_of(user_key);
-  std::lock_guard hold(slot.mutex);
+  MutexLock hold(slot.mutex);
   auto it = slot.locks.find(user_key);
   if (it == slot.locks.end() || !matches(it->first, it->second)) return std::nullopt;
   return *it;
@@ -83,7 +83,7 @@ std::optional<std::pair<Bytes, mvcc::Lock>> ConcurrencyManager::find_in_range(By
   if (count_.load(std::memory_order_seq_cst) == 0) return std::nullopt;
   std::optional<std::pair<Bytes, mvcc::Lock>> first;
   for (const Slot& slot : slots_) {
-    std::lock_guard hold(slot.mutex);
+    MutexLock hold(slot.mutex);
     for (auto it = slot.locks.lower_bound(start); it != slot.locks.end(); ++it) {
       if ((!end.empty() && it->first >= end) || (first && it->first >= first->first)) break;
       if (!matches(it->first, it->second)) continue;
@@ -98,7 +98,7 @@ std::optional<Timestamp> ConcurrencyManager::min_lock_ts() const {
   if (count_.load(std::memory_order_seq_cst) == 0) return std::nullopt;
   std::optional<Timestamp> min;
   for (const Slot& slot : slots_) {
-    std::lock_guard hold(slot.mutex);
+    MutexLock hold(slot.mutex);
     for (const auto& [key, lock] : slot.locks) min = std::min(min.value_or(lock.start_ts), lock.start_ts);
   }
   return min;

@@ -15,11 +15,11 @@
 #include <functional>
 #include <limits>
 #include <map>
-#include <mutex>
 #include <optional>
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/mutex.h"
 #include "base/time.h"
 #include "mvcc/lock.h"
 
@@ -76,8 +76,8 @@ class ConcurrencyManager {
  private:
   static constexpr size_t kSlots = 64;
   struct Slot {
-    mutable std::mutex mutex;
-    std::map<Bytes, mvcc::Lock, std::less<>> locks;  // guarded by mutex
+    mutable Mutex mutex;
+    std::map<Bytes, mvcc::Lock, std::less<>> locks CAIRN_GUARDED_BY(mutex);
   };
   Slot& slot_of(ByteView user_key);
   const Slot& slot_of(ByteView user_key) const;

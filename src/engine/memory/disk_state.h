@@ -1,16 +1,16 @@
 // What a MemoryDisk holds: the ordered store, the Raft log and the files, each with what is durable apart from what is
-// not. The engines of this folder are views on it. All of it is guarded by DiskState::mutex.
+// not. The engines of this folder are views on it. All of it is read and written with DiskState::mutex held.
 #pragma once
 
 #include <array>
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/memory/memory_engine.h"
 #include "engine/memory/persistent_map.h"
 
@@ -110,29 +110,29 @@ struct File {
 };
 
 struct DiskState {
-  mutable std::mutex mutex;
-  MemoryDiskOptions options;
-  MemoryDisk::Health health = MemoryDisk::Health::kGood;
-  bool stalled = false;
-  MemoryDisk::Hook hook;
-  MemoryDisk::Pace pace;       // not guarded: set before use
-  MemoryDisk::Stats counters;  // only what is counted; the rest is looked up
-  std::shared_ptr<KvState> kv = std::make_shared<KvState>();
-  std::shared_ptr<RaftLogState> log = std::make_shared<RaftLogState>();
-  std::map<std::string, std::shared_ptr<File>> files;
+  mutable Mutex mutex;
+  MemoryDiskOptions options CAIRN_GUARDED_BY(mutex);
+  MemoryDisk::Health health CAIRN_GUARDED_BY(mutex) = MemoryDisk::Health::kGood;
+  bool stalled CAIRN_GUARDED_BY(mutex) = false;
+  MemoryDisk::Hook hook CAIRN_GUARDED_BY(mutex);
+  MemoryDisk::Pace pace;                               // under no lock: set before use
+  MemoryDisk::Stats counters CAIRN_GUARDED_BY(mutex);  // only what is counted; the rest is looked up
+  std::shared_ptr<KvState> kv CAIRN_GUARDED_BY(mutex) = std::make_shared<KvState>();
+  std::shared_ptr<RaftLogState> log CAIRN_GUARDED_BY(mutex) = std::make_shared<RaftLogState>();
+  std::map<std::string, std::shared_ptr<File>> files CAIRN_GUARDED_BY(mutex);
   // Synced files that were removed of late: the loss of power may bring them back, as removals are not synced.
-  std::map<std::string, std::shared_ptr<File>> removed;
+  std::map<std::string, std::shared_ptr<File>> removed CAIRN_GUARDED_BY(mutex);
 
-  // Takes the time of an access. Not under the mutex.
-  void wait(DiskAccess kind, uint64_t bytes) const {
+  // Takes the time of an access.
+  void wait(DiskAccess kind, uint64_t bytes) const CAIRN_EXCLUDES(mutex) {
     if (pace) pace(kind, bytes);
   }
-  void remove_file(const std::string& path);
+  void remove_file(const std::string& path) CAIRN_REQUIRES(mutex);
   // Asks the hook and the disk's health whether an access may happen. Counts it.
-  Result<void> access(DiskAccess kind, uint64_t bytes);
-  uint64_t used() const;
+  Result<void> access(DiskAccess kind, uint64_t bytes) CAIRN_REQUIRES(mutex);
+  uint64_t used() const CAIRN_REQUIRES(mutex);
   // One event passed: a flush under way comes nearer to its end.
-  void tick_flush();
+  void tick_flush() CAIRN_REQUIRES(mutex);
 };
 
 }  // namespace cairn::engine::memory

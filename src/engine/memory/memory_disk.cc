@@ -152,7 +152,10 @@ void DiskState::tick_flush() {
 
 using memory::DiskState;
 
-MemoryDisk::MemoryDisk(MemoryDiskOptions options) : state_(std::make_unique<DiskState>()) { state_->options = options; }
+MemoryDisk::MemoryDisk(MemoryDiskOptions options) : state_(std::make_unique<DiskState>()) {
+  MutexLock lock(state_->mutex);
+  state_->options = options;
+}
 
 MemoryDisk::~MemoryDisk() = default;
 
@@ -190,7 +193,7 @@ std::shared_ptr<memory::RaftLogState> log_after_crash(const memory::RaftLogState
 }  // namespace
 
 void MemoryDisk::crash(runtime::Random& dice, CrashKind kind) {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   state_->kv->dead = true;
   state_->log->dead = true;
   state_->kv = kv_after_crash(*state_->kv, dice);
@@ -214,8 +217,9 @@ void MemoryDisk::crash(runtime::Random& dice, CrashKind kind) {
 }
 
 std::shared_ptr<MemoryDisk> MemoryDisk::after_power_cut() const {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   auto copy = std::make_shared<MemoryDisk>(state_->options);
+  MutexLock its_lock(copy->state_->mutex);  // nobody else has it yet
   auto& kv = *copy->state_->kv;
   kv.durable = kv.current = state_->kv->durable;
   kv.durable_sequence = kv.sequence = state_->kv->durable_sequence;
@@ -225,44 +229,44 @@ std::shared_ptr<MemoryDisk> MemoryDisk::after_power_cut() const {
 }
 
 void MemoryDisk::set_health(Health health) {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   state_->health = health;
 }
 
 void MemoryDisk::set_capacity(uint64_t bytes) {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   state_->options.capacity_bytes = bytes;
 }
 
 uint64_t MemoryDisk::used() const {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   return state_->used();
 }
 
 void MemoryDisk::set_hook(Hook hook) {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   state_->hook = std::move(hook);
 }
 
 void MemoryDisk::set_pace(Pace pace) {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   state_->pace = std::move(pace);
 }
 
 void MemoryDisk::set_write_stalled(bool stalled) {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   state_->stalled = stalled;
 }
 
 void MemoryDisk::complete_flush() {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   if (!state_->kv->flush) return;
   state_->kv->flush->lag = 0;
   state_->tick_flush();
 }
 
 uint64_t MemoryDisk::digest() const {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   uint64_t hash = 0;
   auto mix = [&hash](ByteView bytes) {
     hash = (hash ^ memory::PersistentMap::priority_of(bytes)) * 0x9E3779B97F4A7C15ULL;
@@ -292,7 +296,7 @@ uint64_t MemoryDisk::digest() const {
 }
 
 MemoryDisk::Stats MemoryDisk::stats() const {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   Stats stats = state_->counters;
   stats.kv_unflushed_batches = state_->kv->unflushed.size();
   stats.kv_unflushed_bytes = state_->kv->unflushed_bytes;

@@ -24,7 +24,7 @@ class MemoryWriter final : public FileStore::Writer {
   Result<void> append(ByteView bytes) override {
     CHECK(!closed_, "append to a closed file");
     disk_.wait(DiskAccess::kFileWrite, bytes.size());
-    std::lock_guard lock(disk_.mutex);
+    MutexLock lock(disk_.mutex);
     if (kv_->dead) return Err(gone());
     TRY(disk_.access(DiskAccess::kFileWrite, bytes.size()));
     file_->bytes.append(bytes);
@@ -34,7 +34,7 @@ class MemoryWriter final : public FileStore::Writer {
     CHECK(!closed_, "a file is closed once");
     closed_ = true;
     disk_.wait(DiskAccess::kFileSync, 0);
-    std::lock_guard lock(disk_.mutex);
+    MutexLock lock(disk_.mutex);
     if (kv_->dead) return Err(gone());
     TRY(disk_.access(DiskAccess::kFileSync, 0));
     file_->synced = file_->bytes.size();
@@ -43,8 +43,8 @@ class MemoryWriter final : public FileStore::Writer {
 
  private:
   DiskState& disk_;
-  std::shared_ptr<KvState> kv_;
-  std::shared_ptr<File> file_;
+  std::shared_ptr<KvState> kv_ CAIRN_GUARDED_BY(disk_.mutex);
+  std::shared_ptr<File> file_ CAIRN_GUARDED_BY(disk_.mutex);
   bool closed_ = false;
 };
 
@@ -103,7 +103,7 @@ Result<std::shared_ptr<File>> MemoryFiles::find(const std::string& path) const {
 
 Result<std::unique_ptr<FileStore::Writer>> MemoryFiles::create(const std::string& path) {
   TRY(check_file_path(path));
-  std::lock_guard lock(disk_.mutex);
+  MutexLock lock(disk_.mutex);
   if (kv_->dead) return Err(gone());
   TRY(disk_.access(DiskAccess::kFileWrite, 0));
   auto file = std::make_shared<File>();
@@ -114,14 +114,14 @@ Result<std::unique_ptr<FileStore::Writer>> MemoryFiles::create(const std::string
 
 Result<uint64_t> MemoryFiles::size(const std::string& path) const {
   TRY(check_file_path(path));
-  std::lock_guard lock(disk_.mutex);
+  MutexLock lock(disk_.mutex);
   TRY_ASSIGN(auto file, find(path));
   return uint64_t{file->bytes.size()};
 }
 
 Result<Bytes> MemoryFiles::read(const std::string& path, uint64_t offset, size_t n) const {
   TRY(check_file_path(path));
-  std::lock_guard lock(disk_.mutex);
+  MutexLock lock(disk_.mutex);
   TRY(disk_.access(DiskAccess::kFileRead, n));
   TRY_ASSIGN(auto file, find(path));
   if (offset >= file->bytes.size()) return Bytes();
@@ -132,7 +132,7 @@ Result<void> MemoryFiles::rename(const std::string& from, const std::string& to)
   TRY(check_file_path(from));
   TRY(check_file_path(to));
   disk_.wait(DiskAccess::kFileSync, 0);
-  std::lock_guard lock(disk_.mutex);
+  MutexLock lock(disk_.mutex);
   if (kv_->dead) return Err(gone());
   TRY(disk_.access(DiskAccess::kFileSync, 0));
   TRY_ASSIGN(auto file, find(from));
@@ -145,7 +145,7 @@ Result<void> MemoryFiles::rename(const std::string& from, const std::string& to)
 Result<void> MemoryFiles::remove(const std::string& path) {
   TRY(check_file_path(path));
   disk_.wait(DiskAccess::kFileSync, 0);
-  std::lock_guard lock(disk_.mutex);
+  MutexLock lock(disk_.mutex);
   if (kv_->dead) return Err(gone());
   TRY(disk_.access(DiskAccess::kFileSync, 0));
   disk_.remove_file(path);
@@ -155,7 +155,7 @@ Result<void> MemoryFiles::remove(const std::string& path) {
 Result<void> MemoryFiles::remove_tree(const std::string& path) {
   TRY(check_file_path(path));
   disk_.wait(DiskAccess::kFileSync, 0);
-  std::lock_guard lock(disk_.mutex);
+  MutexLock lock(disk_.mutex);
   if (kv_->dead) return Err(gone());
   TRY(disk_.access(DiskAccess::kFileSync, 0));
   std::string prefix = path + "/";
@@ -168,7 +168,7 @@ Result<void> MemoryFiles::remove_tree(const std::string& path) {
 Result<std::vector<std::string>> MemoryFiles::list(const std::string& folder) const {
   if (!folder.empty()) TRY(check_file_path(folder));
   std::string prefix = folder.empty() ? "" : folder + "/";
-  std::lock_guard lock(disk_.mutex);
+  MutexLock lock(disk_.mutex);
   std::vector<std::string> names;
   for (auto it = disk_.files.lower_bound(prefix); it != disk_.files.end() && it->first.starts_with(prefix); ++it) {
     names.push_back(it->first.substr(prefix.size(), it->first.find('/', prefix.size()) - prefix.size()));

@@ -29,10 +29,10 @@ class MemoryFiles final : public FileStore {
   Result<std::vector<std::string>> list(const std::string& folder) const override;
 
  private:
-  Result<std::shared_ptr<File>> find(const std::string& path) const;
+  Result<std::shared_ptr<File>> find(const std::string& path) const CAIRN_REQUIRES(disk_.mutex);
 
   DiskState& disk_;
-  std::shared_ptr<KvState> kv_;
+  std::shared_ptr<KvState> kv_ CAIRN_GUARDED_BY(disk_.mutex);
 };
 
 // Writes an SST to `path` of `files`.

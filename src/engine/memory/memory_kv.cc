@@ -139,19 +139,19 @@ class MemorySnapshot final : public Snapshot {
       : disk_(std::move(disk)), image_(std::move(image)) {}
   Result<std::optional<Bytes>> get(Cf cf, ByteView key) const override {
     disk_->state().wait(DiskAccess::kKvRead, 0);
-    std::lock_guard lock(disk_->state().mutex);
+    MutexLock lock(disk_->state().mutex);
     return get_from(*image_, cf, key);
   }
   std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const override {
     disk_->state().wait(DiskAccess::kKvRead, 0);
     bool by_prefix = options.prefix_same_as_start && (cf == Cf::kDefault || cf == Cf::kWrite);
-    std::lock_guard lock(disk_->state().mutex);
+    MutexLock lock(disk_->state().mutex);
     return std::make_unique<MemoryIterator>(image_->of(cf), std::move(options), by_prefix);
   }
 
  private:
   std::shared_ptr<MemoryDisk> disk_;
-  std::shared_ptr<const KvImage> image_;  // guarded by the disk's mutex
+  std::shared_ptr<const KvImage> image_ CAIRN_GUARDED_BY(disk_->state().mutex);
 };
 
 // Whether the change touches [first, last] of the column family.
@@ -165,7 +165,7 @@ class MemoryKvEngine final : public KvEngine {
   explicit MemoryKvEngine(std::shared_ptr<MemoryDisk> disk)
       : disk_(std::move(disk)), state_(disk_->state()), kv_(adopt(state_)), files_(state_, kv_) {}
   ~MemoryKvEngine() override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     kv_->open = false;
   }
 
@@ -174,7 +174,7 @@ class MemoryKvEngine final : public KvEngine {
   Result<uint64_t> write(WriteBatch& batch) override {
     auto& mine = static_cast<MemoryBatch&>(batch);
     state_.wait(DiskAccess::kKvWrite, mine.bytes());
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     TRY(check_alive());
     TRY(state_.access(DiskAccess::kKvWrite, mine.bytes()));
     ++state_.counters.kv_writes;
@@ -189,27 +189,27 @@ class MemoryKvEngine final : public KvEngine {
   }
 
   Result<std::optional<Bytes>> get(Cf cf, ByteView key) const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     return get_from(kv_->current, cf, key);
   }
   std::shared_ptr<const Snapshot> snapshot() const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     return std::make_shared<MemorySnapshot>(disk_, kv_->take_snapshot());
   }
 
   uint64_t flushed_sequence() const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     if (!kv_->dead) state_.tick_flush();
     return kv_->durable_sequence;
   }
   Result<void> flush() override {
     state_.wait(DiskAccess::kKvFlush, 0);
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     TRY(check_alive());
     return flush_locked();
   }
   void flush_soon() override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     if (!kv_->dead) kv_->begin_flush(state_.options.flush_lag);
   }
 
@@ -220,43 +220,43 @@ class MemoryKvEngine final : public KvEngine {
   Result<void> ingest(Cf cf, const std::vector<std::string>& paths) override;
   Result<void> clear_range(ByteView begin, ByteView end) override;
   void set_compaction_filters(std::shared_ptr<CompactionFilterFactory> factory) override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     filters_ = std::move(factory);
   }
   Result<void> compact(Cf cf, ByteView begin, ByteView end, std::atomic<bool>& canceled) override;
   Result<std::vector<TableStats>> tables(Cf cf) const override;
 
   uint64_t approximate_size(ByteView begin, ByteView end) const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     uint64_t sum = 0;
     for (Cf cf : kDataCfs) sum += kv_->current.of(cf).bytes_between(begin, end);
     return sum;
   }
   Space space() const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     uint64_t used = state_.used(), capacity = state_.options.capacity_bytes;
     bool full = used >= capacity || state_.health == MemoryDisk::Health::kFull;
     return {capacity, full ? 0 : capacity - used, used};
   }
   bool is_write_stalled() const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     return state_.stalled;
   }
 
  private:
   // Takes over what the disk has. What an engine before left unflushed without a crash was closed in order.
   static std::shared_ptr<KvState> adopt(DiskState& state) {
-    std::lock_guard lock(state.mutex);
+    MutexLock lock(state.mutex);
     CHECK(!state.kv->open, "the disk's ordered store is open already");
     state.kv->open = true;
     if (state.health == MemoryDisk::Health::kGood) state.kv->flush_all();
     return state.kv;
   }
-  Result<void> check_alive() const {
+  Result<void> check_alive() const CAIRN_REQUIRES(state_.mutex) {
     if (kv_->dead) return Err(Error{Error::Kind::kIo, "the node crashed"});
     return {};
   }
-  Result<void> flush_locked() {
+  Result<void> flush_locked() CAIRN_REQUIRES(state_.mutex) {
     TRY(state_.access(DiskAccess::kKvFlush, kv_->unflushed_bytes));
     kv_->flush_all();
     ++state_.counters.kv_flushes;
@@ -265,17 +265,17 @@ class MemoryKvEngine final : public KvEngine {
 
   std::shared_ptr<MemoryDisk> disk_;
   DiskState& state_;
-  std::shared_ptr<KvState> kv_;
+  std::shared_ptr<KvState> kv_ CAIRN_GUARDED_BY(state_.mutex);
   MemoryFiles files_;
-  std::shared_ptr<CompactionFilterFactory> filters_;  // guarded by state_.mutex
-  uint64_t passes_ = 0;                               // of compactions; guarded by state_.mutex
+  std::shared_ptr<CompactionFilterFactory> filters_ CAIRN_GUARDED_BY(state_.mutex);
+  uint64_t passes_ CAIRN_GUARDED_BY(state_.mutex) = 0;  // of compactions
 };
 
 // Ingested entries are durable at once, so they overtake what is unflushed. That is harmless only where the two do not
 // touch: else all that is unflushed is flushed first, as RocksDB does it.
 Result<void> MemoryKvEngine::ingest(Cf cf, const std::vector<std::string>& paths) {
   state_.wait(DiskAccess::kKvIngest, 0);
-  std::lock_guard lock(state_.mutex);
+  MutexLock lock(state_.mutex);
   TRY(check_alive());
   TRY(state_.access(DiskAccess::kKvIngest, 0));
   std::vector<std::vector<EntryPtr>> tables;
@@ -327,7 +327,7 @@ Result<void> MemoryKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::a
   PersistentMap durable;
   uint64_t pass = 0;
   {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     TRY(check_alive());
     TRY(state_.access(DiskAccess::kKvCompact, 0));
     if (cf == Cf::kDefault || cf == Cf::kWrite) filters = filters_;
@@ -346,7 +346,7 @@ Result<void> MemoryKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::a
     if (filter->judge(entry.key, entry.value) == CompactionFilter::Verdict::kDrop) dropped.push_back(&entry);
   }
   state_.wait(DiskAccess::kKvCompact, 0);
-  std::lock_guard lock(state_.mutex);
+  MutexLock lock(state_.mutex);
   TRY(check_alive());
   auto drop_from = [cf](KvImage& image, const Entry* entry) {
     if (image.of(cf).find(entry->key) == entry) image.of(cf).erase(entry->key);
@@ -366,7 +366,7 @@ Result<void> MemoryKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::a
 Result<std::vector<TableStats>> MemoryKvEngine::tables(Cf cf) const {
   PersistentMap durable;
   {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     TRY(check_alive());
     durable = kv_->durable.of(cf);
   }

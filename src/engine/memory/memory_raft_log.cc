@@ -62,7 +62,7 @@ class MemoryRaftLog final : public RaftLogEngine {
   explicit MemoryRaftLog(std::shared_ptr<MemoryDisk> disk)
       : disk_(std::move(disk)), state_(disk_->state()), log_(adopt(state_)) {}
   ~MemoryRaftLog() override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     log_->open = false;
   }
 
@@ -71,18 +71,19 @@ class MemoryRaftLog final : public RaftLogEngine {
   Result<void> write(RaftLogBatch& batch, Sync sync) override {
     auto& mine = static_cast<MemoryRaftLogBatch&>(batch);
     state_.wait(DiskAccess::kLogWrite, mine.bytes());
-    std::unique_lock lock(state_.mutex);
-    if (log_->dead) return Err(gone());
-    TRY(state_.access(DiskAccess::kLogWrite, mine.bytes()));
-    ++state_.counters.log_writes;
-    if (!mine.empty()) {
-      log_->current.apply(*mine.ops());
-      log_->unsynced.push_back(mine.ops());
+    {
+      MutexLock lock(state_.mutex);
+      if (log_->dead) return Err(gone());
+      TRY(state_.access(DiskAccess::kLogWrite, mine.bytes()));
+      ++state_.counters.log_writes;
+      if (!mine.empty()) {
+        log_->current.apply(*mine.ops());
+        log_->unsynced.push_back(mine.ops());
+      }
     }
     if (sync == Sync::kNo) return {};
-    lock.unlock();
     state_.wait(DiskAccess::kLogSync, mine.bytes());
-    lock.lock();
+    MutexLock lock(state_.mutex);
     if (log_->dead) return Err(gone());
     TRY(state_.access(DiskAccess::kLogSync, 0));
     log_->sync();
@@ -91,7 +92,7 @@ class MemoryRaftLog final : public RaftLogEngine {
   }
 
   Result<std::vector<RegionId>> regions() const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     std::vector<RegionId> ids;
     for (const auto& [id, region] : log_->current.regions) {
       if (region.state) ids.push_back(id);
@@ -99,19 +100,19 @@ class MemoryRaftLog final : public RaftLogEngine {
     return ids;
   }
   Result<std::optional<Bytes>> state(RegionId region) const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     const RegionLog* log = find(region);
     return log != nullptr ? value_of(log->state) : std::nullopt;
   }
   Result<std::optional<Bytes>> meta(RegionId region, uint8_t slot) const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     const RegionLog* log = find(region);
     if (log == nullptr) return std::optional<Bytes>();
     auto it = log->meta.find(slot);
     return it != log->meta.end() ? value_of(it->second) : std::nullopt;
   }
   Result<std::optional<Bytes>> entry(RegionId region, LogIndex index) const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     const RegionLog* log = find(region);
     if (log == nullptr) return std::optional<Bytes>();
     auto it = log->entries.find(index.value);
@@ -119,7 +120,7 @@ class MemoryRaftLog final : public RaftLogEngine {
   }
   Result<size_t> entries(RegionId region, LogIndex from, LogIndex to, size_t max_bytes,
                          std::vector<Bytes>& out) const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     const RegionLog* log = find(region);
     size_t count = 0, bytes = 0;
     if (log == nullptr) return count;
@@ -134,25 +135,25 @@ class MemoryRaftLog final : public RaftLogEngine {
     return count;
   }
   uint64_t used_bytes() const override {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     return log_->current.bytes;
   }
 
  private:
   static std::shared_ptr<RaftLogState> adopt(DiskState& state) {
-    std::lock_guard lock(state.mutex);
+    MutexLock lock(state.mutex);
     CHECK(!state.log->open, "the disk's Raft log is open already");
     state.log->open = true;
     return state.log;
   }
-  const RegionLog* find(RegionId region) const {
+  const RegionLog* find(RegionId region) const CAIRN_REQUIRES(state_.mutex) {
     auto it = log_->current.regions.find(region);
     return it != log_->current.regions.end() ? &it->second : nullptr;
   }
 
   std::shared_ptr<MemoryDisk> disk_;
   DiskState& state_;
-  std::shared_ptr<RaftLogState> log_;
+  std::shared_ptr<RaftLogState> log_ CAIRN_GUARDED_BY(state_.mutex);
 };
 
 }  // namespace

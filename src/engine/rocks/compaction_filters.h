@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "base/mutex.h"
 #include "engine/kv_engine.h"
 
 namespace rocksdb {
@@ -21,17 +21,17 @@ namespace cairn::engine::rocks {
 class FilterSlot {
  public:
   void set(std::shared_ptr<CompactionFilterFactory> factory) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     factory_ = std::move(factory);
   }
   std::shared_ptr<CompactionFilterFactory> get() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return factory_;
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<CompactionFilterFactory> factory_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::shared_ptr<CompactionFilterFactory> factory_ CAIRN_GUARDED_BY(mutex_);
 };
 
 // What RocksDB asks for a filter at each compaction of the column family.

@@ -27,7 +27,7 @@ Result<void> to_result(const rocksdb::Status& status, const std::string& doing) 
 
 void BackgroundError::set(Error error) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (error_) return;
     error_ = error;
   }
@@ -36,7 +36,7 @@ void BackgroundError::set(Error error) {
 }
 
 Result<void> BackgroundError::check() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (error_) return Err(*error_);
   return {};
 }

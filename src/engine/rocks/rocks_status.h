@@ -3,10 +3,10 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
+#include "base/mutex.h"
 #include "engine/error.h"
 
 namespace rocksdb {
@@ -32,8 +32,8 @@ class BackgroundError {
   Result<void> check() const;
 
  private:
-  mutable std::mutex mutex_;
-  std::optional<Error> error_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::optional<Error> error_ CAIRN_GUARDED_BY(mutex_);
   std::function<void(const Error&)> hook_;
 };
 

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "base/mutex.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
 #include "runtime/simulated/sim_loop.h"
@@ -21,28 +20,28 @@ class Count {
  public:
   explicit Count(int target) : target_(target) {}
   void up() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ++value_;
     changed_.notify_all();  // under the lock: the waiter may destroy this as soon as it sees the value
   }
   bool is_reached() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return value_ >= target_;
   }
   int value() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return value_;
   }
   bool wait_for_real(std::chrono::seconds limit) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, limit, [this] { return value_ >= target_; });
+    MutexLock lock(mutex_);
+    return changed_.wait_for(mutex_, limit, [this]() CAIRN_REQUIRES(mutex_) { return value_ >= target_; });
   }
 
  private:
   const int target_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  int value_ = 0;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  int value_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 class Stage {

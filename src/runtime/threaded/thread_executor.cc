@@ -30,7 +30,7 @@ ThreadExecutor::~ThreadExecutor() { stop(); }
 
 void ThreadExecutor::post(Job job) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (is_stopping_) return;  // the job dies as the parameter does: after the lock
     queue_.push_back(std::move(job));
     if (!must_notify()) return;
@@ -48,7 +48,7 @@ TimerId ThreadExecutor::after(Duration delay, Job job) {
   const TimePoint when = std::chrono::steady_clock::now() + std::max(delay, Duration{});
   uint64_t id = 0;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (is_stopping_) return {};
     id = next_timer_++;
     timers_.emplace(id, std::move(job));
@@ -62,7 +62,7 @@ TimerId ThreadExecutor::after(Duration delay, Job job) {
 
 void ThreadExecutor::cancel(TimerId timer) {
   Job dropped;  // dies after the lock: its closure may do anything
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto it = timers_.find(timer.value);
   if (it == timers_.end()) return;
   dropped = std::move(it->second);
@@ -73,7 +73,7 @@ void ThreadExecutor::cancel(TimerId timer) {
 bool ThreadExecutor::is_current() const { return current_executor == this; }
 
 size_t ThreadExecutor::backlog() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return queue_.size() - queue_head_;
 }
 
@@ -81,7 +81,7 @@ void ThreadExecutor::stop() {
   CHECK(!is_current(), "an executor stopped from its own thread");
   std::vector<std::thread> threads;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_stopping_ = true;
     threads.swap(threads_);
   }
@@ -90,7 +90,7 @@ void ThreadExecutor::stop() {
   std::vector<Job> jobs;
   std::unordered_map<uint64_t, Job> timers;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     jobs.swap(queue_);
     queue_head_ = 0;
     timers.swap(timers_);
@@ -114,7 +114,7 @@ void ThreadExecutor::work(const std::string& thread_name) {
 }
 
 bool ThreadExecutor::take(std::vector<Job>& batch) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
     if (is_stopping_) return false;
     take_due_timers(batch);
@@ -135,11 +135,11 @@ bool ThreadExecutor::take(std::vector<Job>& batch) {
     if (!batch.empty()) return true;
     ++idle_;
     if (deadlines_.empty()) {
-      work_here_.wait(lock);
+      work_here_.wait(mutex_);
     } else {
       // Not a reference into the heap: it moves while this sleeps.
       const TimePoint until = deadlines_.front().when;
-      work_here_.wait_until(lock, until);
+      work_here_.wait_until(mutex_, until);
     }
     --idle_;
     if (notified_ > 0) --notified_;
@@ -162,7 +162,8 @@ void ThreadExecutor::take_due_timers(std::vector<Job>& batch) {
 
 void ThreadExecutor::compact_deadlines() {
   if (deadlines_.size() < kStaleDeadlinesMin || deadlines_.size() < 2 * timers_.size()) return;
-  std::erase_if(deadlines_, [this](const Deadline& deadline) { return !timers_.contains(deadline.id); });
+  std::erase_if(deadlines_,
+                [this](const Deadline& deadline) CAIRN_REQUIRES(mutex_) { return !timers_.contains(deadline.id); });
   std::make_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
 }
 
@@ -172,7 +173,7 @@ std::shared_ptr<Executor> ThreadedExecutors::make(const std::string& name) { ret
 
 std::shared_ptr<Executor> ThreadedExecutors::make_pool(const std::string& name, int threads) {
   auto executor = std::make_shared<ThreadExecutor>(name, threads);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   made_.push_back(executor);
   return executor;
 }
@@ -180,7 +181,7 @@ std::shared_ptr<Executor> ThreadedExecutors::make_pool(const std::string& name, 
 void ThreadedExecutors::stop() {
   std::vector<std::shared_ptr<ThreadExecutor>> all;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     all = made_;
   }
   for (auto it = all.rbegin(); it != all.rend(); ++it) (*it)->stop();

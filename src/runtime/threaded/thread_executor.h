@@ -5,15 +5,14 @@
 // mutex, the thread is notified only if it sleeps, and it takes all that is there at once. Tests: executor_test.cc.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "base/mutex.h"
 #include "runtime/executor.h"
 
 namespace cairn::runtime {
@@ -49,23 +48,23 @@ class ThreadExecutor final : public Executor {
   void work(const std::string& thread_name);
   // Waits for work and moves it to `batch`; false when stopping.
   bool take(std::vector<Job>& batch);
-  // Whether somebody sleeps whom nobody has woken: the caller, who holds the mutex, is to notify one.
-  bool must_notify();
-  void take_due_timers(std::vector<Job>& batch);  // the caller holds the mutex
-  void compact_deadlines();                       // the caller holds the mutex
+  // Whether somebody sleeps whom nobody has woken: the caller is to notify one.
+  bool must_notify() CAIRN_REQUIRES(mutex_);
+  void take_due_timers(std::vector<Job>& batch) CAIRN_REQUIRES(mutex_);
+  void compact_deadlines() CAIRN_REQUIRES(mutex_);
 
   const bool is_pool_;
-  mutable std::mutex mutex_;
-  std::condition_variable work_here_;
-  std::vector<Job> queue_;                    // guarded by mutex_
-  size_t queue_head_ = 0;                     // a pool takes one job at a time; guarded by mutex_
-  int idle_ = 0;                              // threads that wait; guarded by mutex_
-  int notified_ = 0;                          // of these, how many have been woken already; guarded by mutex_
-  bool is_stopping_ = false;                  // guarded by mutex_
-  uint64_t next_timer_ = 1;                   // guarded by mutex_
-  std::unordered_map<uint64_t, Job> timers_;  // live timers' jobs; guarded by mutex_
-  std::vector<Deadline> deadlines_;  // heap, soonest first, with leftovers of cancelled ones; guarded by mutex_
-  std::vector<std::thread> threads_;
+  mutable Mutex mutex_;
+  CondVar work_here_;
+  std::vector<Job> queue_ CAIRN_GUARDED_BY(mutex_);
+  size_t queue_head_ CAIRN_GUARDED_BY(mutex_) = 0;  // a pool takes one job at a time
+  int idle_ CAIRN_GUARDED_BY(mutex_) = 0;           // threads that wait
+  int notified_ CAIRN_GUARDED_BY(mutex_) = 0;       // of these, how many have been woken already
+  bool is_stopping_ CAIRN_GUARDED_BY(mutex_) = false;
+  uint64_t next_timer_ CAIRN_GUARDED_BY(mutex_) = 1;
+  std::unordered_map<uint64_t, Job> timers_ CAIRN_GUARDED_BY(mutex_);  // live timers' jobs
+  std::vector<Deadline> deadlines_ CAIRN_GUARDED_BY(mutex_);  // heap, soonest first, with leftovers of cancelled ones
+  std::vector<std::thread> threads_ CAIRN_GUARDED_BY(mutex_);
 };
 
 // A process's executors. Its death stops them all, and only then destroys them.
@@ -80,8 +79,8 @@ class ThreadedExecutors final : public Executors {
   void stop();
 
  private:
-  std::mutex mutex_;
-  std::vector<std::shared_ptr<ThreadExecutor>> made_;  // guarded by mutex_
+  Mutex mutex_;
+  std::vector<std::shared_ptr<ThreadExecutor>> made_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::runtime
