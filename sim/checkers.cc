@@ -41,63 +41,68 @@ void ClusterWatch::look() {
     next = now + interval;
     return true;
   };
-  look_at_leases();
-  if (is_due(next_regions_, 20ms)) look_at_regions();
+  Sights sights;
+  for (StoreHost* host : stores_) {
+    if (host->store() == nullptr) continue;
+    sights.push_back({host, host->store()->regions()});
+    for (const auto& status : sights.back().regions) {
+      if (!status.region.peers.empty()) regions_.insert(status.region.id);
+    }
+  }
+  look_at_leases(sights);
+  if (is_due(next_regions_, 20ms)) look_at_regions(sights);
   if (is_due(next_routes_, 100ms)) routes_->look();
-  if (is_due(next_disks_, 250ms)) disks_.look();
+  if (is_due(next_disks_, 250ms)) disks_.look(sights);
   if (is_due(next_data_, 300ms)) data_.look();
 }
 
-void ClusterWatch::look_at_leases() {
+void ClusterWatch::look_at_leases(const Sights& sights) {
   struct Place {
     StoreHost* host;
-    store::RegionStatus status;
-    bool has_lease;
+    const store::RegionStatus* status;
+    engine::RegionSnapshotPtr lease;  // null: none
+    // The lease may be of a term and a range that the store does not show yet.
+    Term term() const { return lease ? lease->term() : status->term; }
+    ByteView start() const { return lease ? lease->start_key() : status->region.start_key; }
+    ByteView end() const { return lease ? lease->end_key() : status->region.end_key; }
   };
   std::vector<Place> places;
-  for (StoreHost* host : stores_) {
-    if (host->store() == nullptr) continue;
-    for (auto& status : host->store()->regions()) {
-      const auto leased = host->store()->try_lease_snapshot({.region = status.region.id});
-      const bool has_lease = leased && leased->ok();
-      if (!has_lease && !status.is_leader) continue;
-      // The lease may be of a term and a range that the store does not show yet.
-      if (has_lease) {
-        status.term = (**leased)->term();
-        status.region.start_key = Bytes((**leased)->start_key());
-        status.region.end_key = Bytes((**leased)->end_key());
-      }
-      places.push_back({host, std::move(status), has_lease});
+  bool has_lease = false;
+  for (const auto& [host, statuses] : sights) {
+    for (const auto& status : statuses) {
+      auto leased = host->store()->try_lease_snapshot({.region = status.region.id});
+      auto lease = leased && leased->ok() ? std::move(**leased) : nullptr;
+      if (!lease && !status.is_leader) continue;
+      has_lease |= lease != nullptr;
+      places.push_back({host, &status, std::move(lease)});
     }
   }
+  if (!has_lease) return;
   for (const Place& holder : places) {
-    if (!holder.has_lease) continue;
-    const auto& held = holder.status.region;
+    if (!holder.lease) continue;
     for (const Place& other : places) {
-      const auto& led = other.status.region;
       if (other.host == holder.host ||
-          !replica::ranges_overlap(held.start_key, held.end_key, led.start_key, led.end_key)) {
+          !replica::ranges_overlap(holder.start(), holder.end(), other.start(), other.end())) {
         continue;
       }
-      const bool is_newer =
-          led.id == held.id ? other.status.term > holder.status.term : led.epoch.version > held.epoch.version;
-      if (!is_newer && !other.has_lease) continue;
+      const auto& held = holder.status->region;
+      const auto& led = other.status->region;
+      const bool is_newer = led.id == held.id ? other.term() > holder.term() : led.epoch.version > held.epoch.version;
+      if (!is_newer && !other.lease) continue;
       fail_(
           fmt::format("INV-LEASE-BOUND: {} has a lease on region {} [{}, {}) of version {} in term {}, and {} leads "
                       "region {} [{}, {}) "
                       "of version {} in term {}{}",
-                      holder.host->name(), held.id, to_hex(held.start_key), to_hex(held.end_key), held.epoch.version,
-                      holder.status.term, other.host->name(), led.id, to_hex(led.start_key), to_hex(led.end_key),
-                      led.epoch.version, other.status.term, other.has_lease ? " with a lease too" : ""));
+                      holder.host->name(), held.id, to_hex(holder.start()), to_hex(holder.end()), held.epoch.version,
+                      holder.term(), other.host->name(), led.id, to_hex(other.start()), to_hex(other.end()),
+                      led.epoch.version, other.term(), other.lease ? " with a lease too" : ""));
     }
   }
 }
 
-void ClusterWatch::look_at_regions() {
-  for (size_t i = 0; i < stores_.size(); ++i) {
-    store::Store* store = stores_[i]->store();
-    if (store == nullptr) continue;
-    for (const auto& status : store->regions()) {
+void ClusterWatch::look_at_regions(const Sights& sights) {
+  for (const auto& [host, statuses] : sights) {
+    for (const auto& status : statuses) {
       const RegionId id = status.region.id;
       if (status.is_leader) {
         auto [it, is_new] = leaders_.try_emplace({id, status.term}, status.peer);
@@ -106,11 +111,11 @@ void ClusterWatch::look_at_regions() {
                             status.peer, status.term));
         }
       }
-      auto& epoch = epochs_[{id, i, stores_[i]->lives()}];
+      auto& epoch = epochs_[{id, host->node(), host->lives()}];
       const auto& now = status.region.epoch;
       // A region that is not initialised yet shows zeros.
       if (now.version != 0 && (now.version < epoch.version || now.conf_ver < epoch.conf_ver)) {
-        fail_(fmt::format("INV-EPOCH-MONOTONIC: region {} at {} went from {}/{} to {}/{}", id, stores_[i]->name(),
+        fail_(fmt::format("INV-EPOCH-MONOTONIC: region {} at {} went from {}/{} to {}/{}", id, host->name(),
                           epoch.conf_ver, epoch.version, now.conf_ver, now.version));
       }
       if (now.version != 0) epoch = now;

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -51,10 +52,12 @@ class ClusterWatch {
   void check_end(Timestamp safe_point = {}) const;
   // Leaders seen so far, of distinct terms.
   size_t terms_seen() const { return leaders_.size(); }
+  // Regions seen so far.
+  size_t regions_seen() const { return regions_.size(); }
 
  private:
-  void look_at_leases();
-  void look_at_regions();
+  void look_at_leases(const Sights& sights);
+  void look_at_regions(const Sights& sights);
 
   runtime::SimLoop& loop_;
   std::vector<StoreHost*> stores_;
@@ -64,7 +67,8 @@ class ClusterWatch {
   std::shared_ptr<RouteWatch> routes_;                                    // PD's answers may come after this
   Duration next_regions_{}, next_routes_{}, next_disks_{}, next_data_{};  // when to look again
   std::map<std::pair<RegionId, Term>, PeerId> leaders_;
-  std::map<std::tuple<RegionId, size_t, int>, engine::RegionEpoch> epochs_;  // by region, store and its life
+  std::set<RegionId> regions_;
+  std::map<std::tuple<RegionId, NodeId, int>, engine::RegionEpoch> epochs_;  // by region, store and its life
 };
 
 // All data of the region in the engine, one line a pair, for comparison; less what garbage collection may take at the

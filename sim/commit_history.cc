@@ -4,12 +4,14 @@
 
 #include "base/check.h"
 #include "base/codec.h"
+#include "engine/memory/disk_state.h"
 #include "mvcc/write.h"
 #include "replica/keys.h"
 
 namespace cairn::sim {
 
 using Rule = ObservedRead::Rule;
+using engine::memory::Entry;
 
 namespace {
 
@@ -43,31 +45,41 @@ void CommitHistory::add(const Bytes& key, Timestamp commit_ts, Version version) 
                     it->second.start_ts, show(version.value), version.start_ts));
 }
 
-void CommitHistory::look(engine::KvEngine& data, Duration now) {
-  const auto snapshot = data.snapshot();
-  const auto it =
-      snapshot->iterator(engine::Cf::kWrite, {.lower = replica::data_key(""), .upper = replica::data_end_key("")});
-  for (it->seek_to_first(); it->valid(); it->next()) {
-    Bytes& known = known_[Bytes(it->key())];
-    if (known == it->value()) continue;
-    known = Bytes(it->value());
-    const auto parts = codec::split_ts(it->key().substr(1));  // behind the prefix of data
-    const auto write = mvcc::Write::decode(it->value());
-    CHECK(parts && write.ok(), "not a write record: {} {}", to_hex(it->key()), to_hex(it->value()));
-    const auto key = codec::decode_bytes(parts->encoded_key);
-    CHECK(key, "not a key: {}", to_hex(parts->encoded_key));
-    if (!write->changes_value()) continue;
-    Version version{.start_ts = write->start_ts, .value = std::nullopt, .seen_at = now};
-    if (write->kind == mvcc::WriteKind::kPut) {
-      version.value = write->short_value;
-      if (!version.value) {
-        const auto value = snapshot->get(engine::Cf::kDefault,
-                                         replica::data_key(codec::append_ts(parts->encoded_key, write->start_ts)));
-        if (value.ok() && *value) version.value = **value;
-      }
-    }
-    add(*key, parts->ts, std::move(version));
+void CommitHistory::look(StoreHost& host, Duration now) {
+  CHECK(host.data() != nullptr, "a look at {}, which is down", host.name());
+  engine::memory::PersistentMap records, values;
+  {
+    auto& disk = host.disk().state();
+    MutexLock lock(disk.mutex);
+    records = disk.kv->current.of(engine::Cf::kWrite);
+    values = disk.kv->current.of(engine::Cf::kDefault);
   }
+  auto& looked = looked_[host.name()];
+  records.changes_since(looked, [&](const Entry*, const Entry* record) {
+    if (record != nullptr) take_in(*record, values, now);
+  });
+  looked = std::move(records);
+}
+
+void CommitHistory::take_in(const Entry& record, const engine::memory::PersistentMap& values, Duration now) {
+  Bytes& known = known_[record.key];
+  if (known == record.value) return;
+  known = record.value;
+  const auto parts = codec::split_ts(ByteView(record.key).substr(1));  // behind the prefix of data
+  const auto write = mvcc::Write::decode(record.value);
+  CHECK(parts && write.ok(), "not a write record: {} {}", to_hex(record.key), to_hex(record.value));
+  const auto key = codec::decode_bytes(parts->encoded_key);
+  CHECK(key, "not a key: {}", to_hex(parts->encoded_key));
+  if (!write->changes_value()) return;
+  Version version{.start_ts = write->start_ts, .value = std::nullopt, .seen_at = now};
+  if (write->kind == mvcc::WriteKind::kPut) {
+    version.value = write->short_value;
+    if (!version.value) {
+      const Entry* value = values.find(replica::data_key(codec::append_ts(parts->encoded_key, write->start_ts)));
+      if (value != nullptr) version.value = value->value;
+    }
+  }
+  add(*key, parts->ts, std::move(version));
 }
 
 std::string CommitHistory::describe(const Bytes& key, Timestamp at) const {

@@ -25,7 +25,8 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/time.h"
-#include "engine/kv_engine.h"
+#include "engine/memory/persistent_map.h"
+#include "sim/hosts.h"
 
 namespace cairn::sim {
 
@@ -56,8 +57,8 @@ class CommitHistory {
     Duration seen_at{};  // first, on any store
   };
   void add(const Bytes& key, Timestamp commit_ts, Version version);
-  // Takes in what the engine holds.
-  void look(engine::KvEngine& data, Duration now);
+  // Takes in what the store holds that it did not hold when this looked there before. Precondition: the store is up.
+  void look(StoreHost& host, Duration now);
   // The transaction's client was told that it is committed.
   void acknowledge(Timestamp start_ts, Timestamp commit_ts, Duration now) {
     acknowledged_.emplace(start_ts, Acknowledged{commit_ts, now});
@@ -71,6 +72,7 @@ class CommitHistory {
 
  private:
   using Versions = std::map<Timestamp, Version>;  // by commit_ts
+  void take_in(const engine::memory::Entry& record, const engine::memory::PersistentMap& values, Duration now);
   struct Acknowledged {
     Timestamp commit_ts;
     Duration at{};
@@ -85,8 +87,9 @@ class CommitHistory {
   void complain(const ObservedRead& read, const Bytes& key, const std::string& expected) const;
 
   Fail fail_;
-  std::map<Bytes, Versions> keys_;  // by user key
-  std::map<Bytes, Bytes> known_;    // write records seen, by engine key: their bytes
+  std::map<Bytes, Versions> keys_;                               // by user key
+  std::map<Bytes, Bytes> known_;                                 // write records seen, by engine key: their bytes
+  std::map<std::string, engine::memory::PersistentMap> looked_;  // by store: its write records at the last look
   std::map<Timestamp, Acknowledged> acknowledged_;
 };
 

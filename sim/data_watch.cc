@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <optional>
-#include <set>
+#include <utility>
 
 #include "base/check.h"
 #include "base/codec.h"
-#include "base/crc.h"
 #include "mvcc/lock.h"
 #include "mvcc/write.h"
 #include "replica/keys.h"
@@ -16,95 +15,117 @@
 
 namespace cairn::sim {
 
-namespace {
+using engine::Cf;
+using engine::memory::Entry;
+using engine::memory::KvImage;
+using engine::memory::PersistentMap;
 
-// Calls `visit(key, value)` for each pair of the region, with the key as the engine has it, behind the prefix of data.
-template <class Visit>
-void each_pair(const engine::Snapshot& snapshot, engine::Cf cf, ByteView start, ByteView end, Visit visit) {
-  const auto it = snapshot.iterator(cf, {.lower = replica::data_key(start), .upper = replica::data_end_key(end)});
-  for (it->seek_to_first(); it->valid(); it->next()) visit(it->key().substr(1), it->value());
-}
-
-}  // namespace
-
-std::vector<DataWatch::Region> DataWatch::regions_of(const engine::Snapshot& snapshot) const {
+std::vector<DataWatch::Region> DataWatch::regions_of(const KvImage& data) {
   std::vector<Region> out;
-  const auto it = snapshot.iterator(
-      engine::Cf::kRaft, {.lower = Bytes(replica::region_state_begin()), .upper = Bytes(replica::region_state_end())});
-  for (it->seek_to_first(); it->valid(); it->next()) {
-    const auto id = replica::region_of_state_key(it->key());
+  const PersistentMap& records = data.of(Cf::kRaft);
+  PersistentMap::Cursor at(records);
+  for (at.seek(replica::region_state_begin()); at.valid() && at.entry().key < replica::region_state_end(); at.next()) {
+    const auto id = replica::region_of_state_key(at.entry().key);
     if (!id) continue;
-    const auto local = replica::decode_region_state(it->value());
+    const auto local = replica::decode_region_state(at.entry().value);
     if (!local || local->state() != raft_serverpb::PeerState::Normal) continue;
-    const auto bytes = snapshot.get(engine::Cf::kRaft, replica::apply_state_key(*id)).value();
-    const auto apply = bytes ? replica::decode_apply_state(*bytes) : std::nullopt;
+    const Entry* bytes = records.find(replica::apply_state_key(*id));
+    const auto apply = bytes != nullptr ? replica::decode_apply_state(bytes->value) : std::nullopt;
     if (!apply) continue;
     out.push_back({*id, apply->applied, local->region().start_key(), local->region().end_key()});
   }
   return out;
 }
 
-void DataWatch::compare(const StoreHost& host, const engine::Snapshot& snapshot, const Region& region) {
-  uint64_t checksum = 0;
-  for (const engine::Cf cf : engine::kDataCfs) {
-    each_pair(snapshot, cf, region.start, region.end, [&](ByteView key, ByteView value) {
-      checksum = crc64(value, crc64("=", crc64(key, crc64(engine::cf_name(cf), checksum))));
-    });
+void DataWatch::compare(const StoreHost& host, const KvImage& data, const Region& region) {
+  uint64_t digest = 0;
+  for (const Cf cf : engine::kDataCfs) {
+    digest = digest * 0x9E3779B97F4A7C15ULL +
+             data.of(cf).digest_between(replica::data_key(region.start), replica::data_end_key(region.end));
   }
-  const auto [it, is_new] = seen_.try_emplace({region.id, region.applied}, Seen{checksum, host.name()});
-  if (is_new || it->second.checksum == checksum) return;
+  const auto [it, is_new] = seen_.try_emplace({region.id, region.applied}, Seen{digest, host.name()});
+  if (is_new || it->second.digest == digest) return;
   fail_(fmt::format("INV-APPLY-ORDER: region {} at index {} holds other data at {} than at {}", region.id,
                     region.applied, host.name(), it->second.host));
 }
 
-void DataWatch::check_records(const StoreHost& host, const engine::Snapshot& snapshot, const Region& region) {
-  struct Writer {
-    Bytes key;  // encoded
-    Timestamp start_ts;
-    auto operator<=>(const Writer&) const = default;
+void DataWatch::take_in(Looked& looked, const KvImage& data) {
+  // The traces of the writer that the change is one of.
+  const auto touch = [&looked](ByteView key, Timestamp start_ts, auto change) {
+    Writer writer{Bytes(key), start_ts};
+    Traces& traces = looked.writers[writer];
+    change(traces);
+    if (traces.is_empty()) looked.writers.erase(writer);
+    looked.unchecked.insert(std::move(writer));
   };
-  std::set<Writer> committed, with_long_value;
-  each_pair(snapshot, engine::Cf::kWrite, region.start, region.end, [&](ByteView key, ByteView value) {
+  // Calls `visit(key, value, by)` for each pair of users' data that came (`by` is 1) or went (-1).
+  const auto each_change = [&](Cf cf, auto visit) {
+    data.of(cf).changes_since(looked.data.of(cf), [&](const Entry* before, const Entry* after) {
+      if (before != nullptr) visit(ByteView(before->key).substr(1), ByteView(before->value), -1);
+      if (after != nullptr) visit(ByteView(after->key).substr(1), ByteView(after->value), 1);
+    });
+  };
+  each_change(Cf::kWrite, [&](ByteView key, ByteView value, int by) {
     const auto parts = codec::split_ts(key);
     const auto write = mvcc::Write::decode(value);
     CHECK(parts && write.ok(), "not a write record: {} {}", to_hex(key), to_hex(value));
     if (write->kind == mvcc::WriteKind::kRollback) return;
-    Writer writer{Bytes(parts->encoded_key), write->start_ts};
-    if (write->kind == mvcc::WriteKind::kPut && !write->short_value) with_long_value.insert(writer);
-    if (!committed.insert(std::move(writer)).second) {
-      fail_(fmt::format("INV-LOCK-OR-WRITE: transaction {} has committed {} twice at {}", write->start_ts,
-                        to_hex(parts->encoded_key), host.name()));
-    }
+    const bool is_long = write->kind == mvcc::WriteKind::kPut && !write->short_value;
+    touch(parts->encoded_key, write->start_ts, [&](Traces& traces) {
+      traces.commits += by;
+      traces.long_commits += is_long ? by : 0;
+    });
   });
-  each_pair(snapshot, engine::Cf::kLock, region.start, region.end, [&](ByteView key, ByteView value) {
+  each_change(Cf::kLock, [&](ByteView key, ByteView value, int by) {
     const auto lock = mvcc::Lock::decode(value);
     CHECK(lock.ok(), "not a lock record: {} {}", to_hex(key), to_hex(value));
-    if (lock->is_pessimistic()) return;  // a stale one beside its own commit harms nobody
-    Writer writer{Bytes(key), lock->start_ts};
-    if (committed.contains(writer)) {
-      fail_(fmt::format(
-          "INV-LOCK-OR-WRITE: transaction {} has both locked and committed {} at {}; the lock is of kind {}, "
-          "for_update_ts {}, min_commit_ts {}{}{}",
-          lock->start_ts, to_hex(key), host.name(), static_cast<char>(value.front()), lock->for_update_ts,
-          lock->min_commit_ts, lock->use_async_commit ? ", async commit" : "", lock->is_one_pc ? ", 1PC" : ""));
-    }
-    if (lock->kind == mvcc::LockKind::kPut && !lock->short_value) with_long_value.insert(std::move(writer));
+    if (lock->is_pessimistic()) return;
+    const bool is_long = lock->kind == mvcc::LockKind::kPut && !lock->short_value;
+    touch(key, lock->start_ts, [&](Traces& traces) {
+      traces.locks += by;
+      traces.long_locks += is_long ? by : 0;
+    });
   });
-  std::set<Writer> values;
-  each_pair(snapshot, engine::Cf::kDefault, region.start, region.end, [&](ByteView key, ByteView) {
+  each_change(Cf::kDefault, [&](ByteView key, ByteView, int by) {
     const auto parts = codec::split_ts(key);
     // Raw keys lie here too: in API V1 not encoded, in V2 under a mode of their own.
     const auto user_key = parts ? codec::decode_bytes(parts->encoded_key) : std::nullopt;
     if (!user_key || user_key->starts_with('r')) return;
-    values.insert({Bytes(parts->encoded_key), parts->ts});
+    touch(parts->encoded_key, parts->ts, [&](Traces& traces) { traces.values += by; });
   });
-  for (const auto& writer : with_long_value) {
-    if (values.contains(writer)) continue;
+  looked.data = data;
+}
+
+void DataWatch::check_writers(const StoreHost& host, Looked& looked, const Region& region) {
+  auto it = looked.unchecked.lower_bound({region.start, Timestamp()});
+  while (it != looked.unchecked.end() && (region.end.empty() || it->key < region.end)) {
+    check(host, *it, looked);
+    it = looked.unchecked.erase(it);
+  }
+}
+
+void DataWatch::check(const StoreHost& host, const Writer& writer, const Looked& looked) {
+  const auto found = looked.writers.find(writer);
+  const Traces traces = found != looked.writers.end() ? found->second : Traces{};
+  if (traces.commits > 1) {
+    fail_(fmt::format("INV-LOCK-OR-WRITE: transaction {} has committed {} twice at {}", writer.start_ts,
+                      to_hex(writer.key), host.name()));
+  }
+  if (traces.commits > 0 && traces.locks > 0) {
+    const Entry* bytes = looked.data.of(Cf::kLock).find(replica::data_key(writer.key));
+    const auto lock = mvcc::Lock::decode(bytes->value);
+    fail_(fmt::format(
+        "INV-LOCK-OR-WRITE: transaction {} has both locked and committed {} at {}; the lock is of kind {}, "
+        "for_update_ts {}, min_commit_ts {}{}{}",
+        writer.start_ts, to_hex(writer.key), host.name(), bytes->value.front(), lock->for_update_ts,
+        lock->min_commit_ts, lock->use_async_commit ? ", async commit" : "", lock->is_one_pc ? ", 1PC" : ""));
+  }
+  const bool has_long_value = traces.long_commits > 0 || traces.long_locks > 0;
+  if (has_long_value && traces.values == 0) {
     fail_(fmt::format("INV-GC-TOGETHER: transaction {} has written {} at {}, and its value is not there",
                       writer.start_ts, to_hex(writer.key), host.name()));
   }
-  for (const auto& writer : values) {
-    if (with_long_value.contains(writer)) continue;
+  if (!has_long_value && traces.values > 0) {
     fail_(fmt::format("INV-GC-TOGETHER: a value of {} by transaction {} is left at {}, and its record is not there",
                       to_hex(writer.key), writer.start_ts, host.name()));
   }
@@ -113,13 +134,22 @@ void DataWatch::check_records(const StoreHost& host, const engine::Snapshot& sna
 void DataWatch::look() {
   for (StoreHost* host : stores_) {
     if (host->data() == nullptr) continue;
-    const auto snapshot = host->data()->snapshot();
-    const auto log = engine::open_memory_raft_log(host->disk().after_power_cut());
-    for (const Region& region : regions_of(*snapshot)) {
-      // While a snapshot is being installed the data is neither the old nor the new.
-      if (log->meta(region.id, replica::kPendingSnapshotSlot).value().has_value()) continue;
-      if (compares_) compare(*host, *snapshot, region);
-      check_records(*host, *snapshot, region);
+    KvImage data;
+    std::set<RegionId> installing;  // there the data is neither the old nor the new
+    {
+      auto& disk = host->disk().state();
+      MutexLock lock(disk.mutex);
+      data = disk.kv->current;
+      for (const auto& [region, log] : disk.log->durable.regions) {
+        if (log.meta.contains(replica::kPendingSnapshotSlot)) installing.insert(region);
+      }
+    }
+    Looked& looked = looked_[host->name()];
+    take_in(looked, data);
+    for (const Region& region : regions_of(data)) {
+      if (installing.contains(region.id)) continue;
+      if (compares_) compare(*host, data, region);
+      check_writers(*host, looked, region);
     }
   }
 }

@@ -3,12 +3,14 @@
 //   cairn_sim_run 17              one seed, with its log
 //   cairn_sim_run 1 1000          a range, each in a process of its own, so that a failed CHECK ends one world only
 //   --jobs N                      so many of a range at once
+//   --seconds N                   what one of a range may take of the processor
 //   --until-failure               a range ends with its first seed that fails
 //
 // A range of fifty seeds or more fails if a kind of fault came in none of them.
 //
 // CAIRN_SIM_API=1 or 2 plays in that version of the API; else each fourth seed is of API V2.
 // Prints a line a seed and at the end the seeds that failed; the exit code says whether there were any.
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +31,8 @@ namespace {
 using cairn::sim::Report;
 
 constexpr uint64_t kRangeOfAllFaults = 50;
-constexpr unsigned kSeconds = 300;  // of real time, that a world of a range may take
+constexpr uint64_t kSeconds = 300;    // of the processor, that a world of a range may take
+constexpr uint64_t kWaitFactor = 20;  // so many times that of real time: a world that waits for ever
 
 Report play(uint64_t seed) {
   const char* api = std::getenv("CAIRN_SIM_API");
@@ -45,13 +48,20 @@ struct Child {
   int output = 0;  // the end of a pipe that it writes its report to
 };
 
-Child start(uint64_t seed) {
+// The process that calls this ends after so many seconds of the processor, or if it does not use it.
+void limit_time(uint64_t seconds) {
+  const rlimit limit{seconds, seconds + 1};
+  setrlimit(RLIMIT_CPU, &limit);
+  alarm(static_cast<unsigned>(seconds * kWaitFactor));
+}
+
+Child start(uint64_t seed, uint64_t seconds) {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
   const pid_t pid = fork();
   if (pid == 0) {
     close(ends[0]);
-    alarm(kSeconds);
+    limit_time(seconds);
     dup2(ends[1], STDERR_FILENO);  // what a failed CHECK says belongs to the report
     const Report report = play(seed);
     std::string text = report.to_string() + "\n";
@@ -66,6 +76,8 @@ Child start(uint64_t seed) {
   close(ends[1]);
   return {pid, ends[0]};
 }
+
+bool is_out_of_time(int signal) { return signal == SIGALRM || signal == SIGXCPU; }
 
 // Prints the child's report and adds its faults; whether the seed is good.
 bool finish(uint64_t seed, const Child& child, cairn::sim::FaultCounts& faults) {
@@ -84,7 +96,7 @@ bool finish(uint64_t seed, const Child& child, cairn::sim::FaultCounts& faults) 
   for (size_t kind = 0; kind < seen.size(); ++kind) faults[kind] += seen[kind];
   if (WIFSIGNALED(status)) {
     text = "seed " + std::to_string(seed) + ": FAILED, " +
-           (WTERMSIG(status) == SIGALRM ? "it does not end" : "a check failed") + "\n" + text;
+           (is_out_of_time(WTERMSIG(status)) ? "it does not end" : "a check failed") + "\n" + text;
   }
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
@@ -95,6 +107,7 @@ struct Range {
   uint64_t first = 0;
   uint64_t last = 0;
   uint64_t jobs = 1;
+  uint64_t seconds = kSeconds;
   bool is_until_failure = false;
 };
 
@@ -107,7 +120,7 @@ bool play_range(const Range& range) {
     const bool is_enough = range.is_until_failure && !failed.empty();
     if (is_enough) break;
     if (next <= range.last && running.size() < range.jobs) {
-      running.emplace(next, start(next));
+      running.emplace(next, start(next, range.seconds));
       ++next;
       continue;
     }
@@ -134,7 +147,7 @@ bool play_range(const Range& range) {
 }
 
 int usage() {
-  std::fprintf(stderr, "usage: cairn_sim_run [--jobs N] [--until-failure] <seed> [<last seed>]\n");
+  std::fprintf(stderr, "usage: cairn_sim_run [--jobs N] [--seconds N] [--until-failure] <seed> [<last seed>]\n");
   return 2;
 }
 
@@ -149,6 +162,8 @@ int main(int argc, char** argv) {
       range.is_until_failure = true;
     } else if (argument == "--jobs" && i + 1 < argc) {
       range.jobs = std::max<uint64_t>(1, std::strtoull(argv[++i], nullptr, 10));
+    } else if (argument == "--seconds" && i + 1 < argc) {
+      range.seconds = std::max<uint64_t>(1, std::strtoull(argv[++i], nullptr, 10));
     } else {
       seeds.push_back(std::strtoull(argv[i], nullptr, 10));
     }

@@ -293,19 +293,13 @@ uint64_t World::state_hash() const {
 
 void World::look_again() {
   watch_->look();
-  for (auto& host : stores_) {
-    if (host->store() == nullptr) continue;
-    for (const auto& status : host->store()->regions()) {
-      if (!status.region.peers.empty()) regions_seen_.insert(status.region.id);
-    }
-  }
   if (expiring_) {
     for (auto& store : stores_) expiring_->note_calendar(store->clock().wall_now() - clock_.wall_now());
   }
   if (loop_.now() >= next_history_) {
     next_history_ = loop_.now() + kHistoryInterval;
     for (auto& store : stores_) {
-      if (store->data() != nullptr) history_->look(*store->data(), loop_.now());
+      if (store->data() != nullptr) history_->look(*store, loop_.now());
     }
   }
   watcher_->after(kLookInterval, [this] { look_again(); });
@@ -468,7 +462,7 @@ void World::check_end() {
   loop_.run_for(2s);
   if (!wait_for_replicas()) return;
   watch_->check_end(safe_point_.reached());
-  for (auto& store : stores_) history_->look(*store->data(), loop_.now());
+  for (auto& store : stores_) history_->look(*store, loop_.now());
   replica_reads_->check();
   if (!loop_.run_until([this] { return watch_->is_routed(); }, kSettleLimit)) {
     fail("INV-REGIONS-TILE: PD does not learn the regions of all keys");

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -175,7 +174,7 @@ class World {
   // Counters for the report.
   FaultCounts faults{};
   // Regions that came from splits so far.
-  uint64_t splits() const { return regions_seen_.empty() ? 0 : regions_seen_.size() - 1; }
+  uint64_t splits() const { return watch_->regions_seen() == 0 ? 0 : watch_->regions_seen() - 1; }
 
  private:
   void on_snapshot_received(NodeId node);
@@ -207,7 +206,6 @@ class World {
   std::unique_ptr<RegisterWorkload> registers_;
   std::unique_ptr<BankWorkload> bank_;
   std::unique_ptr<ListWorkload> lists_;
-  std::set<RegionId> regions_seen_;
   uint64_t snapshots_ = 0;
   Ambush ambush_ = Ambush::kNone;
   SafePoint safe_point_;

@@ -81,6 +81,24 @@ TEST(Crc, CheckValuesOfTheStandards) {
   EXPECT_EQ(crc64("6789", crc64("12345")), crc64("123456789"));
 }
 
+TEST(Crc, Crc64TakesEightBytesAtOnceAsItTakesEachByItself) {
+  const auto bit_by_bit = [](ByteView bytes) {
+    uint64_t crc = ~uint64_t{0};
+    for (unsigned char c : bytes) {
+      crc ^= c;
+      for (int bit = 0; bit < 8; ++bit) crc = (crc & 1) != 0 ? (crc >> 1) ^ 0xC96C5795D7870F42ULL : crc >> 1;
+    }
+    return ~crc;
+  };
+  Bytes text;
+  for (int i = 0; i < 70; ++i) {
+    EXPECT_EQ(crc64(text), bit_by_bit(text)) << text.size();
+    EXPECT_EQ(crc64(ByteView(text).substr(text.size() / 3), crc64(ByteView(text).substr(0, text.size() / 3))),
+              bit_by_bit(text));
+    text.push_back(static_cast<char>(i * 37 + 200));
+  }
+}
+
 TEST(Bytes, PrefixEndSkipsTrailingFF) {
   EXPECT_EQ(prefix_end("a"), "b");
   EXPECT_EQ(prefix_end("a\xFF"), "b");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -446,7 +447,7 @@ std::vector<RegionStatus> Store::regions() const {
   if (!core_->is_started()) return out;
   for (const auto& shard : core_->shards) {
     auto part = shard->status();
-    out.insert(out.end(), part.begin(), part.end());
+    out.insert(out.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
   }
   std::sort(out.begin(), out.end(),
             [](const RegionStatus& a, const RegionStatus& b) { return a.region.id < b.region.id; });

@@ -1,5 +1,6 @@
 // What a MemoryDisk holds: the ordered store, the Raft log and the files, each with what is durable apart from what is
-// not. The engines of this folder are views on it. All of it is read and written with DiskState::mutex held.
+// not. The engines of this folder are views on it, and the simulator's watchers look at it from outside. All of it is
+// read and written with DiskState::mutex held.
 #pragma once
 
 #include <array>
@@ -81,6 +82,7 @@ struct RaftLogOp {
 using RaftLogOps = std::vector<RaftLogOp>;
 
 struct RegionLog {
+  uint64_t changed_at = 0;  // RaftLogImage::changes after its last change
   std::shared_ptr<const Bytes> state;
   std::map<uint8_t, std::shared_ptr<const Bytes>> meta;
   std::map<uint64_t, std::shared_ptr<const Bytes>> entries;
@@ -88,7 +90,8 @@ struct RegionLog {
 
 struct RaftLogImage {
   std::map<RegionId, RegionLog> regions;
-  uint64_t bytes = 0;  // of entries, states and meta values
+  uint64_t bytes = 0;    // of entries, states and meta values
+  uint64_t changes = 0;  // so far; of a disk's durable image it never goes back
 
   void apply(const RaftLogOps& ops);
 };

@@ -78,6 +78,7 @@ void RaftLogImage::apply(const RaftLogOps& ops) {
   };
   for (const RaftLogOp& op : ops) {
     RegionLog& log = regions[op.region];
+    log.changed_at = ++changes;
     switch (op.kind) {
       case RaftLogOp::Kind::kState:
         replace(log.state, op.bytes);
@@ -214,18 +215,6 @@ void MemoryDisk::crash(runtime::Random& dice, CrashKind kind) {
   for (const auto& [path, file] : std::exchange(state_->removed, {})) {
     if (dice.chance(0.5)) state_->files.emplace(path, file);
   }
-}
-
-std::shared_ptr<MemoryDisk> MemoryDisk::after_power_cut() const {
-  MutexLock lock(state_->mutex);
-  auto copy = std::make_shared<MemoryDisk>(state_->options);
-  MutexLock its_lock(copy->state_->mutex);  // nobody else has it yet
-  auto& kv = *copy->state_->kv;
-  kv.durable = kv.current = state_->kv->durable;
-  kv.durable_sequence = kv.sequence = state_->kv->durable_sequence;
-  auto& log = *copy->state_->log;
-  log.durable = log.current = state_->log->durable;
-  return copy;
 }
 
 void MemoryDisk::set_health(Health health) {

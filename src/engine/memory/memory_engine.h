@@ -68,9 +68,6 @@ class MemoryDisk {
   // sync, a file that was not synced to a prefix of itself or to nothing.
   void crash(runtime::Random& dice, CrashKind kind = CrashKind::kMachine);
 
-  // A disk that holds just what the harshest power cut at this moment would leave, for those who watch from outside.
-  std::shared_ptr<MemoryDisk> after_power_cut() const;
-
   enum class Health {
     kGood,
     kFull,     // whatever needs space fails with kNoSpace; reads and removals work
@@ -105,7 +102,7 @@ class MemoryDisk {
   // A hash of all that is on the disk, durable or not.
   uint64_t digest() const;
 
-  memory::DiskState& state() { return *state_; }  // for the engines of this folder
+  memory::DiskState& state() { return *state_; }  // for the engines of this folder, and for watchers
 
  private:
   std::unique_ptr<memory::DiskState> state_;

@@ -1,5 +1,6 @@
 // The ordered store over a MemoryDisk: batches, snapshots (copies of persistent maps), iterators, ingestion.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -269,6 +270,11 @@ class MemoryKvEngine final : public KvEngine {
   MemoryFiles files_;
   std::shared_ptr<CompactionFilterFactory> filters_ CAIRN_GUARDED_BY(state_.mutex);
   uint64_t passes_ CAIRN_GUARDED_BY(state_.mutex) = 0;  // of compactions
+  struct Looked {
+    PersistentMap durable;
+    std::vector<TableStats> tables;
+  };
+  mutable std::array<Looked, kCfCount> looked_ CAIRN_GUARDED_BY(state_.mutex);  // by tables(), last
 };
 
 // Ingested entries are durable at once, so they overtake what is unflushed. That is harmless only where the two do not
@@ -369,6 +375,8 @@ Result<std::vector<TableStats>> MemoryKvEngine::tables(Cf cf) const {
     MutexLock lock(state_.mutex);
     TRY(check_alive());
     durable = kv_->durable.of(cf);
+    const Looked& looked = looked_[static_cast<size_t>(cf)];
+    if (looked.durable.is_copy_of(durable)) return looked.tables;
   }
   std::vector<TableStats> out;
   PersistentMap::Cursor cursor(durable);
@@ -385,6 +393,8 @@ Result<std::vector<TableStats>> MemoryKvEngine::tables(Cf cf) const {
     row = prefix_of(entry.key);
     if (is_deletion_record(entry.value)) ++table.deletes;
   }
+  MutexLock lock(state_.mutex);
+  looked_[static_cast<size_t>(cf)] = {std::move(durable), out};
   return out;
 }
 

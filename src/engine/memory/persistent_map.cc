@@ -13,10 +13,12 @@ uint64_t entry_bytes(const Entry& entry) { return entry.key.size() + entry.value
 void update(Node& node) {
   node.count = 1;
   node.bytes = entry_bytes(*node.entry);
+  node.digest = node.hash;
   for (const Ref* child : {&node.left, &node.right}) {
     if (!*child) continue;
     node.count += (*child)->count;
     node.bytes += (*child)->bytes;
+    node.digest += (*child)->digest;
   }
 }
 
@@ -72,6 +74,7 @@ Ref insert(Ref node, EntryPtr entry, uint64_t priority) {
   int order = entry->key.compare(mine->entry->key);
   if (order == 0) {
     mine->entry = std::move(entry);
+    mine->hash = PersistentMap::hash_of(*mine->entry, priority);
   } else if (order < 0) {
     mine->left = insert(std::move(mine->left), std::move(entry), priority);
   } else {
@@ -96,18 +99,23 @@ Ref remove(Ref node, ByteView key) {
   return mine;
 }
 
-// Bytes of the entries with keys < `key`.
-uint64_t bytes_below(const Node* node, ByteView key) {
-  uint64_t sum = 0;
+// Sums over the entries with keys < `key`.
+struct Sums {
+  uint64_t bytes = 0;
+  uint64_t digest = 0;
+};
+Sums sums_below(const Node* node, ByteView key) {
+  Sums sums;
   while (node != nullptr) {
     if (ByteView(node->entry->key) < key) {
-      sum += entry_bytes(*node->entry) + (node->left ? node->left->bytes : 0);
+      sums.bytes += entry_bytes(*node->entry) + (node->left ? node->left->bytes : 0);
+      sums.digest += node->hash + (node->left ? node->left->digest : 0);
       node = node->right.get();
     } else {
       node = node->left.get();
     }
   }
-  return sum;
+  return sums;
 }
 
 }  // namespace
@@ -127,6 +135,11 @@ uint64_t PersistentMap::priority_of(ByteView key) {
   hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;
   hash = (hash ^ (hash >> 27)) * 0x94d049bb133111eb;
   return hash ^ (hash >> 31);
+}
+
+uint64_t PersistentMap::hash_of(const Entry& entry, uint64_t priority) {
+  uint64_t hash = (priority_of(entry.value) ^ (priority << 32 | priority >> 32)) * 0x9e3779b97f4a7c15;
+  return hash ^ (hash >> 29);
 }
 
 const Entry* PersistentMap::find(ByteView key) const {
@@ -156,9 +169,28 @@ void PersistentMap::erase_range(ByteView begin, ByteView end) {
 }
 
 uint64_t PersistentMap::bytes_between(ByteView begin, ByteView end) const {
-  uint64_t up_to_end = end.empty() ? bytes() : bytes_below(root_.get(), end);
-  uint64_t up_to_begin = bytes_below(root_.get(), begin);
+  uint64_t up_to_end = end.empty() ? bytes() : sums_below(root_.get(), end).bytes;
+  uint64_t up_to_begin = sums_below(root_.get(), begin).bytes;
   return up_to_end > up_to_begin ? up_to_end - up_to_begin : 0;
+}
+
+uint64_t PersistentMap::digest_between(ByteView begin, ByteView end) const {
+  if (!root_ || (!end.empty() && end <= begin)) return 0;
+  const uint64_t up_to_end = end.empty() ? root_->digest : sums_below(root_.get(), end).digest;
+  return up_to_end - sums_below(root_.get(), begin).digest;
+}
+
+const PersistentMap::Node* PersistentMap::clip(const Node* node, const Bytes* above, const Bytes* below) {
+  while (node != nullptr) {
+    if (above != nullptr && node->entry->key <= *above) {
+      node = node->right.get();
+    } else if (below != nullptr && node->entry->key >= *below) {
+      node = node->left.get();
+    } else {
+      break;
+    }
+  }
+  return node;
 }
 
 void PersistentMap::Cursor::seek(ByteView target) {

@@ -51,6 +51,8 @@ class SimLoop {
 
   // The job that runs waits for `span` of virtual time. On an executor that may not wait, and outside of jobs: nothing.
   void wait(Duration span);
+  // Whether wait() would: the job that runs is one of an executor that may.
+  bool may_wait() const { return current_fiber_ != nullptr; }
 
   // Mixes `tag` into the trace: what is worth comparing between two runs of one seed.
   void trace(uint64_t tag);
