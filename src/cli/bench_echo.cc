@@ -5,12 +5,11 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "cli/bench.h"
 #include "cli/process.h"
 #include "kvrpcpb.pb.h"
@@ -92,16 +91,16 @@ class EchoServer {
 struct Load {
   std::atomic<bool> is_over{false};
   std::atomic<uint64_t> answered{0};  // messages
-  std::mutex mutex;
-  std::condition_variable changed;
-  int running = 0;  // guarded by mutex
+  Mutex mutex;
+  CondVar changed;
+  int running CAIRN_GUARDED_BY(mutex) = 0;
 
   void begin() {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     ++running;
   }
   void end() {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     if (--running == 0) changed.notify_all();
   }
 };
@@ -123,20 +122,20 @@ class Pinger final : public rpc::ClientStreamEvents {
   Pinger(std::shared_ptr<Load> load, int requests) : load_(std::move(load)), requests_(requests) {}
   // After open(), which may call on_writable before it returns.
   void set_stream(std::shared_ptr<rpc::ClientStream> stream) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stream_ = std::move(stream);
     if (is_waiting_) stream_->write(message_of(requests_));
     is_waiting_ = false;
   }
   void on_writable() override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_writable_ = true;
     if (is_first_) return send();
     if (has_answer_) send();
   }
   void on_message(rpc::Payload) override {
     ++load_->answered;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (load_->is_over) return stream_->cancel();
     has_answer_ = true;
     if (is_writable_) send();
@@ -144,8 +143,7 @@ class Pinger final : public rpc::ClientStreamEvents {
   void on_closed(api::Status) override { load_->end(); }
 
  private:
-  // The caller holds the mutex.
-  void send() {
+  void send() CAIRN_REQUIRES(mutex_) {
     is_first_ = has_answer_ = is_writable_ = false;
     if (!stream_) {
       is_waiting_ = true;
@@ -156,12 +154,12 @@ class Pinger final : public rpc::ClientStreamEvents {
 
   const std::shared_ptr<Load> load_;
   const int requests_;
-  std::mutex mutex_;
-  std::shared_ptr<rpc::ClientStream> stream_;  // guarded by mutex_, as all that follows
-  bool is_first_ = true;
-  bool is_writable_ = false;
-  bool has_answer_ = false;
-  bool is_waiting_ = false;  // for set_stream()
+  Mutex mutex_;
+  std::shared_ptr<rpc::ClientStream> stream_ CAIRN_GUARDED_BY(mutex_);
+  bool is_first_ CAIRN_GUARDED_BY(mutex_) = true;
+  bool is_writable_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool has_answer_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool is_waiting_ CAIRN_GUARDED_BY(mutex_) = false;  // for set_stream()
 };
 
 // `start` begins the load on the channel.
@@ -181,8 +179,8 @@ Yardstick measure(const EchoServer& server, const BenchOptions& options, int req
   mark.cpu_us = (cpu_us_of(server.pid()) - cpu) / mark.operations;
   mark.seconds = now_seconds() - began;
   load->is_over = true;
-  std::unique_lock lock(load->mutex);
-  load->changed.wait(lock, [&] { return load->running == 0; });
+  MutexLock lock(load->mutex);
+  load->changed.wait(load->mutex, [&]() CAIRN_REQUIRES(load->mutex) { return load->running == 0; });
   return mark;
 }
 

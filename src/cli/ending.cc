@@ -2,13 +2,12 @@
 
 #include <unistd.h>
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "base/log.h"
+#include "base/mutex.h"
 
 namespace cairn::cli {
 
@@ -19,20 +18,20 @@ void Ending::leave_behind(const std::string& part, const std::string& what_is_le
 
 void Ending::step(const std::string& part, Duration limit, std::function<void()> stop) {
   struct Run {
-    std::mutex mutex;
-    std::condition_variable ended;
-    bool has_ended = false;  // guarded by mutex
+    Mutex mutex;
+    CondVar ended;
+    bool has_ended CAIRN_GUARDED_BY(mutex) = false;
   };
   auto run = std::make_shared<Run>();
   std::thread thread([run, stop = std::move(stop)] {
     stop();
-    std::lock_guard lock(run->mutex);
+    MutexLock lock(run->mutex);
     run->has_ended = true;
     run->ended.notify_all();
   });
   {
-    std::unique_lock lock(run->mutex);
-    if (!run->ended.wait_for(lock, limit, [&] { return run->has_ended; })) {
+    MutexLock lock(run->mutex);
+    if (!run->ended.wait_for(run->mutex, limit, [&]() CAIRN_REQUIRES(run->mutex) { return run->has_ended; })) {
       leave_behind(part, fmt::format("it takes longer than {:.2f} s", to_seconds(limit)));
       thread.detach();
       return;

@@ -45,7 +45,7 @@ EndOfProcess::EndOfProcess() {
         note(number);
         continue;
       }
-      std::lock_guard lock(state->mutex);
+      MutexLock lock(state->mutex);
       if (state->is_over) _exit(128 + number);  // asked twice: at once
       state->is_over = true;
       state->changed.notify_all();
@@ -54,19 +54,19 @@ EndOfProcess::EndOfProcess() {
 }
 
 void EndOfProcess::fatal(std::string why) {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   if (!state_->error) state_->error = std::move(why);
   state_->is_over = true;
   state_->changed.notify_all();
 }
 
 void EndOfProcess::wake() {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   state_->changed.notify_all();
 }
 
 std::optional<std::string> EndOfProcess::error() const {
-  std::lock_guard lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   return state_->error;
 }
 

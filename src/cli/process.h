@@ -2,12 +2,11 @@
 // data directory.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
+#include "base/mutex.h"
 #include "config/values.h"
 
 namespace cairn::cli {
@@ -27,8 +26,8 @@ class EndOfProcess {
   // Waits until a reason is there or `done()` holds, which is looked at after each wake(). True: there is a reason.
   template <class Done>
   bool wait_until(Done done) {
-    std::unique_lock lock(state_->mutex);
-    state_->changed.wait(lock, [&] { return state_->is_over || done(); });
+    MutexLock lock(state_->mutex);
+    state_->changed.wait(state_->mutex, [&]() CAIRN_REQUIRES(state_->mutex) { return state_->is_over || done(); });
     return state_->is_over;
   }
   void wait() {
@@ -38,8 +37,9 @@ class EndOfProcess {
   // it holds.
   template <class Done>
   bool wait_for(Duration limit, Done done) {
-    std::unique_lock lock(state_->mutex);
-    state_->changed.wait_for(lock, limit, [&] { return state_->error || done(); });
+    MutexLock lock(state_->mutex);
+    state_->changed.wait_for(state_->mutex, limit,
+                             [&]() CAIRN_REQUIRES(state_->mutex) { return state_->error || done(); });
     return done();
   }
   // Why, if it was an error.
@@ -47,10 +47,10 @@ class EndOfProcess {
 
  private:
   struct State {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool is_over = false;              // guarded by mutex
-    std::optional<std::string> error;  // guarded by mutex
+    Mutex mutex;
+    CondVar changed;
+    bool is_over CAIRN_GUARDED_BY(mutex) = false;
+    std::optional<std::string> error CAIRN_GUARDED_BY(mutex);
   };
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };

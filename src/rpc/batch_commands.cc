@@ -3,12 +3,12 @@
 #include <google/protobuf/arena.h>
 
 #include <algorithm>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "base/mutex.h"
 #include "rpc/batch_errors.h"
 #include "tikvpb.pb.h"
 
@@ -57,28 +57,26 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
 
   void dispatch(const std::shared_ptr<Batch>& batch, int index);
   void echo(const std::shared_ptr<Batch>& batch, int index);
-  // Sends what waits, if nothing is being sent; ends the stream once its end has come; reads on if there is room. The
-  // caller holds the mutex.
-  void advance();
-  // Likewise, but what is answered on the gathering executor waits for what the jobs behind it answer. The caller holds
-  // the mutex.
-  void advance_soon();
-  // Says how the store is, if that was asked for (by the answer `asked`) or is due. The caller holds the mutex.
-  void tell_health(tikvpb::BatchCommandsResponse& out, const Response* asked);
+  // Sends what waits, if nothing is being sent; ends the stream once its end has come; reads on if there is room.
+  void advance() CAIRN_REQUIRES(mutex_);
+  // Likewise, but what is answered on the gathering executor waits for what the jobs behind it answer.
+  void advance_soon() CAIRN_REQUIRES(mutex_);
+  // Says how the store is, if that was asked for (by the answer `asked`) or is due.
+  void tell_health(tikvpb::BatchCommandsResponse& out, const Response* asked) CAIRN_REQUIRES(mutex_);
 
   const std::shared_ptr<ServerStream> stream_;
   const std::shared_ptr<const Service> service_;
-  std::mutex mutex_;
-  std::vector<Answer> waiting_;         // finished, not yet sent; guarded by mutex_
-  size_t in_flight_ = 0;                // asked and not yet finished; guarded by mutex_
-  bool is_writing_ = false;             // guarded by mutex_
-  bool is_dispatching_ = false;         // what is answered at once is to leave in one message; guarded by mutex_
-  bool is_gathering_ = false;           // a job that will advance is under way; guarded by mutex_
-  bool is_reading_ = true;              // a read is outstanding; guarded by mutex_
-  bool no_more_ = false;                // nothing more is read; guarded by mutex_
-  bool end_at_once_ = false;            // do not wait for what is in flight; guarded by mutex_
-  api::Status end_status_;              // guarded by mutex_
-  std::optional<Instant> health_told_;  // guarded by mutex_
+  Mutex mutex_;
+  std::vector<Answer> waiting_ CAIRN_GUARDED_BY(mutex_);  // finished, not yet sent
+  size_t in_flight_ CAIRN_GUARDED_BY(mutex_) = 0;         // asked and not yet finished
+  bool is_writing_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool is_dispatching_ CAIRN_GUARDED_BY(mutex_) = false;  // what is answered at once is to leave in one message
+  bool is_gathering_ CAIRN_GUARDED_BY(mutex_) = false;    // a job that will advance is under way
+  bool is_reading_ CAIRN_GUARDED_BY(mutex_) = true;       // a read is outstanding
+  bool no_more_ CAIRN_GUARDED_BY(mutex_) = false;         // nothing more is read
+  bool end_at_once_ CAIRN_GUARDED_BY(mutex_) = false;     // do not wait for what is in flight
+  api::Status end_status_ CAIRN_GUARDED_BY(mutex_);
+  std::optional<Instant> health_told_ CAIRN_GUARDED_BY(mutex_);
 };
 
 // A sub-request as a call. Request and response lie in the batch.
@@ -106,7 +104,7 @@ void BatchStream::on_message(Payload message) {
       message.parse_into(*batch->requests) && batch->requests->requests_size() == batch->requests->request_ids_size();
   const int count = is_sound ? batch->requests->requests_size() : 0;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_reading_ = false;
     is_dispatching_ = is_sound;
     in_flight_ += static_cast<size_t>(count);
@@ -121,7 +119,7 @@ void BatchStream::on_message(Payload message) {
     batch->responses.push_back(google::protobuf::Arena::CreateMessage<Response>(&batch->arena));
   }
   for (int i = 0; i < count; ++i) dispatch(batch, i);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   is_dispatching_ = false;
   advance();
 }
@@ -168,7 +166,7 @@ void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status st
     status = {api::Code::kOutOfRange, "the answer is too large for one message"};
   }
   if (!status.ok() && !ends_stream) put_error(status, response);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   CHECK(in_flight_ > 0, "an answer too many on {}", stream_->peer());
   --in_flight_;
   if (ends_stream) {
@@ -181,14 +179,14 @@ void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status st
 }
 
 void BatchStream::on_read_end() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   is_reading_ = false;
   no_more_ = true;
   advance();
 }
 
 void BatchStream::on_server_stopping() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (no_more_) return;
   no_more_ = true;
   end_status_ = {api::Code::kUnavailable, "the server is stopping"};
@@ -196,7 +194,7 @@ void BatchStream::on_server_stopping() {
 }
 
 void BatchStream::on_write_done() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   is_writing_ = false;
   advance();
 }
@@ -206,7 +204,7 @@ void BatchStream::advance_soon() {
   if (!gather || is_dispatching_ || end_at_once_ || !gather->is_current()) return advance();
   if (std::exchange(is_gathering_, true)) return;
   gather->post([self = shared_from_this()] {
-    std::lock_guard lock(self->mutex_);
+    MutexLock lock(self->mutex_);
     self->is_gathering_ = false;
     self->advance();
   });

@@ -5,13 +5,12 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 
-#include <condition_variable>
 #include <map>
-#include <mutex>
 #include <set>
 #include <thread>
 
 #include "base/check.h"
+#include "base/mutex.h"
 #include "rpc/completion.h"
 #include "rpc/grpc_log.h"
 
@@ -47,21 +46,21 @@ struct ClientLoop::Core : std::enable_shared_from_this<ClientLoop::Core> {
     return &reactor->queue();
   }
 
-  std::mutex mutex;
-  std::condition_variable all_ended;
-  bool is_stopped = false;      // guarded by mutex
-  std::set<Cancellable*> live;  // calls and streams under way; guarded by mutex
-  std::map<std::pair<std::string, int>, std::shared_ptr<Channel>> channels;  // guarded by mutex
+  Mutex mutex;
+  CondVar all_ended;
+  bool is_stopped CAIRN_GUARDED_BY(mutex) = false;
+  std::set<Cancellable*> live CAIRN_GUARDED_BY(mutex);  // calls and streams under way
+  std::map<std::pair<std::string, int>, std::shared_ptr<Channel>> channels CAIRN_GUARDED_BY(mutex);
 
   // False if the loop has stopped: then nothing may be begun.
   bool enter(Cancellable* who) {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     if (is_stopped) return false;
     live.insert(who);
     return true;
   }
   void leave(Cancellable* who) {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     live.erase(who);
     if (live.empty()) all_ended.notify_all();
   }
@@ -114,7 +113,7 @@ class BidiStream final : public ClientStream, public Cancellable, public std::en
 
   bool start(grpc::GenericStub& stub, const std::string& method, const Metadata& metadata) {
     if (!loop_->enter(this)) return false;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [key, value] : metadata) context_.AddMetadata(key, value);
     io_ = stub.PrepareCall(&context_, method, loop_->queue());
     begin(start_);
@@ -123,14 +122,14 @@ class BidiStream final : public ClientStream, public Cancellable, public std::en
   }
 
   void write(Payload message) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (is_over_) return;
     CHECK(is_started_ && !write_.owner, "a write on a client's stream that is not ready");
     begin(write_);
     io_->Write(message.buffer(), &write_);
   }
   void end_writes() override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (is_over_ || has_ended_writes_) return;
     CHECK(is_started_ && !write_.owner, "an end of writes on a client's stream that is not ready");
     has_ended_writes_ = true;
@@ -151,14 +150,14 @@ class BidiStream final : public ClientStream, public Cancellable, public std::en
     }
   };
 
-  void begin(Operation& operation) {
+  void begin(Operation& operation) CAIRN_REQUIRES(mutex_) {
     operation.owner = shared_from_this();
     ++pending_;
   }
 
   void on_started(bool ok) {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       --pending_;
       if (!ok) return begin_finish();
       is_started_ = true;
@@ -169,19 +168,19 @@ class BidiStream final : public ClientStream, public Cancellable, public std::en
   void on_read(bool ok) {
     Payload message;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       --pending_;
       if (!ok) return begin_finish();
       message = std::exchange(incoming_, Payload());
     }
     events_->on_message(std::move(message));
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     begin_read();
   }
   void on_write(bool ok) {
     bool is_ended = false;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       --pending_;
       is_ended = has_ended_writes_;
     }
@@ -190,19 +189,19 @@ class BidiStream final : public ClientStream, public Cancellable, public std::en
   }
   void on_finish(bool) {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       --pending_;
       is_finished_ = true;
     }
     close_if_idle();
   }
 
-  void begin_read() {
+  void begin_read() CAIRN_REQUIRES(mutex_) {
     begin(read_);
     io_->Read(&incoming_.buffer(), &read_);
   }
   // No more writes from now on; one that is outstanding comes back by itself.
-  void begin_finish() {
+  void begin_finish() CAIRN_REQUIRES(mutex_) {
     is_over_ = true;
     begin(finish_);
     io_->Finish(&status_, &finish_);
@@ -210,7 +209,7 @@ class BidiStream final : public ClientStream, public Cancellable, public std::en
   // The last event, once nothing is outstanding any more.
   void close_if_idle() {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (!is_finished_ || pending_ != 0) return;
     }
     events_->on_closed(from_grpc(status_));
@@ -224,17 +223,17 @@ class BidiStream final : public ClientStream, public Cancellable, public std::en
   Payload incoming_;     // of the outstanding read
   grpc::Status status_;  // of the outstanding finish
 
-  std::mutex mutex_;  // guards what follows; held while an operation is begun
-  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> io_;
-  Operation start_{&BidiStream::on_started};
-  Operation read_{&BidiStream::on_read};
-  Operation write_{&BidiStream::on_write};
-  Operation finish_{&BidiStream::on_finish};
-  int pending_ = 0;
-  bool is_started_ = false;
-  bool has_ended_writes_ = false;
-  bool is_over_ = false;      // nothing may be written any more
-  bool is_finished_ = false;  // the status is here
+  Mutex mutex_;  // held while an operation is begun
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> io_ CAIRN_GUARDED_BY(mutex_);
+  Operation start_ CAIRN_GUARDED_BY(mutex_){&BidiStream::on_started};
+  Operation read_ CAIRN_GUARDED_BY(mutex_){&BidiStream::on_read};
+  Operation write_ CAIRN_GUARDED_BY(mutex_){&BidiStream::on_write};
+  Operation finish_ CAIRN_GUARDED_BY(mutex_){&BidiStream::on_finish};
+  int pending_ CAIRN_GUARDED_BY(mutex_) = 0;
+  bool is_started_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool has_ended_writes_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool is_over_ CAIRN_GUARDED_BY(mutex_) = false;      // nothing may be written any more
+  bool is_finished_ CAIRN_GUARDED_BY(mutex_) = false;  // the status is here
 };
 
 // What a stream is when the loop has stopped: closed before it began.
@@ -309,7 +308,7 @@ ClientLoop::~ClientLoop() { stop(); }
 
 std::shared_ptr<Channel> ClientLoop::channel(const std::string& address, int index) {
   std::string target = without_scheme(address);
-  std::lock_guard lock(core_->mutex);
+  MutexLock lock(core_->mutex);
   auto& slot = core_->channels[{target, index}];
   if (!slot) slot = std::make_shared<GrpcChannel>(core_, std::move(target), index);
   return slot;
@@ -317,11 +316,11 @@ std::shared_ptr<Channel> ClientLoop::channel(const std::string& address, int ind
 
 void ClientLoop::stop() {
   {
-    std::unique_lock lock(core_->mutex);
+    MutexLock lock(core_->mutex);
     if (core_->is_stopped) return;
     core_->is_stopped = true;
     for (auto* one : core_->live) one->cancel_now();
-    core_->all_ended.wait(lock, [this] { return core_->live.empty(); });
+    core_->all_ended.wait(core_->mutex, [this]() CAIRN_REQUIRES(core_->mutex) { return core_->live.empty(); });
     core_->channels.clear();
   }
   if (!core_->own_queue) return;

@@ -46,10 +46,10 @@ struct DeadlockServiceTest : ::testing::Test {
   runtime::ThreadedExecutors executors;
   std::unique_ptr<Server> server;
   std::unique_ptr<RaftTransport> transport;
-  std::mutex mutex;
-  std::condition_variable came;
-  std::vector<uint64_t> answered;     // guarded by mutex
-  std::optional<api::Status> closed;  // guarded by mutex
+  Mutex mutex;
+  CondVar came;
+  std::vector<uint64_t> answered CAIRN_GUARDED_BY(mutex);
+  std::optional<api::Status> closed CAIRN_GUARDED_BY(mutex);
 
   void SetUp() override {
     Router router;
@@ -70,13 +70,13 @@ struct DeadlockServiceTest : ::testing::Test {
   api::DeadlockSink sink() {
     return {.on_response =
                 [this](const deadlock::DeadlockResponse& response) {
-                  std::lock_guard lock(mutex);
+                  MutexLock lock(mutex);
                   answered.push_back(response.entry().txn());
                   came.notify_all();
                 },
             .on_closed =
                 [this](api::Status status) {
-                  std::lock_guard lock(mutex);
+                  MutexLock lock(mutex);
                   closed = std::move(status);
                   came.notify_all();
                 }};
@@ -92,8 +92,8 @@ TEST_F(DeadlockServiceTest, WaitsArriveInOrderAndCyclesComeBack) {
   auto stream = transport->open_detect(StoreId(2), sink());
   constexpr uint64_t kWaits = 2000;
   for (uint64_t i = 1; i <= kWaits; ++i) stream->send(wait_of(100 + i));
-  std::unique_lock lock(mutex);
-  came.wait(lock, [&] { return answered.size() == kWaits; });
+  MutexLock lock(mutex);
+  came.wait(mutex, [&]() CAIRN_REQUIRES(mutex) { return answered.size() == kWaits; });
   for (uint64_t i = 0; i < kWaits; ++i) ASSERT_EQ(answered[i], 101 + i);
   EXPECT_FALSE(closed);
 }
@@ -101,10 +101,11 @@ TEST_F(DeadlockServiceTest, WaitsArriveInOrderAndCyclesComeBack) {
 TEST_F(DeadlockServiceTest, TheEndOfTheStreamIsTold) {
   auto stream = transport->open_detect(StoreId(2), sink());
   stream->send(wait_of(13));
-  std::unique_lock lock(mutex);
-  came.wait(lock, [&] { return closed.has_value(); });
-  EXPECT_EQ(closed->code, api::Code::kFailedPrecondition);
-  lock.unlock();
+  {
+    MutexLock lock(mutex);
+    came.wait(mutex, [&]() CAIRN_REQUIRES(mutex) { return closed.has_value(); });
+    EXPECT_EQ(closed->code, api::Code::kFailedPrecondition);
+  }
   stream->send(wait_of(14));  // of no effect
 }
 

@@ -5,7 +5,7 @@
 namespace cairn::rpc {
 
 void OrderedStream::answer(uint64_t slot, api::Status status, Payload response) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   CHECK(slot >= first_slot_ && slot - first_slot_ < slots_.size(), "an answer for slot {} of {} from {}", slot,
         slots_.size(), first_slot_);
   slots_[slot - first_slot_] = Answer{std::move(status), std::move(response)};
@@ -15,7 +15,7 @@ void OrderedStream::answer(uint64_t slot, api::Status status, Payload response) 
 void OrderedStream::on_message(Payload message) {
   uint64_t slot = 0;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_reading_ = false;
     slot = first_slot_ + slots_.size();
     slots_.emplace_back();
@@ -26,7 +26,7 @@ void OrderedStream::on_message(Payload message) {
     answer(slot, {api::Code::kInternal, "the request could not be parsed"}, {});
     return;
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!is_reading_ && !no_more_ && slots_.size() < kInFlightMax) {
     is_reading_ = true;
     stream_->read();
@@ -34,14 +34,14 @@ void OrderedStream::on_message(Payload message) {
 }
 
 void OrderedStream::on_read_end() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   is_reading_ = false;
   no_more_ = true;
   advance();
 }
 
 void OrderedStream::on_server_stopping() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (no_more_) return;
   no_more_ = true;
   end_status_ = {api::Code::kUnavailable, "the server is stopping"};
@@ -49,7 +49,7 @@ void OrderedStream::on_server_stopping() {
 }
 
 void OrderedStream::on_write_done() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   is_writing_ = false;
   advance();
 }

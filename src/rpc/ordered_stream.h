@@ -7,12 +7,12 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "api/call.h"
+#include "base/mutex.h"
 #include "rpc/server_stream.h"
 
 namespace cairn::rpc {
@@ -41,17 +41,17 @@ class OrderedStream : public StreamEvents, public std::enable_shared_from_this<O
   };
   static constexpr size_t kInFlightMax = 256;
 
-  void advance();  // sends what is next, if nothing is being sent; the caller holds the mutex
+  void advance() CAIRN_REQUIRES(mutex_);  // sends what is next, if nothing is being sent
 
   const std::shared_ptr<ServerStream> stream_;
   const std::shared_ptr<const Dispatch> dispatch_;
-  std::mutex mutex_;
-  uint64_t first_slot_ = 0;                  // of slots_.front(); guarded by mutex_
-  std::deque<std::optional<Answer>> slots_;  // guarded by mutex_
-  bool is_writing_ = false;                  // guarded by mutex_
-  bool is_reading_ = true;                   // a read is outstanding; guarded by mutex_
-  bool no_more_ = false;                     // no request will come any more; guarded by mutex_
-  api::Status end_status_;                   // when the last slot is answered; guarded by mutex_
+  Mutex mutex_;
+  uint64_t first_slot_ CAIRN_GUARDED_BY(mutex_) = 0;  // of slots_.front()
+  std::deque<std::optional<Answer>> slots_ CAIRN_GUARDED_BY(mutex_);
+  bool is_writing_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool is_reading_ CAIRN_GUARDED_BY(mutex_) = true;  // a read is outstanding
+  bool no_more_ CAIRN_GUARDED_BY(mutex_) = false;    // no request will come any more
+  api::Status end_status_ CAIRN_GUARDED_BY(mutex_);  // when the last slot is answered
 };
 
 template <class Req, class Resp>

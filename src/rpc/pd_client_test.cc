@@ -121,41 +121,39 @@ TEST_F(PdClientTest, ARefusedTimestampFailsAloneWithItsText) {
 TEST_F(PdClientTest, AStreamOfHeartbeatsEndsWithItsPdAndTheNextOneMayBeOpenedWhilePdIsAway) {
   pd.start();
   make_client();
-  std::mutex mutex;
-  std::condition_variable came;
+  Mutex mutex;
+  CondVar came;
   int answers = 0;
   int closed = 0;
   const auto open = [&] {
     return client->open_region_heartbeat({.on_response =
                                               [&](pdpb::RegionHeartbeatResponse) {
-                                                std::lock_guard lock(mutex);
+                                                MutexLock lock(mutex);
                                                 ++answers;
                                                 came.notify_all();
                                               },
                                           .on_closed =
                                               [&](api::Status) {
-                                                std::lock_guard lock(mutex);
+                                                MutexLock lock(mutex);
                                                 ++closed;
                                                 came.notify_all();
                                               }});
   };
   auto stream = open();
   const auto beat_until = [&](int wanted) {
-    std::unique_lock lock(mutex);
-    while (answers < wanted) {
-      lock.unlock();
+    for (bool is_enough = false; !is_enough;) {
       pdpb::RegionHeartbeatRequest request;
       request.mutable_region()->set_id(1);
       stream->send(request);
-      lock.lock();
-      came.wait_for(lock, std::chrono::milliseconds(20));
+      MutexLock lock(mutex);
+      is_enough = came.wait_for(mutex, std::chrono::milliseconds(20), [&] { return answers >= wanted; });
     }
   };
   beat_until(1);
   pd.server->stop(Duration(0));
   {
-    std::unique_lock lock(mutex);
-    came.wait(lock, [&] { return closed == 1; });
+    MutexLock lock(mutex);
+    came.wait(mutex, [&] { return closed == 1; });
   }
   stream = open();
   pd.start();

@@ -5,10 +5,10 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
+#include "base/mutex.h"
 #include "rpc/server_stream.h"
 
 namespace cairn::rpc {
@@ -49,7 +49,7 @@ class PushStream final : public StreamEvents, public std::enable_shared_from_thi
   }
   void on_read_end() override { stream_->finish({}); }
   void on_write_done() override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_writing_ = false;
     advance();
   }
@@ -62,12 +62,12 @@ class PushStream final : public StreamEvents, public std::enable_shared_from_thi
 
   void send(const Resp& response) {
     Payload payload = Payload::serialize(response);
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (waiting_.size() >= kWaitingMax) waiting_.pop_front();
     waiting_.push_back(std::move(payload));
     advance();
   }
-  void advance() {  // the caller holds the mutex
+  void advance() CAIRN_REQUIRES(mutex_) {
     if (is_writing_ || waiting_.empty()) return;
     is_writing_ = stream_->write(std::move(waiting_.front()));
     waiting_.pop_front();
@@ -76,9 +76,9 @@ class PushStream final : public StreamEvents, public std::enable_shared_from_thi
 
   const std::shared_ptr<ServerStream> stream_;
   std::unique_ptr<Inner> inner_;  // on the transport's thread
-  std::mutex mutex_;
-  std::deque<Payload> waiting_;  // guarded by mutex_
-  bool is_writing_ = false;      // guarded by mutex_
+  Mutex mutex_;
+  std::deque<Payload> waiting_ CAIRN_GUARDED_BY(mutex_);
+  bool is_writing_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 // Registers the method of such a stream.

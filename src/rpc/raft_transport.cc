@@ -4,7 +4,6 @@
 #include <atomic>
 #include <deque>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <utility>
@@ -12,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/mutex.h"
 #include "tikvpb.pb.h"
 
 namespace cairn::rpc {
@@ -51,8 +51,8 @@ class RaftTransport::Core : public std::enable_shared_from_this<RaftTransport::C
   std::atomic<uint64_t> source{0};
   std::atomic<bool> is_stopped{false};
 
-  std::mutex mutex;
-  std::map<StoreId, std::shared_ptr<Link>> links;  // guarded by mutex
+  Mutex mutex;
+  std::map<StoreId, std::shared_ptr<Link>> links CAIRN_GUARDED_BY(mutex);
 };
 
 namespace {
@@ -65,7 +65,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
 
   void send(raft_serverpb::RaftMessage message) {
     {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       if (core->is_stopped) return;
       if (queue.size() < core->options.queue_messages_max) {
         queue.push_back(std::move(message));
@@ -84,7 +84,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
   }
 
   void on_writable() override {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     is_writable = true;
     backoff = {};
     advance();
@@ -92,7 +92,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
   void on_message(Payload) override {}  // Done, which says nothing
   void on_closed(api::Status status) override {
     {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       if (status.message != last_error) LOG_WARN("the Raft stream to store {} ended: {}", store, status.message);
       last_error = status.message;
       stream.reset();
@@ -103,7 +103,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
   }
 
   void retry_now() {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     if (state != State::kBackingOff || core->is_stopped) return;
     if (channel) channel->reconnect_now();
     backoff = {};
@@ -111,7 +111,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
   }
 
   void stop() {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     queue.clear();
     if (stream) stream->cancel();
   }
@@ -119,7 +119,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
  private:
   enum class State { kIdle, kConnecting, kOpen, kBackingOff };
 
-  // Asks PD for the address and opens the stream. The caller holds the mutex.
+  // Asks PD for the address and opens the stream.
   void connect() {
     core->timers->post([self = shared_from_this()] {
       self->core->resolve(self->store, [self](std::optional<std::string> address) { self->on_address(address); });
@@ -129,7 +129,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
     if (core->is_stopped) return;
     if (!address) {
       {
-        std::lock_guard lock(mutex);
+        MutexLock lock(mutex);
         fail();
       }
       core->unreachable(store);
@@ -138,45 +138,43 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
     // Without the lock: a loop that has stopped closes the stream at once.
     auto found = core->loop.channel(*address);
     auto opened = found->open("/tikvpb.Tikv/BatchRaft", shared_from_this(), core->metadata());
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     channel = std::move(found);
     if (state != State::kConnecting) return opened->cancel();
     state = State::kOpen;
     stream = std::move(opened);
     advance();
   }
-  // Drops what waits (Raft says it again) and connects anew later. The caller holds the mutex.
-  void fail() {
+  // Drops what waits (Raft says it again) and connects anew later.
+  void fail() CAIRN_REQUIRES(mutex) {
     queue.clear();
     state = State::kBackingOff;
     if (core->is_stopped) return;
     backoff = std::clamp(backoff * 2, core->options.backoff_min, core->options.backoff_max);
     core->timers->after(backoff, [self = shared_from_this()] {
-      std::lock_guard lock(self->mutex);
+      MutexLock lock(self->mutex);
       if (self->state == State::kBackingOff) self->end_back_off();
     });
   }
-  // The caller holds the mutex.
-  void end_back_off() {
+  void end_back_off() CAIRN_REQUIRES(mutex) {
     state = State::kIdle;
     if (queue.empty() || core->is_stopped) return;
     state = State::kConnecting;
     connect();
   }
-  // As advance(), but what is sent on the gathering executor waits for what the jobs behind it send. The caller holds
-  // the mutex.
-  void advance_soon() {
+  // As advance(), but what is sent on the gathering executor waits for what the jobs behind it send.
+  void advance_soon() CAIRN_REQUIRES(mutex) {
     const auto& gather = core->options.gather;
     if (!gather || !gather->is_current()) return advance();
     if (std::exchange(is_gathering, true)) return;
     gather->post([self = shared_from_this()] {
-      std::lock_guard lock(self->mutex);
+      MutexLock lock(self->mutex);
       self->is_gathering = false;
       self->advance();
     });
   }
-  // Sends what waits, if nothing is being sent. The caller holds the mutex.
-  void advance() {
+  // Sends what waits, if nothing is being sent.
+  void advance() CAIRN_REQUIRES(mutex) {
     if (!stream || !is_writable || queue.empty()) return;
     tikvpb::BatchRaftMessage batch;
     size_t bytes = 0;
@@ -192,15 +190,15 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
 
   const std::shared_ptr<Core> core;
   const StoreId store;
-  std::mutex mutex;
-  State state = State::kIdle;  // guarded by mutex, as all that follows
-  std::deque<raft_serverpb::RaftMessage> queue;
-  std::shared_ptr<Channel> channel;  // the last that was used
-  std::shared_ptr<ClientStream> stream;
-  bool is_writable = false;
-  bool is_gathering = false;  // a job that will advance is under way
-  Duration backoff{};
-  std::string last_error;
+  Mutex mutex;
+  State state CAIRN_GUARDED_BY(mutex) = State::kIdle;
+  std::deque<raft_serverpb::RaftMessage> queue CAIRN_GUARDED_BY(mutex);
+  std::shared_ptr<Channel> channel CAIRN_GUARDED_BY(mutex);  // the last that was used
+  std::shared_ptr<ClientStream> stream CAIRN_GUARDED_BY(mutex);
+  bool is_writable CAIRN_GUARDED_BY(mutex) = false;
+  bool is_gathering CAIRN_GUARDED_BY(mutex) = false;  // a job that will advance is under way
+  Duration backoff CAIRN_GUARDED_BY(mutex){};
+  std::string last_error CAIRN_GUARDED_BY(mutex);
 };
 
 // One snapshot on its way: chunks are read on the file executor, one outstanding write.
@@ -237,12 +235,12 @@ class SnapshotSend final : public ClientStreamEvents, public std::enable_shared_
     core_->timers->after(core_->options.snapshot_timeout, [weak = std::weak_ptr<ClientStream>(stream)] {
       if (auto late = weak.lock()) late->cancel();
     });
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stream_ = std::move(stream);
     if (is_ready_early_) on_writable();
   }
   void write_next() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!stream_) {  // open() has not returned yet
       is_ready_early_ = true;
       return;
@@ -267,7 +265,7 @@ class SnapshotSend final : public ClientStreamEvents, public std::enable_shared_
   void end(bool ok) {
     auto done = std::exchange(done_, nullptr);
     if (done) done(ok);
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stream_.reset();
     source_ = {};
   }
@@ -275,13 +273,13 @@ class SnapshotSend final : public ClientStreamEvents, public std::enable_shared_
   const std::shared_ptr<Core> core_;
   raft_serverpb::SnapshotChunk first_;
   std::atomic<bool> has_answer_{false};
-  std::mutex mutex_;
-  store::SnapshotSource source_;          // guarded by mutex_
-  std::shared_ptr<ClientStream> stream_;  // guarded by mutex_
-  uint64_t offset_ = 0;                   // guarded by mutex_
-  bool is_first_sent_ = false;            // guarded by mutex_
-  bool is_ready_early_ = false;           // guarded by mutex_
-  absl::AnyInvocable<void(bool)> done_;   // at the end only
+  Mutex mutex_;
+  store::SnapshotSource source_ CAIRN_GUARDED_BY(mutex_);
+  std::shared_ptr<ClientStream> stream_ CAIRN_GUARDED_BY(mutex_);
+  uint64_t offset_ CAIRN_GUARDED_BY(mutex_) = 0;
+  bool is_first_sent_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool is_ready_early_ CAIRN_GUARDED_BY(mutex_) = false;
+  absl::AnyInvocable<void(bool)> done_;  // at the end only
 };
 
 // The client's side of a Detect stream; the handle below is the store's end of it.
@@ -296,7 +294,7 @@ class DetectLink final : public ClientStreamEvents, public std::enable_shared_fr
       }
       auto opened =
           self->core_->loop.channel(*address)->open("/deadlock.Deadlock/Detect", self, self->core_->metadata());
-      std::lock_guard lock(self->mutex_);
+      MutexLock lock(self->mutex_);
       if (self->is_over_) return opened->cancel();
       self->stream_ = std::move(opened);
       self->advance();
@@ -304,21 +302,21 @@ class DetectLink final : public ClientStreamEvents, public std::enable_shared_fr
   }
   void send(const deadlock::DeadlockRequest& request) {
     Payload payload = Payload::serialize(request);
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (is_over_) return;
     queue_.push_back(std::move(payload));
     if (queue_.size() > core_->options.detect_queue_max && stream_) return stream_->cancel();
     advance();
   }
   void end() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_over_ = true;
     queue_.clear();
     if (stream_) stream_->cancel();
   }
 
   void on_writable() override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_writable_ = true;
     advance();
   }
@@ -328,7 +326,7 @@ class DetectLink final : public ClientStreamEvents, public std::enable_shared_fr
   }
   void on_closed(api::Status status) override {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       is_over_ = true;
       stream_.reset();
       queue_.clear();
@@ -337,7 +335,7 @@ class DetectLink final : public ClientStreamEvents, public std::enable_shared_fr
   }
 
  private:
-  void advance() {  // the caller holds the mutex
+  void advance() CAIRN_REQUIRES(mutex_) {
     if (!stream_ || !is_writable_ || queue_.empty()) return;
     is_writable_ = false;
     stream_->write(std::move(queue_.front()));
@@ -346,11 +344,11 @@ class DetectLink final : public ClientStreamEvents, public std::enable_shared_fr
 
   const std::shared_ptr<Core> core_;
   const api::DeadlockSink sink_;
-  std::mutex mutex_;
-  std::shared_ptr<ClientStream> stream_;  // guarded by mutex_, as all that follows
-  std::deque<Payload> queue_;
-  bool is_writable_ = false;
-  bool is_over_ = false;
+  Mutex mutex_;
+  std::shared_ptr<ClientStream> stream_ CAIRN_GUARDED_BY(mutex_);
+  std::deque<Payload> queue_ CAIRN_GUARDED_BY(mutex_);
+  bool is_writable_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool is_over_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 class DetectStream final : public api::DeadlockStream {
@@ -372,7 +370,7 @@ std::unique_ptr<api::DeadlockStream> RaftTransport::open_detect(StoreId to, api:
 }
 
 std::shared_ptr<Link> RaftTransport::Core::link_to(StoreId store) {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   auto& link = links[store];
   if (!link) link = std::make_shared<Link>(shared_from_this(), store);
   return link;
@@ -413,7 +411,7 @@ void RaftTransport::set_source(StoreId id) { core_->source = id.value; }
 void RaftTransport::on_heard(StoreId store) {
   std::shared_ptr<Link> link;
   {
-    std::lock_guard lock(core_->mutex);
+    MutexLock lock(core_->mutex);
     auto found = core_->links.find(store);
     if (found != core_->links.end()) link = found->second;
   }
@@ -424,7 +422,7 @@ void RaftTransport::stop() {
   if (core_->is_stopped.exchange(true)) return;
   std::map<StoreId, std::shared_ptr<Link>> links;
   {
-    std::lock_guard lock(core_->mutex);
+    MutexLock lock(core_->mutex);
     links.swap(core_->links);
   }
   for (auto& [_, link] : links) link->stop();

@@ -28,11 +28,11 @@ struct RaftTransportTest : ::testing::Test {
   ClientLoop loop;
   runtime::ThreadedExecutors executors;
   std::shared_ptr<runtime::Executor> files = executors.make("files");
-  std::mutex mutex;
-  std::condition_variable came;
-  std::vector<raft_serverpb::RaftMessage> received;  // guarded by mutex
-  std::vector<StoreId> streams_from;                 // guarded by mutex
-  int unreachable = 0;                               // guarded by mutex
+  Mutex mutex;
+  CondVar came;
+  std::vector<raft_serverpb::RaftMessage> received CAIRN_GUARDED_BY(mutex);
+  std::vector<StoreId> streams_from CAIRN_GUARDED_BY(mutex);
+  int unreachable CAIRN_GUARDED_BY(mutex) = 0;
   std::shared_ptr<std::string> snapshot = std::make_shared<std::string>();
   std::unique_ptr<Server> server;
   std::unique_ptr<RaftTransport> transport;
@@ -43,13 +43,13 @@ struct RaftTransportTest : ::testing::Test {
                {.store_id = [] { return StoreId(2); },
                 .on_message =
                     [this](raft_serverpb::RaftMessage message) {
-                      std::lock_guard lock(mutex);
+                      MutexLock lock(mutex);
                       received.push_back(std::move(message));
                       came.notify_all();
                     },
                 .on_stream =
                     [this](StoreId from) {
-                      std::lock_guard lock(mutex);
+                      MutexLock lock(mutex);
                       streams_from.push_back(from);
                     },
                 .begin_snapshot = [this](raft_serverpb::RaftMessage message)
@@ -73,7 +73,7 @@ struct RaftTransportTest : ::testing::Test {
     if (transport) transport->stop();
     transport = std::make_unique<RaftTransport>(options, loop, pd, executors.make("timers"), files);
     transport->on_unreachable([this](StoreId) {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       ++unreachable;
       came.notify_all();
     });
@@ -97,32 +97,32 @@ struct RaftTransportTest : ::testing::Test {
 TEST_F(RaftTransportTest, MessagesArriveInOrder) {
   constexpr uint64_t kMessages = 5000;
   for (uint64_t i = 1; i <= kMessages; ++i) transport->send(message(i));
-  std::unique_lock lock(mutex);
-  came.wait(lock, [&] { return received.size() == kMessages; });
+  MutexLock lock(mutex);
+  came.wait(mutex, [&]() CAIRN_REQUIRES(mutex) { return received.size() == kMessages; });
   for (uint64_t i = 0; i < kMessages; ++i) ASSERT_EQ(received[i].region_id(), i + 1);
 }
 
 TEST_F(RaftTransportTest, APeerThatComesBackIsReachedAgainAndItsAbsenceIsReported) {
   transport->send(message(1));
   {
-    std::unique_lock lock(mutex);
-    came.wait(lock, [&] { return received.size() == 1; });
+    MutexLock lock(mutex);
+    came.wait(mutex, [&]() CAIRN_REQUIRES(mutex) { return received.size() == 1; });
   }
   const int port = server->port();
   server->stop(Duration(0));
   server.reset();
   {
-    std::unique_lock lock(mutex);
-    came.wait(lock, [&] { return unreachable > 0; });
+    MutexLock lock(mutex);
+    came.wait(mutex, [&]() CAIRN_REQUIRES(mutex) { return unreachable > 0; });
   }
   start_server(port);
-  std::unique_lock lock(mutex);
-  while (received.size() < 2) {
-    lock.unlock();
+  for (bool is_there = false; !is_there;) {
     transport->send(message(2));
-    lock.lock();
-    came.wait_for(lock, std::chrono::milliseconds(10));
+    MutexLock lock(mutex);
+    is_there = came.wait_for(mutex, std::chrono::milliseconds(10),
+                             [&]() CAIRN_REQUIRES(mutex) { return received.size() >= 2; });
   }
+  MutexLock lock(mutex);
   EXPECT_EQ(received[1].region_id(), 2u);
 }
 
@@ -130,29 +130,30 @@ TEST_F(RaftTransportTest, AStoreThatIsHeardOfAgainIsTriedAtOnce) {
   make_transport({.backoff_min = std::chrono::hours(1), .backoff_max = std::chrono::hours(1)});
   transport->send(message(1));
   {
-    std::unique_lock lock(mutex);
-    came.wait(lock, [&] { return received.size() == 1; });
+    MutexLock lock(mutex);
+    came.wait(mutex, [&]() CAIRN_REQUIRES(mutex) { return received.size() == 1; });
     EXPECT_EQ(streams_from, std::vector{StoreId(1)});
   }
   const int port = server->port();
   server->stop(Duration(0));
   {
-    std::unique_lock lock(mutex);
-    came.wait(lock, [&] { return unreachable > 0; });
+    MutexLock lock(mutex);
+    came.wait(mutex, [&]() CAIRN_REQUIRES(mutex) { return unreachable > 0; });
   }
   server.reset();
   start_server(port);
   transport->on_heard(StoreId(7));  // whom nobody knows
   transport->on_heard(StoreId(2));
   transport->send(message(2));
-  std::unique_lock lock(mutex);
-  EXPECT_TRUE(came.wait_for(lock, std::chrono::seconds(20), [&] { return received.size() == 2; }));
+  MutexLock lock(mutex);
+  EXPECT_TRUE(
+      came.wait_for(mutex, std::chrono::seconds(20), [&]() CAIRN_REQUIRES(mutex) { return received.size() == 2; }));
 }
 
 TEST_F(RaftTransportTest, AMessageForAnotherStoreEndsTheStream) {
   transport->send(message(1, 9));
-  std::unique_lock lock(mutex);
-  came.wait(lock, [&] { return unreachable > 0; });
+  MutexLock lock(mutex);
+  came.wait(mutex, [&]() CAIRN_REQUIRES(mutex) { return unreachable > 0; });
   EXPECT_TRUE(received.empty());
 }
 

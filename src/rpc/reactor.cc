@@ -9,13 +9,13 @@
 #include <atomic>
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "base/mutex.h"
 #include "rpc/completion.h"
 #include "rpc/grpc_log.h"
 
@@ -42,7 +42,7 @@ class Reactor::Core {
 
   void post(runtime::Job job) {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (is_stopping_) return;  // the job dies as the parameter does: after the lock
       jobs_.push_back(std::move(job));
       if (!must_wake()) return;
@@ -54,7 +54,7 @@ class Reactor::Core {
     const TimePoint when = std::chrono::steady_clock::now() + std::max(delay, Duration{});
     uint64_t id = 0;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (is_stopping_) return {};
       id = next_timer_++;
       deadlines_.emplace(id, when);
@@ -67,7 +67,7 @@ class Reactor::Core {
 
   void cancel(runtime::TimerId timer) {
     runtime::Job dropped;  // dies after the lock: its closure may do anything
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto found = deadlines_.find(timer.value);
     if (found == deadlines_.end()) return;
     const auto entry = timers_.find({found->second, timer.value});
@@ -77,13 +77,13 @@ class Reactor::Core {
   }
 
   size_t backlog() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return jobs_.size();
   }
 
   void stop() {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (is_stopping_) return;
       is_stopping_ = true;
     }
@@ -92,7 +92,7 @@ class Reactor::Core {
     thread_.join();
     std::vector<runtime::Job> jobs;
     std::map<std::pair<TimePoint, uint64_t>, runtime::Job> timers;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     jobs.swap(jobs_);
     timers.swap(timers_);
     deadlines_.clear();
@@ -108,14 +108,14 @@ class Reactor::Core {
   struct Wakeup final : Completion {
     explicit Wakeup(Core& core_in) : core(core_in) {}
     void proceed(bool) override {
-      std::lock_guard lock(core.mutex_);
+      MutexLock lock(core.mutex_);
       core.is_woken_ = false;
     }
     Core& core;
   };
 
-  // Whether the thread sleeps and nobody has woken it: then the caller, who holds the mutex, is to call wake().
-  bool must_wake() {
+  // Whether the thread sleeps and nobody has woken it: then the caller is to call wake().
+  bool must_wake() CAIRN_REQUIRES(mutex_) {
     if (!is_asleep_ || is_woken_ || self_.is_current()) return false;
     is_woken_ = true;
     ++wakers_;
@@ -145,7 +145,7 @@ class Reactor::Core {
 
   // Returns until when the queue may be waited for: not at all if there is a job.
   gpr_timespec fall_asleep() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_asleep_ = jobs_.empty();
     if (!is_asleep_) return gpr_time_0(GPR_CLOCK_MONOTONIC);
     if (timers_.empty()) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
@@ -155,13 +155,13 @@ class Reactor::Core {
   }
 
   void wake_up() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_asleep_ = false;
   }
 
   void run_jobs() {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       take_due_timers();
       batch_.swap(jobs_);
     }
@@ -173,8 +173,7 @@ class Reactor::Core {
     if (batch_.capacity() > kJobsKept) batch_ = std::vector<runtime::Job>();
   }
 
-  // The caller holds the mutex.
-  void take_due_timers() {
+  void take_due_timers() CAIRN_REQUIRES(mutex_) {
     if (timers_.empty()) return;
     const TimePoint now = std::chrono::steady_clock::now();
     while (!timers_.empty() && timers_.begin()->first.first <= now) {
@@ -192,14 +191,14 @@ class Reactor::Core {
   std::atomic<int> wakers_{0};       // threads between must_wake() and the end of wake()
   std::vector<runtime::Job> batch_;  // what run_jobs() runs; the thread's
 
-  mutable std::mutex mutex_;
-  std::vector<runtime::Job> jobs_;                                 // guarded by mutex_
-  std::map<std::pair<TimePoint, uint64_t>, runtime::Job> timers_;  // guarded by mutex_
-  std::unordered_map<uint64_t, TimePoint> deadlines_;              // of timers_, by id; guarded by mutex_
-  uint64_t next_timer_ = 1;                                        // guarded by mutex_
-  bool is_asleep_ = false;                                         // or about to be; guarded by mutex_
-  bool is_woken_ = false;     // the alarm was set, and its event has not come yet; guarded by mutex_
-  bool is_stopping_ = false;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::vector<runtime::Job> jobs_ CAIRN_GUARDED_BY(mutex_);
+  std::map<std::pair<TimePoint, uint64_t>, runtime::Job> timers_ CAIRN_GUARDED_BY(mutex_);
+  std::unordered_map<uint64_t, TimePoint> deadlines_ CAIRN_GUARDED_BY(mutex_);  // of timers_, by id
+  uint64_t next_timer_ CAIRN_GUARDED_BY(mutex_) = 1;
+  bool is_asleep_ CAIRN_GUARDED_BY(mutex_) = false;  // or about to be
+  bool is_woken_ CAIRN_GUARDED_BY(mutex_) = false;   // the alarm was set, and its event has not come yet
+  bool is_stopping_ CAIRN_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -7,14 +7,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <unordered_map>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "rpc/completion.h"
 #include "rpc/grpc_log.h"
 #include "rpc/health_service.h"
@@ -49,13 +48,13 @@ struct Server::Core : std::enable_shared_from_this<Server::Core> {
   std::vector<std::thread> pollers;
   int port = 0;
 
-  std::mutex mutex;
-  std::condition_variable all_ended;
-  bool is_stopping = false;                                            // guarded by mutex
-  bool has_ended = false;                                              // nothing of it runs; guarded by mutex
-  size_t live = 0;                                                     // accepted and not over; guarded by mutex
-  std::unordered_map<const Router::Route*, size_t> live_by_route;      // likewise; guarded by mutex
-  std::unordered_map<GrpcStream*, std::weak_ptr<GrpcStream>> streams;  // of kind kStream; guarded by mutex
+  Mutex mutex;
+  CondVar all_ended;
+  bool is_stopping CAIRN_GUARDED_BY(mutex) = false;
+  bool has_ended CAIRN_GUARDED_BY(mutex) = false;                                              // nothing of it runs
+  size_t live CAIRN_GUARDED_BY(mutex) = 0;                                                     // accepted and not over
+  std::unordered_map<const Router::Route*, size_t> live_by_route CAIRN_GUARDED_BY(mutex);      // likewise
+  std::unordered_map<GrpcStream*, std::weak_ptr<GrpcStream>> streams CAIRN_GUARDED_BY(mutex);  // of kind kStream
 
   void accept_next(size_t queue);
   void poll(size_t queue);
@@ -80,16 +79,17 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   void request() {
     accept_.owner = shared_from_this();
     auto& queue = *core_->queues[queue_];
+    MutexLock lock(mutex_);
     core_->service.RequestCall(&call_->context, &call_->io, &queue, &queue, &accept_);
   }
 
   void attach(std::shared_ptr<StreamEvents> events) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     events_ = std::move(events);
   }
 
   void read() override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (is_over_ || is_finishing_) return;
     CHECK(!read_.is_under_way, "a second read on {} while one is outstanding", method_);
     begin(read_);
@@ -97,7 +97,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   }
 
   bool write(Payload message) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (is_over_ || is_finishing_) return false;
     CHECK(!write_.is_under_way, "a second write on {} while one is outstanding", method_);
     begin(write_);
@@ -106,7 +106,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   }
 
   void finish(api::Status status) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (is_over_ || is_finishing_) return;
     is_finishing_ = true;
     if (write_.is_under_way) {
@@ -118,7 +118,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   }
 
   void write_and_finish(Payload message) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (is_over_ || is_finishing_) return;
     CHECK(!write_.is_under_way, "a last write on {} while one is outstanding", method_);
     is_finishing_ = true;
@@ -127,7 +127,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   }
 
   std::string metadata(std::string_view key) const override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!call_) return "";
     const auto& all = call_->context.client_metadata();
     const auto it = all.find(grpc::string_ref(key.data(), key.size()));
@@ -135,7 +135,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   }
 
   std::string peer() const override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return call_ ? call_->context.peer() : "";
   }
 
@@ -154,37 +154,40 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
     explicit Operation(void (GrpcStream::*handler)(bool)) : on_end(handler) {}
     void (GrpcStream::*on_end)(bool);
     std::shared_ptr<GrpcStream> owner;
-    bool is_under_way = false;  // guarded by the stream's mutex
+    bool is_under_way = false;
     void proceed(bool ok) override {
       const auto self = std::move(owner);
       ((*self).*on_end)(ok);
     }
   };
 
-  // The caller holds the mutex, for both.
-  void begin(Operation& operation) {
+  void begin(Operation& operation) CAIRN_REQUIRES(mutex_) {
     operation.owner = shared_from_this();
     operation.is_under_way = true;
     ++pending_;
   }
-  void end(Operation& operation) {
+  void end(Operation& operation) CAIRN_REQUIRES(mutex_) {
     operation.is_under_way = false;
     --pending_;
   }
 
-  // The caller holds no lock.
-  std::shared_ptr<StreamEvents> current_events() {
-    std::lock_guard lock(mutex_);
+  std::shared_ptr<StreamEvents> current_events() CAIRN_EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
     return events_;
   }
 
-  // Gives gRPC's part back once nothing can refer to it any more. The caller holds the mutex.
-  std::unique_ptr<Rpc> take_if_idle() { return is_over_ && pending_ == 0 ? std::move(call_) : nullptr; }
+  // Gives gRPC's part back once nothing can refer to it any more.
+  std::unique_ptr<Rpc> take_if_idle() CAIRN_REQUIRES(mutex_) {
+    return is_over_ && pending_ == 0 ? std::move(call_) : nullptr;
+  }
 
   void on_accept(bool ok) {
     if (!ok) return;  // the server stops
     done_.owner = shared_from_this();
-    method_ = call_->context.method();
+    {
+      MutexLock lock(mutex_);
+      method_ = call_->context.method();
+    }
     route_ = core_->router.find(method_);
     core_->on_accepted(route_);
     core_->accept_next(queue_);
@@ -201,7 +204,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
     std::unique_ptr<Rpc> dead;
     std::shared_ptr<StreamEvents> events;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       incoming_ = Payload();
       end(read_);
       dead = take_if_idle();
@@ -219,7 +222,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
     std::unique_ptr<Rpc> dead;
     std::shared_ptr<StreamEvents> events;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       end(write_);
       if (auto status = std::exchange(finish_after_write_, std::nullopt); status && !is_over_) {
         begin(finish_);
@@ -234,7 +237,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
 
   void on_finish(bool) {
     std::unique_ptr<Rpc> dead;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     end(finish_);
     dead = take_if_idle();
   }
@@ -243,7 +246,7 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
     std::unique_ptr<Rpc> dead;
     std::shared_ptr<StreamEvents> events;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       is_over_ = true;
       events = std::move(events_);
       dead = take_if_idle();
@@ -260,16 +263,17 @@ class GrpcStream final : public ServerStream, public std::enable_shared_from_thi
   Operation accept_{&GrpcStream::on_accept};
   Operation done_{&GrpcStream::on_done};
 
-  mutable std::mutex mutex_;              // guards what follows; held while an operation is begun
-  std::unique_ptr<Rpc> call_;             // nullptr once the RPC is over and idle
-  std::shared_ptr<StreamEvents> events_;  // let go at the end, which breaks the cycle with the handler
-  Operation read_{&GrpcStream::on_read};
-  Operation write_{&GrpcStream::on_write};
-  Operation finish_{&GrpcStream::on_finish};
-  int pending_ = 0;                                // reads, writes and finishes under way
-  bool is_finishing_ = false;                      // finish() was called
-  bool is_over_ = false;                           // gRPC said so: no operation may begin
-  std::optional<api::Status> finish_after_write_;  // finish() came while a write was under way
+  mutable Mutex mutex_;                                 // held while an operation is begun
+  std::unique_ptr<Rpc> call_ CAIRN_GUARDED_BY(mutex_);  // nullptr once the RPC is over and idle
+  // Let go at the end, which breaks the cycle with the handler.
+  std::shared_ptr<StreamEvents> events_ CAIRN_GUARDED_BY(mutex_);
+  Operation read_ CAIRN_GUARDED_BY(mutex_){&GrpcStream::on_read};
+  Operation write_ CAIRN_GUARDED_BY(mutex_){&GrpcStream::on_write};
+  Operation finish_ CAIRN_GUARDED_BY(mutex_){&GrpcStream::on_finish};
+  int pending_ CAIRN_GUARDED_BY(mutex_) = 0;                                // reads, writes and finishes under way
+  bool is_finishing_ CAIRN_GUARDED_BY(mutex_) = false;                      // finish() was called
+  bool is_over_ CAIRN_GUARDED_BY(mutex_) = false;                           // gRPC said so: no operation may begin
+  std::optional<api::Status> finish_after_write_ CAIRN_GUARDED_BY(mutex_);  // finish() came while a write was under way
 };
 
 // Why the address cannot be had, as the operating system puts it; gRPC only logs it.
@@ -284,25 +288,25 @@ std::string bind_error(const std::string& address) {
 
 void Server::Core::accept_next(size_t queue) {
   {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     if (is_stopping) return;
     std::make_shared<GrpcStream>(shared_from_this(), queue)->request();
   }
 }
 
 void Server::Core::on_accepted(const Router::Route* route) {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   ++live;
   ++live_by_route[route];
 }
 
 void Server::Core::register_stream(const std::shared_ptr<GrpcStream>& stream) {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   streams.emplace(stream.get(), stream);
 }
 
 void Server::Core::on_ended(GrpcStream* stream, const Router::Route* route) {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   streams.erase(stream);
   --live_by_route[route];
   --live;
@@ -319,7 +323,7 @@ void Server::Core::poll(size_t queue) {
 void Server::Core::end(Duration grace) {
   std::vector<std::shared_ptr<GrpcStream>> told;
   {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     for (auto& [_, weak] : streams) {
       if (auto stream = weak.lock()) told.push_back(std::move(stream));
     }
@@ -329,8 +333,8 @@ void Server::Core::end(Duration grace) {
   server->Shutdown(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(grace));
   {
     // Every call's end has to be seen before the queues close: a handler on another thread may be answering just now.
-    std::unique_lock lock(mutex);
-    all_ended.wait(lock, [this] { return live == 0; });
+    MutexLock lock(mutex);
+    all_ended.wait(mutex, [this]() CAIRN_REQUIRES(mutex) { return live == 0; });
   }
   for (auto& queue : own_queues) queue->Shutdown();
   for (auto& poller : pollers) poller.join();
@@ -339,29 +343,30 @@ void Server::Core::end(Duration grace) {
 
 bool Server::Core::stop(Duration grace) {
   {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     if (is_stopping) return has_ended;
     is_stopping = true;
   }
   health->set(HealthState::kNotServing);
   std::thread ending([self = shared_from_this(), grace] {
     self->end(grace);
-    std::lock_guard lock(self->mutex);
+    MutexLock lock(self->mutex);
     self->has_ended = true;
     self->all_ended.notify_all();
   });
-  std::unique_lock lock(mutex);
-  if (!all_ended.wait_for(lock, grace + kStopMargin, [this] { return has_ended; })) {
-    ending.detach();
-    return false;
+  {
+    MutexLock lock(mutex);
+    if (!all_ended.wait_for(mutex, grace + kStopMargin, [this]() CAIRN_REQUIRES(mutex) { return has_ended; })) {
+      ending.detach();
+      return false;
+    }
   }
-  lock.unlock();
   ending.join();
   return true;
 }
 
 std::string Server::Core::what_is_left() {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   if (has_ended) return "";
   std::string calls;
   for (const auto& [method, route] : router.routes()) {

@@ -1,13 +1,12 @@
 // The server itself: ports, health, and its end.
 #include "rpc/server.h"
+#include "base/mutex.h"
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <future>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -158,30 +157,30 @@ class WriteThenFinish final : public StreamEvents {
 };
 
 TEST(Server, AStreamThatIsFinishedWhileItsWriteComesBackIsFinishedOnce) {
-  std::mutex mutex;
-  std::condition_variable changed;
+  Mutex mutex;
+  CondVar changed;
   std::deque<std::shared_ptr<ServerStream>> to_finish;
   bool is_over = false;
   std::vector<std::thread> finishers;
   for (int i = 0; i < 2; ++i) {
     finishers.emplace_back([&] {
-      std::unique_lock lock(mutex);
       while (true) {
-        changed.wait(lock, [&] { return is_over || !to_finish.empty(); });
-        if (to_finish.empty()) return;
-        auto stream = std::move(to_finish.front());
-        to_finish.pop_front();
-        lock.unlock();
+        std::shared_ptr<ServerStream> stream;
+        {
+          MutexLock lock(mutex);
+          changed.wait(mutex, [&] { return is_over || !to_finish.empty(); });
+          if (to_finish.empty()) return;
+          stream = std::move(to_finish.front());
+          to_finish.pop_front();
+        }
         stream->finish({});
-        stream.reset();
-        lock.lock();
       }
     });
   }
   Router router;
   router.add("/test.Test/Write", Router::Kind::kStream, [&](std::shared_ptr<ServerStream> stream) {
     stream->attach(std::make_shared<WriteThenFinish>(stream, [&](std::shared_ptr<ServerStream> one) {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       to_finish.push_back(std::move(one));
       changed.notify_one();
     }));
@@ -207,7 +206,7 @@ TEST(Server, AStreamThatIsFinishedWhileItsWriteComesBackIsFinishedOnce) {
     }
   }
   {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     is_over = true;
   }
   changed.notify_all();

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
 #include "api/pd.h"
 #include "api/tikv.h"
+#include "base/mutex.h"
 #include "rpc/client.h"
 
 namespace cairn::rpc::testing {
@@ -21,22 +20,22 @@ class Waiter {
  public:
   auto setter() {
     return [state = state_](T value) {
-      std::lock_guard lock(state->mutex);
+      MutexLock lock(state->mutex);
       state->value.emplace(std::move(value));
       state->there.notify_all();
     };
   }
   T get() {
-    std::unique_lock lock(state_->mutex);
-    state_->there.wait(lock, [this] { return state_->value.has_value(); });
+    MutexLock lock(state_->mutex);
+    state_->there.wait(state_->mutex, [this]() CAIRN_REQUIRES(state_->mutex) { return state_->value.has_value(); });
     return std::move(*state_->value);
   }
 
  private:
   struct State {
-    std::mutex mutex;
-    std::condition_variable there;
-    std::optional<T> value;
+    Mutex mutex;
+    CondVar there;
+    std::optional<T> value CAIRN_GUARDED_BY(mutex);
   };
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
@@ -48,7 +47,7 @@ class FakeTikv : public api::Tikv {
 
   ~FakeTikv() override {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       is_stopping_ = true;
     }
     there_.notify_all();
@@ -60,13 +59,9 @@ class FakeTikv : public api::Tikv {
     for (int i = 0; i < count; ++i) {
       threads_.emplace_back([this] {
         for (;;) {
-          std::unique_lock lock(mutex_);
-          there_.wait(lock, [this] { return is_stopping_ || !queue_.empty(); });
-          if (queue_.empty()) return;
-          auto call = std::move(queue_.front());
-          queue_.pop_front();
-          lock.unlock();
-          answer(std::move(call));
+          auto call = next();
+          if (!call) return;
+          answer(*std::move(call));
         }
       });
     }
@@ -74,14 +69,14 @@ class FakeTikv : public api::Tikv {
 
   void raw_get(Get call) override {
     if (call.request().key() == "hold") {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       held_.push_back(std::move(call));
       there_.notify_all();
       return;
     }
     if (threads_.empty()) return answer(std::move(call));
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       queue_.push_back(std::move(call));
     }
     there_.notify_one();
@@ -99,32 +94,41 @@ class FakeTikv : public api::Tikv {
   }
 
   void wait_for_held(size_t count) {
-    std::unique_lock lock(mutex_);
-    there_.wait(lock, [&] { return held_.size() >= count; });
+    MutexLock lock(mutex_);
+    there_.wait(mutex_, [&]() CAIRN_REQUIRES(mutex_) { return held_.size() >= count; });
   }
   void finish_held() {
     std::vector<Get> held;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       held.swap(held_);
     }
     for (auto& call : held) answer(std::move(call));
   }
 
  private:
+  // Nothing once it is stopping and all are taken.
+  std::optional<Get> next() {
+    MutexLock lock(mutex_);
+    there_.wait(mutex_, [this]() CAIRN_REQUIRES(mutex_) { return is_stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return std::nullopt;
+    Get call = std::move(queue_.front());
+    queue_.pop_front();
+    return call;
+  }
   static void answer(Get call) {
     if (call.request().key() == "refuse") return call.finish({api::Code::kInvalidArgument, "refused"});
     call.response().set_value("value of " + call.request().key());
     call.finish();
   }
 
-  std::mutex mutex_;
-  std::condition_variable there_;
-  std::deque<Get> queue_;
-  std::vector<Get> held_;
+  Mutex mutex_;
+  CondVar there_;
+  std::deque<Get> queue_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<Get> held_ CAIRN_GUARDED_BY(mutex_);
   std::atomic<uint64_t> feedbacks_{0};
   std::vector<std::thread> threads_;
-  bool is_stopping_ = false;
+  bool is_stopping_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 // Tso echoes the count, answering requests in pairs, the later first; a count of 0 is refused. Region heartbeats echo
@@ -134,7 +138,7 @@ class FakePd : public api::Pd {
   void tso(api::Call<pdpb::TsoRequest, pdpb::TsoResponse> call) override {
     std::optional<api::Call<pdpb::TsoRequest, pdpb::TsoResponse>> earlier;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (tso_failures_ > 0) {
         --tso_failures_;
         return call.finish({api::Code::kUnavailable, "not leader"});
@@ -149,23 +153,23 @@ class FakePd : public api::Pd {
     if (earlier) answer(std::move(*earlier));
   }
   void fail_next_tso(int count) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     tso_failures_ = count;
   }
 
   void get_members(api::Call<pdpb::GetMembersRequest, pdpb::GetMembersResponse> call) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     call.response().mutable_header()->set_cluster_id(77);
     call.response().mutable_leader()->add_client_urls(leader_url_);
     call.finish();
   }
   void set_leader(std::string url) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     leader_url_ = std::move(url);
   }
 
   void alloc_id(api::Call<pdpb::AllocIDRequest, pdpb::AllocIDResponse> call) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (refusals_ > 0) {
       --refusals_;
       return call.finish({api::Code::kUnavailable, "not leader"});
@@ -175,18 +179,18 @@ class FakePd : public api::Pd {
     call.finish();
   }
   void refuse_next(int count) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     refusals_ = count;
   }
 
   void get_store(api::Call<pdpb::GetStoreRequest, pdpb::GetStoreResponse> call) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     call.response().mutable_store()->set_id(call.request().store_id());
     call.response().mutable_store()->set_address(store_address_);
     call.finish();
   }
   void set_store_address(std::string address) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     store_address_ = std::move(address);
   }
 
@@ -211,13 +215,13 @@ class FakePd : public api::Pd {
     call.finish();
   }
 
-  std::mutex mutex_;
-  std::optional<api::Call<pdpb::TsoRequest, pdpb::TsoResponse>> waiting_;
-  std::string leader_url_;
-  std::string store_address_;
-  int tso_failures_ = 0;
-  int refusals_ = 0;
-  uint64_t last_id_ = 0;
+  Mutex mutex_;
+  std::optional<api::Call<pdpb::TsoRequest, pdpb::TsoResponse>> waiting_ CAIRN_GUARDED_BY(mutex_);
+  std::string leader_url_ CAIRN_GUARDED_BY(mutex_);
+  std::string store_address_ CAIRN_GUARDED_BY(mutex_);
+  int tso_failures_ CAIRN_GUARDED_BY(mutex_) = 0;
+  int refusals_ CAIRN_GUARDED_BY(mutex_) = 0;
+  uint64_t last_id_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 // A client's stream: sends in order, keeps what comes.
@@ -226,57 +230,57 @@ class RecordingStream : public ClientStreamEvents, public std::enable_shared_fro
  public:
   void open(Channel& channel, const std::string& method, const Metadata& metadata = {}) {
     auto stream = channel.open(method, this->shared_from_this(), metadata);
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stream_ = std::move(stream);
     advance();
   }
   void send(const google::protobuf::MessageLite& message) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     outgoing_.push_back(Payload::serialize(message));
     advance();
   }
   // No more is sent.
   void end() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_ending_ = true;
     advance();
   }
   // The next message; nothing once the stream is over.
   std::optional<Resp> next() {
-    std::unique_lock lock(mutex_);
-    there_.wait(lock, [this] { return !incoming_.empty() || status_; });
+    MutexLock lock(mutex_);
+    there_.wait(mutex_, [this]() CAIRN_REQUIRES(mutex_) { return !incoming_.empty() || status_; });
     if (incoming_.empty()) return std::nullopt;
     Resp message = std::move(incoming_.front());
     incoming_.pop_front();
     return message;
   }
   api::Status status() {
-    std::unique_lock lock(mutex_);
-    there_.wait(lock, [this] { return status_.has_value(); });
+    MutexLock lock(mutex_);
+    there_.wait(mutex_, [this]() CAIRN_REQUIRES(mutex_) { return status_.has_value(); });
     return *status_;
   }
 
   void on_writable() override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     is_writable_ = true;
     advance();
   }
   void on_message(Payload payload) override {
     Resp message;
     if (!payload.parse_into(message)) std::abort();
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     incoming_.push_back(std::move(message));
     there_.notify_all();
   }
   void on_closed(api::Status status) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     status_ = std::move(status);
     stream_.reset();
     there_.notify_all();
   }
 
  private:
-  void advance() {
+  void advance() CAIRN_REQUIRES(mutex_) {
     if (!is_writable_ || !stream_) return;
     if (!outgoing_.empty()) {
       is_writable_ = false;
@@ -288,14 +292,14 @@ class RecordingStream : public ClientStreamEvents, public std::enable_shared_fro
     }
   }
 
-  std::mutex mutex_;
-  std::condition_variable there_;
-  std::shared_ptr<ClientStream> stream_;
-  std::deque<Payload> outgoing_;
-  std::deque<Resp> incoming_;
-  std::optional<api::Status> status_;
-  bool is_writable_ = false;
-  bool is_ending_ = false;
+  Mutex mutex_;
+  CondVar there_;
+  std::shared_ptr<ClientStream> stream_ CAIRN_GUARDED_BY(mutex_);
+  std::deque<Payload> outgoing_ CAIRN_GUARDED_BY(mutex_);
+  std::deque<Resp> incoming_ CAIRN_GUARDED_BY(mutex_);
+  std::optional<api::Status> status_ CAIRN_GUARDED_BY(mutex_);
+  bool is_writable_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool is_ending_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace cairn::rpc::testing
