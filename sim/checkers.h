@@ -41,6 +41,8 @@ class ClusterWatch {
   void look();
   // Garbage is collected in this world.
   void allow_gc() { data_.allow_gc(); }
+  // Elections may take as long as TiKV's in this world.
+  void allow_slow_elections() { routes_->set_hole_max(std::chrono::minutes(2)); }
   // Whether PD knows a region for every key.
   bool is_routed() const { return routes_->is_whole(); }
   // Whether every region's replicas have applied the same index and know the same leader.

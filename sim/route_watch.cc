@@ -60,7 +60,7 @@ void RouteWatch::on_answer(const pdpb::ScanRegionsResponse& answer, int life) {
     hole_since_.reset();
   } else if (!hole_since_) {
     hole_since_ = loop_.now();
-  } else if (loop_.now() - *hole_since_ > kHoleMax) {
+  } else if (loop_.now() - *hole_since_ > hole_max_) {
     fail_(fmt::format("INV-REGIONS-TILE: PD has been without a region for some keys since {:.3f} s",
                       to_seconds(*hole_since_)));
     hole_since_.reset();

@@ -28,19 +28,19 @@ class RouteWatch : public std::enable_shared_from_this<RouteWatch> {
 
   // Asks PD for all regions; what it answers is looked at when it comes.
   void look();
+  // How long keys may be without a region while PD serves: its leaders may be cut off from it for a while.
+  void set_hole_max(Duration longest) { hole_max_ = longest; }
   // Whether the last answer left no key without a region.
   bool is_whole() const { return is_whole_; }
 
  private:
   void on_answer(const pdpb::ScanRegionsResponse& answer, int life);
 
-  // How long keys may be without a region while PD serves: its leaders may be cut off from it for a while.
-  static constexpr Duration kHoleMax = std::chrono::seconds(30);
-
   runtime::SimLoop& loop_;
   PdHost& pd_;
   ClusterId cluster_;
   Fail fail_;
+  Duration hole_max_ = std::chrono::seconds(30);
   bool is_whole_ = false;
   int life_ = 0;
   std::optional<Duration> hole_since_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "replica/known_stores.h"
 #include "runtime/async.h"
 #include "sim/nemesis.h"
 #include "store/store.h"
@@ -16,8 +17,8 @@ namespace {
 
 constexpr size_t kFailuresMax = 8;  // more say nothing new
 constexpr Duration kBringUpLimit = std::chrono::minutes(1);
-constexpr Duration kLivenessLimit = std::chrono::minutes(1);
-constexpr Duration kSettleLimit = std::chrono::minutes(1);
+constexpr Duration kLivenessLimit = std::chrono::minutes(2);
+constexpr Duration kSettleLimit = std::chrono::minutes(2);
 constexpr Duration kLookInterval = std::chrono::milliseconds(5);
 constexpr Duration kHistoryInterval = std::chrono::milliseconds(150);
 
@@ -52,6 +53,21 @@ store::StoreOptions store_options(const std::string& name, const WorldOptions& w
   return options;
 }
 
+// TiKV's timing and lease: elections after 10 s, heartbeats every 2 s, a lease of 9 s. And nothing that says otherwise.
+void play_tikv(store::StoreOptions& options) {
+  options.election_ticks = static_cast<int>(replica::kTikvPatience / options.tick);
+  options.heartbeat_ticks = static_cast<int>(2s / options.tick);
+  options.tells_engine = false;
+}
+
+// Where a leader comes after ten seconds at best, faults leave some time between them.
+Profile profile_of(const WorldOptions& options, runtime::Random& dice) {
+  Profile profile = options.is_wild ? Profile::draw(dice) : Profile{};
+  constexpr int kSlower = 3;
+  if (options.tikvs > 0) profile.pace_max *= kSlower;
+  return profile;
+}
+
 client::Options client_options(rawkv::ApiVersion api_version) {
   client::Options options;
   options.cluster = kCluster;
@@ -66,7 +82,12 @@ client::Options client_options(rawkv::ApiVersion api_version) {
 }  // namespace
 
 WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version) {
-  return {.stores = seed % 2 == 0 ? 4 : 3, .api_version = api_version, .faults = 57s, .is_wild = true};
+  const bool has_tikv = seed % 3 == 0;
+  return {.stores = seed % 2 == 0 ? 4 : 3,
+          .tikvs = has_tikv ? 1 : 0,
+          .api_version = api_version,
+          .faults = has_tikv ? 75s : 57s,
+          .is_wild = true};
 }
 
 std::string Report::to_string() const {
@@ -147,7 +168,7 @@ World::World(uint64_t seed, WorldOptions options)
     : seed_(seed),
       options_(options),
       loop_(seed),
-      profile_(options.is_wild ? Profile::draw(loop_.random()) : Profile{}),
+      profile_(profile_of(options, loop_.random())),
       network_(loop_),
       clock_(loop_),
       executors_(loop_, clock_, "world", Duration{}),
@@ -168,8 +189,9 @@ World::World(uint64_t seed, WorldOptions options)
   std::vector<StoreHost*> all;
   for (int i = 1; i <= options_.stores; ++i) {
     const std::string name = "store" + std::to_string(i);
-    stores_.push_back(
-        std::make_unique<StoreHost>(surroundings, name, store_options(name, options_, loop_.random()), *pd_));
+    store::StoreOptions of_store = store_options(name, options_, loop_.random());
+    if (i <= options_.tikvs) play_tikv(of_store);
+    stores_.push_back(std::make_unique<StoreHost>(surroundings, name, std::move(of_store), *pd_));
     stores_.back()->set_disk_times(profile_.disk);
     all.push_back(stores_.back().get());
   }
@@ -184,6 +206,7 @@ World::World(uint64_t seed, WorldOptions options)
   }
   watch_ = std::make_unique<ClusterWatch>(loop_, std::move(all), *pd_, kCluster, report);
   if (options_.gc || options_.has_versions) watch_->allow_gc();
+  if (options_.tikvs > 0) watch_->allow_slow_elections();
   make_workloads(report);
 }
 

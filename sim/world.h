@@ -39,6 +39,7 @@ inline constexpr uint64_t kReserveSpace = uint64_t{1} << 20;
 
 struct WorldOptions {
   int stores = 3;
+  int tikvs = 0;  // of them: stores that play a TiKV (replica/known_stores.h)
   int clients = 4;
   rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1;
   Duration faults = std::chrono::seconds(6);  // length of the safety phase

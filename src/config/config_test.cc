@@ -169,6 +169,19 @@ TEST(ServerConfig, TheApiVersionIsMadeOfTwoSettings) {
   EXPECT_EQ(version_of("enable-ttl = 1"), "storage.enable-ttl: \"1\" is neither true nor false");
 }
 
+TEST(ServerConfig, TheVersionThatPdIsToldIsAVersion) {
+  ServerConfig config;
+  ASSERT_TRUE(complete(config).ok());
+  EXPECT_EQ(config.store.version, "9.0.0");
+  ASSERT_TRUE(settings_of(config).read_toml("[server]\ntikv-version = \"8.5.3\"").ok());
+  ASSERT_TRUE(complete(config).ok());
+  EXPECT_EQ(config.store.version, "8.5.3");
+  ASSERT_TRUE(settings_of(config).read_toml("[server]\ntikv-version = \"newest\"").ok());
+  const auto refused = complete(config);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error(), "server.tikv-version: \"newest\" is no version: as in 9.0.0");
+}
+
 TEST(ServerConfig, RunsOfTimestampsHaveSensibleSizes) {
   ServerConfig config;
   ASSERT_TRUE(settings_of(config)

@@ -1,6 +1,7 @@
 #include "config/server_config.h"
 
 #include "base/log_output.h"
+#include "pd/version.h"
 
 namespace cairn::config {
 
@@ -19,6 +20,7 @@ void add_server(Settings& settings, ServerConfig& config) {
   settings.text("server.status-addr", config.status_address);
   settings.text("server.advertise-status-addr", config.advertise_status_address);
   settings.labels("server.labels", config.store.labels);
+  settings.text("server.tikv-version", config.store.version);
   settings.duration("server.health-feedback-interval", config.health_feedback_interval, {1ms, 1h, Zero::kMeansOff});
   settings.duration("server.graceful-shutdown-timeout", config.graceful_shutdown_timeout, {1s, 1h, Zero::kMeansOff});
   settings.number("server.concurrent-send-snap-limit", config.store.snapshots_sending_max, {1, 1024});
@@ -175,6 +177,9 @@ Parsed<void> complete_addresses(ServerConfig& config) {
 Parsed<void> complete(ServerConfig& config) {
   TRY(complete_addresses(config));
   if (config.data_dir.empty()) return Err(std::string("storage.data-dir: no directory is given"));
+  if (!pd::Version::parse(config.store.version)) {
+    return Err("server.tikv-version: \"" + config.store.version + "\" is no version: as in 9.0.0");
+  }
   TRY(check_pairs(config));
   TRY_ASSIGN(config.store.api_version, api_version(config));
   config.store.address = config.advertise_address;

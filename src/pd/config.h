@@ -44,7 +44,7 @@ struct Options {
   uint64_t member_id = 1;           // this node; one of `members`
   std::vector<MemberInfo> members;  // the whole group, this node included; the same list on every member
   uint64_t cluster_id = 0;          // 0: chosen at the first start and kept
-  std::string version = "8.5.0";    // told to etcd clients and in member lists
+  std::string version = "9.0.0";    // told to etcd clients and in member lists
   std::string deploy_path;
   ScheduleConfig schedule;
   std::vector<std::string> keyspaces;  // keyspace.pre-alloc: made beside DEFAULT when they are not there yet

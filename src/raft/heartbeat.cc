@@ -1,6 +1,7 @@
 // Time: election timeouts, heartbeats, and a leader's check that its quorum is still there (6.2).
 #include <algorithm>
 
+#include "base/check.h"
 #include "raft/raft.h"
 
 namespace cairn::raft {
@@ -9,7 +10,8 @@ void Raft::tick() {
   ++tick_;
   if (role_ == Role::kLeader) return tick_leader();
   ++election_elapsed_;
-  if (election_elapsed_ < election_timeout_ || !is_promotable()) return;
+  // Its own vote breaks a lease as any other does.
+  if (election_elapsed_ < election_timeout_ || is_in_grace() || !is_promotable()) return;
   election_elapsed_ = 0;
   campaign();
 }
@@ -90,7 +92,23 @@ int Raft::random_ticks(int below) {
 
 void Raft::reset_election_timer() {
   election_elapsed_ = 0;
-  election_timeout_ = config_.election_ticks + random_ticks(config_.election_ticks_max - config_.election_ticks);
+  election_timeout_ = draw_election_timeout();
+}
+
+int Raft::draw_election_timeout() {
+  return config_.election_ticks + random_ticks(config_.election_ticks_max - config_.election_ticks);
+}
+
+void Raft::set_election_ticks(int least, int most) {
+  CHECK(least > config_.heartbeat_ticks && most > least, "elections between {} and {} ticks, heartbeats every {}",
+        least, most, config_.heartbeat_ticks);
+  if (least == config_.election_ticks && most == config_.election_ticks_max) return;
+  config_.election_ticks = least;
+  config_.election_ticks_max = most;
+  // Who has waited for longer already does not seek election at once: others are told at the same time.
+  if (role_ == Role::kFollower) {
+    election_timeout_ = std::max(draw_election_timeout(), election_elapsed_ + 1 + random_ticks(least));
+  }
 }
 
 // A candidate has waited for its leader already, and no lease rests on its patience (those who vote look at their own):

@@ -55,8 +55,7 @@ bool Raft::on_higher_term(const Message& message) {
     // Who hears from a leader does not let others disturb it, and keeps its lease (thesis 4.2.3, 6.4). A transfer is
     // the leader's own wish.
     bool forced = message.context == kCampaignTransfer;
-    bool in_grace = tick_ < static_cast<uint64_t>(config_.vote_grace_ticks);
-    if (!forced && (in_grace || (config_.check_quorum && is_leader_alive()))) return false;
+    if (!forced && (is_in_grace() || (config_.check_quorum && is_leader_alive()))) return false;
   }
   // A pre-vote asks about a term that its sender has not entered; a granted answer repeats that term.
   if (message.type == MessageType::kRequestPreVote) return true;

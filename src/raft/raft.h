@@ -52,6 +52,7 @@ class Raft {
   void on_persisted(uint64_t number);
   void on_applied(LogIndex index);
   void on_snapshot_applied(LogIndex index) { log_.on_snapshot_applied(index); }
+  void set_election_ticks(int least, int most);
 
   // Ready. Whether ready() would bring anything; constant time.
   bool has_ready() const;
@@ -68,6 +69,7 @@ class Raft {
   bool committed_in_term() const { return role_ == Role::kLeader && committed_in_term_; }
   bool is_quiet() const;
   bool quorum_recently_active() const;
+  int election_ticks() const { return config_.election_ticks; }
 
  private:
   // raft.cc
@@ -122,7 +124,9 @@ class Raft {
   void broadcast_heartbeat();
   void on_heartbeat(const Message& message);
   void on_heartbeat_response(const Message& message, Progress& progress);
+  bool is_in_grace() const { return tick_ < static_cast<uint64_t>(config_.vote_grace_ticks); }
   void reset_election_timer();
+  int draw_election_timeout();
   void shorten_election_timeout();
   void set_candidate_timeout(CampaignKind kind);
   int random_ticks(int below);

@@ -109,6 +109,7 @@ Ready RawNode::ready() { return raft_->ready(); }
 void RawNode::on_persisted(uint64_t number) { raft_->on_persisted(number); }
 void RawNode::on_applied(LogIndex index) { raft_->on_applied(index); }
 void RawNode::on_snapshot_applied(LogIndex index) { raft_->on_snapshot_applied(index); }
+void RawNode::set_election_ticks(int least, int most) { raft_->set_election_ticks(least, most); }
 
 Status RawNode::status() const { return raft_->status(); }
 Role RawNode::role() const { return raft_->role(); }
@@ -122,5 +123,6 @@ const ConfState& RawNode::conf() const { return raft_->conf(); }
 bool RawNode::committed_in_term() const { return raft_->committed_in_term(); }
 bool RawNode::is_quiet() const { return raft_->is_quiet(); }
 bool RawNode::quorum_recently_active() const { return raft_->quorum_recently_active(); }
+int RawNode::election_ticks() const { return raft_->election_ticks(); }
 
 }  // namespace cairn::raft

@@ -60,8 +60,9 @@ struct Config {
   size_t uncommitted_bytes_max = 64 << 20;  // proposals refused beyond (ProposeError::kTooMuchUncommitted)
   bool pre_vote = true;
   bool check_quorum = true;
-  // After a start, (pre-)vote requests are ignored for so many ticks: before its crash this peer may have renewed a
-  // leader's lease that still runs. Leadership transfers are exempt. 0: lease reads are not used.
+  // After a start, (pre-)vote requests are ignored for so many ticks, and no election is sought for want of a leader:
+  // before its crash this peer may have renewed a leader's lease that still runs. Leadership transfers are exempt. 0:
+  // lease reads are not used.
   int vote_grace_ticks = 0;
   uint64_t seed = 1;  // of the randomised timeouts
 };
@@ -170,6 +171,9 @@ class RawNode {
   void on_applied(LogIndex index);
   // The snapshot of an earlier Ready is installed and durable.
   void on_snapshot_applied(LogIndex index);
+  // Config::election_ticks and election_ticks_max from now on, be it longer or shorter than before. What has passed
+  // since the leader was heard of counts. Shorter only while no lease rests on the longer one: the owner's to know.
+  void set_election_ticks(int least, int most);
 
   Status status() const;
   // Cheap parts of it.
@@ -188,6 +192,8 @@ class RawNode {
   bool is_quiet() const;
   // A quorum of voters (self included) was heard from within the last election timeout.
   bool quorum_recently_active() const;
+  // The least of them, as it is now.
+  int election_ticks() const;
 
  private:
   std::unique_ptr<Raft> raft_;

@@ -27,8 +27,11 @@ raft::Config raft_config(const ReplicaOptions& options, const Replica::Loaded& l
   config.election_ticks_max = 2 * options.election_ticks;
   config.heartbeat_ticks = options.heartbeat_ticks;
   config.seed = options.seed ^ (loaded.self.id() * 0x9E3779B97F4A7C15ULL);
-  // Even of a peer that was alone when its region was last flushed: others may have joined it since.
-  config.vote_grace_ticks = loaded.lived_before ? options.election_ticks : 0;
+  // Even of a peer that was alone when its region was last flushed: others may have joined it since. And whom it
+  // followed is not known.
+  const int patience = loaded.stores->has_others() ? election_ticks_beside_tikv(options.tick, options.election_ticks)
+                                                   : options.election_ticks;
+  config.vote_grace_ticks = loaded.lived_before ? patience : 0;
   return config;
 }
 
@@ -55,7 +58,9 @@ Replica::Replica(const ReplicaOptions& options, Loaded loaded, const engine::Raf
       lease_(lease_length(options)),
       replay_end_(node_.commit()),
       cell_(std::move(cell)),
-      role_term_(node_.term()) {
+      role_term_(node_.term()),
+      stores_(loaded.stores) {
+  adapt_patience();
   // What was truncated before this process began was flushed: it may go.
   if (applied_ > LogIndex(0)) log_gc_.on_truncated(0, loaded.apply_state.truncated);
   cell_->set_applied(applied_);
@@ -64,8 +69,38 @@ Replica::Replica(const ReplicaOptions& options, Loaded loaded, const engine::Raf
 
 Replica::~Replica() { cell_->publish(nullptr); }
 
+// See known_stores.h.
+bool Replica::is_beside_tikv() {
+  const auto counts_as_tikv = [&](const metapb::Peer& peer) {
+    const StoreId store(peer.store_id());
+    if (!stores_->is_known(store)) events_.unknown_stores.insert(store);
+    return !stores_->is_ours(store);
+  };
+  bool is_beside = false;
+  for (const auto& peer : region_.peers()) is_beside = counts_as_tikv(peer) || is_beside;
+  patient_with_ = node_.leader();
+  if (!patient_with_.is_set() || patient_with_ == PeerId(self_.id())) return is_beside;
+  if (find_peer(region_, patient_with_)) return is_beside;
+  const auto stranger = strangers_.find(patient_with_);
+  return stranger == strangers_.end() || counts_as_tikv(stranger->second) || is_beside;
+}
+
+void Replica::adapt_patience() {
+  const int before = node_.election_ticks();
+  const int ticks =
+      is_beside_tikv() ? election_ticks_beside_tikv(options_.tick, options_.election_ticks) : options_.election_ticks;
+  node_.set_election_ticks(ticks, 2 * ticks);
+  if (ticks != before) LOG_DEBUG("region {}: peer {} waits {} ticks for a leader", id(), self_.id(), ticks);
+}
+
+void Replica::set_stores(std::shared_ptr<const KnownStores> stores) {
+  stores_ = std::move(stores);
+  adapt_patience();
+}
+
 void Replica::tick(Instant now) {
   node_.tick();
+  if (node_.leader() != patient_with_) adapt_patience();
   Duration patience = options_.tick * options_.election_ticks;
   reads_.retry_older_than(now - patience);
   if (!reads_.has_unsent()) {
@@ -92,6 +127,7 @@ void Replica::on_raft_message(raft_serverpb::RaftMessage message, Instant now) {
     if (installing_) return;  // one after the other; the leader will send another
   }
   node_.step(std::move(in));
+  if (node_.leader() != patient_with_) adapt_patience();
   // Its word, not its name: who cannot campaign keeps the last leader's name though nobody speaks to it any more.
   if (node_.leader() == from) leader_seen_ = now;
 }
@@ -107,6 +143,7 @@ void Replica::set_region(metapb::Region region) {
   description_ = describe(region_);
   cell_->set_region(std::make_shared<engine::RegionDescription>(description_));
   if (const metapb::Peer* self = find_peer(region_, PeerId(self_.id()))) self_ = *self;
+  adapt_patience();
 }
 
 std::optional<engine::PeerDescription> Replica::leader() const {

@@ -20,6 +20,7 @@
 #include "engine/region_request.h"
 #include "engine/region_store.h"
 #include "raft/raw_node.h"
+#include "replica/known_stores.h"
 #include "replica/leader_lease.h"
 #include "replica/log_gc.h"
 #include "replica/outbox.h"
@@ -51,6 +52,7 @@ struct ReplicaEvents {
   bool removed = false;  // this peer is no longer a member
   std::vector<SplitDone> splits;
   std::optional<metapb::Region> installed;  // a snapshot brought this region
+  std::set<StoreId> unknown_stores;         // hold peers of the region: PD is to be asked about them
 };
 
 class Replica {
@@ -64,6 +66,7 @@ class Replica {
     // granted may still run.
     bool lived_before = false;
     Incarnation incarnation = 0;
+    std::shared_ptr<const KnownStores> stores;
   };
   Replica(const ReplicaOptions& options, Loaded loaded, const engine::RaftLogEngine& log,
           std::shared_ptr<ReadCell> cell);
@@ -111,6 +114,8 @@ class Replica {
   // The peer leaves this store or the store stops: answers all that waits.
   void abandon(const std::string& reason);
   void set_destroying() { destroying_ = true; }
+  // What is known now of the cluster's stores.
+  void set_stores(std::shared_ptr<const KnownStores> stores);
   bool is_destroying() const { return destroying_; }
 
   // Queries.
@@ -171,6 +176,8 @@ class Replica {
   void finish_persisted(Outbox& out);
   void set_region(metapb::Region region);
   void on_role_changed(Instant now);
+  bool is_beside_tikv();
+  void adapt_patience();
   void ask_read_index(Instant now);
   void renew_lease();
   void publish();
@@ -205,6 +212,8 @@ class Replica {
   Term max_ts_synced_term_;
   Timestamp max_ts_synced_at_;  // in that term
   PeerId leader_;
+  std::shared_ptr<const KnownStores> stores_;
+  PeerId patient_with_;  // the leader to which the election timeout was last adapted
   Instant leader_seen_{};
   uint64_t addressed_at_ = 0;  // the newest conf_ver of those who spoke to this peer
   std::map<PeerId, Instant> last_heard_;

@@ -32,10 +32,11 @@ struct StoreOptions {
   std::string address;            // where clients reach this store
   std::string peer_address;       // where stores reach it; empty: `address`
   std::string status_address;     // HTTP status port
-  std::string version = "8.5.0";  // the TiKV version that is emulated: clients and PD gate features on it
+  std::string version = "9.0.0";  // of TiKV, as which this store behaves: PD and clients gate features on it
   std::string git_hash;
   std::string deploy_path;
   std::map<std::string, std::string> labels;
+  bool tells_engine = true;  // to PD, in a label (replica/known_stores.h). Not: what plays a TiKV
   rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1;  // how keys and raw values are laid out
 
   // Threads.

@@ -32,7 +32,7 @@ pdpb::RequestHeader PdSession::header() const {
   return header;
 }
 
-metapb::Store PdSession::store_record() const {
+metapb::Store PdSession::store_record(EngineLabel engine) const {
   const auto& o = shared_.options;
   metapb::Store store;
   store.set_id(shared_.store.value);
@@ -44,9 +44,15 @@ metapb::Store PdSession::store_record() const {
   store.set_deploy_path(o.deploy_path);
   store.set_start_timestamp(static_cast<int64_t>(started_at_s_));
   for (const auto& [key, value] : o.labels) {
+    if (key == replica::kEngineLabel) continue;  // nobody's to choose
     auto& label = *store.add_labels();
     label.set_key(key);
     label.set_value(value);
+  }
+  if (engine != EngineLabel::kNot && o.tells_engine) {
+    auto& label = *store.add_labels();
+    label.set_key(std::string(replica::kEngineLabel));
+    if (engine == EngineLabel::kTold) label.set_value(std::string(replica::kEngineOfOurs));
   }
   return store;
 }
@@ -73,6 +79,7 @@ void PdSession::stop() {
   executor_->cancel(tso_timer_);
   executor_->cancel(safe_point_timer_);
   executor_->cancel(clock_timer_);
+  executor_->cancel(stores_timer_);
   waiting_for_ts_.clear();
   stream_.reset();
 }
@@ -146,6 +153,7 @@ void PdSession::send_store_heartbeat() {
   last_heartbeat_s_ = now_s;
   stats.set_slow_score(static_cast<uint64_t>(shared_.slow_score()));
   stats.set_is_stopping(shared_.departing);
+  ask_for_stores();
   auto weak = weak_from_this();
   shared_.deps.pd.store_heartbeat(api::make_call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse>(
       std::move(request), [weak](api::Reply<pdpb::StoreHeartbeatResponse> reply) {
@@ -248,6 +256,62 @@ void PdSession::look_up(RegionId region) {
         auto self = weak.lock();
         if (self && reply.ok() && reply->has_region())
           self->hooks_.on_region_found(std::move(*reply->mutable_region()));
+      }));
+}
+
+void PdSession::learn_stores(const pdpb::GetAllStoresResponse& all) {
+  replica::KnownStores known = *stores_;
+  bool is_news = false;
+  for (const auto& store : all.stores()) {
+    if (!known.learn(store)) continue;
+    is_news = true;
+    if (!known.is_ours(StoreId(store.id())) && store.id() != shared_.store.value) {
+      LOG_INFO("store {} at {} counts as TiKV: it does not say that it is of Cairn", store.id(), store.address());
+    }
+  }
+  is_news = known.learn_own(shared_.store) || is_news;  // whatever PD keeps of it
+  if (is_news) set_stores(std::move(known));
+}
+
+void PdSession::set_stores(replica::KnownStores stores) {
+  stores_ = std::make_shared<const replica::KnownStores>(std::move(stores));
+  hooks_.on_stores(stores_);
+}
+
+void PdSession::look_for(StoreId store) {
+  executor_->post([self = shared_from_this(), store] {
+    if (self->stopped_ || self->stores_->is_known(store)) return;
+    replica::KnownStores known = *self->stores_;
+    known.learn_unknown(store);
+    self->set_stores(std::move(known));
+    self->must_ask_again_ = self->asking_for_stores_;
+    self->ask_for_stores();
+  });
+}
+
+void PdSession::ask_for_stores() {
+  if (stopped_ || asking_for_stores_) return;
+  asking_for_stores_ = true;
+  executor_->cancel(stores_timer_);
+  pdpb::GetAllStoresRequest request;
+  *request.mutable_header() = header();
+  auto weak = weak_from_this();
+  shared_.deps.pd.get_all_stores(api::make_call<pdpb::GetAllStoresRequest, pdpb::GetAllStoresResponse>(
+      std::move(request), [weak](api::Reply<pdpb::GetAllStoresResponse> reply) {
+        auto self = weak.lock();
+        if (!self) return;
+        auto* session = self.get();
+        session->executor_->post([self = std::move(self), reply = std::move(reply)] {
+          self->asking_for_stores_ = false;
+          if (self->stopped_) return;
+          const bool is_answered = reply.ok() && reply->header().error().type() == pdpb::OK;
+          if (is_answered) self->learn_stores(*reply);
+          if (std::exchange(self->must_ask_again_, false)) return self->ask_for_stores();
+          if (is_answered) return;
+          log_failure("GetAllStores", reply.ok() ? reply->header().error().message() : reply.error().message);
+          auto again = [session = self.get()] { session->ask_for_stores(); };
+          self->stores_timer_ = self->executor_->after(self->shared_.options.pd_retry_delay, again);
+        });
       }));
 }
 

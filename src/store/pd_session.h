@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/pd.h"
+#include "replica/known_stores.h"
 #include "runtime/async.h"
 #include "store/shared.h"
 
@@ -24,6 +25,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
     std::function<void()> on_reconnected;  // PD was away and answers again; the executor
     std::function<uint64_t()> region_count;
     std::function<void(Timestamp)> on_safe_point;  // of garbage collection, as often as PD is asked; the executor
+    std::function<void(std::shared_ptr<const replica::KnownStores>)> on_stores;  // there is news; the executor
   };
   PdSession(Shared& shared, std::shared_ptr<runtime::Executor> executor, Hooks hooks);
   ~PdSession();
@@ -50,7 +52,9 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
     }
   }
   pdpb::RequestHeader header() const;
-  metapb::Store store_record() const;
+  // kWithdrawn: without a value, by which PD forgets a label that it has.
+  enum class EngineLabel : uint8_t { kTold, kNot, kWithdrawn };
+  metapb::Store store_record(EngineLabel engine) const;
 
   // Heartbeats begin. On the executor.
   void begin();
@@ -62,7 +66,11 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   void heartbeat(pdpb::RegionHeartbeatRequest request);
   void sync_max_ts(Shared::OnTimestamp done);
   void look_up(RegionId region);
+  // A store was met that PD has not named yet.
+  void look_for(StoreId store);
   // On the executor.
+  void learn_stores(const pdpb::GetAllStoresResponse& all);
+  const std::shared_ptr<const replica::KnownStores>& stores() const { return stores_; }
   runtime::Task<Result<Timestamp, std::string>> timestamps(uint32_t count);
   runtime::Task<Result<pdpb::AskBatchSplitResponse, std::string>> ask_split(metapb::Region region, uint32_t count);
 
@@ -75,6 +83,8 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   void fetch_timestamp();
   void poll_safe_point();
   void compare_clocks();
+  void ask_for_stores();
+  void set_stores(replica::KnownStores stores);
 
   Shared& shared_;
   std::shared_ptr<runtime::Executor> executor_;
@@ -84,9 +94,12 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   std::unique_ptr<api::RegionHeartbeatStream> stream_;
   uint64_t stream_number_ = 0;
   bool was_away_ = false;  // PD, since the regions were last reported to it; it keeps leaders in memory only
-  runtime::TimerId stream_timer_, store_timer_, tso_timer_, safe_point_timer_, clock_timer_;
+  runtime::TimerId stream_timer_, store_timer_, tso_timer_, safe_point_timer_, clock_timer_, stores_timer_;
   std::vector<Shared::OnTimestamp> waiting_for_ts_;
   bool fetching_ts_ = false;
+  std::shared_ptr<const replica::KnownStores> stores_ = std::make_shared<const replica::KnownStores>();
+  bool asking_for_stores_ = false;
+  bool must_ask_again_ = false;  // for stores: the answer under way may be from before the question
   uint64_t started_at_s_ = 0;
   uint64_t last_heartbeat_s_ = 0;
   uint64_t last_bytes_written_ = 0, last_keys_written_ = 0;

@@ -8,12 +8,13 @@
 
 namespace cairn::store {
 
-Shard::Shard(int index, Shared& shared)
+Shard::Shard(int index, Shared& shared, std::shared_ptr<const replica::KnownStores> stores)
     : index_(index),
       shared_(shared),
       executor_(index == 0 && shared.deps.shard_executor
                     ? shared.deps.shard_executor
-                    : shared.deps.executors.make("shard-" + std::to_string(index))) {
+                    : shared.deps.executors.make("shard-" + std::to_string(index))),
+      stores_(std::move(stores)) {
   applier_ = std::make_unique<Applier>(
       shared_.deps.executors.make("apply-" + std::to_string(index)), shared_.deps.kv, shared_.store,
       shared_.options.api_version, shared_.deps.clock,
@@ -161,6 +162,7 @@ void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
 void Shard::handle_events(replica::Replica& replica) {
   auto events = replica.take_events();
   auto& locks = scheduler_->pessimistic_locks();
+  for (StoreId store : events.unknown_stores) shared_.look_for_store(store);
   note_first_region(replica);
   if (events.installed) {
     locks.drop(replica.id());

@@ -33,7 +33,7 @@ using engine::RegionError;
 
 class Shard final : public ShardHandle, public engine::RegionStore {
  public:
-  Shard(int index, Shared& shared);
+  Shard(int index, Shared& shared, std::shared_ptr<const replica::KnownStores> stores);
   ~Shard() override;
 
   // ShardHandle.
@@ -80,6 +80,8 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void on_pd_command(const pdpb::RegionHeartbeatResponse& command);
   // PD was away and may have forgotten who leads: the next look tells it of every region led here.
   void report_again() { reported_.clear(); }
+  // What PD has told of the cluster's stores.
+  void set_stores(std::shared_ptr<const replica::KnownStores> stores);
   // PD does not list this peer any more.
   void on_region_gone(const metapb::Region& newer);
 
@@ -178,6 +180,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   std::shared_ptr<runtime::Executor> executor_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<txn::Scheduler> scheduler_;
+  std::shared_ptr<const replica::KnownStores> stores_;
   std::map<RegionId, std::unique_ptr<replica::Replica>> replicas_;
   std::set<RegionId> touched_;
   bool round_is_due_ = false;

@@ -27,6 +27,7 @@ replica::ReplicaOptions Shard::replica_options() const {
 replica::Replica& Shard::add(replica::Replica::Loaded loaded) {
   RegionId region(loaded.region.id());
   loaded.incarnation = shared_.next_incarnation++;
+  loaded.stores = stores_;
   applier_->begin({region, loaded.incarnation, PeerId(loaded.self.id()), loaded.region, loaded.apply_state});
   auto entry = shared_.directory.claim(region, index_);
   CHECK(entry.shard == index_, "region {} belongs to shard {}, not {}", region, entry.shard, index_);
@@ -37,6 +38,14 @@ replica::Replica& Shard::add(replica::Replica::Loaded loaded) {
   replicas_[region] = std::move(made);
   touch(region);
   return replica;
+}
+
+void Shard::set_stores(std::shared_ptr<const replica::KnownStores> stores) {
+  stores_ = std::move(stores);
+  for (auto& [id, replica] : replicas_) {
+    replica->set_stores(stores_);
+    touch(id);
+  }
 }
 
 void Shard::load(LoadedRegion loaded) {

@@ -84,7 +84,8 @@ struct Shared {
   using OnTimestamp = absl::AnyInvocable<void(Timestamp)>;
   std::function<void(OnTimestamp done)> sync_max_ts;
   std::function<void(RegionId)> report_missing_leader;
-  std::function<int()> slow_score;  // see disk_health.h
+  std::function<void(StoreId)> look_for_store;  // that PD has not named yet
+  std::function<int()> slow_score;              // see disk_health.h
   // `done` runs with whether it came about, on any thread; not if the store stops before.
   std::function<void(engine::RegionRequest, std::vector<Bytes> keys, std::function<void(bool)> done)> split;
   // See gc_worker.h.

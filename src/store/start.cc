@@ -120,7 +120,8 @@ runtime::Task<Result<void, StoreError>> bootstrap(Shared* shared, std::shared_pt
   }
   while (true) {
     pdpb::BootstrapRequest request;
-    *request.mutable_store() = pd->store_record();
+    // Real PD takes this record as it is, and a label that it refuses later would stay for good.
+    *request.mutable_store() = pd->store_record(PdSession::EngineLabel::kNot);
     *request.mutable_region() = region;
     auto reply =
         co_await pd->call<pdpb::BootstrapRequest, pdpb::BootstrapResponse>(std::move(request), &api::Pd::bootstrap);
@@ -144,22 +145,68 @@ runtime::Task<Result<void, StoreError>> bootstrap(Shared* shared, std::shared_pt
   }
 }
 
+// Real PD with strictly-match-label knows no labels but those of its location-labels.
+bool is_label_refused(const std::string& why) {
+  return why.find("key matching the label was not found") != std::string::npos &&
+         why.find(replica::kEngineLabel) != std::string::npos;
+}
+
+// "version should compatible with version  9.1.0, got 9.0.0": the cluster's comes first.
+std::optional<std::string> refused_version(const Shared& shared, const std::string& why) {
+  constexpr std::string_view kWords = "version should compatible with version";
+  const size_t found = why.find(kWords);
+  if (found == std::string::npos) return std::nullopt;
+  const size_t begin = why.find_first_not_of(' ', found + kWords.size());
+  const std::string cluster = begin == std::string::npos ? "?" : why.substr(begin, why.find(',', begin) - begin);
+  return fmt::format(
+      "PD refuses this store: the cluster is at version {} of TiKV, and this store behaves as TiKV {}. Run a Cairn "
+      "that "
+      "behaves as {}, or, if you know that the difference does not matter to you, set server.tikv-version (PD: {})",
+      cluster, shared.options.version, cluster, why);
+}
+
 runtime::Task<Result<void, StoreError>> put_store(Shared* shared, std::shared_ptr<PdSession> pd) {
+  auto engine = PdSession::EngineLabel::kTold;
   while (true) {
     pdpb::PutStoreRequest request;
-    *request.mutable_store() = pd->store_record();
+    *request.mutable_store() = pd->store_record(engine);
     auto reply =
         co_await pd->call<pdpb::PutStoreRequest, pdpb::PutStoreResponse>(std::move(request), &api::Pd::put_store);
     if (reply.ok() && reply->header().error().type() == pdpb::OK) co_return Result<void, StoreError>();
     std::string why = reply.ok() ? reply->header().error().message() : reply.error().message;
+    if (reply.ok() && is_label_refused(why) && engine != PdSession::EngineLabel::kWithdrawn) {
+      if (engine == PdSession::EngineLabel::kTold) {
+        LOG_WARN(
+            "PD does not take the label {} (strictly-match-label): this store goes without, and all others will count "
+            "it "
+            "as a TiKV. Regions with a peer here then keep TiKV's timing: 10 to 20 s until a new leader is elected. "
+            "Turn "
+            "strictly-match-label off and restart the store to mend that",
+            replica::kEngineLabel);
+      }
+      // PD weighs what it has from before, too.
+      engine =
+          engine == PdSession::EngineLabel::kTold ? PdSession::EngineLabel::kNot : PdSession::EngineLabel::kWithdrawn;
+      continue;
+    }
+    if (auto refused = reply.ok() ? refused_version(*shared, why) : std::nullopt) {
+      co_return Err(StoreError{StoreError::Kind::kRefusedByPd, std::move(*refused)});
+    }
     bool final = reply.ok() && (reply->header().error().type() == pdpb::STORE_TOMBSTONE ||
-                                why.find("duplicated store address") != std::string::npos ||
-                                why.find("version should compatible") != std::string::npos);
+                                why.find("duplicated store address") != std::string::npos);
     if (final) co_return Err(StoreError{StoreError::Kind::kRefusedByPd, why});
     LOG_WARN("PD: PutStore: {}", why);
     if (shared->stopping) co_return Err(stopped());
     co_await runtime::sleep(pd->executor(), shared->options.pd_retry_delay);
   }
+}
+
+// Before any region is loaded: a restarted peer must know whether a TiKV may have led it.
+runtime::Task<Result<void, StoreError>> learn_stores(std::shared_ptr<PdSession> pd) {
+  auto all = co_await pd->insist<pdpb::GetAllStoresRequest, pdpb::GetAllStoresResponse>({}, &api::Pd::get_all_stores);
+  if (!all.ok() || all->header().error().type() != pdpb::OK) co_return Err(stopped());
+  pd->learn_stores(*all);
+  co_return Result<void, StoreError>();
 }
 
 // Whether the pending snapshot is still to be installed, by what the engine holds of the region.
@@ -263,6 +310,7 @@ runtime::Task<Result<void, StoreError>> identify(Shared& shared, std::shared_ptr
   }
   CO_TRY(co_await bootstrap(&shared, pd));
   CO_TRY(co_await put_store(&shared, pd));
+  CO_TRY(co_await learn_stores(pd));
   co_return Result<void, StoreError>();
 }
 

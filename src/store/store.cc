@@ -37,6 +37,9 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
     for (auto& shard : shards) shard->executor().post([at = shard.get()] { at->report_again(); });
   };
   hooks.region_count = [this] { return shared.directory.regions().size(); };
+  hooks.on_stores = [this](std::shared_ptr<const replica::KnownStores> known) {
+    for (auto& shard : shards) shard->executor().post([at = shard.get(), known] { at->set_stores(known); });
+  };
   hooks.on_safe_point = [this](Timestamp safe_point) { gc->on_safe_point(safe_point); };
   gc = std::make_unique<GcWorker>(shared, control, [this](auto keys, Timestamp safe_point, auto done) {
     collect_leftovers(std::move(keys), safe_point, std::move(done));
@@ -53,6 +56,7 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
   shared.heartbeat = [this](pdpb::RegionHeartbeatRequest request) { pd->heartbeat(std::move(request)); };
   shared.sync_max_ts = [this](Shared::OnTimestamp done) { pd->sync_max_ts(std::move(done)); };
   shared.report_missing_leader = [this](RegionId region) { pd->look_up(region); };
+  shared.look_for_store = [this](StoreId store) { pd->look_for(store); };
   shared.split = [this](engine::RegionRequest request, std::vector<Bytes> keys, std::function<void(bool)> done) {
     start_split(std::move(request), std::move(keys), std::move(done));
   };
@@ -77,7 +81,9 @@ int Store::Core::shard_index(RegionId region) const {
 }
 
 void Store::Core::make_shards() {
-  for (int i = 0; i < std::max(1, shared.options.shards); ++i) shards.push_back(std::make_unique<Shard>(i, shared));
+  for (int i = 0; i < std::max(1, shared.options.shards); ++i) {
+    shards.push_back(std::make_unique<Shard>(i, shared, pd->stores()));
+  }
 }
 
 void Store::Core::load(std::vector<Shard::LoadedRegion> regions) {

@@ -158,6 +158,8 @@ void Transcript::command(const Words& words) {
     CHECK(node(id).is_leader(), "peer {} was not elected", id);
   } else if (name == "tick")
     for (uint64_t i = number(word(2)); i > 0; --i) node(id).tick();
+  else if (name == "election-ticks")
+    node(id).set_election_ticks(static_cast<int>(number(word(2))), static_cast<int>(number(word(3))));
   else if (name == "propose")
     say(outcome(node(id).propose(SharedBytes(rest))));
   else if (name == "conf-change") {

@@ -43,6 +43,9 @@ void OnePagePd::bootstrap(api::Call<pdpb::BootstrapRequest, pdpb::BootstrapRespo
   answer(std::move(call));
 }
 void OnePagePd::put_store(api::Call<pdpb::PutStoreRequest, pdpb::PutStoreResponse> call) { answer(std::move(call)); }
+void OnePagePd::get_all_stores(api::Call<pdpb::GetAllStoresRequest, pdpb::GetAllStoresResponse> call) {
+  answer(std::move(call));
+}
 void OnePagePd::store_heartbeat(api::Call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse> call) {
   answer(std::move(call));
 }

@@ -23,6 +23,7 @@ class OnePagePd : public api::Pd {
   void alloc_id(api::Call<pdpb::AllocIDRequest, pdpb::AllocIDResponse> call) override;
   void bootstrap(api::Call<pdpb::BootstrapRequest, pdpb::BootstrapResponse> call) override;
   void put_store(api::Call<pdpb::PutStoreRequest, pdpb::PutStoreResponse> call) override;
+  void get_all_stores(api::Call<pdpb::GetAllStoresRequest, pdpb::GetAllStoresResponse> call) override;
   void store_heartbeat(api::Call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse> call) override;
   void tso(api::Call<pdpb::TsoRequest, pdpb::TsoResponse> call) override;
   void ask_batch_split(api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse> call) override;

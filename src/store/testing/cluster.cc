@@ -44,6 +44,14 @@ StoreOptions TestCluster::quick() {
   return options;
 }
 
+StoreOptions TestCluster::tikv() {
+  StoreOptions options = quick();
+  options.election_ticks = 200;
+  options.heartbeat_ticks = 40;
+  options.tells_engine = false;
+  return options;
+}
+
 TestCluster::TestCluster(uint64_t seed, StoreOptions options)
     : loop_(seed), options_(std::move(options)), net_clock_(loop_), net_(loop_, net_clock_, "net") {
   wire_ = net_.make("wire");
@@ -56,9 +64,10 @@ TestCluster::~TestCluster() {
   }
 }
 
-TestCluster::Node& TestCluster::add() {
+TestCluster::Node& TestCluster::add(std::optional<StoreOptions> options) {
   nodes_.push_back(std::make_unique<Node>());
   nodes_.back()->cluster = this;
+  nodes_.back()->options = std::move(options).value_or(options_);
   nodes_.back()->clock = std::make_unique<runtime::SimClock>(loop_);
   boot(*nodes_.back());
   return *nodes_.back();
@@ -73,7 +82,7 @@ void TestCluster::boot(Node& node) {
       *node.clock, *node.gates, loop_.random().next(), *node.kv, *node.log, pd, node, [&node](StoreError error) {
         node.fatal = std::move(error);
       }};
-  node.store = std::make_unique<Store>(options_, std::move(deps));
+  node.store = std::make_unique<Store>(node.options, std::move(deps));
   node.started.reset();
   node.store->start([&node](Result<void, StoreError> result) { node.started = std::move(result); });
   EXPECT_TRUE(run_until([&] { return node.started.has_value(); }));

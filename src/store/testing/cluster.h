@@ -24,9 +24,12 @@ class TestCluster {
 
   // Intervals that make a test short.
   static StoreOptions quick();
+  // Of a store that has TiKV's timing and lease, and does not say what it is.
+  static StoreOptions tikv();
 
   struct Node final : Transport {
     TestCluster* cluster = nullptr;
+    StoreOptions options;
     std::shared_ptr<engine::MemoryDisk> disk = std::make_shared<engine::MemoryDisk>();
     std::unique_ptr<runtime::SimClock> clock;
     std::unique_ptr<runtime::SimExecutors> executors;
@@ -46,8 +49,8 @@ class TestCluster {
     std::unique_ptr<api::DeadlockStream> open_detect(StoreId to, api::DeadlockSink sink) override;
   };
 
-  // Adds a node and starts its store.
-  Node& add();
+  // Adds a node and starts its store; with settings of its own, or those of all.
+  Node& add(std::optional<StoreOptions> options = std::nullopt);
   Node& node(size_t i) { return *nodes_[i]; }
   size_t size() const { return nodes_.size(); }
   void boot(Node& node);

@@ -34,7 +34,19 @@ class FakePd final : public api::Pd {
     finish(call);
   }
   void put_store(api::Call<pdpb::PutStoreRequest, pdpb::PutStoreResponse> call) override {
-    stores[call.request().store().id()] = call.request().store();
+    ++stores_put;
+    if (const std::string why = refuses_store ? refuses_store(call.request().store()) : ""; !why.empty()) {
+      auto& error = *call.response().mutable_header()->mutable_error();
+      error.set_type(pdpb::UNKNOWN);
+      error.set_message(why);
+    } else {
+      stores[call.request().store().id()] = call.request().store();
+    }
+    finish(call);
+  }
+  void get_all_stores(api::Call<pdpb::GetAllStoresRequest, pdpb::GetAllStoresResponse> call) override {
+    if (hides_stores) return finish(call);
+    for (const auto& [id, store] : stores) *call.response().add_stores() = store;
     finish(call);
   }
   void store_heartbeat(api::Call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse> call) override {
@@ -111,6 +123,9 @@ class FakePd final : public api::Pd {
   uint64_t safe_point = 0;
   bool refuses_splits = false;
   int splits_asked = 0;
+  int stores_put = 0;
+  bool hides_stores = false;
+  std::function<std::string(const metapb::Store&)> refuses_store;  // why, or nothing
   int store_heartbeats = 0;
   std::map<uint64_t, bool> is_stopping;  // as each store said last
   std::map<uint64_t, metapb::Region> regions;
