@@ -114,6 +114,21 @@ runtime::Task<void> transfer_leader(World* world, runtime::Executor* executor, r
   world->network().mend_links();
 }
 
+// A store that plays a TiKV comes to lead, and is cut off while its long lease runs.
+runtime::Task<void> maroon_tikv(World* world, runtime::Executor* executor, runtime::Random dice) {
+  const auto chosen = draw_leader(*world, dice);
+  if (!chosen) co_return;
+  const NodeId tikv = world->stores().front()->node();
+  for (const auto& peer : chosen->second.region.peers) {
+    if (chosen->first->node() == tikv || world->directory().find(peer.store) != tikv) continue;
+    chosen->first->store()->transfer_leader(chosen->second.region.id, peer.id);
+  }
+  co_await runtime::sleep(*executor, dice.between(100ms, 400ms));
+  cut_off(*world, tikv);
+  co_await runtime::sleep(*executor, dice.between(2s, 6s));
+  world->network().mend_links();
+}
+
 void hand_back(World& world, RegionId region, PeerId to) {
   for (auto& host : world.stores()) {
     if (host->store() == nullptr) continue;
@@ -366,6 +381,9 @@ void spoil(World* world, runtime::Executor* executor, Fault fault, runtime::Rand
     case Fault::kPdClock:
       return world->pd().clock().jump_wall(dice.between(Duration{}, 20s) - 10s);
     case Fault::kTransfer:
+      if (world->options().tikvs > 0 && dice.chance(0.5)) {
+        return runtime::spawn(*executor, maroon_tikv(world, executor, dice.fork()));
+      }
       return runtime::spawn(*executor, transfer_leader(world, executor, dice.fork()));
     case Fault::kBounce:
       return runtime::spawn(*executor, bounce(world, executor, dice.fork()));
