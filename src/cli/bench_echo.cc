@@ -196,8 +196,8 @@ int serve_echo() {
   };
   add(kUnary, rpc::Router::Kind::kUnary);
   add(kStream, rpc::Router::Kind::kStream);
-  auto reactor = std::make_shared<rpc::Reactor>("echo");
-  auto server = rpc::Server::start({.addresses = {"127.0.0.1:0"}, .reactor = reactor}, std::move(router));
+  auto reactor = std::make_shared<net::Loop>("echo");
+  auto server = rpc::Server::start({.addresses = {"127.0.0.1:0"}, .loop = reactor}, std::move(router));
   if (!server.ok()) return complain(server.error());
   std::printf("%d\n", (*server)->port());
   std::fflush(stdout);

@@ -16,8 +16,8 @@
 #include "cli/process.h"
 #include "config/pd_config.h"
 #include "engine/rocks/rocks_engine.h"
+#include "net/loop.h"
 #include "pd/node.h"
-#include "rpc/reactor.h"
 #include "rpc/server.h"
 #include "rpc/services.h"
 #include "rpc/status_server.h"
@@ -61,7 +61,7 @@ class PdProcess {
   std::unique_ptr<engine::RaftLogEngine> raft_log_;
 
   runtime::RealClock clock_;
-  std::shared_ptr<rpc::Reactor> reactor_;  // the network and the node's decisions
+  std::shared_ptr<net::Loop> network_;  // the network and the node's decisions
   runtime::ThreadedExecutors executors_;
   std::optional<pd::Node> node_;
   std::atomic<bool> is_ready_{false};
@@ -100,7 +100,7 @@ Parsed<void> PdProcess::open() {
 }
 
 void PdProcess::make() {
-  reactor_ = std::make_shared<rpc::Reactor>("pd");
+  network_ = std::make_shared<net::Loop>("pd");
   config_.node.deploy_path = config_.data_dir;
   node_.emplace(config_.node, pd::Dependencies{.clock = clock_,
                                                .executors = executors_,
@@ -108,7 +108,7 @@ void PdProcess::make() {
                                                .raft_log = *raft_log_,
                                                .seed = runtime::entropy_seed(),
                                                .on_fatal = [this](std::string why) { end_.fatal(std::move(why)); },
-                                               .executor = reactor_});
+                                               .executor = network_});
 }
 
 Parsed<void> PdProcess::serve_status() {
@@ -135,8 +135,8 @@ void PdProcess::serve() {
   rpc::serve_meta_storage(router, node_->meta_storage());
   const auto message_max =
       static_cast<int>(std::max(kMessageBytes, config_.node.etcd.max_request_bytes + kMessageOverhead));
-  auto started = rpc::Server::start({.addresses = listen_, .reactor = reactor_, .message_bytes_max = message_max},
-                                    std::move(router));
+  auto started =
+      rpc::Server::start({.addresses = listen_, .loop = network_, .message_bytes_max = message_max}, std::move(router));
   if (!started.ok()) return end_.fatal(started.error());
   server_ = std::move(*started);
   if (config_.gc_is_enabled) collector_ = std::make_unique<PdCollector>(*node_, clock_, executors_, config_.gc);
@@ -159,7 +159,7 @@ int PdProcess::stop() {
   // Parts that did not end still hold on to one another.
   if (ending.is_clean()) {
     ending.step("the node's threads", kPartGrace, [this] { executors_.stop(); });
-    ending.step("the network's thread", kPartGrace, [this] { reactor_->stop(); });
+    ending.step("the network's thread", kPartGrace, [this] { network_->stop(); });
   }
   LOG_INFO("PD {} has stopped", config_.name);
   if (error) complain(*error);

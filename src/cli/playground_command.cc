@@ -21,7 +21,7 @@
 #include "cli/flags.h"
 #include "cli/playground_plan.h"
 #include "cli/process.h"
-#include "rpc/listen.h"
+#include "net/listen.h"
 
 namespace cairn::cli {
 namespace {
@@ -186,7 +186,7 @@ int supervise(std::vector<Child>& children) {
 Parsed<void> check_surroundings(const std::vector<PlannedProcess>& plan, const PlaygroundOptions& options) {
   for (const auto& process : plan) {
     for (const auto& address : {process.address, process.status_address}) {
-      const auto socket = rpc::listen_on(address);
+      const auto socket = net::listen_on(address);
       if (!socket.ok()) return Err("cannot listen on " + address + " for " + process.name + ": " + socket.error());
       close(*socket);
     }

@@ -16,10 +16,10 @@
 #include "cli/open_files.h"
 #include "cli/process.h"
 #include "config/server_config.h"
+#include "net/loop.h"
 #include "rpc/client.h"
 #include "rpc/pd_client.h"
 #include "rpc/raft_transport.h"
-#include "rpc/reactor.h"
 #include "rpc/server.h"
 #include "rpc/services.h"
 #include "rpc/status_server.h"
@@ -77,7 +77,7 @@ class StoreProcess {
   runtime::RealClock clock_;
   // On a small machine one thread has the network and the one shard: most of what a small request costs would otherwise
   // be the waking of one by the other.
-  std::shared_ptr<rpc::Reactor> reactor_;
+  std::shared_ptr<net::Loop> network_;
   std::optional<rpc::ClientLoop> loop_;
   runtime::ThreadedExecutors executors_;
   std::shared_ptr<runtime::Executor> files_;
@@ -122,12 +122,12 @@ Parsed<void> StoreProcess::open() {
 }
 
 void StoreProcess::make() {
-  reactor_ = std::make_shared<rpc::Reactor>("reactor");
-  loop_.emplace(reactor_);
+  network_ = std::make_shared<net::Loop>("network");
+  loop_.emplace(network_);
   files_ = executors_.make("snapshot-io");
   timers_ = executors_.make("transport");
   pd_.emplace(rpc::PdClientOptions{.endpoints = config_.pd_endpoints}, *loop_, clock_, executors_.make("pd-client"));
-  transport_.emplace(rpc::RaftTransportOptions{.gather = reactor_}, *loop_, *pd_, timers_, files_);
+  transport_.emplace(rpc::RaftTransportOptions{.gather = network_}, *loop_, *pd_, timers_, files_);
   store_.emplace(config_.store,
                  store::StoreDeps{.clock = clock_,
                                   .executors = executors_,
@@ -137,7 +137,7 @@ void StoreProcess::make() {
                                   .pd = *pd_,
                                   .transport = *transport_,
                                   .on_fatal = [this](store::StoreError why) { end_.fatal(std::move(why.message)); },
-                                  .shard_executor = config_.store.shards == 1 ? reactor_ : nullptr});
+                                  .shard_executor = config_.store.shards == 1 ? network_ : nullptr});
   transport_->on_unreachable([this](StoreId id) { store_->on_unreachable(id); });
 }
 
@@ -145,7 +145,7 @@ rpc::Router StoreProcess::routes() {
   rpc::Router router;
   rpc::serve_tikv(router, gate_,
                   {.timers = timers_,
-                   .gather = reactor_,
+                   .gather = network_,
                    .health_feedback_interval = config_.health_feedback_interval,
                    .clock = &clock_});
   rpc::serve_deadlock(router, gate_);
@@ -175,7 +175,7 @@ Parsed<void> StoreProcess::listen() {
                              .is_serving = [this] { return is_serving_.load(); },
                              .pages = {{"/regions", [this] { return is_serving_ ? regions_json(*store_) : "[]"; }}}}));
   }
-  TRY_ASSIGN(server_, rpc::Server::start({.addresses = {config_.address}, .reactor = reactor_}, routes()));
+  TRY_ASSIGN(server_, rpc::Server::start({.addresses = {config_.address}, .loop = network_}, routes()));
   server_->set_serving(false);
   return {};
 }
@@ -233,7 +233,7 @@ int StoreProcess::stop() {
   if (ending.is_clean()) {
     ending.step("the store's threads", kPartGrace, [this] { executors_.stop(); });
     ending.step("connections to other stores", kPartGrace, [this] { loop_->stop(); });
-    ending.step("the network's thread", kPartGrace, [this] { reactor_->stop(); });
+    ending.step("the network's thread", kPartGrace, [this] { network_->stop(); });
   }
   if (!error) {
     ending.step("the last flush", kPartGrace, [this] {

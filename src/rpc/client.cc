@@ -1,31 +1,18 @@
 #include "rpc/client.h"
 
-#include <grpcpp/channel.h>
-#include <grpcpp/completion_queue.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
-
+#include <atomic>
+#include <future>
 #include <map>
-#include <set>
-#include <thread>
+#include <utility>
 
 #include "base/check.h"
 #include "base/mutex.h"
-#include "rpc/completion.h"
-#include "rpc/grpc_log.h"
+#include "rpc/channel.h"
+#include "rpc/client_call.h"
 
 namespace cairn::rpc {
+
 namespace {
-
-class Cancellable {
- public:
-  virtual ~Cancellable() = default;
-  virtual void cancel_now() = 0;
-};
-
-api::Status from_grpc(const grpc::Status& status) {
-  return {static_cast<api::Code>(status.error_code()), status.error_message()};
-}
 
 std::string without_scheme(const std::string& address) {
   const size_t scheme = address.find("://");
@@ -34,206 +21,140 @@ std::string without_scheme(const std::string& address) {
   return out;
 }
 
+std::chrono::steady_clock::time_point deadline_after(Duration timeout) {
+  constexpr Duration kForEver = std::chrono::hours(24 * 365);
+  if (timeout >= kForEver) return net::Deadlines::kNone;
+  return std::chrono::steady_clock::now() + timeout;
+}
+
 }  // namespace
 
-struct ClientLoop::Core : std::enable_shared_from_this<ClientLoop::Core> {
-  std::shared_ptr<Reactor> reactor;                  // or our own queue and thread:
-  std::unique_ptr<grpc::CompletionQueue> own_queue;  // nullptr if there is a reactor
-  std::thread poller;
+class ClientLoop::Core : public std::enable_shared_from_this<ClientLoop::Core> {
+ public:
+  Core(std::shared_ptr<net::Loop> loop, bool owns_loop) : loop_(std::move(loop)), owns_loop_(owns_loop) {}
 
-  grpc::CompletionQueue* queue() {
-    if (own_queue) return own_queue.get();
-    return &reactor->queue();
-  }
+  net::Loop& loop() { return *loop_; }
+  std::shared_ptr<Channel> channel(const std::string& address, int index);
+  void stop();
 
-  Mutex mutex;
-  CondVar all_ended;
-  bool is_stopped CAIRN_GUARDED_BY(mutex) = false;
-  std::set<Cancellable*> live CAIRN_GUARDED_BY(mutex);  // calls and streams under way
-  std::map<std::pair<std::string, int>, std::shared_ptr<Channel>> channels CAIRN_GUARDED_BY(mutex);
-
-  // False if the loop has stopped: then nothing may be begun.
-  bool enter(Cancellable* who) {
-    MutexLock lock(mutex);
-    if (is_stopped) return false;
-    live.insert(who);
+  // Counts a call that begins; false once the loop has stopped: then nothing may be begun.
+  bool enter() {
+    MutexLock lock(mutex_);
+    if (is_stopped_) return false;
+    ++live_;
     return true;
   }
-  void leave(Cancellable* who) {
-    MutexLock lock(mutex);
-    live.erase(who);
-    if (live.empty()) all_ended.notify_all();
+  void leave() {
+    MutexLock lock(mutex_);
+    if (--live_ == 0) all_ended_.notify_all();
   }
+
+ private:
+  struct Way {
+    std::shared_ptr<Channel> channel;
+    std::shared_ptr<ConnectionTo> connection;
+  };
+
+  const std::shared_ptr<net::Loop> loop_;
+  const bool owns_loop_;
+  Mutex mutex_;
+  CondVar all_ended_;
+  bool is_stopped_ CAIRN_GUARDED_BY(mutex_) = false;
+  size_t live_ CAIRN_GUARDED_BY(mutex_) = 0;                                  // calls and streams under way
+  std::map<std::pair<std::string, int>, Way> ways_ CAIRN_GUARDED_BY(mutex_);  // by address and index
 };
 
 namespace {
 
-using Loop = ClientLoop::Core;
+using Core = ClientLoop::Core;
 
-class UnaryCall final : public Completion, public Cancellable {
+class UnaryCall final : public ClientCall {
  public:
-  UnaryCall(std::shared_ptr<Loop> loop, absl::AnyInvocable<void(api::Status, Payload)> done)
-      : loop_(std::move(loop)), done_(std::move(done)) {}
-
-  void start(grpc::GenericStub& stub, const std::string& method, Payload request, Duration timeout,
-             const Metadata& metadata) {
-    for (const auto& [key, value] : metadata) context_.AddMetadata(key, value);
-    context_.set_deadline(std::chrono::system_clock::now() +
-                          std::chrono::duration_cast<std::chrono::microseconds>(timeout));
-    if (!loop_->enter(this)) {
-      done_({api::Code::kCancelled, "the client has stopped"}, {});
-      delete this;
-      return;
-    }
-    reader_ = stub.PrepareUnaryCall(&context_, method, request.buffer(), loop_->queue());
-    reader_->StartCall();
-    reader_->Finish(&response_.buffer(), &status_, this);
-  }
-
-  void proceed(bool) override {
-    done_(from_grpc(status_), std::move(response_));
-    loop_->leave(this);
-    delete this;
-  }
-  void cancel_now() override { context_.TryCancel(); }
+  UnaryCall(std::shared_ptr<Core> core, CallHead head, Payload request,
+            absl::AnyInvocable<void(api::Status, Payload)> done)
+      : ClientCall(std::move(head)), core_(std::move(core)), request_(std::move(request)), done_(std::move(done)) {}
 
  private:
-  const std::shared_ptr<Loop> loop_;
+  void on_started() override {
+    send_message(request_);
+    request_ = Payload();
+    end();
+  }
+  void on_message(Payload message) override {
+    if (has_answer_) return fail({api::Code::kInternal, "a unary call was answered twice"});
+    has_answer_ = true;
+    answer_ = std::move(message);
+  }
+  void on_over(api::Status status) override {
+    if (status.ok() && !has_answer_) status = {api::Code::kInternal, "the answer has no message"};
+    if (!status.ok()) answer_ = Payload();
+    std::exchange(done_, nullptr)(std::move(status), std::move(answer_));
+    core_->leave();
+  }
+
+  const std::shared_ptr<Core> core_;
+  Payload request_;
+  Payload answer_;
+  bool has_answer_ = false;
   absl::AnyInvocable<void(api::Status, Payload)> done_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader_;
-  Payload response_;
-  grpc::Status status_;
 };
 
-class BidiStream final : public ClientStream, public Cancellable, public std::enable_shared_from_this<BidiStream> {
+class StreamingCall final : public ClientCall, public ClientStream {
  public:
-  BidiStream(std::shared_ptr<Loop> loop, std::shared_ptr<ClientStreamEvents> events)
-      : loop_(std::move(loop)), events_(std::move(events)) {}
-
-  bool start(grpc::GenericStub& stub, const std::string& method, const Metadata& metadata) {
-    if (!loop_->enter(this)) return false;
-    MutexLock lock(mutex_);
-    for (const auto& [key, value] : metadata) context_.AddMetadata(key, value);
-    io_ = stub.PrepareCall(&context_, method, loop_->queue());
-    begin(start_);
-    io_->StartCall(&start_);
-    return true;
-  }
+  StreamingCall(std::shared_ptr<Core> core, CallHead head, std::shared_ptr<ClientStreamEvents> events)
+      : ClientCall(std::move(head)), core_(std::move(core)), events_(std::move(events)) {}
 
   void write(Payload message) override {
-    MutexLock lock(mutex_);
-    if (is_over_) return;
-    CHECK(is_started_ && !write_.owner, "a write on a client's stream that is not ready");
-    begin(write_);
-    io_->Write(message.buffer(), &write_);
+    on_loop([this, message = std::move(message)] { write_now(message); });
   }
   void end_writes() override {
-    MutexLock lock(mutex_);
-    if (is_over_ || has_ended_writes_) return;
-    CHECK(is_started_ && !write_.owner, "an end of writes on a client's stream that is not ready");
-    has_ended_writes_ = true;
-    begin(write_);
-    io_->WritesDone(&write_);
+    on_loop([this] { end(); });
   }
-  void cancel() override { context_.TryCancel(); }
-  void cancel_now() override { context_.TryCancel(); }
+  void cancel() override {
+    // Later in any case: the caller may hold a lock that on_closed takes.
+    core_->loop().post([self = self()] { self->fail({api::Code::kCancelled, "the stream was cancelled"}); });
+  }
 
  private:
-  struct Operation final : Completion {
-    explicit Operation(void (BidiStream::*handler)(bool)) : on_end(handler) {}
-    void (BidiStream::*on_end)(bool);
-    std::shared_ptr<BidiStream> owner;
-    void proceed(bool ok) override {
-      const auto self = std::move(owner);
-      ((*self).*on_end)(ok);
-    }
-  };
-
-  void begin(Operation& operation) CAIRN_REQUIRES(mutex_) {
-    operation.owner = shared_from_this();
-    ++pending_;
+  std::shared_ptr<StreamingCall> self() { return std::static_pointer_cast<StreamingCall>(shared_from_this()); }
+  // What another thread asked for earlier goes first.
+  template <class What>
+  void on_loop(What what) {
+    if (core_->loop().is_current() && posted_ == 0) return what();
+    ++posted_;
+    core_->loop().post([self = self(), what = std::move(what)]() mutable {
+      --self->posted_;
+      what();
+    });
+  }
+  void write_now(const Payload& message) {
+    if (is_over() || !is_open()) return;
+    CHECK(!is_writing_, "a write on {} while one is outstanding", head().method);
+    is_writing_ = true;
+    send_message(message);
   }
 
-  void on_started(bool ok) {
-    {
-      MutexLock lock(mutex_);
-      --pending_;
-      if (!ok) return begin_finish();
-      is_started_ = true;
-      begin_read();
-    }
-    events_->on_writable();
+  void on_started() override {
+    // Later: whoever opens the stream does not have it yet.
+    core_->loop().post([self = self()] {
+      if (!self->is_over()) self->events_->on_writable();
+    });
   }
-  void on_read(bool ok) {
-    Payload message;
-    {
-      MutexLock lock(mutex_);
-      --pending_;
-      if (!ok) return begin_finish();
-      message = std::exchange(incoming_, Payload());
-    }
-    events_->on_message(std::move(message));
-    MutexLock lock(mutex_);
-    begin_read();
+  void on_sent() override {
+    if (std::exchange(is_writing_, false) && !is_over()) events_->on_writable();
   }
-  void on_write(bool ok) {
-    bool is_ended = false;
-    {
-      MutexLock lock(mutex_);
-      --pending_;
-      is_ended = has_ended_writes_;
-    }
-    if (ok && !is_ended) events_->on_writable();
-    close_if_idle();
-  }
-  void on_finish(bool) {
-    {
-      MutexLock lock(mutex_);
-      --pending_;
-      is_finished_ = true;
-    }
-    close_if_idle();
+  void on_message(Payload message) override { events_->on_message(std::move(message)); }
+  void on_over(api::Status status) override {
+    // Breaks the cycle with the owner of this stream.
+    const auto events = std::exchange(events_, nullptr);
+    events->on_closed(std::move(status));
+    core_->leave();
   }
 
-  void begin_read() CAIRN_REQUIRES(mutex_) {
-    begin(read_);
-    io_->Read(&incoming_.buffer(), &read_);
-  }
-  // No more writes from now on; one that is outstanding comes back by itself.
-  void begin_finish() CAIRN_REQUIRES(mutex_) {
-    is_over_ = true;
-    begin(finish_);
-    io_->Finish(&status_, &finish_);
-  }
-  // The last event, once nothing is outstanding any more.
-  void close_if_idle() {
-    {
-      MutexLock lock(mutex_);
-      if (!is_finished_ || pending_ != 0) return;
-    }
-    events_->on_closed(from_grpc(status_));
-    events_.reset();  // breaks the cycle with the owner of this stream
-    loop_->leave(this);
-  }
-
-  const std::shared_ptr<Loop> loop_;
-  std::shared_ptr<ClientStreamEvents> events_;  // used on the loop's thread only
-  grpc::ClientContext context_;
-  Payload incoming_;     // of the outstanding read
-  grpc::Status status_;  // of the outstanding finish
-
-  Mutex mutex_;  // held while an operation is begun
-  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> io_ CAIRN_GUARDED_BY(mutex_);
-  Operation start_ CAIRN_GUARDED_BY(mutex_){&BidiStream::on_started};
-  Operation read_ CAIRN_GUARDED_BY(mutex_){&BidiStream::on_read};
-  Operation write_ CAIRN_GUARDED_BY(mutex_){&BidiStream::on_write};
-  Operation finish_ CAIRN_GUARDED_BY(mutex_){&BidiStream::on_finish};
-  int pending_ CAIRN_GUARDED_BY(mutex_) = 0;
-  bool is_started_ CAIRN_GUARDED_BY(mutex_) = false;
-  bool has_ended_writes_ CAIRN_GUARDED_BY(mutex_) = false;
-  bool is_over_ CAIRN_GUARDED_BY(mutex_) = false;      // nothing may be written any more
-  bool is_finished_ CAIRN_GUARDED_BY(mutex_) = false;  // the status is here
+  const std::shared_ptr<Core> core_;
+  std::shared_ptr<ClientStreamEvents> events_;  // nullptr once it is over
+  std::atomic<int> posted_{0};                  // requests of other threads that wait for the loop
+  bool is_writing_ = false;
 };
 
 // What a stream is when the loop has stopped: closed before it began.
@@ -244,88 +165,96 @@ class DeadStream final : public ClientStream {
   void cancel() override {}
 };
 
-class GrpcChannel final : public Channel {
+class LoopChannel final : public Channel {
  public:
-  GrpcChannel(std::shared_ptr<Loop> loop, std::string address, int index)
-      : loop_(std::move(loop)), address_(std::move(address)) {
-    grpc::ChannelArguments args;
-    args.SetMaxReceiveMessageSize(-1);
-    args.SetMaxSendMessageSize(-1);
-    args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-    args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 3000);  // the time a connection may take to come about
-    args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-    args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10000);
-    args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3000);
-    args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    args.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 2 << 20);
-    args.SetInt("cairn.connection", index);  // channels that differ here do not share a connection
-    channel_ = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), args);
-    stub_ = std::make_unique<grpc::GenericStub>(channel_);
-  }
+  LoopChannel(std::shared_ptr<Core> core, std::shared_ptr<ConnectionTo> connection)
+      : core_(std::move(core)), connection_(std::move(connection)) {}
 
   void call(const std::string& method, Payload request, Duration timeout,
             absl::AnyInvocable<void(api::Status, Payload)> done, const Metadata& metadata) override {
-    (new UnaryCall(loop_, std::move(done)))->start(*stub_, method, std::move(request), timeout, metadata);
+    if (!core_->enter()) return done({api::Code::kCancelled, "the client has stopped"}, {});
+    begin(std::make_shared<UnaryCall>(core_, head(method, metadata, deadline_after(timeout)), std::move(request),
+                                      std::move(done)));
   }
 
   std::shared_ptr<ClientStream> open(const std::string& method, std::shared_ptr<ClientStreamEvents> events,
                                      const Metadata& metadata) override {
-    auto stream = std::make_shared<BidiStream>(loop_, events);
-    if (stream->start(*stub_, method, metadata)) return stream;
-    events->on_closed({api::Code::kCancelled, "the client has stopped"});
-    return std::make_shared<DeadStream>();
+    if (!core_->enter()) {
+      events->on_closed({api::Code::kCancelled, "the client has stopped"});
+      return std::make_shared<DeadStream>();
+    }
+    auto call =
+        std::make_shared<StreamingCall>(core_, head(method, metadata, net::Deadlines::kNone), std::move(events));
+    begin(call);
+    return call;
   }
 
-  void reconnect_now() override { grpc::experimental::ChannelResetConnectionBackoff(channel_.get()); }
+  void reconnect_now() override {
+    core_->loop().post([connection = connection_] { connection->reconnect_now(); });
+  }
 
-  const std::string& address() const override { return address_; }
+  const std::string& address() const override { return connection_->address(); }
 
  private:
-  const std::shared_ptr<Loop> loop_;
-  const std::string address_;
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<grpc::GenericStub> stub_;
+  CallHead head(const std::string& method, const Metadata& metadata,
+                std::chrono::steady_clock::time_point deadline) const {
+    return {.method = method, .authority = connection_->address(), .metadata = metadata, .deadline = deadline};
+  }
+  // Later in any case: the caller may hold a lock that the end of the call takes.
+  void begin(std::shared_ptr<ClientCall> call) {
+    core_->loop().post(
+        [connection = connection_, call = std::move(call)]() mutable { connection->start(std::move(call)); });
+  }
+
+  const std::shared_ptr<Core> core_;
+  const std::shared_ptr<ConnectionTo> connection_;
 };
 
 }  // namespace
 
-ClientLoop::ClientLoop(std::shared_ptr<Reactor> reactor) : core_(std::make_shared<Core>()) {
-  core_->reactor = std::move(reactor);
+std::shared_ptr<Channel> ClientLoop::Core::channel(const std::string& address, int index) {
+  std::string target = without_scheme(address);
+  MutexLock lock(mutex_);
+  Way& way = ways_[{target, index}];
+  if (!way.channel) {
+    way.connection = std::make_shared<ConnectionTo>(loop_, std::move(target));
+    way.channel = std::make_shared<LoopChannel>(shared_from_this(), way.connection);
+  }
+  return way.channel;
 }
 
-ClientLoop::ClientLoop() : core_(std::make_shared<Core>()) {
-  adopt_grpc_log();
-  core_->own_queue = std::make_unique<grpc::CompletionQueue>();
-  core_->poller = std::thread([core = core_.get()] {
-    pthread_setname_np(pthread_self(), "grpc-client");
-    void* tag = nullptr;
-    bool ok = false;
-    while (core->own_queue->Next(&tag, &ok)) static_cast<Completion*>(tag)->proceed(ok);
+void ClientLoop::Core::stop() {
+  std::map<std::pair<std::string, int>, Way> ways;
+  {
+    MutexLock lock(mutex_);
+    if (is_stopped_) return;
+    is_stopped_ = true;
+    ways.swap(ways_);
+  }
+  CHECK(!loop_->is_current(), "a client loop stopped from its own thread");
+  std::promise<void> stopped;
+  loop_->post([&] {
+    for (auto& [_, way] : ways) way.connection->stop();
+    stopped.set_value();
   });
+  stopped.get_future().wait();
+  {
+    MutexLock lock(mutex_);
+    all_ended_.wait(mutex_, [this]() CAIRN_REQUIRES(mutex_) { return live_ == 0; });
+  }
+  // Jobs that were posted before hold connections; they go on the loop's thread, where those must die.
+  ways.clear();
+  if (owns_loop_) loop_->stop();
 }
 
+ClientLoop::ClientLoop() : core_(std::make_shared<Core>(std::make_shared<net::Loop>("rpc-client"), true)) {}
+ClientLoop::ClientLoop(std::shared_ptr<net::Loop> loop) : core_(std::make_shared<Core>(std::move(loop), false)) {}
 ClientLoop::~ClientLoop() { stop(); }
 
 std::shared_ptr<Channel> ClientLoop::channel(const std::string& address, int index) {
-  std::string target = without_scheme(address);
-  MutexLock lock(core_->mutex);
-  auto& slot = core_->channels[{target, index}];
-  if (!slot) slot = std::make_shared<GrpcChannel>(core_, std::move(target), index);
-  return slot;
+  return core_->channel(address, index);
 }
 
-void ClientLoop::stop() {
-  {
-    MutexLock lock(core_->mutex);
-    if (core_->is_stopped) return;
-    core_->is_stopped = true;
-    for (auto* one : core_->live) one->cancel_now();
-    core_->all_ended.wait(core_->mutex, [this]() CAIRN_REQUIRES(core_->mutex) { return core_->live.empty(); });
-    core_->channels.clear();
-  }
-  if (!core_->own_queue) return;
-  core_->own_queue->Shutdown();
-  core_->poller.join();
-}
+void ClientLoop::stop() { core_->stop(); }
 
 }  // namespace cairn::rpc

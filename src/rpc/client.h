@@ -1,8 +1,8 @@
-// The client's side of gRPC as bytes: channels, unary calls and streams over the generic stub. Hides gRPC's headers.
+// The client's side of gRPC as bytes: channels, unary calls and streams.
 //
-// One ClientLoop has one completion queue and one thread, its own or a Reactor's; callbacks and events come on that
-// thread and must not block. Methods may be called on any thread. stop() (or the destructor) cancels what is under way
-// and waits until each callback has run. Tests: server_test.cc.
+// A ClientLoop has one loop, its own or one that others use too; callbacks and events come on that thread and must not
+// block. Methods may be called on any thread. stop() (or the destructor) cancels what is under way and waits until each
+// callback has run. Tests: client_test.cc.
 #pragma once
 
 #include <absl/functional/any_invocable.h>
@@ -14,8 +14,8 @@
 
 #include "api/status.h"
 #include "base/time.h"
+#include "net/loop.h"
 #include "rpc/payload.h"
-#include "rpc/reactor.h"
 
 namespace cairn::rpc {
 
@@ -61,8 +61,8 @@ class ClientLoop {
  public:
   // With a thread of its own.
   ClientLoop();
-  // On the reactor's thread.
-  explicit ClientLoop(std::shared_ptr<Reactor> reactor);
+  // On that loop, which outlives stop().
+  explicit ClientLoop(std::shared_ptr<net::Loop> loop);
   ~ClientLoop();
   ClientLoop(const ClientLoop&) = delete;
   ClientLoop& operator=(const ClientLoop&) = delete;
@@ -72,7 +72,7 @@ class ClientLoop {
   // See above; later calls fail with CANCELLED.
   void stop();
 
-  struct Core;
+  class Core;
 
  private:
   std::shared_ptr<Core> core_;

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "base/log.h"
-#include "rpc/listen.h"
+#include "net/listen.h"
 
 namespace cairn::rpc {
 namespace {
@@ -124,7 +124,7 @@ class HttpServer::Core {
   }
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
-  int port() const { return port_of(listener_); }
+  int port() const { return net::port_of(listener_); }
 
  private:
   void run() {
@@ -273,7 +273,7 @@ HttpServer::~HttpServer() = default;
 int HttpServer::port() const { return core_->port(); }
 
 Result<std::unique_ptr<HttpServer>, std::string> HttpServer::start(HttpOptions options) {
-  auto listener = listen_on(options.address);
+  auto listener = net::listen_on(options.address);
   if (!listener.ok()) return Err(listener.error());
   const int wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake < 0) {

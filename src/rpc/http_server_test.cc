@@ -9,7 +9,7 @@
 
 #include <vector>
 
-#include "rpc/listen.h"
+#include "net/listen.h"
 
 namespace cairn::rpc {
 namespace {

@@ -1,25 +1,24 @@
-// One gRPC message as bytes, before it is parsed or after it was serialised. Hides grpc::ByteBuffer, so that gRPC's
-// headers stay in a few .cc files. Movable, not copyable; owns its bytes. Tests: server_test.cc.
+// One gRPC message as bytes, before it is parsed or after it was serialised. Movable, not copyable; shares its bytes
+// with whoever read or sends them. Tests: server_test.cc.
 #pragma once
 
 #include <google/protobuf/message_lite.h>
 
 #include <cstddef>
-#include <memory>
+#include <string_view>
 
-namespace grpc {
-class ByteBuffer;
-}
+#include "net/slice.h"
 
 namespace cairn::rpc {
 
 class Payload {
  public:
   // An empty message.
-  Payload();
-  ~Payload();
-  Payload(Payload&&) noexcept;
-  Payload& operator=(Payload&&) noexcept;
+  Payload() = default;
+  // These bytes, whatever they mean.
+  explicit Payload(net::Slice message) : message_(std::move(message)) {}
+  Payload(Payload&&) noexcept = default;
+  Payload& operator=(Payload&&) noexcept = default;
 
   // Precondition: fits().
   static Payload serialize(const google::protobuf::MessageLite& message);
@@ -27,13 +26,14 @@ class Payload {
   static bool fits(const google::protobuf::MessageLite& message, size_t beside = 0);
   // Parses into `message`, which may live in an arena; false if the bytes are not such a message.
   [[nodiscard]] bool parse_into(google::protobuf::MessageLite& message) const;
-  size_t size() const;
+  size_t size() const { return message_.size; }
+  std::string_view bytes() const { return message_.view(); }
 
-  // For the transport only.
-  grpc::ByteBuffer& buffer() { return *buffer_; }
+  // For the transport: the bytes, to be sent with the prefix of a message (message_frame.h).
+  const net::Slice& slice() const { return message_; }
 
  private:
-  std::unique_ptr<grpc::ByteBuffer> buffer_;
+  net::Slice message_;
 };
 
 }  // namespace cairn::rpc

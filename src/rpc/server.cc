@@ -1,376 +1,237 @@
 #include "rpc/server.h"
 
-#include <grpcpp/generic/async_generic_service.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <future>
 #include <optional>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "base/mutex.h"
-#include "rpc/completion.h"
-#include "rpc/grpc_log.h"
+#include "net/acceptor.h"
+#include "net/http2.h"
+#include "net/listen.h"
 #include "rpc/health_service.h"
-#include "rpc/listen.h"
+#include "rpc/server_call.h"
 
 namespace cairn::rpc {
 
 namespace {
 
-class GrpcStream;
-
-// Calls that wait to be matched with an incoming one, per poller.
-constexpr int kAcceptsAhead = 32;
 // Calls are cancelled at the end of their grace; they take a moment to go.
 constexpr Duration kStopMargin = 2s;
-
-grpc::Status to_grpc(const api::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
-  return {static_cast<grpc::StatusCode>(status.code), status.message};
-}
+constexpr size_t kMessageMax = size_t{2} << 30;  // protobuf reads no larger ones
 
 }  // namespace
 
-struct Server::Core : std::enable_shared_from_this<Server::Core> {
-  Router router;
-  std::shared_ptr<HealthState> health = std::make_shared<HealthState>();
-  grpc::AsyncGenericService service;
-  std::shared_ptr<Reactor> reactor;  // may be nullptr
-  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> own_queues;
-  std::vector<grpc::ServerCompletionQueue*> queues;  // our own, or the reactor's
-  std::unique_ptr<grpc::Server> server;              // dies before the queues
-  std::vector<std::thread> pollers;
-  int port = 0;
-
-  Mutex mutex;
-  CondVar all_ended;
-  bool is_stopping CAIRN_GUARDED_BY(mutex) = false;
-  bool has_ended CAIRN_GUARDED_BY(mutex) = false;                                              // nothing of it runs
-  size_t live CAIRN_GUARDED_BY(mutex) = 0;                                                     // accepted and not over
-  std::unordered_map<const Router::Route*, size_t> live_by_route CAIRN_GUARDED_BY(mutex);      // likewise
-  std::unordered_map<GrpcStream*, std::weak_ptr<GrpcStream>> streams CAIRN_GUARDED_BY(mutex);  // of kind kStream
-
-  void accept_next(size_t queue);
-  void poll(size_t queue);
-  void on_accepted(const Router::Route* route);
-  void on_ended(GrpcStream* stream, const Router::Route* route);
-  void register_stream(const std::shared_ptr<GrpcStream>& stream);
-  bool stop(Duration grace);
-  void end(Duration grace);
-  std::string what_is_left();
-};
-
-namespace {
-
-class GrpcStream final : public ServerStream, public std::enable_shared_from_this<GrpcStream> {
+// The server's part on one loop: its connections. Everything on the loop's thread.
+class LoopServer final : public net::Http2Connection::Owner, public std::enable_shared_from_this<LoopServer> {
  public:
-  GrpcStream(std::shared_ptr<Server::Core> core, size_t queue) : core_(std::move(core)), queue_(queue) {
-    call_ = std::make_unique<Rpc>();
-    call_->context.AsyncNotifyWhenDone(&done_);
-  }
+  LoopServer(std::shared_ptr<ServerCalls> calls, std::shared_ptr<net::Loop> loop, size_t message_bytes_max)
+      : calls_(std::move(calls)), loop_(std::move(loop)), message_bytes_max_(message_bytes_max) {}
 
-  // Waits for an incoming call.
-  void request() {
-    accept_.owner = shared_from_this();
-    auto& queue = *core_->queues[queue_];
-    MutexLock lock(mutex_);
-    core_->service.RequestCall(&call_->context, &call_->io, &queue, &queue, &accept_);
-  }
+  net::Loop& loop() { return *loop_; }
 
-  void attach(std::shared_ptr<StreamEvents> events) override {
-    MutexLock lock(mutex_);
-    events_ = std::move(events);
-  }
-
-  void read() override {
-    MutexLock lock(mutex_);
-    if (is_over_ || is_finishing_) return;
-    CHECK(!read_.is_under_way, "a second read on {} while one is outstanding", method_);
-    begin(read_);
-    call_->io.Read(&incoming_.buffer(), &read_);
-  }
-
-  bool write(Payload message) override {
-    MutexLock lock(mutex_);
-    if (is_over_ || is_finishing_) return false;
-    CHECK(!write_.is_under_way, "a second write on {} while one is outstanding", method_);
-    begin(write_);
-    call_->io.Write(message.buffer(), &write_);
-    return true;
-  }
-
-  void finish(api::Status status) override {
-    MutexLock lock(mutex_);
-    if (is_over_ || is_finishing_) return;
-    is_finishing_ = true;
-    if (write_.is_under_way) {
-      finish_after_write_ = std::move(status);
+  void adopt(int descriptor, std::string peer) {
+    if (is_ended_) {
+      close(descriptor);
       return;
     }
-    begin(finish_);
-    call_->io.Finish(to_grpc(status), &finish_);
+    auto connection = net::Http2Connection::open(net::Http2Connection::Role::kServer, *loop_,
+                                                 net::plain_transport(descriptor, std::move(peer)), options_, this);
+    if (is_draining_) connection->drain();
+    connections_.emplace(connection.get(), connection);
   }
 
-  void write_and_finish(Payload message) override {
-    MutexLock lock(mutex_);
-    if (is_over_ || is_finishing_) return;
-    CHECK(!write_.is_under_way, "a last write on {} while one is outstanding", method_);
-    is_finishing_ = true;
-    begin(finish_);
-    call_->io.WriteAndFinish(message.buffer(), grpc::WriteOptions(), grpc::Status::OK, &finish_);
+  void drain() {
+    is_draining_ = true;
+    for (auto& [_, connection] : held()) connection->drain();
   }
 
-  std::string metadata(std::string_view key) const override {
-    MutexLock lock(mutex_);
-    if (!call_) return "";
-    const auto& all = call_->context.client_metadata();
-    const auto it = all.find(grpc::string_ref(key.data(), key.size()));
-    return it == all.end() ? "" : std::string(it->second.data(), it->second.size());
+  // Ends all connections.
+  void end() {
+    is_ended_ = true;
+    for (auto& [_, connection] : held()) connection->end("the server is stopping");
   }
 
-  std::string peer() const override {
-    MutexLock lock(mutex_);
-    return call_ ? call_->context.peer() : "";
+  std::shared_ptr<net::Http2Stream> on_stream(net::Http2Connection& connection) override {
+    return std::make_shared<ServerCall>(calls_, loop_, connection.peer(), message_bytes_max_);
   }
-
-  void on_server_stopping() {
-    if (auto events = current_events()) events->on_server_stopping();
+  void on_connection_closed(net::Http2Connection& connection, const std::string&) override {
+    connections_.erase(&connection);
   }
 
  private:
-  struct Rpc {
-    grpc::GenericServerContext context;
-    grpc::GenericServerAsyncReaderWriter io{&context};
-  };
-  // An operation under way keeps its stream alive. gRPC gives the owner back on a thread that does not hold the mutex,
-  // so the owner says nothing to others: is_under_way does, from begin() to the handler's end(), both under the mutex.
-  struct Operation final : Completion {
-    explicit Operation(void (GrpcStream::*handler)(bool)) : on_end(handler) {}
-    void (GrpcStream::*on_end)(bool);
-    std::shared_ptr<GrpcStream> owner;
-    bool is_under_way = false;
-    void proceed(bool ok) override {
-      const auto self = std::move(owner);
-      ((*self).*on_end)(ok);
-    }
-  };
+  using Connections = std::unordered_map<net::Http2Connection*, std::shared_ptr<net::Http2Connection>>;
+  Connections held() const { return connections_; }
 
-  void begin(Operation& operation) CAIRN_REQUIRES(mutex_) {
-    operation.owner = shared_from_this();
-    operation.is_under_way = true;
-    ++pending_;
-  }
-  void end(Operation& operation) CAIRN_REQUIRES(mutex_) {
-    operation.is_under_way = false;
-    --pending_;
-  }
-
-  std::shared_ptr<StreamEvents> current_events() CAIRN_EXCLUDES(mutex_) {
-    MutexLock lock(mutex_);
-    return events_;
-  }
-
-  // Gives gRPC's part back once nothing can refer to it any more.
-  std::unique_ptr<Rpc> take_if_idle() CAIRN_REQUIRES(mutex_) {
-    return is_over_ && pending_ == 0 ? std::move(call_) : nullptr;
-  }
-
-  void on_accept(bool ok) {
-    if (!ok) return;  // the server stops
-    done_.owner = shared_from_this();
-    {
-      MutexLock lock(mutex_);
-      method_ = call_->context.method();
-    }
-    route_ = core_->router.find(method_);
-    core_->on_accepted(route_);
-    core_->accept_next(queue_);
-    if (route_ == nullptr) {
-      finish({api::Code::kUnimplemented, "unknown method " + method_});
-      return;
-    }
-    if (route_->kind == Router::Kind::kStream) core_->register_stream(shared_from_this());
-    route_->handler(shared_from_this());
-  }
-
-  void on_read(bool ok) {
-    Payload message = std::move(incoming_);
-    std::unique_ptr<Rpc> dead;
-    std::shared_ptr<StreamEvents> events;
-    {
-      MutexLock lock(mutex_);
-      incoming_ = Payload();
-      end(read_);
-      dead = take_if_idle();
-      events = events_;
-    }
-    if (!events) return;
-    if (ok) {
-      events->on_message(std::move(message));
-    } else {
-      events->on_read_end();
-    }
-  }
-
-  void on_write(bool ok) {
-    std::unique_ptr<Rpc> dead;
-    std::shared_ptr<StreamEvents> events;
-    {
-      MutexLock lock(mutex_);
-      end(write_);
-      if (auto status = std::exchange(finish_after_write_, std::nullopt); status && !is_over_) {
-        begin(finish_);
-        call_->io.Finish(to_grpc(*status), &finish_);
-        return;
-      }
-      dead = take_if_idle();
-      events = events_;
-    }
-    if (events && ok) events->on_write_done();
-  }
-
-  void on_finish(bool) {
-    std::unique_ptr<Rpc> dead;
-    MutexLock lock(mutex_);
-    end(finish_);
-    dead = take_if_idle();
-  }
-
-  void on_done(bool) {
-    std::unique_ptr<Rpc> dead;
-    std::shared_ptr<StreamEvents> events;
-    {
-      MutexLock lock(mutex_);
-      is_over_ = true;
-      events = std::move(events_);
-      dead = take_if_idle();
-    }
-    if (events) events->on_closed();
-    core_->on_ended(this, route_);
-  }
-
-  const std::shared_ptr<Server::Core> core_;
-  const size_t queue_;
-  std::string method_;                    // set once, at the accept
-  const Router::Route* route_ = nullptr;  // likewise; nullptr: nobody serves it
-  Payload incoming_;                      // of the outstanding read
-  Operation accept_{&GrpcStream::on_accept};
-  Operation done_{&GrpcStream::on_done};
-
-  mutable Mutex mutex_;                                 // held while an operation is begun
-  std::unique_ptr<Rpc> call_ CAIRN_GUARDED_BY(mutex_);  // nullptr once the RPC is over and idle
-  // Let go at the end, which breaks the cycle with the handler.
-  std::shared_ptr<StreamEvents> events_ CAIRN_GUARDED_BY(mutex_);
-  Operation read_ CAIRN_GUARDED_BY(mutex_){&GrpcStream::on_read};
-  Operation write_ CAIRN_GUARDED_BY(mutex_){&GrpcStream::on_write};
-  Operation finish_ CAIRN_GUARDED_BY(mutex_){&GrpcStream::on_finish};
-  int pending_ CAIRN_GUARDED_BY(mutex_) = 0;                                // reads, writes and finishes under way
-  bool is_finishing_ CAIRN_GUARDED_BY(mutex_) = false;                      // finish() was called
-  bool is_over_ CAIRN_GUARDED_BY(mutex_) = false;                           // gRPC said so: no operation may begin
-  std::optional<api::Status> finish_after_write_ CAIRN_GUARDED_BY(mutex_);  // finish() came while a write was under way
+  const std::shared_ptr<ServerCalls> calls_;
+  const std::shared_ptr<net::Loop> loop_;
+  const size_t message_bytes_max_;
+  const net::Http2Options options_{.ping_after = 10s, .ping_timeout = 3s};
+  Connections connections_;
+  bool is_draining_ = false;
+  bool is_ended_ = false;
 };
 
-// Why the address cannot be had, as the operating system puts it; gRPC only logs it.
-std::string bind_error(const std::string& address) {
-  const auto socket = listen_on(address);
-  if (!socket.ok()) return socket.error();
-  close(*socket);
-  return "the address cannot be bound";
+class Server::Core final : public ServerCalls, public std::enable_shared_from_this<Server::Core> {
+ public:
+  explicit Core(Router router) : router_(std::move(router)) { serve_health(router_, health_); }
+  ~Core() override = default;
+
+  void start(const ServerOptions& options, const std::vector<int>& sockets);
+  int port() const { return port_; }
+  HealthState& health() { return *health_; }
+  bool stop(Duration grace);
+  std::string what_is_left();
+
+  // Of all threads:
+  const Router& router() const override { return router_; }
+  void on_call_begun(const std::shared_ptr<ServerCall>& call, const Router::Route* route) override;
+  void on_call_ended(ServerCall* call, const Router::Route* route) override;
+
+ private:
+  void end(Duration grace);
+  // Runs it on each loop and waits until it has.
+  void on_each_loop(const std::function<void(size_t)>& what);
+
+  Router router_;
+  std::shared_ptr<HealthState> health_ = std::make_shared<HealthState>();
+  int port_ = 0;
+  bool owns_loops_ = false;
+  std::vector<std::shared_ptr<net::Loop>> loops_;
+  std::vector<std::shared_ptr<LoopServer>> servers_;       // one a loop
+  std::vector<std::unique_ptr<net::Acceptor>> acceptors_;  // on the first loop's thread
+  size_t next_loop_ = 0;                                   // for the next connection; on the first loop's thread
+
+  Mutex mutex_;
+  CondVar all_ended_;
+  bool is_stopping_ CAIRN_GUARDED_BY(mutex_) = false;
+  bool has_ended_ CAIRN_GUARDED_BY(mutex_) = false;                                          // nothing of it runs
+  size_t live_ CAIRN_GUARDED_BY(mutex_) = 0;                                                 // calls that are not over
+  std::unordered_map<const Router::Route*, size_t> live_by_route_ CAIRN_GUARDED_BY(mutex_);  // likewise
+  // Of kind kStream.
+  std::unordered_map<ServerCall*, std::weak_ptr<ServerCall>> streams_ CAIRN_GUARDED_BY(mutex_);
+};
+
+void Server::Core::on_call_begun(const std::shared_ptr<ServerCall>& call, const Router::Route* route) {
+  MutexLock lock(mutex_);
+  ++live_;
+  ++live_by_route_[route];
+  if (route != nullptr && route->kind == Router::Kind::kStream) streams_.emplace(call.get(), call);
 }
 
-}  // namespace
+void Server::Core::on_call_ended(ServerCall* call, const Router::Route* route) {
+  MutexLock lock(mutex_);
+  streams_.erase(call);
+  --live_by_route_[route];
+  --live_;
+  if (live_ == 0) all_ended_.notify_all();
+}
 
-void Server::Core::accept_next(size_t queue) {
-  {
-    MutexLock lock(mutex);
-    if (is_stopping) return;
-    std::make_shared<GrpcStream>(shared_from_this(), queue)->request();
+void Server::Core::start(const ServerOptions& options, const std::vector<int>& sockets) {
+  port_ = net::port_of(sockets.front());
+  owns_loops_ = options.loop == nullptr;
+  if (owns_loops_) {
+    int threads = options.threads;
+    if (threads <= 0) threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 4);
+    for (int i = 0; i < threads; ++i) loops_.push_back(std::make_shared<net::Loop>("rpc-" + std::to_string(i)));
+  } else {
+    loops_.push_back(options.loop);
+  }
+  const size_t max = options.message_bytes_max < 0 ? kMessageMax : static_cast<size_t>(options.message_bytes_max);
+  for (const auto& loop : loops_) servers_.push_back(std::make_shared<LoopServer>(shared_from_this(), loop, max));
+  loops_.front()->post([self = shared_from_this(), sockets] {
+    for (const int socket : sockets) {
+      // The acceptor dies before the core does: the core ends it.
+      self->acceptors_.push_back(
+          std::make_unique<net::Acceptor>(*self->loops_.front(), socket, [core = self.get()](int fd, std::string peer) {
+            const auto& server = core->servers_[core->next_loop_++ % core->servers_.size()];
+            if (server->loop().is_current()) return server->adopt(fd, std::move(peer));
+            server->loop().post([server, fd, peer = std::move(peer)]() mutable { server->adopt(fd, std::move(peer)); });
+          }));
+    }
+  });
+  health_->set(HealthState::kServing);
+}
+
+void Server::Core::on_each_loop(const std::function<void(size_t)>& what) {
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    std::promise<void> done;
+    loops_[i]->post([&] {
+      what(i);
+      done.set_value();
+    });
+    done.get_future().wait();
   }
 }
 
-void Server::Core::on_accepted(const Router::Route* route) {
-  MutexLock lock(mutex);
-  ++live;
-  ++live_by_route[route];
-}
-
-void Server::Core::register_stream(const std::shared_ptr<GrpcStream>& stream) {
-  MutexLock lock(mutex);
-  streams.emplace(stream.get(), stream);
-}
-
-void Server::Core::on_ended(GrpcStream* stream, const Router::Route* route) {
-  MutexLock lock(mutex);
-  streams.erase(stream);
-  --live_by_route[route];
-  --live;
-  if (live == 0) all_ended.notify_all();
-}
-
-void Server::Core::poll(size_t queue) {
-  void* tag = nullptr;
-  bool ok = false;
-  while (queues[queue]->Next(&tag, &ok)) static_cast<Completion*>(tag)->proceed(ok);
-}
-
-// Blocks for as long as a handler or gRPC itself does.
+// Blocks for as long as a handler does.
 void Server::Core::end(Duration grace) {
-  std::vector<std::shared_ptr<GrpcStream>> told;
+  const auto until = std::chrono::steady_clock::now() + grace;
+  on_each_loop([this](size_t i) {
+    if (i == 0) acceptors_.clear();
+    servers_[i]->drain();
+  });
+  std::vector<std::shared_ptr<ServerCall>> told;
   {
-    MutexLock lock(mutex);
-    for (auto& [_, weak] : streams) {
-      if (auto stream = weak.lock()) told.push_back(std::move(stream));
+    MutexLock lock(mutex_);
+    for (auto& [_, weak] : streams_) {
+      if (auto call = weak.lock()) told.push_back(std::move(call));
     }
   }
-  for (auto& stream : told) stream->on_server_stopping();
+  for (auto& call : told) call->tell_stopping();
   told.clear();
-  server->Shutdown(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(grace));
   {
-    // Every call's end has to be seen before the queues close: a handler on another thread may be answering just now.
-    MutexLock lock(mutex);
-    all_ended.wait(mutex, [this]() CAIRN_REQUIRES(mutex) { return live == 0; });
+    MutexLock lock(mutex_);
+    while (live_ > 0 && std::chrono::steady_clock::now() < until) all_ended_.wait_until(mutex_, until);
   }
-  for (auto& queue : own_queues) queue->Shutdown();
-  for (auto& poller : pollers) poller.join();
-  pollers.clear();
+  on_each_loop([this](size_t i) { servers_[i]->end(); });
+  {
+    MutexLock lock(mutex_);
+    CHECK(live_ == 0, "{} calls outlived their connections", live_);
+  }
+  if (owns_loops_) {
+    for (auto& loop : loops_) loop->stop();
+  }
 }
 
 bool Server::Core::stop(Duration grace) {
   {
-    MutexLock lock(mutex);
-    if (is_stopping) return has_ended;
-    is_stopping = true;
+    MutexLock lock(mutex_);
+    if (is_stopping_) return has_ended_;
+    is_stopping_ = true;
   }
-  health->set(HealthState::kNotServing);
+  health_->set(HealthState::kNotServing);
   std::thread ending([self = shared_from_this(), grace] {
     self->end(grace);
-    MutexLock lock(self->mutex);
-    self->has_ended = true;
-    self->all_ended.notify_all();
+    MutexLock lock(self->mutex_);
+    self->has_ended_ = true;
+    self->all_ended_.notify_all();
   });
+  bool is_ended = false;
   {
-    MutexLock lock(mutex);
-    if (!all_ended.wait_for(mutex, grace + kStopMargin, [this]() CAIRN_REQUIRES(mutex) { return has_ended; })) {
-      ending.detach();
-      return false;
-    }
+    MutexLock lock(mutex_);
+    is_ended = all_ended_.wait_for(mutex_, grace + kStopMargin, [this]() CAIRN_REQUIRES(mutex_) { return has_ended_; });
   }
-  ending.join();
-  return true;
+  if (is_ended) {
+    ending.join();
+  } else {
+    ending.detach();
+  }
+  return is_ended;
 }
 
 std::string Server::Core::what_is_left() {
-  MutexLock lock(mutex);
-  if (has_ended) return "";
+  MutexLock lock(mutex_);
+  if (has_ended_) return "";
   std::string calls;
-  for (const auto& [method, route] : router.routes()) {
-    const size_t count = live_by_route[&route];
+  for (const auto& [method, route] : router_.routes()) {
+    const size_t count = live_by_route_[&route];
     if (count > 0) calls += (calls.empty() ? "" : ", ") + std::to_string(count) + " of " + method;
   }
   return calls.empty() ? "its threads" : "calls that do not end: " + calls;
@@ -382,70 +243,24 @@ Server::~Server() { stop(Duration(0)); }
 
 Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options, Router router) {
   CHECK(!options.addresses.empty(), "a server without an address");
-  adopt_grpc_log();
-  auto core = std::make_shared<Core>();
-  core->router = std::move(router);
-  serve_health(core->router, core->health);
-
-  core->reactor = options.reactor;
-  grpc::ServerBuilder own_builder;
-  grpc::ServerBuilder& builder = core->reactor ? core->reactor->builder() : own_builder;
-  builder.RegisterAsyncGenericService(&core->service);
-  builder.SetMaxReceiveMessageSize(options.message_bytes_max);
-  builder.SetMaxSendMessageSize(-1);
-  // Two servers on one port would share its connections at random.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // Clients ping idle connections every 10 s; that is no offence.
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
-  // First window of a stream; it grows with the measured bandwidth.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 2 << 20);
-  std::vector<int> ports(options.addresses.size(), 0);
-  for (size_t i = 0; i < options.addresses.size(); ++i) {
-    builder.AddListeningPort(options.addresses[i], grpc::InsecureServerCredentials(), &ports[i]);
-  }
-  if (core->reactor) {
-    core->queues.push_back(&core->reactor->queue());
-  } else {
-    int pollers = options.pollers;
-    if (pollers <= 0) pollers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 4);
-    for (int i = 0; i < pollers; ++i) core->own_queues.push_back(builder.AddCompletionQueue());
-    for (auto& queue : core->own_queues) core->queues.push_back(queue.get());
-  }
-  core->server = builder.BuildAndStart();
-  if (!core->server) {
-    for (auto& queue : core->own_queues) {
-      queue->Shutdown();
-      void* tag = nullptr;
-      bool ok = false;
-      while (queue->Next(&tag, &ok)) continue;
+  std::vector<int> sockets;
+  for (const auto& address : options.addresses) {
+    const auto socket = net::listen_on(address);
+    if (!socket.ok()) {
+      for (const int open : sockets) close(open);
+      return Err("cannot listen on " + address + ": " + socket.error());
     }
-    for (size_t i = 0; i < ports.size(); ++i) {
-      if (ports[i] == 0) {
-        return Err("cannot listen on " + options.addresses[i] + ": " + bind_error(options.addresses[i]));
-      }
-    }
-    return Err("cannot listen on " + options.addresses[0]);
+    sockets.push_back(*socket);
   }
-  core->port = ports[0];
-  for (size_t queue = 0; queue < core->queues.size(); ++queue) {
-    for (int i = 0; i < kAcceptsAhead; ++i) core->accept_next(queue);
-  }
-  for (size_t queue = 0; queue < core->own_queues.size(); ++queue) {
-    core->pollers.emplace_back([core = core.get(), queue] {
-      pthread_setname_np(pthread_self(), ("grpc-" + std::to_string(queue)).c_str());
-      core->poll(queue);
-    });
-  }
-  core->health->set(HealthState::kServing);
+  auto core = std::make_shared<Core>(std::move(router));
+  core->start(options, sockets);
   return std::unique_ptr<Server>(new Server(std::move(core)));
 }
 
-int Server::port() const { return core_->port; }
+int Server::port() const { return core_->port(); }
 
 void Server::set_serving(bool serving) {
-  core_->health->set(serving ? HealthState::kServing : HealthState::kNotServing);
+  core_->health().set(serving ? HealthState::kServing : HealthState::kNotServing);
 }
 
 bool Server::stop(Duration grace) { return core_->stop(grace); }

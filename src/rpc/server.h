@@ -1,6 +1,6 @@
-// The gRPC server: listens, accepts every call through gRPC's generic service, and gives it to the Router's handler;
-// what the Router does not know answers UNIMPLEMENTED. One completion queue per poller thread, or the one of a Reactor;
-// all events of one stream come on one thread. Insecure (plain-text HTTP/2) for now.
+// The gRPC server: listens, and gives each call to the Router's handler; what the Router does not know answers
+// UNIMPLEMENTED. A connection stays with one loop, and all events of a stream come on its thread. Insecure (plain-text
+// HTTP/2) for now.
 //
 // Also serves grpc.health.v1.Health: SERVING from start to stop. Tests: server_test.cc.
 #pragma once
@@ -11,15 +11,15 @@
 
 #include "base/result.h"
 #include "base/time.h"
-#include "rpc/reactor.h"
+#include "net/loop.h"
 #include "rpc/server_stream.h"
 
 namespace cairn::rpc {
 
 struct ServerOptions {
   std::vector<std::string> addresses;  // "host:port"; port 0: any free one
-  int pollers = 0;                     // threads; 0: one for each four cores, at least one
-  std::shared_ptr<Reactor> reactor;    // its thread serves, instead of pollers
+  int threads = 0;                     // loops of its own; 0: one for each four cores, at least one
+  std::shared_ptr<net::Loop> loop;     // serves instead of loops of its own
   int message_bytes_max = -1;          // of what comes in; -1: any
 };
 
@@ -44,7 +44,7 @@ class Server {
   // What has not ended after a stop() that returned false.
   std::string what_is_left() const;
 
-  struct Core;
+  class Core;
 
  private:
   explicit Server(std::shared_ptr<Core> core);

@@ -127,7 +127,7 @@ TEST(Server, StoppingDoesNotWaitForEverAndNamesTheCallThatDoesNotEnd) {
     stream->read();
     begun.set_value();
   });
-  auto started = Server::start({.addresses = {"127.0.0.1:0"}, .pollers = 1}, std::move(router));
+  auto started = Server::start({.addresses = {"127.0.0.1:0"}, .threads = 1}, std::move(router));
   ASSERT_TRUE(started.ok());
   ClientLoop loop;
   Waiter<api::Status> waiter;
@@ -186,7 +186,7 @@ TEST(Server, AStreamThatIsFinishedWhileItsWriteComesBackIsFinishedOnce) {
     }));
     stream->read();
   });
-  auto started = Server::start({.addresses = {"127.0.0.1:0"}, .pollers = 2}, std::move(router));
+  auto started = Server::start({.addresses = {"127.0.0.1:0"}, .threads = 2}, std::move(router));
   ASSERT_TRUE(started.ok());
   ClientLoop loop;
   auto channel = channel_to(loop, **started);
@@ -212,30 +212,6 @@ TEST(Server, AStreamThatIsFinishedWhileItsWriteComesBackIsFinishedOnce) {
   changed.notify_all();
   for (auto& finisher : finishers) finisher.join();
   EXPECT_TRUE((*started)->stop(std::chrono::seconds(5)));
-}
-
-TEST(ClientLoop, StoppingFailsWhatIsUnderWay) {
-  FakeTikv tikv;
-  auto server = must_start(tikv);
-  ClientLoop loop;
-  auto channel = channel_to(loop, *server);
-  kvrpcpb::RawGetRequest request;
-  request.set_key("hold");
-  Waiter<api::Reply<kvrpcpb::RawGetResponse>> waiter;
-  call_unary<kvrpcpb::RawGetResponse>(*channel, "/tikvpb.Tikv/RawGet", request, std::chrono::seconds(50),
-                                      waiter.setter());
-  tikv.wait_for_held(1);
-  loop.stop();
-  EXPECT_EQ(waiter.get().error().code, api::Code::kCancelled);
-  tikv.finish_held();
-}
-
-TEST(ClientLoop, ACallToNobodyIsUnavailable) {
-  ClientLoop loop;
-  Waiter<api::Reply<kvrpcpb::RawGetResponse>> waiter;
-  call_unary<kvrpcpb::RawGetResponse>(*loop.channel("http://127.0.0.1:1"), "/tikvpb.Tikv/RawGet",
-                                      kvrpcpb::RawGetRequest(), std::chrono::seconds(5), waiter.setter());
-  EXPECT_EQ(waiter.get().error().code, api::Code::kUnavailable);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ struct Served {
     Router router;
     serve_tikv(router, tikv, {.health_feedback_interval = std::chrono::hours(1), .clock = &clock});
     serve_pd(router, pd);
-    auto started = Server::start({.addresses = {"127.0.0.1:0"}, .pollers = 2}, std::move(router));
+    auto started = Server::start({.addresses = {"127.0.0.1:0"}, .threads = 2}, std::move(router));
     EXPECT_TRUE(started.ok());
     server = std::move(*started);
     channel = loop.channel("127.0.0.1:" + std::to_string(server->port()));

@@ -39,7 +39,7 @@ TEST(StoreClients, AStoreIsReachedOncePdHasToldItsAddressAndAgainWhenItMoves) {
   testing::FakeTikv tikv;
   Router router;
   serve_tikv(router, tikv);
-  auto server = Server::start({.addresses = {"127.0.0.1:0"}, .pollers = 1}, std::move(router));
+  auto server = Server::start({.addresses = {"127.0.0.1:0"}, .threads = 1}, std::move(router));
   ASSERT_TRUE(server.ok());
   ClientLoop network;
   OneStorePd pd;

@@ -1,5 +1,6 @@
-#include "rpc/listen.h"
+#include "net/listen.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -10,7 +11,7 @@
 
 #include "base/host_port.h"
 
-namespace cairn::rpc {
+namespace cairn::net {
 namespace {
 
 constexpr int kBacklog = 128;
@@ -51,4 +52,16 @@ int port_of(int socket) {
   return ntohs(reinterpret_cast<const sockaddr_in&>(own).sin_port);
 }
 
-}  // namespace cairn::rpc
+std::string text_of(const sockaddr_storage& address) {
+  char host[INET6_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+    inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
+    return "[" + std::string(host) + "]:" + std::to_string(ntohs(v6.sin6_port));
+  }
+  const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+  inet_ntop(AF_INET, &v4.sin_addr, host, sizeof host);
+  return std::string(host) + ":" + std::to_string(ntohs(v4.sin_port));
+}
+
+}  // namespace cairn::net

@@ -1,11 +1,13 @@
 // Listening on a TCP address, with the reason in words if that cannot be. Tests: status_server_test.cc, server_test.cc.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <string>
 
 #include "base/result.h"
 
-namespace cairn::rpc {
+namespace cairn::net {
 
 // A socket that listens on "host:port" or "[v6]:port" (port 0: any free one) and that no other process shares; it does
 // not block and is closed by the caller.
@@ -14,4 +16,7 @@ Result<int, std::string> listen_on(const std::string& address);
 // The port that such a socket has.
 int port_of(int socket);
 
-}  // namespace cairn::rpc
+// "127.0.0.1:2379", "[::1]:2379".
+std::string text_of(const sockaddr_storage& address);
+
+}  // namespace cairn::net

@@ -1,0 +1,33 @@
+#include "net/deadlines.h"
+
+#include <utility>
+
+namespace cairn::net {
+
+Deadlines::Deadlines(Loop& loop, std::function<TimePoint(TimePoint)> look)
+    : loop_(loop), look_(std::move(look)), self_(std::make_shared<Deadlines*>(this)) {}
+
+Deadlines::~Deadlines() { loop_.cancel(timer_); }
+
+void Deadlines::add(TimePoint when) {
+  if (when < set_for_) set(when);
+}
+
+void Deadlines::set(TimePoint when) {
+  loop_.cancel(timer_);
+  set_for_ = when;
+  if (when == kNone) {
+    timer_ = {};
+    return;
+  }
+  // A job that is already on its way is not cancelled any more.
+  timer_ = loop_.after(when - std::chrono::steady_clock::now(), [weak = std::weak_ptr(self_)] {
+    const auto held = weak.lock();
+    if (!held) return;
+    Deadlines& self = **held;
+    self.set_for_ = kNone;
+    self.set(self.look_(std::chrono::steady_clock::now()));
+  });
+}
+
+}  // namespace cairn::net

@@ -1,0 +1,556 @@
+#include "net/http2.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+
+namespace cairn::net {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr size_t kPartsAtOnce = 64;
+constexpr uint64_t kResetBurst = 1000;  // streams that the other side may reset at once, and each second
+constexpr uint64_t kResetRate = 100;
+// A connection that drains says so first, so that streams which are on their way are not refused.
+constexpr Duration kDrainNotice = 100ms;
+
+std::string_view view(const uint8_t* data, size_t size) { return {reinterpret_cast<const char*>(data), size}; }
+
+class NameValues {
+ public:
+  template <class Headers>
+  explicit NameValues(const Headers& headers) {
+    values_.reserve(headers.size());
+    for (const auto& [name, value] : headers) {
+      values_.push_back({reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
+                         reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
+                         NGHTTP2_NV_FLAG_NONE});
+    }
+  }
+  const nghttp2_nv* data() const { return values_.data(); }
+  size_t size() const { return values_.size(); }
+
+ private:
+  std::vector<nghttp2_nv> values_;
+};
+
+}  // namespace
+
+struct Http2Connection::Callbacks {
+  static Http2Connection& self(void* user) { return *static_cast<Http2Connection*>(user); }
+  static Http2Stream* stream_of(nghttp2_session* session, int32_t id) {
+    return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+  }
+
+  static int on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    Http2Connection& connection = self(user);
+    if (connection.role_ == Role::kClient || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    auto stream = connection.owner_ != nullptr ? connection.owner_->on_stream(connection) : nullptr;
+    if (!stream) {
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+      return 0;
+    }
+    nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream.get());
+    connection.adopt(*stream, frame->hd.stream_id);
+    return 0;
+  }
+
+  static int on_header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
+                       const uint8_t* value, size_t value_size, uint8_t, void* user) {
+    Http2Stream* stream = stream_of(session, frame->hd.stream_id);
+    if (stream == nullptr || !stream->is_open()) return 0;
+    constexpr size_t kOverhead = 32;  // RFC 9113, section 6.5.2
+    stream->header_bytes_ += name_size + value_size + kOverhead;
+    if (stream->header_bytes_ > self(user).options_.header_bytes_max) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    stream->on_header(view(name, name_size), view(value, value_size));
+    return 0;
+  }
+
+  static int on_frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    Http2Connection& connection = self(user);
+    switch (frame->hd.type) {
+      case NGHTTP2_SETTINGS:
+        connection.has_hello_ = true;
+        return 0;
+      case NGHTTP2_PING:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) connection.is_ping_out_ = false;
+        return 0;
+      case NGHTTP2_GOAWAY:
+        connection.is_going_away_ = true;
+        if (connection.owner_ != nullptr) connection.owner_->on_going_away(connection);
+        return 0;
+      case NGHTTP2_HEADERS:
+      case NGHTTP2_DATA:
+        break;
+      default:
+        return 0;
+    }
+    Http2Stream* stream = stream_of(session, frame->hd.stream_id);
+    if (stream == nullptr || !stream->is_open()) return 0;
+    const auto held = stream->shared_from_this();
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+      stream->header_bytes_ = 0;
+      stream->on_headers_end();
+    }
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 && stream->is_open()) stream->on_end();
+    return 0;
+  }
+
+  static int on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size, void* user) {
+    Http2Connection& connection = self(user);
+    Http2Stream* stream = stream_of(session, id);
+    if (stream == nullptr || !stream->is_open()) {
+      nghttp2_session_consume(session, id, size);
+      return 0;
+    }
+    const auto held = stream->shared_from_this();
+    stream->unconsumed_ += size;
+    connection.unconsumed_ += size;
+    connection.connection_owed_ += size;
+    connection.give_back_connection_window();
+    held->on_data({connection.reading_from_, reinterpret_cast<const char*>(data), size});
+    return 0;
+  }
+
+  static int on_close(nghttp2_session* session, int32_t id, uint32_t error, void* user) {
+    Http2Stream* stream = stream_of(session, id);
+    if (stream != nullptr && stream->is_open()) self(user).release(*stream, static_cast<Http2Error>(error), "");
+    return 0;
+  }
+
+  static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    if (self(user).role_ != Role::kServer || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    // The answer is complete while the request is not: the rest of it is of no use (RFC 9113, section 8.1).
+    if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0) {
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    }
+    return 0;
+  }
+
+  static ssize_t read_source(nghttp2_session* session, int32_t id, uint8_t*, size_t length, uint32_t* flags,
+                             nghttp2_data_source* source, void*) {
+    auto* stream = static_cast<Http2Stream*>(source->ptr);
+    if (stream->out_.empty() && !stream->is_ended_) {
+      stream->is_deferred_ = true;
+      return NGHTTP2_ERR_DEFERRED;
+    }
+    const size_t size = std::min(length, stream->out_.size());
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (size == stream->out_.size() && stream->is_ended_) {
+      *flags |= NGHTTP2_DATA_FLAG_EOF;
+      if (!stream->trailers_.empty()) {
+        const NameValues trailers(stream->trailers_);
+        if (nghttp2_submit_trailer(session, id, trailers.data(), trailers.size()) == 0) {
+          *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        }
+      }
+    }
+    return static_cast<ssize_t>(size);
+  }
+
+  static int send_data(nghttp2_session*, nghttp2_frame*, const uint8_t* header, size_t length,
+                       nghttp2_data_source* source, void* user) {
+    constexpr size_t kFrameHeader = 9;
+    Http2Connection& connection = self(user);
+    if (connection.out_.size() >= connection.options_.out_bytes_max) return NGHTTP2_ERR_WOULDBLOCK;
+    auto* stream = static_cast<Http2Stream*>(source->ptr);
+    connection.out_.append(view(header, kFrameHeader));
+    stream->out_.move_to(connection.out_, length);
+    if (stream->out_.empty() && !stream->is_ended_ && stream->is_open()) {
+      const auto held = stream->shared_from_this();
+      held->on_sent();
+    }
+    return 0;
+  }
+
+  static nghttp2_session_callbacks* all() {
+    static nghttp2_session_callbacks* const callbacks = [] {
+      nghttp2_session_callbacks* made = nullptr;
+      CHECK(nghttp2_session_callbacks_new(&made) == 0, "no memory for HTTP/2");
+      nghttp2_session_callbacks_set_on_begin_headers_callback(made, &on_begin_headers);
+      nghttp2_session_callbacks_set_on_header_callback(made, &on_header);
+      nghttp2_session_callbacks_set_on_frame_recv_callback(made, &on_frame);
+      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, &on_data);
+      nghttp2_session_callbacks_set_on_stream_close_callback(made, &on_close);
+      nghttp2_session_callbacks_set_on_frame_send_callback(made, &on_sent);
+      nghttp2_session_callbacks_set_send_data_callback(made, &send_data);
+      return made;
+    }();
+    return callbacks;
+  }
+
+  static nghttp2_option* session_options() {
+    static nghttp2_option* const options = [] {
+      nghttp2_option* made = nullptr;
+      CHECK(nghttp2_option_new(&made) == 0, "no memory for HTTP/2");
+      nghttp2_option_set_no_auto_window_update(made, 1);
+      nghttp2_option_set_no_closed_streams(made, 1);
+      nghttp2_option_set_stream_reset_rate_limit(made, kResetBurst, kResetRate);
+      return made;
+    }();
+    return options;
+  }
+};
+
+Http2Stream::Http2Stream() = default;
+Http2Stream::~Http2Stream() = default;
+
+void Http2Stream::wake() {
+  if (is_deferred_) {
+    is_deferred_ = false;
+    nghttp2_session_resume_data(connection_->session_, id_);
+  }
+  connection_->need_flush();
+}
+
+void Http2Stream::respond(const std::vector<HeaderView>& headers, bool is_all) {
+  if (!is_open()) return;
+  const NameValues values(headers);
+  nghttp2_data_provider source{{.ptr = this}, &Http2Connection::Callbacks::read_source};
+  has_data_source_ = !is_all;
+  is_ended_ = is_all;
+  const int rc =
+      nghttp2_submit_response(connection_->session_, id_, values.data(), values.size(), is_all ? nullptr : &source);
+  CHECK(rc == 0 || rc == NGHTTP2_ERR_INVALID_ARGUMENT || rc == NGHTTP2_ERR_DATA_EXIST, "an answer on stream {}: {}",
+        id_, nghttp2_strerror(rc));
+  connection_->need_flush();
+}
+
+void Http2Stream::send(std::string_view bytes) {
+  if (!is_open() || is_ended_) return;
+  out_.append(bytes);
+  wake();
+}
+
+void Http2Stream::send(Slice slice) {
+  if (!is_open() || is_ended_) return;
+  out_.append(std::move(slice));
+  wake();
+}
+
+void Http2Stream::end() {
+  if (!is_open() || is_ended_) return;
+  is_ended_ = true;
+  wake();
+}
+
+void Http2Stream::end_with(const std::vector<HeaderView>& trailers) {
+  if (!is_open() || is_ended_) return;
+  for (const auto& [name, value] : trailers) trailers_.emplace_back(name, value);
+  end();
+}
+
+void Http2Stream::reset(Http2Error error) {
+  if (!is_open()) return;
+  nghttp2_submit_rst_stream(connection_->session_, NGHTTP2_FLAG_NONE, id_, static_cast<uint32_t>(error));
+  connection_->need_flush();
+}
+
+void Http2Stream::consume(size_t bytes) {
+  if (is_open()) connection_->consumed(*this, bytes);
+}
+
+void Http2Stream::set_deadline(steady_clock::time_point when) {
+  deadline_ = when;
+  if (is_open()) connection_->deadlines_.add(when);
+}
+
+std::shared_ptr<Http2Connection> Http2Connection::open(Role role, Loop& loop, std::unique_ptr<Transport> transport,
+                                                       const Http2Options& options, Owner* owner) {
+  auto connection = std::make_shared<Http2Connection>(role, loop, std::move(transport), options, owner);
+  connection->start();
+  return connection;
+}
+
+Http2Connection::Http2Connection(Role role, Loop& loop, std::unique_ptr<Transport> transport,
+                                 const Http2Options& options, Owner* owner)
+    : role_(role),
+      loop_(loop),
+      transport_(std::move(transport)),
+      options_(options),
+      owner_(owner),
+      deadlines_(loop, [this](Deadlines::TimePoint now) { return look_at_deadlines(now); }),
+      heard_at_(steady_clock::now()) {
+  const auto make = role == Role::kServer ? &nghttp2_session_server_new2 : &nghttp2_session_client_new2;
+  CHECK(make(&session_, Callbacks::all(), this, Callbacks::session_options()) == 0, "no memory for HTTP/2");
+}
+
+Http2Connection::~Http2Connection() {
+  CHECK(first_ == nullptr, "a connection of {} dies with open streams", peer());
+  nghttp2_session_del(session_);
+}
+
+void Http2Connection::start() {
+  std::vector<nghttp2_settings_entry> settings = {
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<uint32_t>(options_.stream_window)},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(options_.header_bytes_max)},
+  };
+  if (role_ == Role::kServer) {
+    settings.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options_.streams_max});
+  } else {
+    settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
+  }
+  CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0, "HTTP/2 settings");
+  CHECK(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, options_.connection_window) == 0,
+        "HTTP/2 window");
+  watch_ = loop_.watch(transport_->descriptor(), *this);
+  watch_->want_reads(true);
+  watch_silence();
+  need_flush();
+}
+
+void Http2Connection::adopt(Http2Stream& stream, int32_t id) {
+  stream.connection_ = this;
+  stream.id_ = id;
+  stream.self_ = stream.shared_from_this();
+  stream.next_ = first_;
+  if (first_ != nullptr) first_->previous_ = &stream;
+  first_ = &stream;
+  ++stream_count_;
+  if (stream.deadline_ != Deadlines::kNone) deadlines_.add(stream.deadline_);
+}
+
+void Http2Connection::release(Http2Stream& stream, Http2Error error, std::string_view why) {
+  const auto held = std::move(stream.self_);
+  unconsumed_ -= stream.unconsumed_;
+  stream.unconsumed_ = 0;
+  give_back_connection_window();
+  if (stream.next_ != nullptr) stream.next_->previous_ = stream.previous_;
+  (stream.previous_ != nullptr ? stream.previous_->next_ : first_) = stream.next_;
+  stream.previous_ = stream.next_ = nullptr;
+  stream.connection_ = nullptr;
+  --stream_count_;
+  held->on_closed(error, why);
+  if (is_draining_ && stream_count_ == 0) need_flush();
+}
+
+bool Http2Connection::request(const std::shared_ptr<Http2Stream>& stream, const std::vector<HeaderView>& headers) {
+  if (is_closed_ || is_going_away_ || is_draining_ || !failure_.empty()) return false;
+  const NameValues values(headers);
+  nghttp2_data_provider source{{.ptr = stream.get()}, &Callbacks::read_source};
+  const int32_t id = nghttp2_submit_request(session_, nullptr, values.data(), values.size(), &source, stream.get());
+  if (id < 0) return false;  // its numbers are used up
+  stream->has_data_source_ = true;
+  adopt(*stream, id);
+  need_flush();
+  return true;
+}
+
+void Http2Connection::consumed(Http2Stream& stream, size_t bytes) {
+  CHECK(bytes <= stream.unconsumed_, "{} bytes consumed of {}", bytes, stream.unconsumed_);
+  stream.unconsumed_ -= bytes;
+  unconsumed_ -= bytes;
+  nghttp2_session_consume_stream(session_, stream.id_, bytes);
+  give_back_connection_window();
+  if (nghttp2_session_want_write(session_) != 0) need_flush();
+}
+
+// The connection's window is given back at once while its streams hold little: then a stream that is not read holds up
+// no other.
+void Http2Connection::give_back_connection_window() {
+  if (connection_owed_ == 0 || unconsumed_ > static_cast<size_t>(options_.connection_window) / 2) return;
+  nghttp2_session_consume_connection(session_, std::exchange(connection_owed_, 0));
+}
+
+void Http2Connection::on_readable() {
+  const auto self = shared_from_this();
+  auto& room = loop_.read_room();
+  const auto result = transport_->read(room.bytes.get(), room.size);
+  switch (result.outcome) {
+    case Transport::Outcome::kLater:
+      return;
+    case Transport::Outcome::kEnd:
+      return close("the other side has closed the connection");
+    case Transport::Outcome::kFailed:
+      return close(transport_->failure());
+    case Transport::Outcome::kDone:
+      break;
+  }
+  heard_at_ = steady_clock::now();
+  feed({room.bytes.get(), result.bytes}, room.bytes);
+}
+
+void Http2Connection::feed(std::string_view bytes, const std::shared_ptr<const void>& owner) {
+  reading_from_ = owner;
+  is_fed_ = true;
+  const ssize_t taken =
+      nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  is_fed_ = false;
+  reading_from_ = nullptr;
+  if (taken < 0 && failure_.empty()) failure_ = nghttp2_strerror(static_cast<int>(taken));
+  need_flush();
+}
+
+void Http2Connection::on_writable() {
+  is_write_blocked_ = false;
+  watch_->want_writes(false);
+  const auto self = shared_from_this();
+  flush();
+}
+
+void Http2Connection::need_flush() {
+  if (is_flush_asked_ || is_closed_) return;
+  is_flush_asked_ = true;
+  loop_.at_turn_end(shared_from_this());
+}
+
+void Http2Connection::on_turn_end() {
+  is_flush_asked_ = false;
+  if (!is_closed_) flush();
+}
+
+// Takes frames from nghttp2 until the queue is full. False if the session is broken.
+bool Http2Connection::fill() {
+  while (out_.size() < options_.out_bytes_max) {
+    const uint8_t* data = nullptr;
+    const ssize_t size = nghttp2_session_mem_send(session_, &data);
+    if (size < 0) {
+      if (failure_.empty()) failure_ = nghttp2_strerror(static_cast<int>(size));
+      return false;
+    }
+    if (size == 0) return true;
+    out_.append(view(data, static_cast<size_t>(size)));
+  }
+  return true;
+}
+
+// False if the connection is broken.
+bool Http2Connection::write_out() {
+  while (!out_.empty()) {
+    std::array<iovec, kPartsAtOnce> parts;
+    const auto result = transport_->write(parts.data(), out_.fill(parts.data(), parts.size()));
+    if (result.outcome == Transport::Outcome::kDone) {
+      out_.consume(result.bytes);
+      continue;
+    }
+    if (result.outcome != Transport::Outcome::kLater) {
+      failure_ = transport_->failure();
+      return false;
+    }
+    is_write_blocked_ = true;
+    watch_->want_writes(true);
+    return true;
+  }
+  return true;
+}
+
+void Http2Connection::flush() {
+  if (is_write_blocked_) return;
+  bool is_whole = true;
+  do {
+    is_whole = fill() && write_out();
+  } while (is_whole && !is_write_blocked_ && nghttp2_session_want_write(session_) != 0 && has_room_to_fill());
+  // What the other side does not read stays here: then it is not listened to, or its requests would fill our memory.
+  watch_->want_reads(!is_write_blocked_ || out_.size() < options_.out_bytes_max);
+  if (!failure_.empty()) return close(failure_);
+  close_if_done();
+}
+
+void Http2Connection::close_if_done() {
+  if (!out_.empty()) return;
+  if (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0) {
+    return close("the connection came to its end");
+  }
+  if (is_draining_ && is_told_ && stream_count_ == 0) close("all its streams have ended");
+}
+
+void Http2Connection::drain() {
+  if (is_draining_ || is_closed_) return;
+  is_draining_ = true;
+  if (role_ == Role::kServer) {
+    nghttp2_submit_shutdown_notice(session_);
+    drain_timer_ = loop_.after(kDrainNotice, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->end_drain_notice();
+    });
+  } else {
+    is_told_ = true;
+  }
+  need_flush();
+}
+
+void Http2Connection::end_drain_notice() {
+  if (is_closed_) return;
+  is_told_ = true;
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
+                        NGHTTP2_NO_ERROR, nullptr, 0);
+  need_flush();
+}
+
+void Http2Connection::end(const std::string& why, Http2Error error) {
+  if (is_closed_) return;
+  const auto self = shared_from_this();
+  end_drain_notice();
+  flush();
+  close(why, error);
+}
+
+void Http2Connection::close(const std::string& why, Http2Error error) {
+  if (is_closed_) return;
+  if (is_fed_) {  // from within a callback of nghttp2
+    if (failure_.empty()) failure_ = why;
+    need_flush();
+    return;
+  }
+  is_closed_ = true;
+  const auto self = shared_from_this();
+  loop_.cancel(silence_timer_);
+  loop_.cancel(drain_timer_);
+  watch_.reset();
+  while (first_ != nullptr) release(*first_, error, why);
+  if (auto* owner = std::exchange(owner_, nullptr)) owner->on_connection_closed(*this, why);
+}
+
+Deadlines::TimePoint Http2Connection::look_at_deadlines(Deadlines::TimePoint now) {
+  std::vector<std::shared_ptr<Http2Stream>> past;
+  auto earliest = Deadlines::kNone;
+  for (Http2Stream* stream = first_; stream != nullptr; stream = stream->next_) {
+    if (stream->deadline_ <= now) {
+      stream->deadline_ = Deadlines::kNone;
+      past.push_back(stream->shared_from_this());
+    } else {
+      earliest = std::min(earliest, stream->deadline_);
+    }
+  }
+  const auto self = shared_from_this();
+  for (const auto& stream : past) {
+    if (stream->is_open()) stream->on_deadline();
+  }
+  return earliest;
+}
+
+// Looks once in a while at how long the other side has been silent.
+void Http2Connection::watch_silence() {
+  Duration next = 1s;
+  if (options_.ping_after > Duration(0)) next = std::min(next, std::max<Duration>(options_.ping_after / 4, 10ms));
+  silence_timer_ = loop_.after(next, [weak = weak_from_this()] {
+    if (const auto self = weak.lock(); self && !self->is_closed_) self->on_silence_tick();
+  });
+}
+
+void Http2Connection::on_silence_tick() {
+  const auto now = steady_clock::now();
+  const Duration silent = now - heard_at_;
+  if (!has_hello_ && silent > options_.hello_max) return close("it did not speak HTTP/2 in time");
+  if (stream_count_ > 0) used_at_ = now;
+  if (options_.idle_max > Duration(0) && now - used_at_ > options_.idle_max && !is_draining_) drain();
+  if (is_ping_out_ && now - pinged_at_ > options_.ping_timeout && silent > options_.ping_timeout) {
+    return close("it does not answer pings");
+  }
+  const bool may_ping = stream_count_ > 0 || options_.pings_without_streams;
+  if (options_.ping_after > Duration(0) && !is_ping_out_ && may_ping && silent > options_.ping_after) {
+    is_ping_out_ = true;
+    pinged_at_ = now;
+    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+    need_flush();
+  }
+  watch_silence();
+}
+
+}  // namespace cairn::net

@@ -1,0 +1,317 @@
+// Both sides of HTTP/2 over a pair of sockets; what official clients and h2spec say is in tests/.
+#include "net/http2.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <deque>
+#include <future>
+#include <map>
+
+#include "net/testing/waiter.h"
+
+namespace cairn::net {
+namespace {
+
+using testing::Waiter;
+using Role = Http2Connection::Role;
+
+// Records its events; what it does in answer is given by the test. All on the loop's thread.
+class TestStream final : public Http2Stream {
+ public:
+  std::function<void(TestStream&)> headers_end, end_seen, sent, deadline, closed;
+  bool consumes = true;
+
+  std::map<std::string, std::string> headers;
+  std::string body;
+  int ends = 0;
+  int closes = 0;
+  Http2Error error = Http2Error::kNone;
+  std::string why;
+
+  using Http2Stream::consume;
+  using Http2Stream::end;
+  using Http2Stream::end_with;
+  using Http2Stream::is_open;
+  using Http2Stream::reset;
+  using Http2Stream::respond;
+  using Http2Stream::send;
+  using Http2Stream::set_deadline;
+
+ private:
+  void on_header(std::string_view name, std::string_view value) override { headers[std::string(name)] = value; }
+  void on_headers_end() override { call(headers_end); }
+  void on_data(Slice data) override {
+    body += data.view();
+    if (consumes) consume(data.size);
+  }
+  void on_end() override {
+    ++ends;
+    call(end_seen);
+  }
+  void on_sent() override { call(sent); }
+  void on_deadline() override { call(deadline); }
+  void on_closed(Http2Error code, std::string_view text) override {
+    ++closes;
+    error = code;
+    why = text;
+    call(closed);
+  }
+  void call(const std::function<void(TestStream&)>& what) {
+    if (what) what(*this);
+  }
+};
+
+const std::vector<HeaderView> kRequest = {
+    {":method", "POST"}, {":scheme", "http"}, {":path", "/test"}, {":authority", "test"}};
+const std::vector<HeaderView> kOk = {{":status", "200"}};
+
+// Answers each request with its own body once that has ended, and trailers.
+std::shared_ptr<TestStream> echo() {
+  auto stream = std::make_shared<TestStream>();
+  stream->end_seen = [](TestStream& self) {
+    self.respond(kOk);
+    self.send(self.body);
+    self.end_with({{"said", "all"}});
+  };
+  return stream;
+}
+
+class Http2Pair : public ::testing::Test {
+ public:
+  class Owner final : public Http2Connection::Owner {
+   public:
+    std::function<std::shared_ptr<Http2Stream>()> accept;
+    std::promise<std::string> closed;
+    bool is_going_away = false;
+
+   private:
+    std::shared_ptr<Http2Stream> on_stream(Http2Connection&) override { return accept ? accept() : nullptr; }
+    void on_going_away(Http2Connection&) override { is_going_away = true; }
+    void on_connection_closed(Http2Connection&, const std::string& why) override { closed.set_value(why); }
+  };
+
+  void open(const Http2Options& server = {}, const Http2Options& client = {}) {
+    int sockets[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets), 0);
+    on_loop([&] {
+      server_ =
+          Http2Connection::open(Role::kServer, loop_, plain_transport(sockets[0], "client"), server, &server_owner_);
+      client_ =
+          Http2Connection::open(Role::kClient, loop_, plain_transport(sockets[1], "server"), client, &client_owner_);
+    });
+  }
+  // A client of bare bytes.
+  int open_bare(const Http2Options& server) {
+    int sockets[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+    on_loop([&] {
+      server_ =
+          Http2Connection::open(Role::kServer, loop_, plain_transport(sockets[0], "client"), server, &server_owner_);
+    });
+    return sockets[1];
+  }
+  ~Http2Pair() override {
+    on_loop([this] {
+      if (client_) client_->close("the test is over");
+      if (server_) server_->close("the test is over");
+    });
+    loop_.stop();
+  }
+
+  void on_loop(const std::function<void()>& what) {
+    std::promise<void> done;
+    loop_.post([&] {
+      what();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  // Opens a stream with the body and returns it once it is closed.
+  std::shared_ptr<TestStream> request(const std::string& body) {
+    auto stream = std::make_shared<TestStream>();
+    Waiter<bool> closed;
+    stream->closed = [set = closed.setter()](TestStream&) { set(true); };
+    on_loop([&] {
+      ASSERT_TRUE(client_->request(stream, kRequest));
+      stream->send(body);
+      stream->end();
+    });
+    closed.get();
+    return stream;
+  }
+
+  Loop loop_{"http2"};
+  Owner server_owner_;
+  Owner client_owner_;
+  std::shared_ptr<Http2Connection> server_;
+  std::shared_ptr<Http2Connection> client_;
+};
+
+TEST_F(Http2Pair, ARequestIsAnsweredWithHeadersBodyAndTrailers) {
+  server_owner_.accept = echo;
+  open();
+  const auto stream = request("hello");
+  EXPECT_EQ(stream->headers[":status"], "200");
+  EXPECT_EQ(stream->body, "hello");
+  EXPECT_EQ(stream->headers["said"], "all");
+  EXPECT_EQ(stream->error, Http2Error::kNone);
+  EXPECT_EQ(stream->closes, 1);
+}
+
+TEST_F(Http2Pair, ABodyLargerThanAllWindowsGoesThroughBothWays) {
+  server_owner_.accept = echo;
+  open({.stream_window = 100'000, .connection_window = 200'000, .out_bytes_max = 50'000},
+       {.stream_window = 70'000, .connection_window = 90'000, .out_bytes_max = 50'000});
+  std::string body;
+  for (int i = 0; body.size() < 5'000'000; ++i) body += std::to_string(i);
+  EXPECT_EQ(request(body)->body, body);
+}
+
+TEST_F(Http2Pair, AStreamThatConsumesNothingStopsItsSenderAndNoOther) {
+  std::deque<std::shared_ptr<TestStream>> accepted;
+  server_owner_.accept = [&] {
+    accepted.push_back(echo());
+    accepted.back()->consumes = accepted.size() > 1;
+    return accepted.back();
+  };
+  open({.stream_window = 100'000, .connection_window = 300'000});
+  auto lazy = std::make_shared<TestStream>();
+  on_loop([&] {
+    ASSERT_TRUE(client_->request(lazy, kRequest));
+    lazy->send(std::string(1'000'000, 'x'));
+  });
+  EXPECT_EQ(request(std::string(1'000'000, 'y'))->body.size(), 1'000'000U);
+  Waiter<bool> closed;
+  on_loop([&] {
+    EXPECT_EQ(accepted.front()->body.size(), 100'000U);
+    EXPECT_EQ(server_->unconsumed(), 100'000U);
+    // Now it does, and the rest comes.
+    lazy->closed = [set = closed.setter()](TestStream&) { set(true); };
+    lazy->end();
+    accepted.front()->consumes = true;
+    accepted.front()->consume(100'000);
+  });
+  closed.get();
+  EXPECT_EQ(lazy->body.size(), 1'000'000U);
+}
+
+TEST_F(Http2Pair, AResetEndsTheStreamAtBothSidesAndNothingElse) {
+  auto served = std::make_shared<TestStream>();
+  Waiter<bool> over;
+  served->closed = [set = over.setter()](TestStream&) { set(true); };
+  server_owner_.accept = [&, first = true]() mutable { return std::exchange(first, false) ? served : echo(); };
+  open();
+  auto stream = std::make_shared<TestStream>();
+  served->headers_end = [&](TestStream&) { stream->reset(Http2Error::kCancel); };
+  on_loop([&] { ASSERT_TRUE(client_->request(stream, kRequest)); });
+  over.get();
+  EXPECT_EQ(served->error, Http2Error::kCancel);
+  EXPECT_EQ(request("next")->body, "next");
+}
+
+TEST_F(Http2Pair, AnAnswerThatIsCompleteEndsAnUploadThatIsNot) {
+  server_owner_.accept = [] {
+    auto stream = std::make_shared<TestStream>();
+    stream->headers_end = [](TestStream& self) { self.respond(kOk, true); };
+    return stream;
+  };
+  open();
+  auto stream = std::make_shared<TestStream>();
+  Waiter<bool> closed;
+  stream->closed = [set = closed.setter()](TestStream&) { set(true); };
+  on_loop([&] {
+    ASSERT_TRUE(client_->request(stream, kRequest));
+    stream->send(std::string(10'000'000, 'x'));
+  });
+  closed.get();
+  EXPECT_EQ(stream->headers[":status"], "200");
+  EXPECT_EQ(stream->ends, 1);
+}
+
+TEST_F(Http2Pair, HeadersOverTheLimitEndTheirStreamOnly) {
+  server_owner_.accept = echo;
+  open({.header_bytes_max = 2000});
+  auto stream = std::make_shared<TestStream>();
+  Waiter<bool> closed;
+  stream->closed = [set = closed.setter()](TestStream&) { set(true); };
+  const std::string much(3000, 'x');
+  auto headers = kRequest;
+  headers.push_back({"much", much});
+  on_loop([&] {
+    ASSERT_TRUE(client_->request(stream, headers));
+    stream->end();
+  });
+  closed.get();
+  EXPECT_NE(stream->error, Http2Error::kNone);
+  EXPECT_EQ(request("next")->body, "next");
+}
+
+TEST_F(Http2Pair, ADrainedConnectionFinishesItsStreamsAndTakesNoNewOnes) {
+  auto held = std::make_shared<TestStream>();
+  Waiter<bool> arrived;
+  held->end_seen = [set = arrived.setter()](TestStream&) { set(true); };
+  server_owner_.accept = [&] { return held; };
+  open();
+  auto stream = std::make_shared<TestStream>();
+  on_loop([&] {
+    ASSERT_TRUE(client_->request(stream, kRequest));
+    stream->end();
+  });
+  arrived.get();
+  on_loop([&] { server_->drain(); });
+  bool is_told = false;
+  while (!is_told) on_loop([&] { is_told = client_owner_.is_going_away; });
+  on_loop([&] {
+    EXPECT_FALSE(client_->request(std::make_shared<TestStream>(), kRequest));
+    held->respond(kOk, true);
+  });
+  server_owner_.closed.get_future().wait();
+  client_owner_.closed.get_future().wait();
+  EXPECT_EQ(stream->headers[":status"], "200");
+  EXPECT_EQ(stream->error, Http2Error::kNone);
+}
+
+TEST_F(Http2Pair, DeadlinesComeInTheirOrderEachOnce) {
+  server_owner_.accept = [] { return std::make_shared<TestStream>(); };
+  open();
+  std::vector<int> seen;
+  Waiter<bool> done;
+  on_loop([&, set = done.setter()] {
+    for (const int ms : {40, 10, 20}) {
+      auto stream = std::make_shared<TestStream>();
+      stream->deadline = [&seen, ms, set](TestStream&) mutable {
+        seen.push_back(ms);
+        if (ms == 40) set(true);
+      };
+      ASSERT_TRUE(client_->request(stream, kRequest));
+      stream->set_deadline(std::chrono::steady_clock::now() + std::chrono::milliseconds(ms));
+    }
+  });
+  done.get();
+  EXPECT_EQ(seen, (std::vector<int>{10, 20, 40}));
+}
+
+TEST_F(Http2Pair, WhoeverDoesNotAnswerPingsIsGivenUp) {
+  const int client = open_bare({.ping_after = 20ms, .ping_timeout = 50ms, .pings_without_streams = true});
+  EXPECT_EQ(server_owner_.closed.get_future().get(), "it does not answer pings");
+  close(client);
+}
+
+TEST_F(Http2Pair, WhoeverDoesNotSayHelloIsGivenUp) {
+  const int client = open_bare({.ping_after = 10ms, .hello_max = 30ms});
+  EXPECT_EQ(server_owner_.closed.get_future().get(), "it did not speak HTTP/2 in time");
+  close(client);
+}
+
+TEST_F(Http2Pair, GarbageEndsTheConnection) {
+  const int client = open_bare({});
+  const std::string garbage = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+  ASSERT_EQ(write(client, garbage.data(), garbage.size()), static_cast<ssize_t>(garbage.size()));
+  EXPECT_FALSE(server_owner_.closed.get_future().get().empty());
+  close(client);
+}
+
+}  // namespace
+}  // namespace cairn::net

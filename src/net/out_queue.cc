@@ -1,0 +1,82 @@
+#include "net/out_queue.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace cairn::net {
+
+namespace {
+
+constexpr size_t kBlock = size_t{16} << 10;
+constexpr size_t kCopied = size_t{2} << 10;  // up to here a copy costs less than a part of its own
+
+}  // namespace
+
+OutQueue::Part& OutQueue::block_with_room() {
+  if (!parts_.empty() && parts_.back().room > 0) return parts_.back();
+  auto block = spare_ ? std::move(spare_) : std::make_shared_for_overwrite<char[]>(kBlock);
+  spare_ = nullptr;
+  const char* begin = block.get();
+  return parts_.emplace_back(Part{std::move(block), Slice{nullptr, begin, 0}, kBlock});
+}
+
+void OutQueue::append(std::string_view bytes) {
+  size_ += bytes.size();
+  while (!bytes.empty()) {
+    Part& part = block_with_room();
+    const size_t taken = std::min(bytes.size(), part.room);
+    std::memcpy(part.block.get() + (kBlock - part.room), bytes.data(), taken);
+    part.slice.size += taken;
+    part.room -= taken;
+    bytes.remove_prefix(taken);
+  }
+}
+
+void OutQueue::append(Slice slice) {
+  if (slice.size <= kCopied) return append(slice.view());
+  size_ += slice.size;
+  parts_.push_back(Part{nullptr, std::move(slice), 0});
+}
+
+size_t OutQueue::fill(iovec* out, size_t max) const {
+  size_t count = 0;
+  for (const Part& part : parts_) {
+    if (count == max) break;
+    out[count++] = {const_cast<char*>(part.slice.data), part.slice.size};
+  }
+  return count;
+}
+
+void OutQueue::move_to(OutQueue& other, size_t bytes) {
+  CHECK(bytes <= size_, "{} bytes are moved of {}", bytes, size_);
+  size_t left = bytes;
+  for (auto part = parts_.begin(); left > 0; ++part) {
+    const size_t taken = std::min(left, part->slice.size);
+    if (part->block) {
+      other.append(part->slice.view().substr(0, taken));
+    } else {
+      other.append(part->slice.part(0, taken));
+    }
+    left -= taken;
+  }
+  consume(bytes);
+}
+
+void OutQueue::consume(size_t bytes) {
+  CHECK(bytes <= size_, "{} bytes were sent of {}", bytes, size_);
+  size_ -= bytes;
+  while (bytes > 0) {
+    Part& first = parts_.front();
+    const size_t taken = std::min(bytes, first.slice.size);
+    first.slice.data += taken;
+    first.slice.size -= taken;
+    bytes -= taken;
+    if (first.slice.size > 0) break;
+    if (first.block) spare_ = std::move(first.block);
+    parts_.pop_front();
+  }
+}
+
+}  // namespace cairn::net

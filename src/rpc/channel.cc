@@ -1,0 +1,109 @@
+#include "rpc/channel.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::rpc {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr Duration kBackOffFirst = 50ms;
+constexpr Duration kBackOffMax = 1s;
+constexpr Duration kConnectPatience = 3s;
+
+net::Http2Options client_options() { return {.ping_after = 10s, .ping_timeout = 3s}; }
+
+}  // namespace
+
+ConnectionTo::ConnectionTo(std::shared_ptr<net::Loop> loop, std::string address)
+    : loop_(std::move(loop)),
+      address_(std::move(address)),
+      deadlines_(*loop_, [this](net::Deadlines::TimePoint now) { return look_at_deadlines(now); }),
+      back_off_(kBackOffFirst) {}
+
+ConnectionTo::~ConnectionTo() = default;
+
+void ConnectionTo::start(std::shared_ptr<ClientCall> call) {
+  if (call->is_over()) return;
+  if (is_stopped_) return call->fail({api::Code::kCancelled, "the client has stopped"});
+  if (connection_ && call->start(*connection_)) return;
+  if (connection_) {
+    going_away_.push_back(std::exchange(connection_, nullptr));
+    going_away_.back()->drain();
+  }
+  if (!connecting_ && steady_clock::now() < may_connect_) {
+    return call->fail({api::Code::kUnavailable, "failed to connect to " + address_ + ": " + why_not_});
+  }
+  if (call->head().deadline != net::Deadlines::kNone) deadlines_.add(call->head().deadline);
+  waiting_.push_back(std::move(call));
+  if (!connecting_) connect();
+}
+
+void ConnectionTo::reconnect_now() {
+  may_connect_ = {};
+  back_off_ = kBackOffFirst;
+}
+
+void ConnectionTo::connect() {
+  connecting_ = net::connect(loop_, address_, kConnectPatience, [weak = weak_from_this()](auto socket) {
+    if (const auto self = weak.lock()) self->on_connected(std::move(socket));
+  });
+}
+
+void ConnectionTo::on_connected(Result<int, std::string> socket) {
+  const auto ended = std::exchange(connecting_, nullptr);
+  if (!socket.ok()) return on_failed(socket.error());
+  connection_ = net::Http2Connection::open(net::Http2Connection::Role::kClient, *loop_,
+                                           net::plain_transport(*socket, address_), client_options(), this);
+  back_off_ = kBackOffFirst;
+  for (auto& call : std::exchange(waiting_, {})) start(std::move(call));
+}
+
+void ConnectionTo::on_failed(const std::string& why) {
+  why_not_ = why;
+  may_connect_ = steady_clock::now() + back_off_;
+  back_off_ = std::min(back_off_ * 2, kBackOffMax);
+  for (auto& call : std::exchange(waiting_, {})) {
+    call->fail({api::Code::kUnavailable, "failed to connect to " + address_ + ": " + why});
+  }
+}
+
+net::Deadlines::TimePoint ConnectionTo::look_at_deadlines(net::Deadlines::TimePoint now) {
+  auto earliest = net::Deadlines::kNone;
+  for (auto& call : std::exchange(waiting_, {})) {
+    if (call->head().deadline <= now) {
+      call->fail({api::Code::kDeadlineExceeded, "the deadline has passed while connecting to " + address_});
+    } else if (!call->is_over()) {
+      earliest = std::min(earliest, call->head().deadline);
+      waiting_.push_back(std::move(call));
+    }
+  }
+  return earliest;
+}
+
+void ConnectionTo::on_going_away(net::Http2Connection& connection) {
+  if (connection_.get() != &connection) return;
+  going_away_.push_back(std::exchange(connection_, nullptr));
+  connection.drain();
+}
+
+void ConnectionTo::on_connection_closed(net::Http2Connection& connection, const std::string& why) {
+  std::erase_if(going_away_, [&](const auto& one) { return one.get() == &connection; });
+  if (connection_.get() != &connection) return;
+  connection_ = nullptr;
+  why_not_ = why;
+}
+
+void ConnectionTo::stop() {
+  is_stopped_ = true;
+  connecting_ = nullptr;
+  for (auto& call : std::exchange(waiting_, {})) call->fail({api::Code::kCancelled, "the client has stopped"});
+  for (const auto& connection : std::exchange(going_away_, {}))
+    connection->end("the client has stopped", net::Http2Error::kCancel);
+  if (const auto connection = std::exchange(connection_, nullptr))
+    connection->end("the client has stopped", net::Http2Error::kCancel);
+}
+
+}  // namespace cairn::rpc

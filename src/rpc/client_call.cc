@@ -1,0 +1,126 @@
+#include "rpc/client_call.h"
+
+#include <charconv>
+
+#include "rpc/grpc_wire.h"
+
+namespace cairn::rpc {
+
+namespace {
+
+constexpr size_t kMessageMax = size_t{2} << 30;
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number out{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return out;
+}
+
+}  // namespace
+
+ClientCall::ClientCall(CallHead head) : head_(std::move(head)), reader_(kMessageMax) { set_deadline(head_.deadline); }
+
+bool ClientCall::start(net::Http2Connection& connection) {
+  std::vector<net::HeaderView> headers = {{":method", "POST"},     {":scheme", "http"},
+                                          {":path", head_.method}, {":authority", head_.authority},
+                                          {"te", "trailers"},      {"content-type", "application/grpc"},
+                                          {"user-agent", "cairn"}, {"grpc-accept-encoding", "identity,deflate,gzip"}};
+  std::string timeout;
+  if (head_.deadline != net::Deadlines::kNone) {
+    timeout = show_timeout(head_.deadline - std::chrono::steady_clock::now());
+    headers.push_back({"grpc-timeout", timeout});
+  }
+  std::vector<std::string> encoded;
+  encoded.reserve(head_.metadata.size());  // views of its strings are taken
+  for (const auto& [name, value] : head_.metadata) {
+    if (is_binary_name(name)) {
+      headers.push_back({name, encoded.emplace_back(base64_encode(value))});
+    } else {
+      headers.push_back({name, value});
+    }
+  }
+  if (!connection.request(shared_from_this(), headers)) return false;
+  on_started();
+  return true;
+}
+
+void ClientCall::send_message(const Payload& message) {
+  const auto prefix = message_prefix(message.size());
+  send(std::string_view(prefix.data(), prefix.size()));
+  send(message.slice());
+}
+
+void ClientCall::fail(api::Status status) {
+  if (std::exchange(is_over_, true)) return;
+  const auto held = shared_from_this();
+  reset(net::Http2Error::kCancel);
+  on_over(std::move(status));
+}
+
+void ClientCall::on_header(std::string_view name, std::string_view value) {
+  if (name == ":status") {
+    http_status_ = value;
+  } else if (name == "content-type") {
+    content_type_ = value;
+  } else if (name == "grpc-encoding") {
+    encoding_ = value;
+  } else if (name == "grpc-status") {
+    const auto number = parse_number<int>(value);
+    constexpr int kCodes = 17;
+    code_ = number && *number >= 0 && *number < kCodes ? static_cast<api::Code>(*number) : api::Code::kUnknown;
+  } else if (name == "grpc-message") {
+    text_ = percent_decode(value);
+  }
+}
+
+void ClientCall::on_headers_end() {
+  if (std::exchange(has_headers_, true) || is_over_ || code_) return;
+  if (http_status_.starts_with('1')) {  // an interim answer; the headers are still to come
+    has_headers_ = false;
+    return;
+  }
+  if (http_status_ != "200") {
+    return fail({code_of_http(parse_number<int>(http_status_).value_or(0)),
+                 "the server answers with HTTP status " + http_status_});
+  }
+  if (!content_type_.starts_with("application/grpc")) {
+    return fail({api::Code::kUnknown, "the server answers with content-type '" + content_type_ + "'"});
+  }
+  const auto compression = compression_named(encoding_);
+  if (!compression) return fail({api::Code::kInternal, "grpc-encoding '" + encoding_ + "' is not known"});
+  reader_.set_compression(*compression);
+}
+
+void ClientCall::on_data(net::Slice data) {
+  consume(data.size);
+  if (is_over_) return;
+  auto status = reader_.feed(data, [this](Payload message) {
+    if (!is_over_) on_message(std::move(message));
+  });
+  if (!status.ok()) fail(std::move(status));
+}
+
+void ClientCall::on_end() {
+  if (is_over_) return;
+  if (code_) {
+    is_over_ = true;
+    on_over({*code_, std::move(text_)});
+    // The server says all that it had to say; what we would still send is of no use.
+    if (is_open() && !has_sent_all()) reset(net::Http2Error::kNone);
+  } else {
+    fail({api::Code::kInternal, "the stream ended without a status"});
+  }
+}
+
+void ClientCall::on_deadline() { fail({api::Code::kDeadlineExceeded, "the deadline has passed"}); }
+
+void ClientCall::on_closed(net::Http2Error error, std::string_view why) {
+  if (std::exchange(is_over_, true)) return;
+  if (!why.empty() && error == net::Http2Error::kCancel) return on_over({api::Code::kCancelled, std::string(why)});
+  if (!why.empty()) return on_over({api::Code::kUnavailable, "the connection is lost: " + std::string(why)});
+  on_over({code_of_reset(static_cast<uint32_t>(error)), "the stream was reset"});
+}
+
+}  // namespace cairn::rpc

@@ -1,0 +1,235 @@
+#include "rpc/server_call.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "rpc/grpc_wire.h"
+
+namespace cairn::rpc {
+
+namespace {
+
+constexpr std::string_view kContentType = "application/grpc";
+
+// What HTTP/2 and gRPC use themselves is no metadata.
+bool is_reserved(std::string_view name) {
+  return name.starts_with(':') || name.starts_with("grpc-") || name == "te" || name == "content-type" ||
+         name == "user-agent";
+}
+
+}  // namespace
+
+ServerCall::ServerCall(std::shared_ptr<ServerCalls> calls, std::shared_ptr<net::Loop> loop, std::string peer,
+                       size_t message_bytes_max)
+    : calls_(std::move(calls)), loop_(std::move(loop)), peer_(std::move(peer)), reader_(message_bytes_max) {}
+
+template <class What>
+void ServerCall::on_loop(What what) {
+  // What another thread asked for earlier goes first.
+  if (loop_->is_current() && posted_ == 0) return what();
+  ++posted_;
+  loop_->post([held = self(), what = std::move(what)]() mutable {
+    --held->posted_;
+    what();
+  });
+}
+
+void ServerCall::attach(std::shared_ptr<StreamEvents> events) { events_ = std::move(events); }
+
+void ServerCall::read() {
+  on_loop([this] { read_now(); });
+}
+
+bool ServerCall::write(Payload message) {
+  if (is_over_) return false;
+  on_loop([this, message = std::move(message)]() mutable { write_now(std::move(message)); });
+  return true;
+}
+
+void ServerCall::finish(api::Status status) {
+  on_loop([this, status = std::move(status)]() mutable { finish_now(std::move(status), std::nullopt); });
+}
+
+void ServerCall::write_and_finish(Payload message) {
+  on_loop([this, message = std::move(message)]() mutable { finish_now({}, std::move(message)); });
+}
+
+std::string ServerCall::metadata(std::string_view key) const {
+  for (const auto& [name, value] : metadata_) {
+    if (name == key) return value;
+  }
+  return "";
+}
+
+void ServerCall::on_header(std::string_view name, std::string_view value) {
+  if (route_ != nullptr || is_begun_) return;  // trailers say nothing to us
+  if (name == ":path") {
+    method_ = value;
+  } else if (name == ":method") {
+    http_method_ = value;
+  } else if (name == "content-type") {
+    content_type_ = value;
+  } else if (name == "grpc-timeout") {
+    timeout_ = value;
+  } else if (name == "grpc-encoding") {
+    encoding_ = value;
+  } else if (!is_reserved(name)) {
+    auto bytes = is_binary_name(name) ? base64_decode(value) : std::optional(std::string(value));
+    if (bytes) metadata_.emplace_back(name, std::move(*bytes));
+  }
+}
+
+void ServerCall::on_headers_end() {
+  if (!is_begun_) begin_call();
+}
+
+void ServerCall::begin_call() {
+  route_ = calls_->router().find(method_);
+  is_begun_ = true;
+  calls_->on_call_begun(self(), route_);
+  if (http_method_ != "POST") return refuse(405, "gRPC is spoken here: only POST is served");
+  if (!content_type_.starts_with(kContentType)) return refuse(415, "the content-type is not application/grpc");
+  if (timeout_) {
+    const auto timeout = parse_timeout(*timeout_);
+    if (!timeout) return finish_now({api::Code::kInternal, "grpc-timeout is '" + *timeout_ + "'"}, std::nullopt);
+    constexpr Duration kForEver = std::chrono::hours(24 * 365);
+    if (*timeout < kForEver) set_deadline(std::chrono::steady_clock::now() + *timeout);
+  }
+  const auto compression = compression_named(encoding_);
+  if (!compression) {
+    return finish_now({api::Code::kUnimplemented, "grpc-encoding '" + encoding_ + "' is not known"}, std::nullopt);
+  }
+  reader_.set_compression(*compression);
+  if (route_ == nullptr) {
+    return finish_now({api::Code::kUnimplemented, "unknown method " + method_}, std::nullopt);
+  }
+  route_->handler(self());
+}
+
+// For whoever does not speak gRPC at all.
+void ServerCall::refuse(int http_status, std::string_view why) {
+  is_finishing_ = true;
+  is_over_ = true;
+  const std::string status = std::to_string(http_status);
+  respond({{":status", status}, {"content-type", "text/plain"}});
+  send(why);
+  end();
+}
+
+void ServerCall::on_data(net::Slice data) {
+  const size_t size = data.size;
+  if (is_finishing_) return consume(size);
+  auto status = reader_.feed(data, [this](Payload message) { messages_.push_back(std::move(message)); });
+  if (messages_.empty()) {
+    consume(size);
+  } else {
+    owed_ += size;
+  }
+  deliver();
+  if (!status.ok()) finish_now(std::move(status), std::nullopt);
+}
+
+void ServerCall::on_end() {
+  has_ended_ = true;
+  if (!reader_.is_between_messages() && !is_finishing_) {
+    return finish_now({api::Code::kInternal, "the request ends within a message"}, std::nullopt);
+  }
+  deliver();
+}
+
+void ServerCall::read_now() {
+  if (is_over_) return;
+  CHECK(!wants_message_, "a second read on {} while one is outstanding", method_);
+  wants_message_ = true;
+  if (is_delivering_ || (messages_.empty() && !has_ended_)) return;
+  // Not from within the caller's call: it may hold a lock that its own event takes.
+  loop_->post([held = self()] { held->deliver(); });
+}
+
+void ServerCall::deliver() {
+  if (is_delivering_) return;
+  is_delivering_ = true;
+  while (wants_message_ && events_ && !is_over_) {
+    const auto events = events_;
+    if (!messages_.empty()) {
+      wants_message_ = false;
+      Payload message = std::move(messages_.front());
+      messages_.pop_front();
+      if (messages_.empty()) consume(std::exchange(owed_, 0));
+      events->on_message(std::move(message));
+    } else if (has_ended_) {
+      wants_message_ = false;
+      events->on_read_end();
+    } else {
+      break;
+    }
+  }
+  is_delivering_ = false;
+}
+
+void ServerCall::answer_begins() {
+  if (std::exchange(has_answered_, true)) return;
+  respond({{":status", "200"}, {"content-type", kContentType}, {"grpc-accept-encoding", "identity,deflate,gzip"}});
+}
+
+void ServerCall::send_message(const Payload& message) {
+  const auto prefix = message_prefix(message.size());
+  send(std::string_view(prefix.data(), prefix.size()));
+  send(message.slice());
+}
+
+void ServerCall::write_now(Payload message) {
+  if (is_over_) return;
+  CHECK(!is_writing_, "a second write on {} while one is outstanding", method_);
+  is_writing_ = true;
+  answer_begins();
+  send_message(message);
+}
+
+void ServerCall::on_sent() {
+  if (!std::exchange(is_writing_, false) || is_over_) return;
+  if (const auto events = events_) events->on_write_done();
+}
+
+void ServerCall::finish_now(api::Status status, std::optional<Payload> message) {
+  if (is_finishing_ || !is_open()) return;
+  is_finishing_ = true;
+  is_over_ = true;
+  if (message) {
+    answer_begins();
+    send_message(*message);
+  }
+  const std::string code = std::to_string(static_cast<int>(status.code));
+  const std::string text = percent_encode(status.message);
+  std::vector<net::HeaderView> trailers;
+  if (!has_answered_) trailers = {{":status", "200"}, {"content-type", kContentType}};
+  trailers.push_back({"grpc-status", code});
+  if (!text.empty()) trailers.push_back({"grpc-message", text});
+  if (has_answered_) {
+    end_with(trailers);
+  } else {
+    respond(trailers, true);
+  }
+}
+
+void ServerCall::on_deadline() {
+  // An answer that the client does not take would stay for ever.
+  if (is_finishing_) return reset(net::Http2Error::kCancel);
+  finish_now({api::Code::kDeadlineExceeded, "the deadline has passed"}, std::nullopt);
+}
+
+void ServerCall::tell_stopping() {
+  on_loop([this] {
+    if (const auto events = events_; events && !is_over_) events->on_server_stopping();
+  });
+}
+
+void ServerCall::on_closed(net::Http2Error, std::string_view) {
+  is_over_ = true;
+  messages_.clear();
+  const auto events = std::exchange(events_, nullptr);
+  if (events) events->on_closed();
+  if (is_begun_) calls_->on_call_ended(this, route_);
+}
+
+}  // namespace cairn::rpc
