@@ -89,7 +89,7 @@ Call<Req, Resp> make_call(Req request, absl::AnyInvocable<void(Reply<Resp>)> don
 }
 
 // co_await ask(executor, timeout, request, send): makes a call, hands it to `send(Call)`, and waits for the reply on
-// `executor`. DEADLINE_EXCEEDED after `timeout`.
+// `executor`, which outlives it. DEADLINE_EXCEEDED after `timeout`.   NOLINTBEGIN(*-coroutine-parameters)
 template <class Req, class Resp, class Send>
 runtime::Task<Reply<Resp>> ask(runtime::Executor& executor, Duration timeout, Req request, Send send) {
   auto [promise, future] = runtime::one_shot<Reply<Resp>>();
@@ -99,5 +99,5 @@ runtime::Task<Reply<Resp>> ask(runtime::Executor& executor, Duration timeout, Re
   if (!reply) co_return Err(Status{Code::kDeadlineExceeded, "no answer in time"});
   co_return std::move(*reply);
 }
-
+// NOLINTEND(*-coroutine-parameters)
 }  // namespace cairn::api

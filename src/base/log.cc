@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "base/log_output.h"
@@ -59,7 +59,7 @@ class Sink final : public spdlog::sinks::sink {
   std::string open() {
     if (path_.empty()) return "";
     const int opened = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (opened < 0) return "cannot open the log file " + path_ + ": " + std::strerror(errno);
+    if (opened < 0) return "cannot open the log file " + path_ + ": " + std::generic_category().message(errno);
     MutexLock lock(mutex_);
     close_file();
     fd_ = opened;

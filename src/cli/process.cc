@@ -7,8 +7,8 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
+#include <system_error>
 #include <thread>
 
 #include "base/log.h"
@@ -76,7 +76,7 @@ Parsed<std::unique_ptr<DataDir>> DataDir::open(const std::string& path) {
   if (error) return Err("the data directory " + path + " cannot be made: " + error.message());
   const std::string lock = path + "/LOCK";
   const int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return Err(lock + " cannot be opened: " + std::strerror(errno));
+  if (fd < 0) return Err(lock + " cannot be opened: " + std::generic_category().message(errno));
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     close(fd);
     return Err("the data directory " + path + " is in use by another process");

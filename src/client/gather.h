@@ -17,7 +17,7 @@ runtime::Task<void> deliver(runtime::Task<T> task, runtime::Promise<T> to) {
 }
 }  // namespace detail
 
-// The results in the order of the tasks. The caller is on `executor`.
+// The results in the order of the tasks. The caller is on `executor`.   NOLINTBEGIN(*-coroutine-parameters)
 template <class T>
 runtime::Task<std::vector<T>> gather(runtime::Executor& executor, std::vector<runtime::Task<T>> tasks) {
   std::vector<T> results;
@@ -40,5 +40,5 @@ runtime::Task<std::vector<T>> gather(runtime::Executor& executor, std::vector<ru
   }
   co_return results;
 }
-
+// NOLINTEND(*-coroutine-parameters)
 }  // namespace cairn::client

@@ -56,8 +56,10 @@ Deadlocks::Deadlocks(Shared& shared, std::shared_ptr<runtime::Executor> executor
     : shared_(shared), executor_(std::move(executor)) {}
 Deadlocks::~Deadlocks() = default;
 
-runtime::Task<std::optional<txn::DeadlockCycle>> Deadlocks::detect(txn::WaitForEdge wait,
-                                                                   runtime::Executor& resume_on) {
+runtime::Task<std::optional<txn::DeadlockCycle>> Deadlocks::detect(
+    txn::WaitForEdge wait,
+    // NOLINTNEXTLINE(*-coroutine-parameters): an executor outlives what waits for it (async.h)
+    runtime::Executor& resume_on) {
   auto [promise, future] = runtime::one_shot<txn::DeadlockCycle>();
   executor_->post([self = shared_from_this(), wait = std::move(wait), p = std::move(promise)]() mutable {
     self->add(std::move(wait), std::move(p));

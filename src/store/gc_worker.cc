@@ -159,6 +159,7 @@ void GcWorker::clear_remains(Bytes begin, Bytes end, std::function<void(engine::
   });
 }
 
+// NOLINTNEXTLINE(*-coroutine-parameters): an executor outlives what waits for it (async.h)
 runtime::Task<engine::Result<void>> GcWorker::destroy_range(Bytes begin, Bytes end, runtime::Executor& resume_on) {
   co_await runtime::switch_to(*deletions_);
   LOG_INFO("destroying the range [{}, {})", to_hex(begin), to_hex(end));

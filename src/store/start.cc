@@ -271,6 +271,7 @@ engine::Result<void> clear_between(engine::KvEngine& kv, const std::vector<Shard
 
 }  // namespace
 
+// NOLINTNEXTLINE(*-coroutine-parameters): the store waits for its tasks before it goes
 runtime::Task<Result<void, StoreError>> identify(Shared& shared, std::shared_ptr<PdSession> pd) {
   auto members = co_await pd->insist<pdpb::GetMembersRequest, pdpb::GetMembersResponse>({}, &api::Pd::get_members);
   if (!members.ok()) co_return Err(stopped());

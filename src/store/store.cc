@@ -344,6 +344,7 @@ std::optional<Result<engine::RegionSnapshotPtr, RegionError>> Store::try_lease_s
   return replica::make_region_snapshot(std::move(snapshot), std::move(view), applied);
 }
 
+// NOLINTBEGIN(*-coroutine-parameters): an executor outlives what waits for it (async.h)
 runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Store::snapshot(engine::RegionRequest request,
                                                                               runtime::Executor& resume_on) {
   if (auto leased = try_lease_snapshot(request)) {
@@ -395,6 +396,7 @@ runtime::Task<Result<LogIndex, RegionError>> Store::read_index(engine::RegionReq
 runtime::Task<engine::Result<void>> Store::destroy_range(Bytes begin, Bytes end, runtime::Executor& resume_on) {
   co_return co_await core_->gc->destroy_range(replica::data_key(begin), replica::data_key(end), resume_on);
 }
+// NOLINTEND(*-coroutine-parameters)
 
 void Store::transfer_leader(RegionId region, PeerId to) {
   auto& shard = core_->shard_of(region);
@@ -464,6 +466,7 @@ std::unique_ptr<api::DeadlockStream> Store::open_detect(api::DeadlockSink sink) 
   return core_->shared.deadlocks->open_detect(std::move(sink));
 }
 
+// NOLINTNEXTLINE(*-coroutine-parameters): an executor outlives what waits for it (async.h)
 runtime::Task<std::vector<deadlock::WaitForEntry>> Store::lock_waits(LockWaits which, runtime::Executor& resume_on) {
   std::vector<deadlock::WaitForEntry> entries;
   const auto add = [&entries](const txn::LockWait& wait) {

@@ -131,6 +131,7 @@ Scheduler::Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency
   CHECK(limits_.resolve_batch_keys > 0, "a step of resolving needs at least one key");
 }
 
+// NOLINTBEGIN(*-coroutine-parameters): who calls these awaits them at once, and owns what it passes
 template <class R>
 Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest request, const std::vector<Bytes>& keys,
                                                       ChoosesCommitTs chooses_commit_ts,
@@ -354,6 +355,8 @@ Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLoc
     if (const auto& by = std::get<LockWaiting::GoOn>(*woken).by) turn.emplace(lock->key, *by);
   }
 }
+
+// NOLINTEND(*-coroutine-parameters)
 
 template Task<Answer<PessimisticLockResult>> Scheduler::run(PessimisticLock, engine::RegionRequest, CommandFigures*);
 template Task<Answer<PessimisticRollbackResult>> Scheduler::run(PessimisticRollback, engine::RegionRequest,
