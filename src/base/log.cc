@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <memory>
 #include <system_error>
@@ -155,9 +156,10 @@ std::vector<std::string> levels() {
 }
 
 std::string init(const Options& options) {
+  std::string wanted = options.level;  // TiKV and PD take them in any case
+  std::transform(wanted.begin(), wanted.end(), wanted.begin(), [](unsigned char c) { return std::tolower(c); });
   const auto& known = named_levels();
-  const auto level =
-      std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == options.level; });
+  const auto level = std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == wanted; });
   if (level == known.end()) {
     return "unknown log level \"" + options.level + "\": use trace, debug, info, warn, error or fatal";
   }

@@ -32,6 +32,12 @@ class Log : public ::testing::Test {
   const fs::path path_;
 };
 
+TEST_F(Log, LevelsAreTakenInAnyCase) {
+  EXPECT_EQ(init({.level = "INFO", .file = path_.string()}), "");
+  EXPECT_EQ(init({.level = "Warning", .file = path_.string()}), "");
+  EXPECT_NE(init({.level = "loud", .file = path_.string()}), "");
+}
+
 TEST_F(Log, ForeignTextCannotForgeALine) {
   LOG_INFO("PD: {}", "gone\n[2026/01/01 00:00:00.000 +00:00] [error] forged\r\x1b[2J");
   const std::string text = text_of(path_);

@@ -3,6 +3,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -107,10 +108,13 @@ void Settings::choice(const std::string& name, std::string& place, std::vector<s
   std::string all;
   for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
   add(name, "", [&place, words = std::move(words), all](const std::string& value) -> Parsed<void> {
-    if (std::find(words.begin(), words.end(), value) == words.end()) {
-      return Err(quoted(value) + " is none of " + all);
-    }
-    place = value;
+    const auto is_same = [&value](const std::string& word) {
+      return std::equal(word.begin(), word.end(), value.begin(), value.end(),
+                        [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
+    };
+    const auto word = std::find_if(words.begin(), words.end(), is_same);
+    if (word == words.end()) return Err(quoted(value) + " is none of " + all);
+    place = *word;
     return {};
   });
 }

@@ -89,6 +89,8 @@ TEST(Settings, WhatIsOutOfItsRangeIsRefusedWithNameValueAndRange) {
   EXPECT_EQ(places.outcome("a.lease = 0"), "a.lease: \"0\" is out of range: 1 to 3600");
   EXPECT_EQ(places.outcome("a.ratio = 2.5"), "a.ratio: \"2.500000\" is out of range: 0.5 to 2");
   EXPECT_EQ(places.outcome("a.word = \"c\""), "a.word: \"c\" is none of a, b");
+  EXPECT_EQ(places.outcome("a.word = \"B\""), "");
+  EXPECT_EQ(places.word, "b") << "words are taken in any case";
   EXPECT_EQ(places.count, 1);
   EXPECT_EQ(places.bytes, 1u);
   EXPECT_EQ(places.pause, 1s);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/codec.h"
 #include "pd/keys.h"
+#include "pd/record_check.h"
 
 namespace cairn::pd {
 namespace {
@@ -644,7 +645,7 @@ Result<void, std::string> MetaStore::finish_load() {
   take_changed_own();  // they are on disk
   for (const auto& [id, lease] : leases_) {
     // Keys name their lease, and every lease has a record with its time to live.
-    if (lease.ttl_seconds <= 0) return Err(fmt::format("damaged record of lease {}", id));
+    if (lease.ttl_seconds <= 0) return Err(damaged_record(fmt::format("lease {}", id)));
   }
   return {};
 }

@@ -9,6 +9,7 @@
 #include "pd/keys.h"
 #include "pd/meta_store.h"
 #include "pd/raft_codec.h"
+#include "pd/record_check.h"
 #include "pd/testing/node_fixture.h"
 
 namespace cairn::pd {
@@ -52,7 +53,8 @@ TEST_F(NodeTest, ADamagedRecordEndsTheStartWithItsName) {
       [&](engine::WriteBatch& batch) { batch.put(engine::Cf::kDefault, MetaStore::image_own_key(key), "\xff\xff"); });
   const auto status = try_start();
   EXPECT_EQ(status.code, api::Code::kDataLoss);
-  EXPECT_EQ(status.message, "damaged record in PD's data: " + key);
+  EXPECT_EQ(status.message, damaged_record(key));
+  EXPECT_TRUE(status.message.starts_with("damaged record in PD's data: " + key + "; put back a copy"));
   EXPECT_EQ(fatal_, status.message);
 }
 

@@ -52,7 +52,9 @@ bool is_sound(const Keys& keys, ByteView key, ByteView value) {
 
 }  // namespace
 
-std::string damaged_record(ByteView key) { return fmt::format("damaged record in PD's data: {}", key); }
+std::string damaged_record(ByteView key) {
+  return fmt::format("damaged record in PD's data: {}; put back a copy of PD's data directory from before", key);
+}
 
 Result<void, std::string> check_records(const OwnRecords& records, const Keys& keys) {
   std::optional<Bytes> damaged;

@@ -54,7 +54,7 @@ TEST(RecordCheck, EachDamagedRecordIsNamed) {
     records.put(key, value);
     const auto checked = check_records(records, kKeys);
     ASSERT_FALSE(checked.ok()) << key;
-    EXPECT_EQ(checked.error(), "damaged record in PD's data: " + key);
+    EXPECT_EQ(checked.error(), damaged_record(key));
   }
 }
 
