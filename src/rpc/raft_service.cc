@@ -69,6 +69,9 @@ class SnapshotStream final : public StreamEvents, public std::enable_shared_from
                  std::shared_ptr<runtime::Executor> files)
       : stream_(std::move(stream)), receiver_(std::move(receiver)), files_(std::move(files)) {}
 
+  // Before the first message.
+  void begin() { watch(0); }
+
   void on_message(Payload payload) override {
     auto chunk = std::make_shared<raft_serverpb::SnapshotChunk>();
     if (!payload.parse_into(*chunk)) {
@@ -82,15 +85,29 @@ class SnapshotStream final : public StreamEvents, public std::enable_shared_from
   }
   void on_server_stopping() override { stream_->finish({api::Code::kUnavailable, "the server is stopping"}); }
   void on_closed() override {
-    files_->post([self = shared_from_this()] { self->writer_.reset(); });
+    files_->post([self = shared_from_this()] { self->end(); });
   }
 
  private:
+  // Looks after a while whether a chunk has come since.
+  void watch(uint64_t chunks_before) {
+    files_->after(receiver_->snapshot_idle_max, [weak = weak_from_this(), chunks_before] {
+      const auto self = weak.lock();
+      if (!self || self->is_over_) return;
+      if (self->chunks_ > chunks_before) return self->watch(self->chunks_);
+      self->fail(api::Code::kDeadlineExceeded, "nothing came of the snapshot for long");
+    });
+  }
   // On the file executor.
   void take(raft_serverpb::SnapshotChunk& chunk) {
+    if (is_over_) return;
+    ++chunks_;
     if (!writer_) {
       if (!chunk.has_message()) return fail(api::Code::kInvalidArgument, "a snapshot begins with its message");
-      if (!is_for(*receiver_, chunk.message())) return stream_->finish(store_not_match(chunk.message()));
+      if (!is_for(*receiver_, chunk.message())) {
+        end();
+        return stream_->finish(store_not_match(chunk.message()));
+      }
       auto begun = receiver_->begin_snapshot(std::move(*chunk.mutable_message()));
       if (!begun.ok()) return fail(api::Code::kResourceExhausted, begun.error());
       writer_ = std::move(*begun);
@@ -103,22 +120,30 @@ class SnapshotStream final : public StreamEvents, public std::enable_shared_from
     stream_->read();
   }
   void complete() {
+    if (is_over_) return;
     if (!writer_) return fail(api::Code::kInvalidArgument, "a snapshot without its message");
     const auto finished = writer_->finish();
-    writer_.reset();
+    end();
     if (!finished.ok()) return fail(api::Code::kInternal, "the snapshot is not whole");
     stream_->write_and_finish(Payload::serialize(raft_serverpb::Done()));
   }
   void fail(api::Code code, std::string text) {
     LOG_WARN("a snapshot from {} was refused: {}", stream_->peer(), text);
-    writer_.reset();
+    end();
     stream_->finish({code, std::move(text)});
+  }
+  void end() {
+    is_over_ = true;
+    writer_.reset();
   }
 
   const std::shared_ptr<ServerStream> stream_;
   const std::shared_ptr<const RaftReceiver> receiver_;
   const std::shared_ptr<runtime::Executor> files_;
-  std::unique_ptr<store::SnapshotReceiver> writer_;  // on the file executor
+  // On the file executor.
+  std::unique_ptr<store::SnapshotReceiver> writer_;
+  uint64_t chunks_ = 0;
+  bool is_over_ = false;
 };
 
 }  // namespace
@@ -135,8 +160,11 @@ void serve_raft(Router& router, RaftReceiver receiver, std::shared_ptr<runtime::
       [shared](auto stream) { return std::make_shared<MessageStream<raft_serverpb::RaftMessage>>(stream, shared); });
   add("/tikvpb.Tikv/BatchRaft",
       [shared](auto stream) { return std::make_shared<MessageStream<tikvpb::BatchRaftMessage>>(stream, shared); });
-  add("/tikvpb.Tikv/Snapshot",
-      [shared, files](auto stream) { return std::make_shared<SnapshotStream>(stream, shared, files); });
+  add("/tikvpb.Tikv/Snapshot", [shared, files](auto stream) {
+    auto events = std::make_shared<SnapshotStream>(stream, shared, files);
+    events->begin();
+    return events;
+  });
 }
 
 }  // namespace cairn::rpc

@@ -76,9 +76,11 @@ struct RaftReceiver {
   std::function<void(StoreId)> on_stream;  // the first message of a new stream came, from that store; may be empty
   std::function<Result<std::unique_ptr<store::SnapshotReceiver>, std::string>(raft_serverpb::RaftMessage)>
       begin_snapshot;
+  // A snapshot of which nothing comes for so long (up to twice) is given up: it keeps others from coming.
+  Duration snapshot_idle_max = 60s;
 };
 
-// The methods Raft, BatchRaft and Snapshot of tikvpb.Tikv. `files` writes snapshots (it may block).
+// The methods Raft, BatchRaft and Snapshot of tikvpb.Tikv. `files` writes snapshots (it may block; one thread).
 void serve_raft(Router& router, RaftReceiver receiver, std::shared_ptr<runtime::Executor> files);
 
 }  // namespace cairn::rpc

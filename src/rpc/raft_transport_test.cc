@@ -34,6 +34,7 @@ struct RaftTransportTest : ::testing::Test {
   std::vector<StoreId> streams_from CAIRN_GUARDED_BY(mutex);
   int unreachable CAIRN_GUARDED_BY(mutex) = 0;
   std::shared_ptr<std::string> snapshot = std::make_shared<std::string>();
+  Duration snapshot_idle_max = std::chrono::minutes(1);
   std::unique_ptr<Server> server;
   std::unique_ptr<RaftTransport> transport;
 
@@ -58,7 +59,8 @@ struct RaftTransportTest : ::testing::Test {
                   auto receiver = std::make_unique<CountingSnapshot>();
                   receiver->all = snapshot;
                   return std::unique_ptr<store::SnapshotReceiver>(std::move(receiver));
-                }},
+                },
+                .snapshot_idle_max = snapshot_idle_max},
                files);
     auto started = Server::start({.addresses = {"127.0.0.1:" + std::to_string(port)}}, std::move(router));
     ASSERT_TRUE(started.ok()) << started.error();
@@ -155,6 +157,19 @@ TEST_F(RaftTransportTest, AMessageForAnotherStoreEndsTheStream) {
   MutexLock lock(mutex);
   came.wait(mutex, [&]() CAIRN_REQUIRES(mutex) { return unreachable > 0; });
   EXPECT_TRUE(received.empty());
+}
+
+TEST_F(RaftTransportTest, ASnapshotOfWhichNothingMoreComesIsGivenUp) {
+  server->stop(Duration(0));
+  snapshot_idle_max = std::chrono::milliseconds(20);
+  start_server();
+  const auto channel = loop.channel("127.0.0.1:" + std::to_string(server->port()));
+  auto stream = std::make_shared<testing::RecordingStream<raft_serverpb::Done>>();
+  stream->open(*channel, "/tikvpb.Tikv/Snapshot");
+  raft_serverpb::SnapshotChunk head;
+  *head.mutable_message() = message(1);
+  stream->send(head);
+  EXPECT_EQ(stream->status().code, api::Code::kDeadlineExceeded);
 }
 
 TEST_F(RaftTransportTest, ASnapshotWithoutFilesIsAnsweredAndARefusedOneFails) {
