@@ -102,6 +102,9 @@ void ClusterWatch::look_at_leases(const Sights& sights) {
 
 void ClusterWatch::look_at_regions(const Sights& sights) {
   for (const auto& [host, statuses] : sights) {
+    if (host->store()->stats().messages_refused > 0) {
+      fail_(fmt::format("{} refuses a message as one that nobody can have sent", host->name()));
+    }
     for (const auto& status : statuses) {
       const RegionId id = status.region.id;
       if (status.is_leader) {

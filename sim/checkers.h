@@ -4,6 +4,7 @@
 //   INV-EPOCH-MONOTONIC  a store's view of a region's epoch only grows, within one life of the store: the next one
 //                        begins with what was flushed and applies the rest of its log again
 //   INV-REGIONS-TILE     in the end the regions cover all keys without gap or overlap
+//   sound messages       no store refuses another's message as one that nobody can have sent
 //   equal replicas       in the end all replicas of a region hold the same data at the same applied index
 // and by its parts, which look at disks, data and routes. Tests: world_test.cc.
 #pragma once

@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "pd/node.h"
+#include "pd/record_check.h"
 
 namespace cairn::pd {
 namespace {
@@ -20,20 +21,6 @@ const Bytes kAppliedKey = "a";
 std::string printable(ByteView key) {
   const bool is_text = std::all_of(key.begin(), key.end(), [](char c) { return c >= ' ' && c <= '~'; });
   return is_text ? std::string(key) : to_hex(key);
-}
-
-// Messages that a member sends to itself alone.
-bool is_local(raft::MessageType type) {
-  switch (type) {
-    case raft::MessageType::kHup:
-    case raft::MessageType::kBeat:
-    case raft::MessageType::kUnreachable:
-    case raft::MessageType::kSnapStatus:
-    case raft::MessageType::kCheckQuorum:
-      return true;
-    default:
-      return false;
-  }
 }
 
 // The store whose image a snapshot carries; nothing if it is damaged.
@@ -103,7 +90,7 @@ Result<void, std::string> MetaGroup::load_store() {
   for (iterator->seek_to_first(); iterator->valid(); iterator->next()) {
     const bool good = iterator->key() == kAppliedKey ? decode_position(iterator->value(), applied_)
                                                      : store_.load_pair(iterator->key(), iterator->value());
-    if (!good) return Err("damaged record in PD's data: " + printable(iterator->key()));
+    if (!good) return Err(damaged_record(printable(iterator->key())));
   }
   if (auto status = iterator->status(); !status.ok()) return Err(status.error().message);
   return store_.finish_load();
@@ -198,7 +185,7 @@ void MetaGroup::receive(ByteView bytes) {
   raft::Message message;
   if (raft_ == nullptr || stopping_ || failed_ || !decode_message(bytes, message)) return;
   const bool is_member = std::binary_search(conf_.voters.begin(), conf_.voters.end(), message.from);
-  if (!is_member || message.from == PeerId(options_.member_id) || is_local(message.type)) return;
+  if (!is_member || message.from == PeerId(options_.member_id)) return;
   if (!message.snapshot.empty() && !read_image(message.snapshot.data.view())) {
     LOG_ERROR("a damaged snapshot of PD's data from member {} is dropped", message.from);
     return;

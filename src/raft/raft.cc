@@ -33,21 +33,25 @@ Raft::Raft(Config config, LogStorage& storage)
   CHECK(config.inflight_appends_max > 0 && config.apply_bytes_max > 0, "a window of nothing");
   auto initial = storage.initial_state();
   tracker_.set_conf(std::move(initial.conf), log_.last_index(), tick_);
-  term_ = persisted_term_ = initial.hard_state.term;
+  term_ = initial.hard_state.term;
   vote_ = initial.hard_state.vote;
   become_follower(term_, PeerId());
-  hard_state_taken_ = initial.hard_state;
+  if (config.is_hard_state_persisted) {
+    persisted_term_ = term_;
+    hard_state_taken_ = initial.hard_state;
+  }
 }
 
-void Raft::step(Message message) {
-  if (message.from == config_.id && message.term.is_set()) return;
+const char* Raft::step(Message message) {
+  if (const char* why = why_impossible(message)) return why;
   if (message.term > term_) {
-    if (!on_higher_term(message)) return;
+    if (!on_higher_term(message)) return nullptr;
   } else if (message.term.is_set() && message.term < term_) {
     on_lower_term(message);
-    return;
+    return nullptr;
   }
   dispatch(message);
+  return nullptr;
 }
 
 bool Raft::on_higher_term(const Message& message) {
@@ -79,15 +83,13 @@ void Raft::on_lower_term(const Message& message) {
 void Raft::dispatch(Message& message) {
   switch (message.type) {
     case MessageType::kHup:
-      return campaign();
     case MessageType::kBeat:
-      if (role_ == Role::kLeader) broadcast_heartbeat();
-      return;
     case MessageType::kCheckQuorum:
-      if (role_ == Role::kLeader) check_quorum();
-      return;
     case MessageType::kPropose:
-      return on_propose(message);
+    case MessageType::kUnreachable:
+    case MessageType::kSnapStatus:
+      CHECK(false, "a {} is no message between peers", message_type_name(message.type));
+      return;
     case MessageType::kRequestVote:
     case MessageType::kRequestPreVote:
       return on_vote_request(message);
@@ -95,18 +97,13 @@ void Raft::dispatch(Message& message) {
     case MessageType::kRequestPreVoteResponse:
       return on_vote_response(message);
     case MessageType::kTransferLeader:
-      return on_transfer_leader(message);
+      return on_transfer_asked(message);
     case MessageType::kTimeoutNow:
       return on_timeout_now(message);
     case MessageType::kReadIndex:
       return on_read_index(message);
     case MessageType::kReadIndexResp:
       return on_read_index_response(message);
-    case MessageType::kUnreachable:
-      return report_unreachable(message.from);
-    case MessageType::kSnapStatus:
-      return report_snapshot(message.from,
-                             message.reject ? RawNode::SnapshotOutcome::kFailed : RawNode::SnapshotOutcome::kFinished);
     case MessageType::kAppend:
     case MessageType::kHeartbeat:
     case MessageType::kSnapshot:
@@ -198,8 +195,8 @@ void Raft::reset(Term term) {
 void Raft::send(Message message) {
   CHECK(message.to != config_.id, "a {} to itself", message_type_name(message.type));
   if (!message.from.is_set()) message.from = config_.id;
-  if (message.type == MessageType::kPropose || message.type == MessageType::kReadIndex) {
-    CHECK(!message.term.is_set(), "a forwarded request has no term");
+  if (message.type == MessageType::kReadIndex || message.type == MessageType::kTransferLeader) {
+    CHECK(!message.term.is_set(), "what only asks has no term");
   } else if (!message.term.is_set()) {
     message.term = term_;
   }

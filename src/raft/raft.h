@@ -6,7 +6,7 @@
 //   election.cc      pre-vote, votes, campaigns                  snapshot.cc    sending and restoring snapshots
 //   replication.cc   the leader: proposals, appends, commit      membership.cc  proposing and applying changes
 //   append.cc        the follower: accepting appends             transfer.cc    leadership transfer
-//   read_index.cc    linearizable reads
+//   read_index.cc    linearizable reads                       validity.cc    which messages a peer can have sent
 //
 // Appends and read rounds are not sent when they become due but when the next Ready is taken: all proposals of a round
 // go out in one append.
@@ -38,7 +38,7 @@ class Raft {
 
   // The inputs, as in RawNode.
   void tick();
-  void step(Message message);
+  const char* step(Message message);
   void campaign();
   Result<LogIndex, ProposeError> propose(SharedBytes data, Bytes context);
   Result<LogIndex, ProposeError> propose_conf_change(EntryType type, const ConfChange& change, SharedBytes data,
@@ -72,6 +72,10 @@ class Raft {
   int election_ticks() const { return config_.election_ticks; }
 
  private:
+  // validity.cc
+  // Why no peer can have sent the message to this one, as far as is known here; nullptr: it may have.
+  const char* why_impossible(const Message& message) const;
+
   // raft.cc
   void dispatch(Message& message);
   // False: the message is to be ignored.
@@ -113,7 +117,6 @@ class Raft {
   bool maybe_commit();
   void on_append_response(const Message& message, Progress& progress);
   void on_append_rejected(const Message& message, Progress& progress);
-  void on_propose(Message& message);
 
   // append.cc
   void on_append(Message& message);
@@ -142,7 +145,7 @@ class Raft {
   void on_conf_changed();
 
   // transfer.cc
-  void on_transfer_leader(const Message& message);
+  void on_transfer_asked(const Message& message);
   void send_timeout_now(PeerId to);
   void on_timeout_now(const Message& message);
 

@@ -84,7 +84,7 @@ RawNode::~RawNode() = default;
 RawNode::RawNode(RawNode&&) noexcept = default;
 
 void RawNode::tick() { raft_->tick(); }
-void RawNode::step(Message message) { raft_->step(std::move(message)); }
+const char* RawNode::step(Message message) { return raft_->step(std::move(message)); }
 void RawNode::campaign() { raft_->campaign(); }
 
 Result<LogIndex, ProposeError> RawNode::propose(SharedBytes data, Bytes context) {

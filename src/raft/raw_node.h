@@ -65,6 +65,9 @@ struct Config {
   // lease reads are not used.
   int vote_grace_ticks = 0;
   uint64_t seed = 1;  // of the randomised timeouts
+  // Whether the storage's hard state is on disk. If not, the first Ready has it, and nothing that rests on it leaves
+  // before that is persisted.
+  bool is_hard_state_persisted = true;
 };
 
 enum class ProposeError {
@@ -130,9 +133,9 @@ class RawNode {
 
   // One tick of the group's clock.
   void tick();
-  // A message from a peer, or one that the owner makes (kHup, kUnreachable, kSnapStatus). Messages from peers that are
-  // not members are the owner's to filter.
-  void step(Message message);
+  // A message from a peer, as the network brought it. Returns nullptr, or why no peer can have sent it: then it was
+  // not taken. Messages from peers that are not members are the owner's to filter.
+  const char* step(Message message);
   // Starts an election now (pre-vote first, unless this is the only voter).
   void campaign();
 
@@ -152,6 +155,7 @@ class RawNode {
   // Asks the quorum whether this peer still leads; a ReadState with `context` follows, or never comes if leadership is
   // lost. On a follower: forwarded to the leader. False: dropped (no leader, or no entry committed in this term yet).
   bool read_index(Bytes context);
+  // On the leader only: elsewhere it is ignored.
   void transfer_leader(PeerId to);
   void abort_leader_transfer();
 

@@ -14,7 +14,6 @@ bool Raft::read_index(Bytes context) {
 
 // The request's context travels as the data of one entry. `from` is unset for the leader's own.
 void Raft::on_read_index(Message& message) {
-  if (message.entries.size() != 1) return;
   if (role_ != Role::kLeader) {
     if (!leader_.is_set() || message.from.is_set()) return;
     message.to = leader_;
@@ -46,7 +45,7 @@ void Raft::answer_confirmed_reads() {
 }
 
 void Raft::on_read_index_response(Message& message) {
-  if (message.entries.size() != 1 || message.term != term_) return;
+  if (message.term != term_) return;
   read_states_.push_back({Bytes(message.entries.front().data.view()), message.index});
 }
 

@@ -15,14 +15,6 @@ Result<LogIndex, ProposeError> Raft::propose(SharedBytes data, Bytes context) {
   return log_.last_index();
 }
 
-// A proposal that a follower forwarded. Membership changes must be proposed at the leader: only there they are judged.
-void Raft::on_propose(Message& message) {
-  for (Entry& entry : message.entries) {
-    if (entry.type != EntryType::kNormal) continue;
-    if (!propose(std::move(entry.data), std::move(entry.context)).ok()) return;
-  }
-}
-
 void Raft::append_as_leader(Entry entry) {
   CHECK(role_ == Role::kLeader, "a {} appends", role_name(role_));
   entry.term = term_;

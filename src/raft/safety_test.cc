@@ -327,7 +327,8 @@ class World {
     report_if_snapshot(message, RawNode::SnapshotOutcome::kFinished);
     Message copy = message;
     if (!dice_.chance(faults_.duplication)) network_.erase(network_.begin() + static_cast<std::ptrdiff_t>(at));
-    to.node().step(std::move(copy));
+    const char* refused = to.node().step(std::move(copy));
+    CHECK(refused == nullptr, "a message of a correct peer is refused: {}", refused);
     watch_role(to.node().status().id);
   }
 

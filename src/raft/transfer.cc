@@ -3,17 +3,10 @@
 
 namespace cairn::raft {
 
-void Raft::transfer_leader(PeerId to) { on_transfer_leader({.type = MessageType::kTransferLeader, .from = to}); }
-
-// `from` is the peer that is to lead.
-void Raft::on_transfer_leader(const Message& message) {
-  PeerId to = message.from;
-  if (role_ != Role::kLeader) {
-    if (leader_.is_set()) send({.type = MessageType::kTransferLeader, .to = leader_, .from = to});
-    return;
-  }
+void Raft::transfer_leader(PeerId to) {
   Progress* progress = tracker_.find(to);
-  if (progress == nullptr || !tracker_.is_voter(to) || to == config_.id || to == transferee_) return;
+  if (role_ != Role::kLeader || progress == nullptr || !tracker_.is_voter(to)) return;
+  if (to == config_.id || to == transferee_) return;
   transferee_ = to;
   // The transfer has one election timeout from now on.
   election_elapsed_ = 0;
@@ -23,6 +16,13 @@ void Raft::on_transfer_leader(const Message& message) {
     progress->probe_sent = false;
     maybe_send_append(to, *progress, IfNoEntries::kSend);
   }
+}
+
+// A leader of TiKV's asks before it hands over, and goes on once the answer tells how far the target has applied in the
+// leader's term. Leaders of ours know that by themselves, and have asked nobody.
+void Raft::on_transfer_asked(const Message& message) {
+  if (role_ != Role::kFollower || message.from != leader_ || message.log_term != term_ || !is_promotable()) return;
+  send({.type = MessageType::kTransferLeader, .to = leader_, .log_term = term_, .index = log_.applied()});
 }
 
 void Raft::send_timeout_now(PeerId to) { send({.type = MessageType::kTimeoutNow, .to = to}); }

@@ -226,9 +226,8 @@ void ApplyMachine::apply_conf_change(const raft::Entry& entry, engine::WriteBatc
 void ApplyMachine::apply_compact_log(const raft_cmdpb::CompactLogRequest& request, AppliedEntry& out) {
   LogIndex to(request.compact_index());
   if (to <= state_.truncated) return;  // an older request that was proposed twice
-  CHECK(to < state_.applied, "region {}: compacting up to {} at {}", region_.id(), to, state_.applied);
-  if (request.compact_term() == 0) {
-    out.error = refused("a log compaction without a term");
+  if (request.compact_term() == 0 || to >= state_.applied) {
+    out.error = refused("a log compaction without a term, or ahead of what is applied");
     return;
   }
   state_.truncated = to;

@@ -117,6 +117,7 @@ std::string why_not_propose(const PeerChanges& changes, const ConfChangeFacts& f
   for (const auto& change : changes) {
     const auto& peer = change.peer();
     if (peer.id() == 0 || peer.store_id() == 0) return "a peer without id or store";
+    if (!eraftpb::ConfChangeType_IsValid(change.change_type())) return "a change of an unknown type";
     if (!peers.insert(peer.id()).second) return fmt::format("peer {} twice in one change", peer.id());
     if (change.change_type() == eraftpb::AddNode && peer.role() != metapb::Voter)
       return "adding a voter of another role";

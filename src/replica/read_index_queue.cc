@@ -80,7 +80,7 @@ std::optional<Instant> ReadIndexQueue::on_read_state(const Bytes& context, LogIn
     if (index <= applied) {
       std::move(read.done)(index);
     } else {
-      confirmed_.emplace(index, std::move(read.done));
+      confirmed_.emplace(index, std::move(read));
     }
   }
   return sent_at;
@@ -89,7 +89,7 @@ std::optional<Instant> ReadIndexQueue::on_read_state(const Bytes& context, LogIn
 void ReadIndexQueue::on_applied(LogIndex applied) {
   while (!confirmed_.empty() && confirmed_.begin()->first <= applied) {
     auto node = confirmed_.extract(confirmed_.begin());
-    std::move(node.mapped())(node.key());
+    std::move(node.mapped().done)(node.key());
   }
 }
 
@@ -98,6 +98,28 @@ void ReadIndexQueue::retry_older_than(Instant deadline) {
     for (auto& read : asked_.front().reads) unsent_.push_back(std::move(read));
     asked_.pop_front();
   }
+}
+
+void ReadIndexQueue::give_up(Instant now, Instant since, const engine::RegionError& error, bool applying_may_wait) {
+  // Told when the queue is in order again: who hears may ask anew at once.
+  std::vector<std::pair<OnReadable, engine::RegionError>> ended;
+  auto ends = [&](Read& read, bool may_wait) {
+    if (read.wait.deadline <= now) {
+      ended.emplace_back(std::move(read.done), engine::ServerIsBusy{"deadline is exceeded", 0ms});
+    } else if (!may_wait && read.wait.since < since) {
+      ended.emplace_back(std::move(read.done), error);
+    } else {
+      return false;
+    }
+    return true;
+  };
+  std::erase_if(unsent_, [&](Read& read) { return ends(read, false); });
+  for (auto& batch : asked_) std::erase_if(batch.reads, [&](Read& read) { return ends(read, false); });
+  std::erase_if(asked_, [](const Batch& batch) { return batch.reads.empty(); });
+  for (auto read = confirmed_.begin(); read != confirmed_.end();) {
+    read = ends(read->second, applying_may_wait) ? confirmed_.erase(read) : std::next(read);
+  }
+  for (auto& [done, why] : ended) std::move(done)(Err(std::move(why)));
 }
 
 void ReadIndexQueue::fail_unconfirmed(const engine::RegionError& error) {
@@ -112,7 +134,7 @@ void ReadIndexQueue::fail_unconfirmed(const engine::RegionError& error) {
 void ReadIndexQueue::fail_all(const engine::RegionError& error) {
   fail_unconfirmed(error);
   auto confirmed = std::exchange(confirmed_, {});
-  for (auto& [index, read] : confirmed) std::move(read)(Err(error));
+  for (auto& [index, read] : confirmed) std::move(read.done)(Err(error));
 }
 
 size_t ReadIndexQueue::size() const {

@@ -31,6 +31,12 @@ using ReadOutcome = Result<LogIndex, engine::RegionError>;
 // Runs when the region has applied at least the index.
 using OnReadable = absl::AnyInvocable<void(ReadOutcome)>;
 
+// Since when a read waits, and until when an answer is of use.
+struct ReadWait {
+  Instant since{};
+  Instant deadline{Duration::max()};
+};
+
 class ReadIndexQueue {
  public:
   // `life` is drawn at random for each life of a peer; it tells its questions from all others.
@@ -38,8 +44,8 @@ class ReadIndexQueue {
 
   // `read_ts`: of a follower's transactional read; the leader must know it, since its async commits must stay above it.
   // A read of the newest version has none that they could stay above.
-  void push(OnReadable done, Timestamp read_ts = {}) {
-    unsent_.push_back({std::move(done), read_ts.is_max() ? Timestamp() : read_ts});
+  void push(OnReadable done, Timestamp read_ts = {}, ReadWait wait = {}) {
+    unsent_.push_back({std::move(done), wait, read_ts.is_max() ? Timestamp() : read_ts});
   }
   bool has_unsent() const { return !unsent_.empty(); }
   // The context under which to ask for all unsent reads, then mark_sent(). TiKV looks for locks in the ranges that are
@@ -52,6 +58,9 @@ class ReadIndexQueue {
   void on_applied(LogIndex applied);
   // Questions sent before `deadline` got no answer (a lost message): they are asked again.
   void retry_older_than(Instant deadline);
+  // Ends the reads whose deadline has passed, and with `error` those that have waited since before `since`; not those
+  // that only wait to be applied if `applying_may_wait`.
+  void give_up(Instant now, Instant since, const engine::RegionError& error, bool applying_may_wait);
   // Answers all that is not confirmed yet: the leader changed.
   void fail_unconfirmed(const engine::RegionError& error);
   void fail_all(const engine::RegionError& error);
@@ -61,6 +70,7 @@ class ReadIndexQueue {
  private:
   struct Read {
     OnReadable done;
+    ReadWait wait;
     Timestamp read_ts;
   };
   struct Batch {
@@ -72,8 +82,8 @@ class ReadIndexQueue {
   const uint64_t life_;
   uint64_t batches_ = 0;
   std::vector<Read> unsent_;
-  std::deque<Batch> asked_;                        // in the order of asking
-  std::multimap<LogIndex, OnReadable> confirmed_;  // by the index that must be applied
+  std::deque<Batch> asked_;                  // in the order of asking
+  std::multimap<LogIndex, Read> confirmed_;  // by the index that must be applied
 };
 
 // The start_ts in a follower's question, if it has one.

@@ -59,6 +59,29 @@ TEST(ReadIndexQueue, AnAnswerToAFormerLifeOfThePeerIsIgnored) {
   EXPECT_FALSE(now.outcome);
 }
 
+TEST(ReadIndexQueue, WhoWaitsTooLongIsToldSoWhateverItWaitsFor) {
+  ReadIndexQueue queue(3);
+  Reader confirmed, asked, unsent, young, late;
+  queue.push(confirmed.callback(), {}, {.since = Instant{1ns}});
+  Bytes context = queue.next_context({});
+  queue.mark_sent(context, Instant{1ns});
+  queue.on_read_state(context, LogIndex(9), LogIndex(8));
+  queue.push(asked.callback(), {}, {.since = Instant{2ns}});
+  queue.mark_sent(queue.next_context({}), Instant{2ns});
+  queue.push(unsent.callback(), {}, {.since = Instant{3ns}});
+  queue.push(young.callback(), {}, {.since = Instant{10ns}});
+  queue.push(late.callback(), {}, {.since = Instant{10ns}, .deadline = Instant{20ns}});
+  queue.give_up(Instant{20ns}, Instant{10ns}, engine::ReadIndexNotReady{}, /*applying_may_wait=*/true);
+  EXPECT_FALSE(confirmed.outcome);
+  EXPECT_TRUE(std::holds_alternative<engine::ReadIndexNotReady>(asked.outcome->error()));
+  EXPECT_TRUE(std::holds_alternative<engine::ReadIndexNotReady>(unsent.outcome->error()));
+  EXPECT_FALSE(young.outcome);
+  EXPECT_TRUE(std::holds_alternative<engine::ServerIsBusy>(late.outcome->error()));
+  queue.give_up(Instant{20ns}, Instant{10ns}, engine::ReadIndexNotReady{}, /*applying_may_wait=*/false);
+  EXPECT_TRUE(std::holds_alternative<engine::ReadIndexNotReady>(confirmed.outcome->error()));
+  EXPECT_EQ(queue.size(), 1u);
+}
+
 TEST(ReadIndexQueue, ALostLeadershipFailsOnlyWhatIsNotConfirmed) {
   ReadIndexQueue queue(3);
   Reader a, b;

@@ -13,6 +13,9 @@
 namespace cairn::replica {
 namespace {
 
+// More peers than a change of membership brings in. Who has to give way to another is answered when it speaks again.
+constexpr size_t kStrangersMax = 64;
+
 // What tells this life of the peer from all others, former ones of the same peer id among them.
 uint64_t draw_life(const ReplicaOptions& options, const Replica::Loaded& loaded) {
   runtime::Random lives(options.seed ^ (loaded.incarnation * 0x9E3779B97F4A7C15ULL));
@@ -27,6 +30,7 @@ raft::Config raft_config(const ReplicaOptions& options, const Replica::Loaded& l
   config.election_ticks_max = 2 * options.election_ticks;
   config.heartbeat_ticks = options.heartbeat_ticks;
   config.seed = options.seed ^ (loaded.self.id() * 0x9E3779B97F4A7C15ULL);
+  config.is_hard_state_persisted = loaded.is_raft_state_persisted;
   // Even of a peer that was alone when its region was last flushed: others may have joined it since. And whom it
   // followed is not known.
   const int patience = loaded.stores->has_others() ? election_ticks_beside_tikv(options.tick, options.election_ticks)
@@ -101,41 +105,48 @@ void Replica::set_stores(std::shared_ptr<const KnownStores> stores) {
 void Replica::tick(Instant now) {
   node_.tick();
   if (node_.leader() != patient_with_) adapt_patience();
-  Duration patience = options_.tick * options_.election_ticks;
+  const Duration patience = options_.tick * options_.election_ticks;
   reads_.retry_older_than(now - patience);
-  if (!reads_.has_unsent()) {
-    reads_unsent_since_.reset();
-  } else if (!reads_unsent_since_) {
-    reads_unsent_since_ = now;
-  } else if (now - *reads_unsent_since_ > 2 * patience) {
-    reads_.fail_unconfirmed(engine::NotLeader{id(), std::nullopt});
-  }
+  // Who waits so long may have its way to the leader cut, or the leader's way back: another replica may serve.
+  constexpr int kPatienceOfReads = 3;
+  engine::RegionError error = engine::NotLeader{id(), std::nullopt};
+  if (leader()) error = engine::ReadIndexNotReady{id(), "the leader does not answer"};
+  const bool may_wait_to_apply = is_leader();
+  reads_.give_up(now, now - kPatienceOfReads * patience, error, may_wait_to_apply);
   if (is_leader()) leader_seen_ = now;
 }
 
-void Replica::on_raft_message(raft_serverpb::RaftMessage message, Instant now) {
-  PeerId from(message.from_peer().id());
-  last_heard_[from] = now;
-  if (!find_peer(region_, from)) strangers_[from] = message.from_peer();
-  addressed_at_ = std::max(addressed_at_, message.region_epoch().conf_ver());
+const char* Replica::on_raft_message(raft_serverpb::RaftMessage message, Instant now) {
+  const metapb::Peer& sender = message.from_peer();
+  const PeerId from(sender.id());
+  const metapb::Peer* member = find_peer(region_, from);
+  if (member && member->store_id() != sender.store_id()) return "a peer on another store than the region has it";
   raft::Message in = from_wire(std::move(*message.mutable_message()));
   if (in.type == raft::MessageType::kSnapshot) {
     raft_serverpb::RaftSnapshotData data;
     ByteView bytes = in.snapshot.data.view();
-    if (!data.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+    if (!data.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return "a snapshot that cannot be read";
+    // One truth: the region's peers, which a restart goes by.
+    in.snapshot.meta.conf = conf_state_of(data.region());
     received_folders_.push_back(data.meta().tablet_snap_path());
-    if (installing_) return;  // one after the other; the leader will send another
+    if (installing_) return nullptr;  // one after the other; the leader will send another
   }
-  node_.step(std::move(in));
+  if (const char* why = node_.step(std::move(in))) return why;
+  if (member) last_heard_[from] = now;
+  if (!member) {
+    if (strangers_.size() >= kStrangersMax && !strangers_.contains(from)) strangers_.erase(strangers_.begin());
+    strangers_[from] = sender;
+  }
+  addressed_at_ = std::max(addressed_at_, message.region_epoch().conf_ver());
   if (node_.leader() != patient_with_) adapt_patience();
   // Its word, not its name: who cannot campaign keeps the last leader's name though nobody speaks to it any more.
   if (node_.leader() == from) leader_seen_ = now;
+  return nullptr;
 }
 
 bool Replica::is_parted_from_by(const metapb::Region& newer) const {
   // A peer without data knows no epoch but that of those who speak to it: PD may not have heard of it yet.
-  const uint64_t known = is_initialized() ? region_.region_epoch().conf_ver() : addressed_at_;
-  return newer.region_epoch().conf_ver() > known && !find_peer(newer, PeerId(self_.id()));
+  return newer.region_epoch().conf_ver() > known_conf_ver() && !find_peer(newer, PeerId(self_.id()));
 }
 
 void Replica::set_region(metapb::Region region) {
@@ -285,7 +296,29 @@ std::string Replica::transfer_leader(PeerId to) {
 
 bool Replica::split_is_under_way() const { return !splits_.empty() && *splits_.begin() <= node_.commit(); }
 
-void Replica::read(const engine::RegionRequest& request, OnReadable done) {
+std::vector<std::string> Replica::take_folders() {
+  auto folders = std::exchange(received_folders_, {});
+  folders.push_back(std::exchange(installing_folder_, {}));
+  return folders;
+}
+
+void Replica::on_later_members(uint64_t conf_ver, std::vector<metapb::Peer> members) {
+  if (conf_ver <= std::max(known_conf_ver(), later_members_ ? later_members_->first : 0)) return;
+  later_members_.emplace(conf_ver, std::move(members));
+}
+
+std::vector<metapb::Peer> Replica::peers_to_ask() const {
+  std::vector<metapb::Peer> out;
+  if (later_members_ && later_members_->first > known_conf_ver()) {
+    out = later_members_->second;
+  } else {
+    out.assign(region_.peers().begin(), region_.peers().end());
+  }
+  std::erase_if(out, [&](const metapb::Peer& peer) { return peer.store_id() == options_.store.value; });
+  return out;
+}
+
+void Replica::read(const engine::RegionRequest& request, Instant now, OnReadable done) {
   std::optional<engine::RegionError> error = check(request);
   if (!error && split_is_under_way()) error = engine::ReadIndexNotReady{id(), "a split is being applied"};
   if (!error && reads_.size() >= options_.reads_max) error = engine::ServerIsBusy{"too many reads are waiting", 0ms};
@@ -293,7 +326,7 @@ void Replica::read(const engine::RegionRequest& request, OnReadable done) {
     std::move(done)(Err(std::move(*error)));
     return;
   }
-  reads_.push(std::move(done), node_.is_leader() ? Timestamp() : request.read_ts);
+  reads_.push(std::move(done), node_.is_leader() ? Timestamp() : request.read_ts, {now, request.deadline});
 }
 
 void Replica::ask_read_index(Instant now) {
@@ -301,7 +334,6 @@ void Replica::ask_read_index(Instant now) {
   Bytes context = reads_.next_context(description_);
   if (node_.read_index(context)) {
     reads_.mark_sent(std::move(context), now);
-    reads_unsent_since_.reset();
   }
 }
 

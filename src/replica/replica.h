@@ -67,6 +67,7 @@ class Replica {
     bool lived_before = false;
     Incarnation incarnation = 0;
     std::shared_ptr<const KnownStores> stores;
+    bool is_raft_state_persisted = true;  // if not, it goes out with the first round
   };
   Replica(const ReplicaOptions& options, Loaded loaded, const engine::RaftLogEngine& log,
           std::shared_ptr<ReadCell> cell);
@@ -74,8 +75,9 @@ class Replica {
 
   // Inputs.
   void tick(Instant now);
-  // A Raft message from a peer; its right to speak was checked.
-  void on_raft_message(raft_serverpb::RaftMessage message, Instant now);
+  // A Raft message from a peer; its form (message_check.h) and its right to speak were checked. Returns nullptr, or why
+  // no peer can have sent it: then it was not taken.
+  const char* on_raft_message(raft_serverpb::RaftMessage message, Instant now);
   // Refuses or replicates the write; `done` runs once, now or later, here.
   void write(const engine::RegionRequest& request, engine::WriteBasis basis, engine::WriteData data, Instant now,
              OnWritten done);
@@ -89,7 +91,8 @@ class Replica {
   // Empty: it could be handed over now.
   std::string why_not_transfer(PeerId to) const;
   // A view that is linearizable may be read once `done` says so. Refuses as write() does.
-  void read(const engine::RegionRequest& request, OnReadable done);
+  // Ends with an error if no answer comes for long, or not before the request's deadline.
+  void read(const engine::RegionRequest& request, Instant now, OnReadable done);
   // Campaigns at once: the leader's child of a split.
   void campaign() { node_.campaign(); }
   void on_unreachable(PeerId peer) { node_.report_unreachable(peer); }
@@ -117,6 +120,12 @@ class Replica {
   // What is known now of the cluster's stores.
   void set_stores(std::shared_ptr<const KnownStores> stores);
   bool is_destroying() const { return destroying_; }
+  // The folders of received snapshots that are not installed: whoever ends this life removes them.
+  std::vector<std::string> take_folders();
+  // What other stores say of a peer that may be gone: the members of a later membership, who would know.
+  void on_later_members(uint64_t conf_ver, std::vector<metapb::Peer> members);
+  // Whom to ask whether this peer is still wanted. Nobody before it has data: others may not know it yet.
+  std::vector<metapb::Peer> peers_to_ask() const;
 
   // Queries.
   std::optional<engine::RegionError> check(const engine::RegionRequest& request) const;
@@ -151,6 +160,8 @@ class Replica {
   // Whether the region, as PD knows it, has parted with this peer for good: it is of a later membership than the one
   // that this peer is known to belong to.
   bool is_parted_from_by(const metapb::Region& newer) const;
+  // The membership that this peer is known to belong to, by its number.
+  uint64_t known_conf_ver() const { return is_initialized() ? region_.region_epoch().conf_ver() : addressed_at_; }
   uint64_t written_bytes_since_split_check() const { return written_bytes_; }
   uint64_t take_written_bytes() { return std::exchange(written_bytes_, 0); }
   // The split that they gave rise to did not come about.
@@ -198,7 +209,6 @@ class Replica {
 
   ProposalQueue proposals_;
   ReadIndexQueue reads_;
-  std::optional<Instant> reads_unsent_since_;  // as ticks have seen it
   LeaderLease lease_;
   LogGc log_gc_;
   bool is_compacting_ = false;  // a CompactLog was proposed and is not answered yet
@@ -216,11 +226,13 @@ class Replica {
   PeerId patient_with_;  // the leader to which the election timeout was last adapted
   Instant leader_seen_{};
   uint64_t addressed_at_ = 0;  // the newest conf_ver of those who spoke to this peer
+  std::optional<std::pair<uint64_t, std::vector<metapb::Peer>>> later_members_;  // by their conf_ver
   std::map<PeerId, Instant> last_heard_;
-  std::map<PeerId, metapb::Peer> strangers_;  // who spoke to us before we knew the region
+  std::map<PeerId, metapb::Peer> strangers_;  // who spoke to us before we knew them as members; kStrangersMax at most
   std::deque<PendingPersist> persisting_;     // Invariant: numbers ascend
   std::vector<MadeFiles> made_files_;
   std::vector<std::string> received_folders_;
+  std::string installing_folder_;
   bool installing_ = false;
   bool destroying_ = false;
   uint64_t written_bytes_ = 0;

@@ -93,6 +93,7 @@ void Replica::take_ready(Instant now, Outbox& out) {
       snapshot.folder = snapshot.data.meta().tablet_snap_path();
       out.log->put_meta(id(), kPendingSnapshotSlot, encode(snapshot));
       std::erase(received_folders_, snapshot.folder);
+      installing_folder_ = snapshot.folder;
       pending.snapshot = std::move(snapshot);
       installing_ = true;
       cell_->publish(nullptr);
@@ -236,6 +237,7 @@ void Replica::on_applied(ApplyReport report) {
   if (report.installed) {
     CHECK(installing_, "region {}: a snapshot was installed that nobody asked for", id());
     installing_ = false;
+    installing_folder_.clear();
     set_region(std::move(report.installed_region));
     set_applied(report.applied, report.applied_term);
     log_gc_ = LogGc();

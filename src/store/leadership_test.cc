@@ -248,6 +248,37 @@ TEST(Leadership, AFollowersReadRaisesMaxTsAlsoAfterAReadOfTheNewestVersion) {
   EXPECT_GE(story.leader->store->concurrency().max_ts(), later);
 }
 
+TEST(Leadership, AFollowersReadEndsThoughOnlyItsWayToTheLeaderIsCut) {
+  for (const auto lost : {eraftpb::MsgReadIndex, eraftpb::MsgReadIndexResp}) {
+    Story story;
+    story.cluster.drops = [&](const auto& message) { return message.message().msg_type() == lost; };
+    auto request = story.cluster.request(story.region);
+    request.replica_read = true;
+    const auto answer = story.snapshot(*story.other, request);
+    ASSERT_FALSE(answer.ok());
+    EXPECT_TRUE(std::holds_alternative<engine::ReadIndexNotReady>(answer.error())) << engine::to_string(answer.error());
+    request.deadline = story.other->clock->now() + 500ms;
+    const auto late = story.snapshot(*story.other, request);
+    ASSERT_FALSE(late.ok());
+    EXPECT_TRUE(std::holds_alternative<engine::ServerIsBusy>(late.error())) << engine::to_string(late.error());
+    EXPECT_LE(story.other->clock->now(), request.deadline + 200ms);
+  }
+}
+
+TEST(Leadership, AFollowersReadEndsThoughTheEntriesThatItWaitsForNeverCome) {
+  Story story;
+  const uint64_t store = story.other->store->id().value;
+  story.cluster.drops = [&](const raft_serverpb::RaftMessage& message) {
+    return message.message().msg_type() == eraftpb::MsgAppend && message.to_peer().store_id() == store;
+  };
+  ASSERT_TRUE(story.cluster.put("k", "v"));
+  auto request = story.cluster.request(story.region);
+  request.replica_read = true;
+  const auto answer = story.snapshot(*story.other, request);
+  ASSERT_FALSE(answer.ok());
+  EXPECT_TRUE(std::holds_alternative<engine::ReadIndexNotReady>(answer.error())) << engine::to_string(answer.error());
+}
+
 // The third store knows nothing of what it was asked before its process ended.
 TEST(Leadership, ALateAnswerToAFormerProcessAnswersNoNewQuestion) {
   Story story;

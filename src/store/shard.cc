@@ -89,11 +89,7 @@ void Shard::send_out(replica::Outbox out) {
   }
   for (auto& snapshot : out.snapshots) send_snapshot(std::move(snapshot));
   for (RegionId region : out.snapshots_wanted) make_snapshot(region);
-  for (const auto& folder : out.folders_to_remove) {
-    if (auto removed = shared_.deps.kv.files().remove_tree(folder); !removed.ok()) {
-      LOG_WARN("removing {}: {}", folder, removed.error().message);
-    }
-  }
+  for (const auto& folder : out.folders_to_remove) remove_folder(folder);
   if (!out.log->empty() || !out.tickets.empty()) {
     auto sync = out.sync ? engine::Sync::kYes : engine::Sync::kNo;
     shared_.log_writer->submit(std::move(out.log), sync, [this, tickets = std::move(out.tickets)]() mutable {
@@ -102,6 +98,13 @@ void Shard::send_out(replica::Outbox out) {
     });
   }
   if (!out.apply.empty()) applier_->submit(std::move(out.apply));
+}
+
+void Shard::remove_folder(const std::string& folder) {
+  if (folder.empty()) return;
+  if (auto removed = shared_.deps.kv.files().remove_tree(folder); !removed.ok()) {
+    LOG_WARN("removing {}: {}", folder, removed.error().message);
+  }
 }
 
 void Shard::on_log_written(const std::vector<replica::PersistTicket>& tickets) {
@@ -127,10 +130,13 @@ void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
       continue;
     }
     // Before the ranges are seen to have changed: who finds room for a snapshot there must see this, too.
-    const bool has_split = std::any_of(report.entries.begin(), report.entries.end(), [](const auto& entry) {
-      return std::holds_alternative<replica::SplitDone>(entry.effect);
-    });
-    if (has_split) shared_.note_split(report.sequence);
+    for (const auto& entry : report.entries) {
+      const auto* split = std::get_if<replica::SplitDone>(&entry.effect);
+      if (!split) continue;
+      const auto& parts = split->plan.regions;
+      shared_.unflushed_splits.note(report.sequence, parts.front().start_key(), parts.back().end_key(),
+                                    shared_.deps.kv.flushed_sequence());
+    }
     auto* replica = find(region);
     if (!replica || replica->incarnation() != report.incarnation) continue;
     if (replica->is_destroying()) {

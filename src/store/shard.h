@@ -7,7 +7,7 @@
 // Implements the replicated store (engine::RegionStore) for txn and rawkv. Files: shard.cc the round, shard_requests.cc
 // reads and writes, shard_receive.cc messages of other stores, shard_life.cc how peers come and go, shard_ticks.cc
 // what happens from time to time, shard_departure.cc how leaders leave a store that stops. Tests: store_test.cc,
-// leadership_test.cc.
+// leadership_test.cc, messages_test.cc, snapshots_test.cc.
 #pragma once
 
 #include <map>
@@ -103,6 +103,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void touch(RegionId region);
   void run_round();
   void send_out(replica::Outbox out);
+  void remove_folder(const std::string& folder);
   void on_log_written(const std::vector<replica::PersistTicket>& tickets);
   void on_reports(std::vector<replica::ApplyReport> reports);
   void handle_events(replica::Replica& replica);
@@ -130,10 +131,16 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void clear_remains(const Leaving& leaving);
   void forget(RegionId region, replica::Incarnation incarnation);
   bool refuses_by_tombstone(const raft_serverpb::RaftMessage& message);
+  // What a peer that may be gone asks of others, and what they say.
+  void on_extra_message(const raft_serverpb::RaftMessage& message, replica::Replica* replica);
+  void ask_whether_gone(replica::Replica& replica);
+  void send_later_members(const raft_serverpb::RaftMessage& to, const metapb::Region& last);
+  bool may_be_split_anew(const metapb::Region& region);
   void send_tombstone(const raft_serverpb::RaftMessage& to, const metapb::RegionEpoch& epoch, PeerId from);
   // What became of a message: given on or held back, or not wanted.
   enum class Received : uint8_t { kKept, kDropped };
   Received receive(raft_serverpb::RaftMessage message);
+  void note_disk_usage(const raft_serverpb::RaftMessage& message, const replica::Replica& replica);
   Received hold_back(raft_serverpb::RaftMessage message);
   enum class Admission : uint8_t { kYes, kLater, kNo };
   Admission admit_snapshot(const raft_serverpb::RaftMessage& message, replica::Replica& replica);
@@ -192,8 +199,11 @@ class Shard final : public ShardHandle, public engine::RegionStore {
     Instant at;
     std::map<PeerId, Unwell> unwell;
   };
-  std::map<RegionId, Reported> reported_;      // what PD was told last of each led region
-  std::map<RegionId, Instant> leaders_asked_;  // when PD was asked about a region without leader
+  std::map<RegionId, Reported> reported_;  // what PD was told last of each led region
+  struct LeaderAsked {
+    Instant of_peers, of_pd;
+  };
+  std::map<RegionId, LeaderAsked> leaders_asked_;  // when others were asked about a region without leader
   uint64_t leaders_counted_ = 0;
   std::optional<std::pair<RegionId, Term>> first_led_;  // the region with the first key, if it is led here
   mutable Mutex status_mutex_;

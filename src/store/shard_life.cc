@@ -105,6 +105,7 @@ void Shard::create_child(const metapb::Region& child, bool campaign) {
   if (auto* existing = find(region)) {
     CHECK(!existing->is_initialized(), "region {}: a split makes a region that is here", region);
     before = existing->storage().raft_state();
+    for (const auto& folder : existing->take_folders()) remove_folder(folder);
     existing->abandon("the peer begins anew by a split");
     replicas_.erase(region);
   } else {
@@ -115,18 +116,13 @@ void Shard::create_child(const metapb::Region& child, bool campaign) {
     }
     if (*bytes) before = replica::decode_raft_state(**bytes);
   }
-  // Not fresh: the split is applied again after a crash, and the child had gone on before it.
-  bool fresh = !before || before->last_index < replica::kInitialIndex;
-  replica::RaftState raft_state = replica::begin_raft_state(before);
-  if (fresh) {
-    auto batch = shared_.deps.raft_log.new_batch();
-    batch->put_state(region, replica::encode(raft_state));
-    shared_.log_writer->submit(std::move(batch), engine::Sync::kYes, nullptr);
-  }
   replica::Replica::Loaded loaded;
   loaded.region = child;
   loaded.self = *replica::find_peer_on(child, shared_.store);
-  loaded.raft_state = raft_state;
+  loaded.raft_state = replica::begin_raft_state(before);
+  // If it is, the split is applied again after a crash, and the child had gone on before that. Else nothing of it may
+  // be on disk yet, not even the vote and the term of the peer that was here.
+  loaded.is_raft_state_persisted = before && before->last_index >= replica::kInitialIndex;
   loaded.apply_state = replica::kInitialApplyState;
   loaded.lived_before = before.has_value();
   auto& replica = add(std::move(loaded));
@@ -197,6 +193,8 @@ void Shard::forget(RegionId region, replica::Incarnation incarnation) {
   auto* gone = find(region);
   if (stopped_ || !gone || gone->incarnation() != incarnation) return;
   if (gone->is_installing()) --shared_.counters.snapshots_applying;
+  // The applier is past what it had to do for this life.
+  for (const auto& folder : gone->take_folders()) remove_folder(folder);
   replicas_.erase(region);
   reserved_.erase(region);
   reported_.erase(region);

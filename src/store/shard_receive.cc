@@ -20,6 +20,10 @@ bool is_vote_request(const raft_serverpb::RaftMessage& message) {
   return type == eraftpb::MsgRequestVote || type == eraftpb::MsgRequestPreVote;
 }
 
+bool asks_whether_gone(const raft_serverpb::RaftMessage& message) {
+  return message.has_extra_msg() && message.extra_msg().type() == raft_serverpb::MsgCheckStalePeer;
+}
+
 bool may_create(const raft_serverpb::RaftMessage& message) {
   return is_vote_request(message) ||
          (message.message().msg_type() == eraftpb::MsgHeartbeat && message.message().commit() == 0);
@@ -41,20 +45,11 @@ void Shard::on_raft_message(raft_serverpb::RaftMessage message) {
   const RegionId region(message.region_id());
   if (receive(std::move(message)) == Received::kKept || folder.empty()) return;
   LOG_INFO("region {}: refuses a snapshot", region);
-  if (auto removed = shared_.deps.kv.files().remove_tree(folder); !removed.ok()) {
-    LOG_WARN("removing {}: {}", folder, removed.error().message);
-  }
+  remove_folder(folder);
 }
 
 Shard::Received Shard::receive(raft_serverpb::RaftMessage message) {
   RegionId region(message.region_id());
-  if (region.value == 0 || message.from_peer().id() == 0 || message.to_peer().id() == 0) return Received::kDropped;
-  StoreId from(message.from_peer().store_id());
-  if (message.disk_usage() != disk_usage::Normal) {
-    disk_usages_[from] = message.disk_usage();
-  } else if (!disk_usages_.empty()) {
-    disk_usages_.erase(from);
-  }
   auto* replica = find(region);
   if (replica && replica->is_destroying()) return Received::kDropped;
 
@@ -66,9 +61,18 @@ Shard::Received Shard::receive(raft_serverpb::RaftMessage message) {
     }
     return Received::kDropped;
   }
-  if (!message.has_message()) return Received::kDropped;  // extra messages: hints that we do not act on
+  if (!message.has_message()) {
+    on_extra_message(message, replica);
+    return Received::kDropped;
+  }
 
   if (replica && message.to_peer().id() > replica->self().id()) {
+    // Two peers of a store are never members together: the later one came with a later membership.
+    if (replica->is_initialized() && message.region_epoch().conf_ver() <= replica->region().region_epoch().conf_ver()) {
+      shared_.refusals.note(Refusals::Origin(message), "a peer that came while another was there",
+                            shared_.deps.clock.now());
+      return Received::kDropped;
+    }
     if (!replica->has_replayed()) return Received::kDropped;
     LOG_INFO("region {}: peer {} gives way to peer {}", region, replica->self().id(), message.to_peer().id());
     destroy(*replica);
@@ -86,6 +90,7 @@ Shard::Received Shard::receive(raft_serverpb::RaftMessage message) {
     }
     return Received::kDropped;
   }
+  note_disk_usage(message, *replica);
   if (message.message().msg_type() == eraftpb::MsgSnapshot) {
     const Admission admission = admit_snapshot(message, *replica);
     if (admission == Admission::kLater) return hold_back(std::move(message));
@@ -99,9 +104,20 @@ Shard::Received Shard::receive(raft_serverpb::RaftMessage message) {
   if (message.message().msg_type() == eraftpb::MsgReadIndex && holds_back(message, *replica)) {
     return hold_back(std::move(message));
   }
-  replica->on_raft_message(std::move(message), shared_.deps.clock.now());
+  const Refusals::Origin origin(message);
+  const Instant now = shared_.deps.clock.now();
+  if (const char* why = replica->on_raft_message(std::move(message), now)) shared_.refusals.note(origin, why, now);
   touch(region);
   return Received::kKept;
+}
+
+void Shard::note_disk_usage(const raft_serverpb::RaftMessage& message, const replica::Replica& replica) {
+  const StoreId from(message.from_peer().store_id());
+  if (message.disk_usage() == disk_usage::Normal) {
+    if (!disk_usages_.empty()) disk_usages_.erase(from);
+  } else if (disk_usage::DiskUsage_IsValid(message.disk_usage()) && replica::find_peer_on(replica.region(), from)) {
+    disk_usages_[from] = message.disk_usage();
+  }
 }
 
 // It is looked at again at the next tick.
@@ -160,6 +176,37 @@ bool Shard::try_create(const raft_serverpb::RaftMessage& message) {
   return true;
 }
 
+// A peer that hears of no leader and may not vote asks whether it is still wanted; ours ask so, too, and PD in the end.
+// Other such messages are hints that we do not act on.
+void Shard::on_extra_message(const raft_serverpb::RaftMessage& message, replica::Replica* replica) {
+  const auto& extra = message.extra_msg();
+  const PeerId from(message.from_peer().id());
+  const bool is_question = asks_whether_gone(message);
+  if (message.has_extra_msg() && extra.type() == raft_serverpb::MsgCheckStalePeerResponse) {
+    if (!replica || replica->self().id() != message.to_peer().id()) return;
+    replica->on_later_members(message.region_epoch().conf_ver(),
+                              {extra.check_peers().begin(), extra.check_peers().end()});
+  } else if (is_question && !replica) {
+    static_cast<void>(refuses_by_tombstone(message));
+  } else if (is_question && replica->is_initialized() && replica->has_replayed() &&
+             !replica::find_peer(replica->region(), from) &&
+             is_older(message.region_epoch(), replica->region().region_epoch())) {
+    send_tombstone(message, replica->region().region_epoch(), PeerId(replica->self().id()));
+  }
+}
+
+void Shard::ask_whether_gone(replica::Replica& replica) {
+  for (auto& peer : replica.peers_to_ask()) {
+    raft_serverpb::RaftMessage question;
+    question.set_region_id(replica.id().value);
+    *question.mutable_from_peer() = replica.self();
+    *question.mutable_to_peer() = std::move(peer);
+    *question.mutable_region_epoch() = replica.region().region_epoch();
+    question.mutable_extra_msg()->set_type(raft_serverpb::MsgCheckStalePeer);
+    shared_.deps.transport.send(std::move(question));
+  }
+}
+
 bool Shard::refuses_by_tombstone(const raft_serverpb::RaftMessage& message) {
   RegionId region(message.region_id());
   auto bytes = shared_.deps.kv.get(engine::Cf::kRaft, replica::region_state_key(region));
@@ -174,11 +221,26 @@ bool Shard::refuses_by_tombstone(const raft_serverpb::RaftMessage& message) {
   const PeerId asked(message.to_peer().id());
   if (!replica::is_of_the_dead(*local, message.region_epoch(), shared_.store, asked)) return false;
   const auto& last = local->region();
-  bool sender_is_member = replica::find_peer_on(last, StoreId(message.from_peer().store_id())) != nullptr;
-  if (is_older(message.region_epoch(), last.region_epoch()) && !sender_is_member && is_vote_request(message)) {
+  const bool asks = is_vote_request(message) || asks_whether_gone(message);
+  if (!asks || !is_older(message.region_epoch(), last.region_epoch())) return true;
+  if (!replica::find_peer_on(last, StoreId(message.from_peer().store_id()))) {
     send_tombstone(message, last.region_epoch(), asked);
+  } else {
+    send_later_members(message, last);
   }
   return true;
+}
+
+// The sender was a member when the peer here went: those that were with it then know what came after.
+void Shard::send_later_members(const raft_serverpb::RaftMessage& to, const metapb::Region& last) {
+  raft_serverpb::RaftMessage answer;
+  answer.set_region_id(to.region_id());
+  *answer.mutable_to_peer() = to.from_peer();
+  *answer.mutable_from_peer() = to.to_peer();
+  *answer.mutable_region_epoch() = last.region_epoch();
+  answer.mutable_extra_msg()->set_type(raft_serverpb::MsgCheckStalePeerResponse);
+  *answer.mutable_extra_msg()->mutable_check_peers() = last.peers();
+  shared_.deps.transport.send(std::move(answer));
 }
 
 void Shard::send_tombstone(const raft_serverpb::RaftMessage& to, const metapb::RegionEpoch& epoch, PeerId from) {
@@ -192,13 +254,18 @@ void Shard::send_tombstone(const raft_serverpb::RaftMessage& to, const metapb::R
   shared_.deps.transport.send(std::move(answer));
 }
 
+// Whether a crash would bring back a region of before a split that held a part of this one.
+bool Shard::may_be_split_anew(const metapb::Region& region) {
+  return shared_.unflushed_splits.touch(region.start_key(), region.end_key(), shared_.deps.kv.flushed_sequence());
+}
+
 Shard::Admission Shard::admit_snapshot(const raft_serverpb::RaftMessage& message, replica::Replica& replica) {
   raft_serverpb::RaftSnapshotData data;
   if (!data.ParseFromString(message.message().snapshot().data())) return Admission::kNo;
   const auto& region = data.region();
-  if (region.id() != message.region_id() || !replica::find_peer(region, PeerId(replica.self().id()))) {
-    return Admission::kNo;
-  }
+  // A restart goes by the store, Raft by the peer: they must mean the same.
+  const metapb::Peer* self = replica::find_peer_on(region, shared_.store);
+  if (region.id() != message.region_id() || !self || self->id() != replica.self().id()) return Admission::kNo;
   // One after the other: the range that is kept must be that of the one which Raft takes.
   const bool is_admitted = reserved_.contains(replica.id());
   if (data.meta().tablet_snap_path().empty() || is_admitted || replica.is_installing()) return Admission::kNo;
@@ -208,7 +275,8 @@ Shard::Admission Shard::admit_snapshot(const raft_serverpb::RaftMessage& message
   // split lost, then a snapshot of the child would lie over the parent of before; and a snapshot of the parent takes
   // the log with it in which the split stands, so that the child, whose own log is on disk already, would never have
   // its data (INV-REGIONS-TILE, INV-LOG-NOT-AHEAD). Asked after the reservation, which no split can overtake.
-  if (!replica.knows_its_children() || shared_.split_sequence > shared_.deps.kv.flushed_sequence()) {
+  const bool own_may_be = replica.is_initialized() && may_be_split_anew(replica.region());
+  if (!replica.knows_its_children() || own_may_be || may_be_split_anew(region)) {
     shared_.directory.release_reservation(replica.id());
     shared_.deps.kv.flush_soon();
     // One is enough: each that comes lies on the disk.

@@ -73,7 +73,8 @@ runtime::Task<Result<LogIndex, RegionError>> Shard::read_index(engine::RegionReq
   auto* replica = find(request.region);
   if (!replica) co_return Err(not_found(request, shared_.store));
   auto [promise, future] = runtime::one_shot<replica::ReadOutcome>();
-  replica->read(request, [p = std::move(promise)](replica::ReadOutcome outcome) mutable { p.set(std::move(outcome)); });
+  replica->read(request, shared_.deps.clock.now(),
+                [p = std::move(promise)](replica::ReadOutcome outcome) mutable { p.set(std::move(outcome)); });
   touch(request.region);
   auto outcome = co_await future.wait(*executor_);
   if (!outcome) co_return Err(stopping());

@@ -13,6 +13,8 @@ namespace {
 
 // A log so many times larger than what asks for a flush is bounded at the expense of followers that are far behind.
 constexpr uint64_t kLogFactorMax = 8;
+// A peer without leader asks other stores so many times sooner than PD: what TiKV's defaults come to.
+constexpr int kPeersAskedSooner = 12;
 
 }  // namespace
 
@@ -231,11 +233,18 @@ void Shard::heartbeat(replica::Replica& replica, Instant now) {
 void Shard::check_missing_leaders(Instant now) {
   for (const auto& [id, replica] : replicas_) {
     if (replica->is_leader() || replica->is_destroying()) continue;
-    auto [asked, first] = leaders_asked_.try_emplace(id, now);
-    Instant seen = std::max(replica->leader_seen(), asked->second);
-    if (now - seen < shared_.options.leader_missing_after) continue;
-    asked->second = now;
-    shared_.report_missing_leader(id);
+    auto& asked = leaders_asked_.try_emplace(id, LeaderAsked{now, now}).first->second;
+    const auto is_silent_for = [&](Instant last_asked, Duration limit) {
+      return now - std::max(replica->leader_seen(), last_asked) >= limit;
+    };
+    if (is_silent_for(asked.of_peers, shared_.options.leader_missing_after / kPeersAskedSooner)) {
+      asked.of_peers = now;
+      ask_whether_gone(*replica);
+    }
+    if (is_silent_for(asked.of_pd, shared_.options.leader_missing_after)) {
+      asked.of_pd = now;
+      shared_.report_missing_leader(id);
+    }
   }
 }
 

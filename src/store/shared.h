@@ -16,8 +16,10 @@
 #include "store/log_writer.h"
 #include "store/options.h"
 #include "store/pending_votes.h"
+#include "store/refusals.h"
 #include "store/store.h"
 #include "store/transport.h"
+#include "store/unflushed_splits.h"
 #include "txn/concurrency_manager.h"
 
 namespace cairn::store {
@@ -62,15 +64,14 @@ struct Shared {
   std::unique_ptr<LogWriter> log_writer;
   std::shared_ptr<runtime::Executor> snapshot_pool;
   Counters counters;
+  Refusals refusals;
   std::atomic<uint64_t> next_incarnation{1};
   std::atomic<uint64_t> next_folder{1};
   std::atomic<bool> departing{false};  // leaders are being given away: stopping comes next
   std::atomic<bool> stopping{false};
   std::atomic<DiskUsage> own_disk_usage{disk_usage::Normal};  // of this store; written by the first shard
   std::atomic<uint64_t> waiting_write_bytes{0};               // of all shards
-  // The engine's sequence of the newest split applied on this store. While it is not flushed, a crash brings back
-  // regions as they lay before.
-  std::atomic<uint64_t> split_sequence{0};
+  UnflushedSplits unflushed_splits;
 
   // What the network holds of a store, snapshots under way above all, may outlive it, and its engines: it reaches them
   // by these, which are taken back when the store ends.
@@ -95,11 +96,6 @@ struct Shared {
 
   uint64_t snapshots_sending_max() const { return static_cast<uint64_t>(std::max(1, options.snapshots_sending_max)); }
 
-  void note_split(uint64_t sequence) {
-    uint64_t known = split_sequence;
-    while (known < sequence && !split_sequence.compare_exchange_weak(known, sequence)) {
-    }
-  }
   // Waits for those who are inside. Before the store or its engines go.
   void revoke() {
     self->revoke();

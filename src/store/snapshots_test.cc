@@ -9,7 +9,7 @@
 #include "replica/wire.h"
 #include "runtime/async.h"
 #include "store/store.h"
-#include "store/testing/cluster.h"
+#include "store/testing/stories.h"
 
 namespace cairn::store {
 namespace {
@@ -18,49 +18,9 @@ using engine::Cf;
 using engine::CrashKind;
 using Node = TestCluster::Node;
 
-uint64_t first_region(TestCluster& cluster) { return cluster.pd.regions.begin()->first; }
-
-StoreOptions with_short_logs() {
-  auto options = TestCluster::quick();
-  options.log_gc_count_max = 30;
-  options.log_gc_threshold = 5;
-  return options;
-}
-
-// Three nodes with a region on all of them.
-struct Trio {
-  explicit Trio(uint64_t seed = 1, StoreOptions options = with_short_logs()) : cluster(seed, std::move(options)) {
-    for (int i = 0; i < 3; ++i) cluster.add();
-    region = first_region(cluster);
-    cluster.replicate_everywhere(region);
-  }
-  // A follower of the region, by its number.
-  size_t follower() { return cluster.wait_for_leader(region) == &cluster.node(2) ? 1 : 2; }
-  // Writes to the regions of these keys until no log reaches back to before the call.
-  void write_on(const std::vector<Bytes>& prefixes) {
-    for (int i = 0; i < 50; ++i) {
-      for (const auto& prefix : prefixes) ASSERT_TRUE(cluster.put(prefix + std::to_string(i), "later"));
-    }
-    cluster.run_for(3s);
-  }
-  void expect_complete(Node& node) {
-    ASSERT_TRUE(cluster.put("a", "last"));
-    ASSERT_TRUE(cluster.put("x", "last"));
-    EXPECT_TRUE(cluster.run_until([&] { return cluster.local(node, "a") == Bytes("last"); }));
-    EXPECT_TRUE(cluster.run_until([&] { return cluster.local(node, "x") == Bytes("last"); }));
-  }
-
-  TestCluster cluster;
-  uint64_t region = 0;
-};
-
 runtime::Task<void> split_and_forget(Store* store, engine::RegionRequest request) {
   std::vector<Bytes> keys{"m"};
   static_cast<void>(co_await store->split_region(std::move(request), std::move(keys), store->read_pool()));
-}
-
-bool has_record(const engine::KvEngine& kv, uint64_t region) {
-  return kv.get(Cf::kRaft, replica::region_state_key(RegionId(region)))->has_value();
 }
 
 TEST(StoreSnapshots, ASplitThatTheEngineLostIsMadeAgainThoughTheOthersHaveForgottenIt) {
@@ -123,6 +83,37 @@ void miss_what_comes_behind(const Bytes& prefix) {
   EXPECT_EQ(cluster.local(slow, prefix + "49"), Bytes("later"));
 }
 
+// While a store splits its regions one by one there is always a split that is not flushed.
+TEST(StoreSnapshots, ASnapshotDoesNotWaitForTheSplitsOfOthers) {
+  Trio trio;
+  auto& cluster = trio.cluster;
+  const size_t number = trio.follower();
+  Node& slow = cluster.node(number);
+  ASSERT_TRUE(cluster.split(trio.region, {"m"}).ok());
+  cluster.run_for(1s);
+  ASSERT_TRUE(slow.kv->flush().ok());
+  bool is_stuck = true;
+  slow.disk->set_hook([&](engine::DiskAccess access, uint64_t) -> std::optional<engine::Error> {
+    if (!is_stuck || access != engine::DiskAccess::kKvFlush) return std::nullopt;
+    return engine::Error{engine::Error::Kind::kIo, "not now"};
+  });
+  const auto parts = cluster.split(trio.region, {"t"});
+  ASSERT_TRUE(parts.ok());
+  ASSERT_TRUE(cluster.run_until([&] { return has_record(*slow.kv, parts->front().id.value); }));
+  cluster.run_for(100ms);
+  cluster.isolate(number);
+  trio.write_on({"a"});
+  cluster.heal();
+  // It is being installed, for which the engine flushes.
+  EXPECT_TRUE(cluster.run_until([&] { return slow.fatal.has_value(); }, 10s));
+  is_stuck = false;
+  cluster.crash(slow, CrashKind::kProcess);
+  slow.disk->set_hook(nullptr);
+  slow.fatal.reset();
+  cluster.boot(slow);
+  trio.expect_complete(slow);
+}
+
 TEST(StoreSnapshots, ASnapshotOfTheParentWaitsUntilTheSplitIsOnDisk) { miss_what_comes_behind("x"); }
 
 TEST(StoreSnapshots, ASnapshotOfTheChildWaitsUntilTheSplitIsOnDisk) { miss_what_comes_behind("a"); }
@@ -155,63 +146,6 @@ TEST(StoreSnapshots, AFormerLeadersSnapshotWaitsForASplitThatItsSuccessorMade) {
   trio.expect_complete(slow);
 }
 
-// Messages to a store that has none of the region's peers yet, made by hand.
-struct Newcomer {
-  explicit Newcomer(TestCluster& all) : cluster(all), node(all.node(1)), from(all.node(0).store->id()) {}
-
-  raft_serverpb::RaftMessage message(uint64_t region, eraftpb::MessageType type) const {
-    raft_serverpb::RaftMessage out;
-    out.set_region_id(region);
-    out.mutable_from_peer()->set_id(region + 1);
-    out.mutable_from_peer()->set_store_id(from.value);
-    out.mutable_to_peer()->set_id(region + 2);
-    out.mutable_to_peer()->set_store_id(node.store->id().value);
-    out.mutable_region_epoch()->set_conf_ver(2);
-    out.mutable_region_epoch()->set_version(1);
-    auto& raft = *out.mutable_message();
-    raft.set_msg_type(type);
-    raft.set_from(region + 1);
-    raft.set_to(region + 2);
-    raft.set_term(6);
-    return out;
-  }
-  void make_peer(uint64_t region, Bytes start, Bytes end) {
-    auto vote = message(region, eraftpb::MsgRequestVote);
-    vote.set_start_key(std::move(start));
-    vote.set_end_key(std::move(end));
-    vote.mutable_message()->set_index(10);
-    vote.mutable_message()->set_log_term(6);
-    node.store->on_raft_message(std::move(vote));
-    cluster.run_for(50ms);
-  }
-  // A snapshot of an empty region.
-  void give_snapshot(uint64_t region, Bytes start, Bytes end, uint64_t index) {
-    auto out = message(region, eraftpb::MsgSnapshot);
-    raft_serverpb::RaftSnapshotData data;
-    auto& described = *data.mutable_region();
-    described.set_id(region);
-    described.set_start_key(std::move(start));
-    described.set_end_key(std::move(end));
-    *described.mutable_region_epoch() = out.region_epoch();
-    *described.add_peers() = out.from_peer();
-    *described.add_peers() = out.to_peer();
-    auto& snapshot = *out.mutable_message()->mutable_snapshot();
-    snapshot.set_data(replica::serialize(data));
-    snapshot.mutable_metadata()->set_index(index);
-    snapshot.mutable_metadata()->set_term(6);
-    for (const auto& peer : described.peers()) {
-      snapshot.mutable_metadata()->mutable_conf_state()->add_voters(peer.id());
-    }
-    auto receiver = node.store->begin_snapshot(std::move(out));
-    ASSERT_TRUE(receiver.ok());
-    ASSERT_TRUE((*receiver)->finish().ok());
-  }
-
-  TestCluster& cluster;
-  Node& node;
-  StoreId from;
-};
-
 TEST(StoreSnapshots, TheRangeOfTheSnapshotThatIsInstalledIsKeptAndNotThatOfALaterOne) {
   TestCluster cluster;
   cluster.add();
@@ -230,6 +164,29 @@ TEST(StoreSnapshots, TheRangeOfTheSnapshotThatIsInstalledIsKeptAndNotThatOfALate
   cluster.run_for(2s);
   EXPECT_EQ(cluster.status(to.node, 500)->applied, LogIndex(20));
   EXPECT_FALSE(cluster.status(to.node, 600)->applied.is_set()) << "its range is the other's";
+}
+
+// Raft has taken it, and the peer leaves before that is on disk: nobody will install it.
+TEST(StoreSnapshots, ASnapshotOfAPeerThatLeavesMeanwhileLeavesNoFiles) {
+  TestCluster cluster;
+  cluster.add();
+  cluster.add();
+  Newcomer to(cluster);
+  to.make_peer(500, "", "");
+  auto& log = to.node.gates->at("raft-log");
+  log.shut();
+  to.give_snapshot(500, "", "", 20, "locks");
+  cluster.run_for(200ms);
+  EXPECT_EQ(to.node.kv->files().list("snap/received")->size(), 1u);
+  auto tombstone = to.message(500, eraftpb::MsgHup);
+  tombstone.clear_message();
+  tombstone.mutable_region_epoch()->set_conf_ver(9);
+  tombstone.set_is_tombstone(true);
+  to.node.store->on_raft_message(std::move(tombstone));
+  cluster.run_for(200ms);
+  log.open();
+  EXPECT_TRUE(cluster.run_until([&] { return to.node.store->stats().regions == 0; }));
+  EXPECT_TRUE(to.node.kv->files().list("snap/received")->empty());
 }
 
 TEST(StoreSnapshots, ASnapshotOfAPeerThatLeavesMeanwhileIsNotCountedForEver) {
@@ -408,9 +365,16 @@ TEST(StoreSnapshots, ASnapshotUnderWayMayOutliveItsStoreAndTheEngines) {
   // And one that is being received.
   raft_serverpb::RaftMessage message;
   message.set_region_id(trio.region);
+  message.mutable_to_peer()->set_id(900);
   message.mutable_to_peer()->set_store_id(leader.store->id().value);
+  message.mutable_from_peer()->set_id(901);
+  message.mutable_from_peer()->set_store_id(902);
   message.mutable_message()->set_msg_type(eraftpb::MsgSnapshot);
+  message.mutable_message()->set_from(901);
+  message.mutable_message()->set_to(900);
+  message.mutable_message()->mutable_snapshot()->mutable_metadata()->set_index(10);
   raft_serverpb::RaftSnapshotData data;
+  *data.mutable_region() = cluster.pd.regions[trio.region];
   auto& file = *data.mutable_meta()->add_cf_files();
   file.set_cf("default");
   file.set_size(100);
@@ -461,13 +425,6 @@ TEST(StoreSnapshots, NoMoreSnapshotsAreSentAtATimeThanMayBe) {
   }));
 }
 
-metapb::Peer peer_on(TestCluster& cluster, uint64_t region, Node& node) {
-  for (const auto& peer : cluster.pd.regions[region].peers()) {
-    if (peer.store_id() == node.store->id().value) return peer;
-  }
-  return {};
-}
-
 TEST(StoreSnapshots, APeersRemovalWaitsForNoFlushAndItsLogStaysUntilOneCoversTheTombstone) {
   Trio trio;
   auto& cluster = trio.cluster;
@@ -495,11 +452,13 @@ TEST(StoreSnapshots, APeersRemovalWaitsForNoFlushAndItsLogStaysUntilOneCoversThe
     return record() == raft_serverpb::Tombstone;
   }));
   EXPECT_TRUE(node.log->state(region)->has_value()) << "the tombstone can still be lost";
+  EXPECT_TRUE(cluster.local(node, "x")) << "without it the peer would stand again, with holes in its data";
   ASSERT_TRUE(cluster.put("a", "2"));
   ASSERT_TRUE(cluster.run_until([&] { return cluster.local(node, "a") == Bytes("2"); }));
   cluster.run_for(3s);
   EXPECT_FALSE(node.fatal) << "somebody waited for a flush: " << node.fatal->message;
   EXPECT_TRUE(node.log->state(region)->has_value()) << "the tombstone is not on disk yet";
+  EXPECT_TRUE(cluster.local(node, "x")) << "nor may its data go";
   is_stuck = false;
   ASSERT_TRUE(cluster.run_until([&] { return !node.log->state(region)->has_value(); }));
   EXPECT_GT(node.kv->flushed_sequence(), flushed);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "replica/keys.h"
+#include "replica/message_check.h"
 #include "replica/region_check.h"
 #include "runtime/async.h"
 #include "store/core.h"
@@ -412,6 +413,10 @@ void Store::on_raft_message(raft_serverpb::RaftMessage message) {
 void Store::Core::on_raft_message(raft_serverpb::RaftMessage message) {
   if (!is_started() || shared.stopping) return;
   if (message.to_peer().store_id() != shared.store.value) return;
+  if (const char* why = replica::why_malformed(message)) {
+    shared.refusals.note(Refusals::Origin(message), why, shared.deps.clock.now());
+    return;
+  }
   auto& shard = shard_of(RegionId(message.region_id()));
   shard.executor().post(
       [&shard, message = std::move(message)]() mutable { shard.on_raft_message(std::move(message)); });
@@ -443,6 +448,10 @@ Result<std::unique_ptr<SnapshotReceiver>, std::string> Store::begin_snapshot(raf
   if (message.message().msg_type() != eraftpb::MsgSnapshot ||
       !data.ParseFromString(message.message().snapshot().data())) {
     return Err(std::string("not a snapshot"));
+  }
+  if (const char* why = replica::why_malformed(message)) {
+    shared.refusals.note(Refusals::Origin(message), why, shared.deps.clock.now());
+    return Err(std::string(why));
   }
   data.mutable_meta()->clear_tablet_snap_path();
   return std::make_unique<FileSnapshotReceiver>(
@@ -496,6 +505,7 @@ StoreStats Store::stats() const {
   stats.snapshots_sending = counters.snapshots_sending;
   stats.snapshots_receiving = counters.snapshots_receiving;
   stats.snapshots_applying = counters.snapshots_applying;
+  stats.messages_refused = core_->shared.refusals.count();
   return stats;
 }
 

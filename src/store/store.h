@@ -101,6 +101,7 @@ struct StoreStats {
   uint64_t snapshots_sending = 0;
   uint64_t snapshots_receiving = 0;
   uint64_t snapshots_applying = 0;
+  uint64_t messages_refused = 0;  // that no store can have sent
 };
 
 // What a debugging or status page shows of one region.

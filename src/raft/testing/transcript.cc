@@ -330,7 +330,8 @@ void Transcript::deliver(const std::string& way) {
     if (message.type == MessageType::kSnapshot) {
       node(message.from.value).report_snapshot(message.to, RawNode::SnapshotOutcome::kFinished);
     }
-    to.node().step(std::move(message));
+    const std::string what = describe(message);
+    if (const char* why = to.node().step(std::move(message))) say(fmt::format("refused: {}: {}", what, why));
   }
 }
 
