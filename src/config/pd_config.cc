@@ -52,7 +52,7 @@ Settings settings_of(PdConfig& config) {
   settings.duration("gc.client-cache-time", config.gc.client_cache_time, {Duration{}, kDay});
   settings.duration("gc.takeover-delay", config.node.gc_takeover_delay, {1min, 365 * kDay});
   settings.list("keyspace.pre-alloc", config.node.keyspaces);
-  settings.size("max-request-bytes", config.node.etcd.max_request_bytes, {64 << 10, 512 << 20});
+  settings.size("max-request-bytes", config.node.etcd.max_request_bytes, {64 << 10, 64 << 20});
   settings.size("quota-backend-bytes", config.node.etcd.quota_backend_bytes,
                 {1 << 20, uint64_t{1} << 40, Zero::kMeansOff});
   auto& schedule = config.node.schedule;

@@ -38,6 +38,7 @@ struct EtcdLimits {
   uint64_t quota_backend_bytes = uint64_t{256} << 20;  // MetaStore::bytes()
   uint64_t key_bytes_max = 32 << 10;
   uint64_t log_bytes_max = uint64_t{64} << 20;  // of the log that is not cut yet: beyond it the disk is behind
+  size_t proposals_max = 5000;                  // that wait to be applied, as in etcd
 };
 
 struct Options {

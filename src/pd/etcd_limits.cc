@@ -36,6 +36,10 @@ api::Status too_large() { return {Code::kInvalidArgument, "etcdserver: request i
 api::Status no_space() { return {Code::kResourceExhausted, "etcdserver: mvcc: database space exceeded"}; }
 api::Status too_many() { return {Code::kResourceExhausted, "etcdserver: too many requests"}; }
 
+bool is_behind(const EtcdLimits& limits, const EtcdUsage& usage) {
+  return usage.log_bytes > limits.log_bytes_max || usage.proposals >= limits.proposals_max;
+}
+
 }  // namespace
 
 api::Status check_limits(const etcd::TxnRequest& txn, const EtcdLimits& limits, const EtcdUsage& usage) {
@@ -44,12 +48,12 @@ api::Status check_limits(const etcd::TxnRequest& txn, const EtcdLimits& limits, 
   describe(txn, shape);
   if (shape.key_bytes_max > limits.key_bytes_max) return too_large();
   if (shape.puts && usage.store_bytes > limits.quota_backend_bytes) return no_space();
-  return usage.log_bytes > limits.log_bytes_max ? too_many() : api::Status{};
+  return is_behind(limits, usage) ? too_many() : api::Status{};
 }
 
 api::Status check_lease_limits(const EtcdLimits& limits, const EtcdUsage& usage) {
   if (usage.store_bytes > limits.quota_backend_bytes) return no_space();
-  return usage.log_bytes > limits.log_bytes_max ? too_many() : api::Status{};
+  return is_behind(limits, usage) ? too_many() : api::Status{};
 }
 
 }  // namespace cairn::pd

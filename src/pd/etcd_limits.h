@@ -13,6 +13,7 @@ namespace cairn::pd {
 struct EtcdUsage {
   uint64_t store_bytes = 0;
   uint64_t log_bytes = 0;
+  size_t proposals = 0;  // that wait to be applied
 };
 
 // Whether a write may be proposed, in etcd's words. Puts need room in the key space; deletions make it.

@@ -32,6 +32,7 @@ TEST(EtcdLimits, AFullKeySpaceTakesDeletionsOnly) {
   del.add_success()->mutable_request_delete_range()->set_key("k");
   EXPECT_TRUE(check_limits(del, limits, full).ok());
   EXPECT_EQ(check_limits(del, limits, {0, limits.log_bytes_max + 1}).message, "etcdserver: too many requests");
+  EXPECT_EQ(check_limits(del, limits, {0, 0, limits.proposals_max}).message, "etcdserver: too many requests");
 }
 
 }  // namespace

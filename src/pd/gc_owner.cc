@@ -13,18 +13,37 @@ namespace {
 // server's lease, so they vanish with it.
 constexpr const char* kSqlServers = "/tidb/server/";
 constexpr const char* kSqlKeyspaces = "/keyspaces/tidb/";
+constexpr int kSqlKeyspacesMax = 10'000;  // that are looked at; if there are more, some server may be registered
 constexpr uint64_t kPrecisionS = 60;
 
-std::string find_sql_server(const MetaStore& store) {
+// The first key of the range; empty if there is none.
+std::string first_key(const MetaStore& store, const KeyRange& range) {
   std::string found;
-  store.scan_prefix(kSqlServers, [&](ByteView key, const MetaRecord&) {
-    if (found.empty()) found = Bytes(key);
-  });
-  if (!found.empty()) return found;
-  store.scan_prefix(kSqlKeyspaces, [&](ByteView key, const MetaRecord&) {
-    if (found.empty() && key.find(kSqlServers) != ByteView::npos) found = Bytes(key);
+  store.visit(range, [&](const Bytes& key, const MetaRecord&) {
+    found = key;
+    return false;
   });
   return found;
+}
+
+std::string find_sql_server(const MetaStore& store) {
+  if (auto found = first_key(store, KeyRange::of_prefix(kSqlServers)); !found.empty()) return found;
+  // From keyspace to keyspace: what else is kept there may be much.
+  const Bytes root = kSqlKeyspaces;
+  auto rest = KeyRange::of_prefix(root);
+  for (int seen = 0; seen < kSqlKeyspacesMax; ++seen) {
+    const std::string next = first_key(store, rest);
+    if (next.empty()) return "";
+    const size_t slash = next.find('/', root.size());
+    if (slash == Bytes::npos) {
+      rest.start = next + '\0';
+      continue;
+    }
+    const Bytes keyspace = next.substr(0, slash);
+    if (auto found = first_key(store, KeyRange::of_prefix(keyspace + kSqlServers)); !found.empty()) return found;
+    rest.start = keyspace + static_cast<char>('/' + 1);
+  }
+  return fmt::format("{} (perhaps: it holds more than {} keyspaces)", root, kSqlKeyspacesMax);
 }
 
 }  // namespace

@@ -66,6 +66,27 @@ TEST_F(GcOwner, ASqlServerThatIsRegisteredOwnsIt) {
   EXPECT_TRUE(may_collect(1000));
 }
 
+TEST_F(GcOwner, ASqlServerIsFoundAmongTheKeysOfManyKeyspaces) {
+  for (const char* key : {"/keyspaces/tidb/1", "/keyspaces/tidb/1/a", "/keyspaces/tidb/1-2/a", "/keyspaces/tidb/5/a",
+                          "/keyspaces/tidb/5/z", "/keyspaces/tidb/50/tidb/a"}) {
+    apply(MetaTxn().publish(key, "x"));
+  }
+  EXPECT_TRUE(may_collect(1000));
+  for (const Bytes name : {"1-2", "1", "5", "50", "7"}) {
+    const Bytes key = "/keyspaces/tidb/" + name + "/tidb/server/info/a";
+    apply(MetaTxn().publish(key, "x"));
+    EXPECT_EQ(load().sql_server, key);
+    etcdserverpb::TxnRequest del;
+    del.add_success()->mutable_request_delete_range()->set_key(key);
+    ASSERT_TRUE(store_.apply(MetaStore::encode_txn(del)).ok());
+  }
+  // Where there are too many to look at, nobody else's garbage is collected.
+  MetaTxn many;
+  for (int i = 0; i <= 10'000; ++i) many.publish(fmt::format("/keyspaces/tidb/{:05}/a", i), "x");
+  apply(many);
+  EXPECT_FALSE(may_collect(1000));
+}
+
 TEST_F(GcOwner, AnUnreadableRecordIsPassedOver) {
   MetaTxn put;
   put.put(keys_.gc_other_owner(), "{");

@@ -10,6 +10,7 @@ namespace cairn::pd {
 namespace {
 
 constexpr const char* kNativeBr = "native_br";
+constexpr size_t kDigitsMax = 20;  // of a timestamp in decimal
 
 std::optional<uint64_t> parse_number(ByteView text, int base) {
   uint64_t value = 0;
@@ -62,6 +63,9 @@ Bytes barrier_value(const std::string& id, const GcBarrier& barrier) {
 // Why it cannot name a barrier; empty if it can. The old calls take any bytes for a name, and JSON holds text only.
 std::string refuse_barrier_id(const std::string& id) {
   if (id.empty() || id == kGcWorker) return fmt::format("invalid gc barrier id \"{}\"", id);
+  if (id.size() > kBarrierIdBytesMax) {
+    return fmt::format("invalid gc barrier id: {} bytes, more than {}", id.size(), kBarrierIdBytesMax);
+  }
   const auto written = nlohmann::json(id).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   const bool is_text = nlohmann::json::parse(written) == id;
   return is_text ? "" : fmt::format("invalid gc barrier id {} in hexadecimal: it is not UTF-8 text", to_hex(id));
@@ -72,9 +76,13 @@ std::string refuse_barrier_id(const std::string& id) {
 GcRecords GcRecords::load(const MetaStore& store, const Keys& keys) {
   auto records = load_own(store.own(), keys, [](ByteView key) { CHECK(false, "{} was checked at the start", key); });
   // These come from outside: what is no number is none.
-  store.scan_prefix(kMinStartTsPrefix, [&](ByteView key, const MetaRecord& record) {
-    const uint64_t ts = parse_number(record.value, 10).value_or(0);
-    if (ts != 0) records.min_start_ts[std::string(key)] = ts;
+  const auto servers = KeyRange::of_prefix(kMinStartTsPrefix);
+  records.has_too_many_servers = store.count(servers) > kServersMax;
+  if (records.has_too_many_servers) return records;
+  store.visit(servers, [&](const Bytes& key, const MetaRecord& record) {
+    const uint64_t ts = record.value.size() > kDigitsMax ? 0 : parse_number(record.value, 10).value_or(0);
+    if (ts != 0 && (!records.oldest_start || ts < records.oldest_start->ts)) records.oldest_start = {key, ts};
+    return true;
   });
   return records;
 }
@@ -92,6 +100,10 @@ GcResult<TxnSafePointMove> advance_txn_safe_point(const GcRecords& records, cons
   if (target < move.old_value) {
     return Err(fmt::format("trying to update txn safe point to a smaller value, current value: {}, given: {}",
                            move.old_value, target));
+  }
+  if (records.has_too_many_servers) {
+    return Err(fmt::format("more than {} keys under {}: the oldest transaction cannot be told", kServersMax,
+                           kMinStartTsPrefix));
   }
   uint64_t bound = target;
   auto hold = [&](uint64_t ts, std::string id, std::string description) {
@@ -111,8 +123,9 @@ GcResult<TxnSafePointMove> advance_txn_safe_point(const GcRecords& records, cons
   };
   consider(records.barriers, keys.barrier_prefix(), "GCBarrier");
   consider(records.global_barriers, keys.global_barrier_prefix(), "GlobalGCBarrier");
-  for (const auto& [key, ts] : records.min_start_ts) {
-    hold(ts, "tidb_min_start_ts_" + key, fmt::format("TiDBMinStartTS {{ Key: \"{}\", MinStartTS: {} }}", key, ts));
+  if (const auto& oldest = records.oldest_start) {
+    hold(oldest->ts, "tidb_min_start_ts_" + oldest->key,
+         fmt::format("TiDBMinStartTS {{ Key: \"{}\", MinStartTS: {} }}", oldest->key, oldest->ts));
   }
   move.new_value = std::max(move.old_value, bound);
   if (move.new_value != move.old_value) {
@@ -142,15 +155,27 @@ GcResult<GcSafePointMove> update_gc_safe_point(const GcRecords& records, const K
   return advance_gc_safe_point(records, keys, std::max(target, records.gc_safe_point));
 }
 
-GcResult<BarrierChange> set_barrier(const GcRecords& records, const Bytes& prefix, const std::string& id, uint64_t ts,
-                                    int64_t ttl_s, uint64_t now_s) {
+GcResult<BarrierChange> set_barrier(const std::map<std::string, GcBarrier>& barriers, uint64_t txn_safe_point,
+                                    const Bytes& prefix, const std::string& id, uint64_t ts, int64_t ttl_s,
+                                    uint64_t now_s) {
   if (auto reason = refuse_barrier_id(id); !reason.empty()) return Err(std::move(reason));
   if (ttl_s <= 0) return Err(fmt::format("invalid ttl {} of gc barrier \"{}\"", ttl_s, id));
-  if (ts < records.txn_safe_point) {
+  if (ts < txn_safe_point) {
     return Err(fmt::format("trying to set a gc barrier on ts {} which is already behind the txn safe point {}", ts,
-                           records.txn_safe_point));
+                           txn_safe_point));
   }
   BarrierChange change;
+  if (barriers.size() >= kBarriersMax && !barriers.contains(id)) {
+    size_t gone = 0;
+    for (const auto& [other, barrier] : barriers) {
+      if (!barrier.is_expired(now_s)) continue;
+      change.writes.del(prefix + other);
+      ++gone;
+    }
+    if (barriers.size() - gone >= kBarriersMax) {
+      return Err(fmt::format("too many gc barriers: {} are set", barriers.size()));
+    }
+  }
   const auto now = static_cast<int64_t>(now_s);
   change.barrier = GcBarrier{ts, ttl_s >= kForever - now ? kForever : now + ttl_s};
   change.writes.put(prefix + id, barrier_value(id, *change.barrier));
@@ -185,12 +210,13 @@ GcResult<ServiceSafePoint> update_service_safe_point(const GcRecords& records, c
   }
   const bool global = service == kNativeBr;
   const auto prefix = global ? keys.global_barrier_prefix() : keys.barrier_prefix();
+  const auto& barriers = global ? records.global_barriers : records.barriers;
   out.ttl = kForever - static_cast<int64_t>(now_s);
   if (ttl_s <= 0) {
-    TRY_ASSIGN(auto change, delete_barrier(global ? records.global_barriers : records.barriers, prefix, service));
+    TRY_ASSIGN(auto change, delete_barrier(barriers, prefix, service));
     out.writes = std::move(change.writes);
   } else if (ts >= records.txn_safe_point) {
-    TRY_ASSIGN(auto change, set_barrier(records, prefix, service, ts, ttl_s, now_s));
+    TRY_ASSIGN(auto change, set_barrier(barriers, records.txn_safe_point, prefix, service, ts, ttl_s, now_s));
     out.writes = std::move(change.writes);
   }
   return out;

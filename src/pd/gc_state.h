@@ -21,6 +21,11 @@ inline constexpr int64_t kForever = INT64_MAX;
 // The service whose safe point is the txn safe point: whoever moves it owns the garbage.
 inline constexpr const char* kGcWorker = "gc_worker";
 
+// Anybody may set these, and each decision looks at all of them.
+inline constexpr size_t kBarriersMax = 1024;  // of either kind
+inline constexpr size_t kBarrierIdBytesMax = 512;
+inline constexpr size_t kServersMax = 8192;
+
 struct GcBarrier {
   uint64_t ts = 0;
   int64_t expires_at = kForever;  // Unix seconds
@@ -37,7 +42,13 @@ struct GcRecords {
   uint64_t gc_safe_point = 0;
   std::map<std::string, GcBarrier> barriers;
   std::map<std::string, GcBarrier> global_barriers;
-  std::map<std::string, uint64_t> min_start_ts;  // by the SQL server's key
+  // Of the SQL servers that tell the start of their oldest transaction: the lowest, and who tells it.
+  struct OldestStart {
+    std::string key;
+    uint64_t ts = 0;
+  };
+  std::optional<OldestStart> oldest_start;
+  bool has_too_many_servers = false;  // more than kServersMax keys: nobody knows which is the lowest
 
   // Precondition: find_damaged_gc_record() found none when the store was opened.
   static GcRecords load(const MetaStore& store, const Keys& keys);
@@ -73,8 +84,10 @@ struct BarrierChange {
   std::optional<GcBarrier> barrier;  // as it stands now, or as it stood before it was deleted
   MetaTxn writes;
 };
-GcResult<BarrierChange> set_barrier(const GcRecords& records, const Bytes& prefix, const std::string& id, uint64_t ts,
-                                    int64_t ttl_s, uint64_t now_s);
+// `barriers`: those under `prefix`. Those that have expired make room where there are too many.
+GcResult<BarrierChange> set_barrier(const std::map<std::string, GcBarrier>& barriers, uint64_t txn_safe_point,
+                                    const Bytes& prefix, const std::string& id, uint64_t ts, int64_t ttl_s,
+                                    uint64_t now_s);
 GcResult<BarrierChange> delete_barrier(const std::map<std::string, GcBarrier>& barriers, const Bytes& prefix,
                                        const std::string& id);
 

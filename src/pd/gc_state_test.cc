@@ -20,7 +20,7 @@ class GcState : public testing::Test {
     return move->new_value;
   }
   void barrier(const std::string& id, uint64_t ts, int64_t ttl, uint64_t now_s = 0) {
-    auto change = set_barrier(records(), keys_.barrier_prefix(), id, ts, ttl, now_s);
+    auto change = set_barrier(records().barriers, records().txn_safe_point, keys_.barrier_prefix(), id, ts, ttl, now_s);
     ASSERT_TRUE(change.ok()) << change.error();
     apply(change->writes);
   }
@@ -47,7 +47,8 @@ TEST_F(GcState, ABarrierStopsTheTxnSafePointUntilItExpires) {
 // The old call takes any bytes for a service's name, and the records are JSON.
 TEST_F(GcState, ABarrierIsNamedByText) {
   for (const Bytes& id : {Bytes("\xff\xfe"), Bytes("backup\x80")}) {
-    EXPECT_FALSE(set_barrier(records(), keys_.barrier_prefix(), id, 50, 10, 0).ok()) << to_hex(id);
+    EXPECT_FALSE(set_barrier(records().barriers, records().txn_safe_point, keys_.barrier_prefix(), id, 50, 10, 0).ok())
+        << to_hex(id);
     EXPECT_FALSE(update_service_safe_point(records(), keys_, id, 50, 10, 0).ok()) << to_hex(id);
     EXPECT_FALSE(update_service_safe_point(records(), keys_, id, 50, 0, 0).ok()) << to_hex(id);
   }
@@ -62,6 +63,37 @@ TEST_F(GcState, AnOldTransactionOfASqlServerBlocksToo) {
   auto move = advance_txn_safe_point(records(), keys_, 100, 0);
   EXPECT_EQ(move->new_value, 30);
   EXPECT_EQ(move->blocker_id, "tidb_min_start_ts_/tidb/server/minstartts/abc");
+}
+
+TEST_F(GcState, AmongSqlServersTheOldestTransactionBlocks) {
+  for (const auto& [key, ts] :
+       {std::pair("b", "70"), {"c", "30"}, {"d", "40"}, {"e", "x"}, {"f", "0"}, {"g", "0000000000000000000000001"}}) {
+    apply(MetaTxn().publish(kMinStartTsPrefix + key, ts));
+  }
+  EXPECT_EQ(advance_txn_safe_point(records(), keys_, 100, 0)->blocker_id,
+            "tidb_min_start_ts_/tidb/server/minstartts/c");
+  for (size_t i = 0; i <= kServersMax; ++i) {
+    apply(MetaTxn().publish(kMinStartTsPrefix + fmt::format("x{}", i), "60"));
+  }
+  EXPECT_EQ(advance_txn_safe_point(records(), keys_, 100, 0).error(),
+            "more than 8192 keys under /tidb/server/minstartts/: the oldest transaction cannot be told");
+}
+
+// Each decision looks at all of them, and anybody may set them.
+TEST_F(GcState, BarriersAreBoundedInNumberAndSize) {
+  for (size_t i = 0; i < kBarriersMax; ++i) barrier(fmt::format("b{}", i), 50, i == 7 ? 10 : 20);
+  EXPECT_EQ(set_barrier(records().barriers, 0, keys_.barrier_prefix(), "one more", 50, 10, 0).error(),
+            "too many gc barriers: 1024 are set");
+  EXPECT_EQ(update_service_safe_point(records(), keys_, "one more", 50, 10, 0).error(),
+            "too many gc barriers: 1024 are set");
+  barrier("b3", 60, 20);            // it is there already
+  barrier("one more", 50, 20, 10);  // one has expired
+  EXPECT_EQ(records().barriers.size(), kBarriersMax);
+  EXPECT_FALSE(records().barriers.contains("b7"));
+  EXPECT_TRUE(set_barrier(records().global_barriers, 0, keys_.global_barrier_prefix(), "a", 50, 10, 0).ok());
+  const std::string long_id(kBarrierIdBytesMax + 1, 'x');
+  EXPECT_EQ(set_barrier({}, 0, keys_.barrier_prefix(), long_id, 50, 10, 0).error(),
+            "invalid gc barrier id: 513 bytes, more than 512");
 }
 
 TEST_F(GcState, TheGcSafePointStaysBelowTheTxnSafePoint) {
@@ -79,10 +111,11 @@ TEST_F(GcState, TheGcSafePointStaysBelowTheTxnSafePoint) {
 
 TEST_F(GcState, ABarrierBehindTheTxnSafePointIsRefused) {
   advance(100);
-  EXPECT_FALSE(set_barrier(records(), keys_.barrier_prefix(), "a", 99, 10, 0).ok());
-  EXPECT_FALSE(set_barrier(records(), keys_.barrier_prefix(), "a", 100, 0, 0).ok());
-  EXPECT_FALSE(set_barrier(records(), keys_.barrier_prefix(), "gc_worker", 100, 5, 0).ok());
-  EXPECT_TRUE(set_barrier(records(), keys_.barrier_prefix(), "a", 100, 10, 0).ok());
+  EXPECT_FALSE(set_barrier(records().barriers, records().txn_safe_point, keys_.barrier_prefix(), "a", 99, 10, 0).ok());
+  EXPECT_FALSE(set_barrier(records().barriers, records().txn_safe_point, keys_.barrier_prefix(), "a", 100, 0, 0).ok());
+  EXPECT_FALSE(
+      set_barrier(records().barriers, records().txn_safe_point, keys_.barrier_prefix(), "gc_worker", 100, 5, 0).ok());
+  EXPECT_TRUE(set_barrier(records().barriers, records().txn_safe_point, keys_.barrier_prefix(), "a", 100, 10, 0).ok());
 }
 
 TEST_F(GcState, DeletingABarrierTwiceIsNoError) {

@@ -16,6 +16,8 @@ constexpr RegionId kGroup{1};  // the one group of PD's Raft log engine
 constexpr uint8_t kTruncatedSlot = 0;
 constexpr engine::Cf kCf = engine::Cf::kDefault;
 const Bytes kAppliedKey = "a";
+constexpr Duration kApplyTurn = std::chrono::milliseconds(10);
+constexpr size_t kFreedAtOnce = 8192;
 
 // A key for people: as it stands if it is text.
 std::string printable(ByteView key) {
@@ -24,8 +26,8 @@ std::string printable(ByteView key) {
 }
 
 // The store whose image a snapshot carries; nothing if it is damaged.
-std::optional<MetaStore> read_image(ByteView in) {
-  MetaStore store;
+std::optional<MetaStore> read_image(ByteView in, uint64_t seed) {
+  MetaStore store(seed);
   ByteView key;
   ByteView value;
   while (!in.empty()) {
@@ -52,10 +54,9 @@ struct MetaGroup::Round {
 };
 
 MetaGroup::MetaGroup(const Options& options, World world, Listener listener)
-    : options_(options),
-      world_(std::move(world)),
-      listener_(std::move(listener)),
-      log_([this] { return make_snapshot(); }) {
+    : options_(options), world_(std::move(world)), listener_(std::move(listener)), store_(world_.seed), log_([this] {
+        return make_snapshot();
+      }) {
   for (const auto& member : options_.members) conf_.voters.emplace_back(member.id);
   if (conf_.voters.empty()) conf_.voters.emplace_back(options_.member_id);
   std::sort(conf_.voters.begin(), conf_.voters.end());
@@ -186,7 +187,7 @@ void MetaGroup::receive(ByteView bytes) {
   if (raft_ == nullptr || stopping_ || failed_ || !decode_message(bytes, message)) return;
   const bool is_member = std::binary_search(conf_.voters.begin(), conf_.voters.end(), message.from);
   if (!is_member || message.from == PeerId(options_.member_id)) return;
-  if (!message.snapshot.empty() && !read_image(message.snapshot.data.view())) {
+  if (!message.snapshot.empty() && !read_image(message.snapshot.data.view(), world_.seed)) {
     LOG_ERROR("a damaged snapshot of PD's data from member {} is dropped", message.from);
     return;
   }
@@ -207,6 +208,7 @@ void MetaGroup::schedule() {
 void MetaGroup::process() {
   CHECK(!processing_, "a round inside a round");
   processing_ = true;
+  const Instant until = world_.clock.now() + kApplyTurn;
   maybe_cut();
   do {
     while (raft_->has_ready() && !failed_) {
@@ -227,7 +229,8 @@ void MetaGroup::process() {
       round.messages = std::move(ready.persisted_messages);
       round.must_sync = ready.must_sync;
       rounds_.push_back(std::move(round));
-      apply(ready.committed);
+      to_apply_.insert(to_apply_.end(), std::make_move_iterator(ready.committed.begin()),
+                       std::make_move_iterator(ready.committed.end()));
       for (const auto& read : ready.read_states) {
         uint64_t asked = 0;
         ByteView context = read.context;
@@ -239,10 +242,24 @@ void MetaGroup::process() {
         }
       }
     }
+    apply(until);
     start_write();  // may end at once and make more ready
   } while (raft_->has_ready() && !failed_);
   processing_ = false;
+  if (!to_apply_.empty()) schedule();
+  free_remains();
   watch_leadership();
+}
+
+void MetaGroup::free_remains() {
+  if (freeing_ || !store_.has_remains()) return;
+  freeing_ = true;
+  world_.executor.post([this, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired()) return;
+    freeing_ = false;
+    store_.free_some(kFreedAtOnce);
+    free_remains();
+  });
 }
 
 void MetaGroup::send(const std::vector<raft::Message>& messages) {
@@ -256,10 +273,12 @@ void MetaGroup::send(const std::vector<raft::Message>& messages) {
   }
 }
 
-void MetaGroup::apply(const std::vector<raft::Entry>& entries) {
-  if (entries.empty()) return;
+void MetaGroup::apply(Instant until) {
+  if (to_apply_.empty() || failed_) return;
   std::vector<std::pair<Done, CommandResult>> answers;
-  for (const auto& entry : entries) {
+  do {
+    const auto entry = std::move(to_apply_.front());
+    to_apply_.pop_front();
     CHECK(entry.index == applied_.index.next(), "entry {} applied after {}", entry.index, applied_.index);
     applied_ = {entry.index, entry.term};
     CommandResult result;
@@ -275,21 +294,21 @@ void MetaGroup::apply(const std::vector<raft::Entry>& entries) {
       answers.emplace_back(std::move(found->second.done), std::move(result));
       proposals_.erase(found);
     }
-  }
-  const auto changes = store_.take_changes();
-  write_changes(changes);
+  } while (!to_apply_.empty() && world_.clock.now() < until);
+  write_changes();
   raft_->on_applied(applied_.index);
-  if (!changes.empty() && listener_.on_changes) listener_.on_changes(changes);
   for (auto& [done, result] : answers) done(std::move(result));
 }
 
-void MetaGroup::write_changes(const std::vector<MetaChange>& changes) {
+void MetaGroup::write_changes() {
   auto batch = world_.kv.new_batch();
-  for (const auto& change : changes) {
-    if (change.after) {
-      batch->put(kCf, MetaStore::image_key(change.key), MetaStore::image_value(*change.after));
+  for (const auto& change : store_.take_changes()) {
+    if (change.value) {
+      batch->put(kCf, change.key, *change.value);
+    } else if (change.end.empty()) {
+      batch->del(kCf, change.key);
     } else {
-      batch->del(kCf, MetaStore::image_key(change.key));
+      batch->delete_range(kCf, change.key, change.end);
     }
   }
   for (int64_t id : store_.take_changed_leases()) {
@@ -315,9 +334,10 @@ void MetaGroup::write_changes(const std::vector<MetaChange>& changes) {
 }
 
 void MetaGroup::install(const raft::RaftSnapshot& snapshot) {
-  auto image = read_image(snapshot.data.view());
+  auto image = read_image(snapshot.data.view(), world_.seed);
   if (!image) return fatal(fmt::format("a damaged snapshot at {}", snapshot.meta.index));
   store_ = std::move(*image);
+  to_apply_.clear();  // it holds them all
   auto batch = world_.kv.new_batch();
   batch->delete_range(kCf, Bytes(1, '\0'), Bytes(1, '\xff'));
   store_.write_image([&](ByteView key, ByteView value) { batch->put(kCf, key, value); });

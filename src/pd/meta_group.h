@@ -5,6 +5,8 @@
 // Threads: everything runs on the executor "pd", but writes of the Raft log, which block for their fsync, run on
 // "pd-log", one at a time; what gathers meanwhile goes into the next.
 //
+// A long queue of commands is applied in turns of a few milliseconds, so that calls that need no command go in between.
+//
 // Durability: the Raft log is the only write-ahead log. It is cut only up to a position that a flush of the KV engine
 // covers. After a crash the KV engine is some earlier state, and the log from there is applied again.
 //
@@ -15,6 +17,7 @@
 
 #include <absl/functional/any_invocable.h>
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -49,8 +52,6 @@ class MetaGroup {
   struct Listener {
     // Leadership that can be used began (true) or ended (false).
     std::function<void(bool leads)> on_leadership;
-    // Keys changed, in order; after the change is applied.
-    std::function<void(const std::vector<MetaChange>&)> on_changes;
   };
   using Done = absl::AnyInvocable<void(CommandResult)>;
 
@@ -77,6 +78,8 @@ class MetaGroup {
   uint64_t applied_index() const { return applied_.index.value; }
   // What the log holds beyond its last cut.
   uint64_t log_bytes() const { return log_.bytes(); }
+  // How many wait to be applied.
+  size_t proposals() const { return proposals_.size(); }
   uint64_t last_index() const { return log_.last_index().value; }
   static api::Status not_leader();
 
@@ -98,9 +101,11 @@ class MetaGroup {
   void schedule();
   void process();
   void send(const std::vector<raft::Message>& messages);
-  void apply(const std::vector<raft::Entry>& entries);
+  // Applies what is committed, about until then; the rest has its turn after others.
+  void apply(Instant until);
+  void free_remains();
   void install(const raft::RaftSnapshot& snapshot);
-  void write_changes(const std::vector<MetaChange>& changes);
+  void write_changes();
   raft::RaftSnapshot make_snapshot() const;
   void start_write();
   void finish_write(Result<void, std::string> outcome, std::vector<Round> rounds);
@@ -121,10 +126,12 @@ class MetaGroup {
   raft::HardState hard_state_;  // as it is or will be on disk
   std::unique_ptr<raft::RawNode> raft_;
   std::map<LogIndex, Proposal> proposals_;
-  std::vector<Round> rounds_;  // to be written
+  std::vector<Round> rounds_;         // to be written
+  std::deque<raft::Entry> to_apply_;  // committed
   bool writing_ = false;
   bool scheduled_ = false;
   bool processing_ = false;
+  bool freeing_ = false;
   bool leading_ = false;  // as last told to the listener
   Term leading_term_;
   std::optional<Cut> cut_;  // waits for the KV engine's flush

@@ -11,10 +11,24 @@
 namespace cairn::pd {
 namespace {
 
+// A clock by which work takes time: each look at it is a little later.
+class SlowClock final : public runtime::Clock {
+ public:
+  SlowClock(const runtime::Clock& clock, Duration step) : clock_(clock), step_(step) {}
+  Instant now() const override { return clock_.now() + step_ * ++looks_; }
+  WallTime wall_now() const override { return clock_.wall_now(); }
+
+ private:
+  const runtime::Clock& clock_;
+  const Duration step_;
+  mutable int64_t looks_ = 0;
+};
+
 // The members and the network between them.
 class Cluster {
  public:
-  explicit Cluster(uint64_t seed) : loop_(seed) {
+  // `look`: how long each look at the clock takes.
+  explicit Cluster(uint64_t seed, Duration look = {}) : loop_(seed), slow_clock_(clock_, look) {
     for (uint64_t id = 1; id <= 3; ++id) {
       options_.members.push_back({id, fmt::format("pd{}", id), {}, {}});
       members_.push_back(std::make_unique<Member>(*this, id));
@@ -39,9 +53,9 @@ class Cluster {
     options.member_id = id;
     m.group = std::make_unique<MetaGroup>(
         options,
-        MetaGroup::World{clock_, *m.home, *m.log_home, *m.kv, *m.log, &m, loop_.random().next(),
+        MetaGroup::World{slow_clock_, *m.home, *m.log_home, *m.kv, *m.log, &m, loop_.random().next(),
                          [](const std::string& what) { FAIL() << what; }},
-        MetaGroup::Listener{[](bool) {}, nullptr});
+        MetaGroup::Listener{[](bool) {}});
     m.home->post([&m] {
       const auto opened = m.group->open();
       ASSERT_TRUE(opened.ok()) << opened.error();
@@ -108,6 +122,7 @@ class Cluster {
   }
 
   runtime::SimClock clock_{loop_, std::chrono::hours(500'000)};
+  SlowClock slow_clock_;
   Options options_;
   std::vector<std::unique_ptr<Member>> members_;
 };
@@ -136,6 +151,36 @@ TEST(MetaGroup, AMemberThatWasAwayForLongCatchesUpFromASnapshot) {
   cluster.start(away);
   EXPECT_TRUE(cluster.loop_.run_until([&] { return cluster.member(away).group->store().value("/k") == "199"; },
                                       std::chrono::seconds(30)));
+}
+
+// A call that needs no command does not wait for all commands before it.
+TEST(MetaGroup, ManyCommandsAreAppliedInTurns) {
+  Cluster cluster(4, std::chrono::microseconds(100));
+  ASSERT_TRUE(cluster.put("/k", "v"));
+  auto* leader = cluster.leader();
+  ASSERT_NE(leader, nullptr);
+  size_t done = 0;
+  for (int i = 0; i < 1000; ++i) {
+    MetaTxn txn;
+    txn.publish(fmt::format("/k{}", i), "v");
+    leader->propose(MetaStore::encode_own(txn), [&](const CommandResult& result) {
+      EXPECT_TRUE(result.status.ok());
+      ++done;
+    });
+  }
+  EXPECT_EQ(leader->proposals(), 1000u);
+  size_t last = 0;
+  size_t longest = 0;
+  EXPECT_TRUE(cluster.loop_.run_until(
+      [&] {
+        longest = std::max(longest, done - last);
+        last = done;
+        return done == 1000;
+      },
+      std::chrono::seconds(10)));
+  EXPECT_LE(longest, 200u);
+  EXPECT_EQ(leader->proposals(), 0u);
+  EXPECT_EQ(leader->store().value("/k999"), "v");
 }
 
 TEST(MetaGroup, WhatWasAcknowledgedSurvivesCrashesAndLosses) {

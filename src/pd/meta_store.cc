@@ -22,12 +22,19 @@ constexpr char kLeasePrefix = 'l';
 constexpr char kOwnPrefix = 'p';
 constexpr char kRevisionPrefix = 'r';
 constexpr int kOpsMax = 128;
+constexpr int kNestedMax = 16;
+// A deletion of more keys is one range on disk: the engine slows down with many ranges, and with many deletions.
+constexpr uint64_t kDeletedOneByOneMax = 16;
 constexpr int64_t kLeaseTtlMax = 9'000'000'000;
 
 Bytes begin_command(Kind kind) { return Bytes(1, static_cast<char>(kind)); }
 
 Status no_key() { return {Code::kInvalidArgument, "etcdserver: key is not provided"}; }
 Status answer_too_large() { return {Code::kResourceExhausted, "etcdserver: the answer is too large, ask for less"}; }
+Status too_many_ops() { return {Code::kInvalidArgument, "etcdserver: too many operations in txn request"}; }
+Status too_much_work() {
+  return {Code::kResourceExhausted, "etcdserver: the request looks at or changes too many keys, ask for less"};
+}
 Status no_lease() { return {Code::kNotFound, "etcdserver: requested lease not found"}; }
 
 // The number that the text is; 0 if it is none.
@@ -79,51 +86,79 @@ bool compare_record(const etcd::Compare& compare, const MetaRecord& record) {
   }
 }
 
-// The ways in which one operation may be malformed, whatever the state; `puts` collects the keys written.
-Status check_shape(const etcd::RequestOp& op, std::set<Bytes>& puts, int depth);
-
-Status check_shapes(const google::protobuf::RepeatedPtrField<etcd::RequestOp>& ops, std::set<Bytes>& puts, int depth) {
-  if (ops.size() > kOpsMax) return {Code::kInvalidArgument, "etcdserver: too many operations in txn request"};
-  for (const auto& op : ops) {
-    if (auto status = check_shape(op, puts, depth); !status.ok()) return status;
-  }
-  return {};
-}
-
-Status check_txn_shape(const etcd::TxnRequest& txn, std::set<Bytes>& puts, int depth) {
-  if (txn.compare_size() > kOpsMax) return {Code::kInvalidArgument, "etcdserver: too many operations in txn request"};
-  if (depth > 16) return {Code::kInvalidArgument, "etcdserver: too many operations in txn request"};
-  for (const auto& compare : txn.compare()) {
-    if (compare.key().empty()) return no_key();
-  }
-  std::set<Bytes> other = puts;  // the branches exclude each other
-  if (auto status = check_shapes(txn.success(), puts, depth); !status.ok()) return status;
-  if (auto status = check_shapes(txn.failure(), other, depth); !status.ok()) return status;
-  puts.merge(other);
-  return {};
-}
-
-Status check_shape(const etcd::RequestOp& op, std::set<Bytes>& puts, int depth) {
-  switch (op.request_case()) {
-    case etcd::RequestOp::kRequestRange:
-      return op.request_range().key().empty() ? no_key() : Status{};
-    case etcd::RequestOp::kRequestDeleteRange:
-      return op.request_delete_range().key().empty() ? no_key() : Status{};
-    case etcd::RequestOp::kRequestTxn:
-      return check_txn_shape(op.request_txn(), puts, depth + 1);
-    case etcd::RequestOp::kRequestPut: {
-      const auto& put = op.request_put();
-      if (put.key().empty()) return no_key();
-      if (put.ignore_value() && !put.value().empty()) return {Code::kInvalidArgument, "etcdserver: value is provided"};
-      if (put.ignore_lease() && put.lease() != 0) return {Code::kInvalidArgument, "etcdserver: lease is provided"};
-      if (!puts.insert(put.key()).second) {
-        return {Code::kInvalidArgument, "etcdserver: duplicate key given in txn request"};
-      }
-      return {};
+// The ways in which a transaction may be malformed, whatever the state.
+class ShapeCheck {
+ public:
+  Status check(const etcd::TxnRequest& txn, int depth) {
+    if (txn.compare_size() > kOpsMax || depth > kNestedMax) return too_many_ops();
+    for (const auto& compare : txn.compare()) {
+      if (compare.key().empty()) return no_key();
     }
-    default:
-      return {Code::kInvalidArgument, "etcdserver: key not found"};
+    ops_ += txn.compare_size();
+    const size_t before = order_.size();
+    if (auto status = check(txn.success(), depth); !status.ok()) return status;
+    // The branches exclude each other: the other one may put the same keys.
+    const std::vector<ByteView> put(order_.begin() + static_cast<std::ptrdiff_t>(before), order_.end());
+    for (const auto key : put) puts_.erase(key);
+    order_.resize(before);
+    if (auto status = check(txn.failure(), depth); !status.ok()) return status;
+    for (const auto key : put) add(key);
+    return {};
   }
+
+ private:
+  bool add(ByteView key) {
+    if (!puts_.insert(key).second) return false;
+    order_.push_back(key);
+    return true;
+  }
+
+  Status check(const google::protobuf::RepeatedPtrField<etcd::RequestOp>& ops, int depth) {
+    ops_ += ops.size();
+    if (ops.size() > kOpsMax || ops_ > MetaStore::kOpsTotalMax) return too_many_ops();
+    for (const auto& op : ops) {
+      if (auto status = check(op, depth); !status.ok()) return status;
+    }
+    return {};
+  }
+
+  Status check(const etcd::RequestOp& op, int depth) {
+    switch (op.request_case()) {
+      case etcd::RequestOp::kRequestRange:
+        return op.request_range().key().empty() ? no_key() : Status{};
+      case etcd::RequestOp::kRequestDeleteRange:
+        return op.request_delete_range().key().empty() ? no_key() : Status{};
+      case etcd::RequestOp::kRequestTxn:
+        return check(op.request_txn(), depth + 1);
+      case etcd::RequestOp::kRequestPut: {
+        const auto& put = op.request_put();
+        if (put.key().empty()) return no_key();
+        if (put.ignore_value() && !put.value().empty()) {
+          return {Code::kInvalidArgument, "etcdserver: value is provided"};
+        }
+        if (put.ignore_lease() && put.lease() != 0) return {Code::kInvalidArgument, "etcdserver: lease is provided"};
+        if (!add(put.key())) return {Code::kInvalidArgument, "etcdserver: duplicate key given in txn request"};
+        return {};
+      }
+      default:
+        return {Code::kInvalidArgument, "etcdserver: key not found"};
+    }
+  }
+
+  int ops_ = 0;
+  std::set<ByteView> puts_;
+  std::vector<ByteView> order_;  // of puts_
+};
+
+// The keys that a request names.
+KeyRange range_of(ByteView key, ByteView range_end) {
+  if (range_end.empty()) return KeyRange::of_key(key);
+  if (range_end == ByteView("\0", 1)) return {Bytes(key), std::nullopt};
+  return {Bytes(key), Bytes(range_end)};
+}
+
+bool is_by_key(const etcd::RangeRequest& request) {
+  return request.sort_order() != etcd::RangeRequest::DESCEND && request.sort_target() == etcd::RangeRequest::KEY;
 }
 
 // Where the request wants to look, if that cannot be served.
@@ -207,6 +242,8 @@ Bytes MetaStore::encode_own(const MetaTxn& txn) {
 }
 Bytes MetaStore::encode_adopt() { return begin_command(Kind::kAdopt); }
 
+Status MetaStore::check_shape(const etcd::TxnRequest& txn) { return ShapeCheck().check(txn, 0); }
+
 Result<CommandResult, std::string> MetaStore::apply(ByteView command) {
   const auto unreadable = [](const char* what) { return Err(fmt::format("a damaged command: {}", what)); };
   uint8_t kind = 0;
@@ -242,8 +279,7 @@ Result<CommandResult, std::string> MetaStore::apply(ByteView command) {
 
 CommandResult MetaStore::apply_etcd_txn(const etcd::TxnRequest& txn) {
   CommandResult result;
-  std::set<Bytes> puts;
-  result.status = check_txn_shape(txn, puts, 0);
+  result.status = check_shape(txn);
   Path path;
   Cost cost;
   if (result.status.ok()) result.status = plan(txn, path, cost);
@@ -335,8 +371,9 @@ void MetaStore::adopt() {
   Bytes root;  // of the cluster's records; if the id is damaged, whoever looks at the records next will say so
   if (codec::get_u64_be(in, id)) root = Keys(id).root();
   std::vector<Bytes> moved{kClusterIdKey};
-  scan_prefix(root + "/", [&](ByteView key, const MetaRecord&) {
-    if (!root.empty()) moved.emplace_back(key);
+  visit(KeyRange::of_prefix(root + "/"), [&](const Bytes& key, const MetaRecord&) {
+    if (!root.empty()) moved.push_back(key);
+    return !root.empty();
   });
   for (const auto& key : moved) {
     own_.put(key, get(key)->value);
@@ -352,45 +389,29 @@ void MetaStore::adopt() {
   ++revision_;
 }
 
-std::pair<MetaStore::Records::const_iterator, MetaStore::Records::const_iterator> MetaStore::bounds(
-    ByteView key, ByteView range_end) const {
-  if (range_end.empty()) {
-    auto found = records_.find(key);
-    return {found, found == records_.end() ? found : std::next(found)};
-  }
-  auto first = records_.lower_bound(key);
-  if (range_end == ByteView("\0", 1)) return {first, records_.end()};
-  if (range_end <= key) return {first, first};
-  return {first, records_.lower_bound(range_end)};
-}
-
 bool MetaStore::holds(const etcd::Compare& compare, Cost& cost) const {
-  auto [first, last] = bounds(compare.key(), compare.range_end());
-  if (first == last) {
-    // A value that is not there compares with nothing; the numbers of an absent key are 0.
-    return compare.target() != etcd::Compare::VALUE && compare_record(compare, MetaRecord{});
-  }
-  return std::all_of(first, last, [&](const auto& item) {
-    ++cost.visits;
-    return compare_record(compare, item.second);
+  const auto range = range_of(compare.key(), compare.range_end());
+  bool all = true;
+  bool is_absent = true;
+  visit(range, [&](const Bytes&, const MetaRecord& record) {
+    is_absent = false;
+    all = compare_record(compare, record);
+    return all && ++cost.work <= kWorkMax;
   });
-}
-
-Status MetaStore::check_visits(const Cost& cost) const {
-  if (cost.visits <= kVisitsAlways + kKeyVisitsMax * records_.size()) return {};
-  return {Code::kResourceExhausted, "etcdserver: the transaction looks at too many keys, ask for less"};
+  // A value that is not there compares with nothing; the numbers of an absent key are 0.
+  return is_absent ? compare.target() != etcd::Compare::VALUE && compare_record(compare, MetaRecord{}) : all;
 }
 
 Status MetaStore::plan(const etcd::TxnRequest& txn, Path& path, Cost& cost) const {
   bool succeeds = true;
   for (const auto& compare : txn.compare()) {
     succeeds = succeeds && holds(compare, cost);
-    if (auto status = check_visits(cost); !status.ok()) return status;
+    if (cost.work > kWorkMax) return too_much_work();
   }
   path.push_back(succeeds);
   for (const auto& op : succeeds ? txn.success() : txn.failure()) {
     auto status = plan_op(op, path, cost);
-    if (status.ok()) status = check_visits(cost);
+    if (status.ok() && cost.work > kWorkMax) status = too_much_work();
     if (!status.ok()) return status;
   }
   return {};
@@ -403,14 +424,23 @@ Status MetaStore::plan_op(const etcd::RequestOp& op, Path& path, Cost& cost) con
   }
   if (op.has_request_delete_range()) return check_answer(op.request_delete_range(), cost);
   if (op.has_request_txn()) return plan(op.request_txn(), path, cost);
-  if (!op.has_request_put()) return {};
-  const auto& put = op.request_put();
-  const auto* before = get(put.key());
-  if ((put.ignore_value() || put.ignore_lease()) && before == nullptr) {
+  return op.has_request_put() ? plan_put(op.request_put(), cost) : Status{};
+}
+
+Status MetaStore::plan_put(const etcd::PutRequest& put, Cost& cost) const {
+  if ((put.ignore_value() || put.ignore_lease()) && get(put.key()) == nullptr) {
     return {Code::kInvalidArgument, "etcdserver: key not found"};
   }
-  if (put.lease() != 0 && !leases_.contains(put.lease())) return no_lease();
+  if (put.lease() != 0) {
+    auto lease = leases_.find(put.lease());
+    if (lease == leases_.end()) return no_lease();
+    if (!lease->second.keys.contains(put.key()) &&
+        lease->second.keys.size() + ++cost.leased[put.lease()] > kLeaseKeysMax) {
+      return {Code::kResourceExhausted, "etcdserver: too many keys are attached to the lease"};
+    }
+  }
   cost.put_bytes += put.key().size() + put.value().size();
+  cost.work += kWriteWork;
   return {};
 }
 
@@ -443,49 +473,63 @@ void MetaStore::apply_txn(const etcd::TxnRequest& txn, const Path& path, size_t&
 }
 
 void MetaStore::apply_put(const etcd::PutRequest& put, int64_t at, etcd::PutResponse& response) {
-  auto found = records_.find(put.key());
-  std::optional<MetaRecord> before;
-  if (found != records_.end()) before = found->second;
-  if (before && put.prev_kv()) fill_key_value(put.key(), *before, *response.mutable_prev_kv());
+  const auto* before = get(put.key());
+  if (before != nullptr && put.prev_kv()) fill_key_value(put.key(), *before, *response.mutable_prev_kv());
   // An earlier operation of the same transaction may have deleted what the check still saw.
   MetaRecord after;
-  after.value = put.ignore_value() ? (before ? before->value : Bytes()) : put.value();
-  after.lease = put.ignore_lease() ? (before ? before->lease : 0) : put.lease();
-  after.create_revision = before ? before->create_revision : at;
+  after.value = put.ignore_value() ? (before != nullptr ? before->value : Bytes()) : put.value();
+  after.lease = put.ignore_lease() ? (before != nullptr ? before->lease : 0) : put.lease();
+  after.create_revision = before != nullptr ? before->create_revision : at;
   after.mod_revision = at;
-  after.version = before ? before->version + 1 : 1;
-  if (before) detach(put.key(), before->lease);
+  after.version = before != nullptr ? before->version + 1 : 1;
+  if (before != nullptr) detach(put.key(), before->lease);
   attach(put.key(), after.lease);
-  store(put.key(), after);
-  changes_.push_back({put.key(), std::move(before), std::move(after)});
+  store(put.key(), std::move(after));
 }
 
 void MetaStore::store(const Bytes& key, MetaRecord record) {
-  auto [it, is_new] = records_.try_emplace(key);
-  if (is_new) bytes_ += key.size() + kRecordOverhead;
-  bytes_ += record.value.size() - it->second.value.size();
-  it->second = std::move(record);
+  changes_.push_back({image_key(key), {}, image_value(record)});
+  records_.put(key, std::move(record));
 }
 
 int64_t MetaStore::apply_delete(const etcd::DeleteRangeRequest& del, etcd::DeleteRangeResponse& response) {
-  auto [first, last] = bounds(del.key(), del.range_end());
-  std::vector<Bytes> keys;
-  for (; first != last; ++first) {
-    keys.push_back(first->first);
-    if (del.prev_kv()) fill_key_value(first->first, first->second, *response.add_prev_kvs());
+  const auto range = range_of(del.key(), del.range_end());
+  if (del.prev_kv()) {
+    visit(range, [&](const Bytes& key, const MetaRecord& record) {
+      fill_key_value(key, record, *response.add_prev_kvs());
+      return true;
+    });
   }
-  for (const auto& key : keys) erase(key);
-  response.set_deleted(static_cast<int64_t>(keys.size()));
+  response.set_deleted(static_cast<int64_t>(count(range)));
+  erase(range);
   return response.deleted();
 }
 
+void MetaStore::erase(const KeyRange& range) {
+  auto removed = records_.cut(range);
+  const uint64_t keys = removed.totals().keys;
+  if (keys == 0) return;
+  removed.visit_leased([&](const Bytes& key, const MetaRecord& record) {
+    detach(key, record.lease);
+    return true;
+  });
+  if (keys <= kDeletedOneByOneMax) {
+    removed.visit(range, [&](const Bytes& key, const MetaRecord&) {
+      changes_.push_back({image_key(key), {}, std::nullopt});
+      return true;
+    });
+  } else {
+    const Bytes end = range.end ? image_key(*range.end) : Bytes(1, static_cast<char>(kKeyPrefix + 1));
+    changes_.push_back({image_key(range.start), end, std::nullopt});
+  }
+  remains_.add(std::move(removed));
+}
+
 void MetaStore::erase(const Bytes& key) {
-  auto found = records_.find(key);
-  CHECK(found != records_.end(), "erasing what is not there");
-  detach(key, found->second.lease);
-  bytes_ -= key.size() + found->second.value.size() + kRecordOverhead;
-  changes_.push_back({key, std::move(found->second), std::nullopt});
-  records_.erase(found);
+  const auto removed = records_.erase(key);
+  CHECK(removed, "erasing what is not there");
+  detach(key, removed->lease);
+  changes_.push_back({image_key(key), {}, std::nullopt});
 }
 
 void MetaStore::attach(const Bytes& key, int64_t lease) {
@@ -504,51 +548,48 @@ api::Reply<etcd::RangeResponse> MetaStore::range(const etcd::RangeRequest& reque
   if (auto status = check_revision(request.revision(), revision_); !status.ok()) return Err(std::move(status));
   Cost cost;
   if (auto status = check_answer(request, cost); !status.ok()) return Err(std::move(status));
+  if (cost.work > kWorkMax) return Err(too_much_work());
   auto response = read(request);
   response.mutable_header()->set_revision(revision_);
   return response;
 }
 
 Status MetaStore::check_answer(const etcd::RangeRequest& request, Cost& cost) const {
-  auto [first, last] = bounds(request.key(), request.range_end());
-  cost.visits += static_cast<uint64_t>(std::distance(first, last)) + 1;  // all of them are counted
+  ++cost.work;
   if (request.count_only()) return {};
   if (!request.keys_only()) cost.answer_bytes += cost.put_bytes;
   // Sorted, any of the keys may be among those that are wanted; in the order of keys it is the first ones.
-  const bool by_key =
-      request.sort_order() != etcd::RangeRequest::DESCEND && request.sort_target() == etcd::RangeRequest::KEY;
-  int64_t left = by_key && request.limit() > 0 ? request.limit() : INT64_MAX;
-  for (; first != last && left > 0; ++first) {
-    cost.answer_bytes += first->first.size() + kRecordOverhead + (request.keys_only() ? 0 : first->second.value.size());
-    if (cost.answer_bytes > kAnswerBytesMax) return answer_too_large();
-    if (passes_filters(request, first->second)) --left;
-  }
+  int64_t left = is_by_key(request) && request.limit() > 0 ? request.limit() : INT64_MAX;
+  visit(range_of(request.key(), request.range_end()), [&](const Bytes& key, const MetaRecord& record) {
+    ++cost.work;
+    if (passes_filters(request, record)) {
+      if (left-- == 0) return false;  // looked at to tell that there are more
+      cost.answer_bytes += key.size() + kRecordOverhead + (request.keys_only() ? 0 : record.value.size());
+    }
+    return cost.answer_bytes <= kAnswerBytesMax && cost.work <= kWorkMax;
+  });
   return cost.answer_bytes > kAnswerBytesMax ? answer_too_large() : Status{};
 }
 
 Status MetaStore::check_answer(const etcd::DeleteRangeRequest& request, Cost& cost) const {
-  auto [first, last] = bounds(request.key(), request.range_end());
-  cost.visits += static_cast<uint64_t>(std::distance(first, last)) + 1;
+  const auto totals = records_.totals(range_of(request.key(), request.range_end()));
+  cost.work += kWriteWork * ((totals.keys <= kDeletedOneByOneMax ? totals.keys : 1) + totals.leased + 1);
   if (!request.prev_kv()) return {};
-  cost.answer_bytes += cost.put_bytes;
-  for (; first != last; ++first) {
-    cost.answer_bytes += first->first.size() + kRecordOverhead + first->second.value.size();
-  }
+  cost.answer_bytes += cost.put_bytes + totals.bytes + totals.keys * kRecordOverhead;
   return cost.answer_bytes > kAnswerBytesMax ? answer_too_large() : Status{};
 }
 
 etcd::RangeResponse MetaStore::read(const etcd::RangeRequest& request) const {
   etcd::RangeResponse response;
-  auto [first, last] = bounds(request.key(), request.range_end());
-  response.set_count(static_cast<int64_t>(std::distance(first, last)));
+  const auto range = range_of(request.key(), request.range_end());
+  response.set_count(static_cast<int64_t>(count(range)));
   if (request.count_only()) return response;
   std::vector<Row> rows;
-  const bool by_key =
-      request.sort_order() != etcd::RangeRequest::DESCEND && request.sort_target() == etcd::RangeRequest::KEY;
-  const size_t wanted = by_key && request.limit() > 0 ? static_cast<size_t>(request.limit()) + 1 : SIZE_MAX;
-  for (; first != last && rows.size() < wanted; ++first) {
-    if (passes_filters(request, first->second)) rows.emplace_back(&first->first, &first->second);
-  }
+  const size_t wanted = is_by_key(request) && request.limit() > 0 ? static_cast<size_t>(request.limit()) + 1 : SIZE_MAX;
+  visit(range, [&](const Bytes& key, const MetaRecord& record) {
+    if (passes_filters(request, record)) rows.emplace_back(&key, &record);
+    return rows.size() < wanted;
+  });
   sort_rows(request, rows);
   if (request.limit() > 0 && rows.size() > static_cast<size_t>(request.limit())) {
     rows.resize(static_cast<size_t>(request.limit()));
@@ -562,21 +603,12 @@ etcd::RangeResponse MetaStore::read(const etcd::RangeRequest& request) const {
   return response;
 }
 
-const MetaRecord* MetaStore::get(ByteView key) const {
-  auto found = records_.find(key);
-  return found == records_.end() ? nullptr : &found->second;
-}
+const MetaRecord* MetaStore::get(ByteView key) const { return records_.get(key); }
 
 std::optional<Bytes> MetaStore::value(ByteView key) const {
   const auto* record = get(key);
   if (record == nullptr) return std::nullopt;
   return record->value;
-}
-
-void MetaStore::scan_prefix(ByteView prefix, const std::function<void(ByteView, const MetaRecord&)>& visit) const {
-  for (auto it = records_.lower_bound(prefix); it != records_.end() && it->first.starts_with(prefix); ++it) {
-    visit(it->first, it->second);
-  }
 }
 
 Bytes MetaStore::image_key(ByteView key) { return Bytes(1, kKeyPrefix).append(key); }
@@ -611,7 +643,10 @@ Bytes MetaStore::image_revision_value() const {
 }
 
 void MetaStore::write_image(const PutPair& put) const {
-  for (const auto& [key, record] : records_) put(image_key(key), image_value(record));
+  visit({"", std::nullopt}, [&](const Bytes& key, const MetaRecord& record) {
+    put(image_key(key), image_value(record));
+    return true;
+  });
   for (const auto& [id, lease] : leases_) put(image_lease_key(id), image_lease_value(lease));
   own_.scan_prefix("", [&](ByteView key, ByteView value) { put(image_own_key(key), value); });
   put(image_revision_key(), image_revision_value());
@@ -637,7 +672,7 @@ bool MetaStore::load_pair(ByteView key, ByteView value) {
   }
   record.value = Bytes(value);
   if (record.lease != 0) leases_[record.lease].keys.insert(Bytes(key));
-  store(Bytes(key), std::move(record));
+  records_.put(key, std::move(record));
   return true;
 }
 

@@ -5,7 +5,10 @@
 //
 // Revisions, of the etcd key space: the store begins at 1; each command that changes at least one key adds one, and all
 // its changes carry that revision. Owned by MetaGroup, which feeds it and writes its changes to disk; others read
-// through it. Tests: meta_store_test.cc (against a naive model).
+// through it.
+//
+// No command and no read takes long: what one may look at, write and answer is bounded, and what is beyond is refused.
+// A deletion of a range alone may be of any size, as it is in etcd. Tests: meta_store_test.cc (against a naive model).
 #pragma once
 
 #include <functional>
@@ -20,24 +23,15 @@
 #include "base/result.h"
 #include "etcd/rpc.pb.h"
 #include "pd/own_records.h"
+#include "pd/record_tree.h"
 
 namespace cairn::pd {
 
-// A key's newest version.
-struct MetaRecord {
-  Bytes value;
-  int64_t create_revision = 0;
-  int64_t mod_revision = 0;
-  int64_t version = 0;
-  int64_t lease = 0;
-  friend bool operator==(const MetaRecord&, const MetaRecord&) = default;
-};
-
-// One key's step, for watchers and for the disk. No `after`: deleted.
-struct MetaChange {
+// One step of the image on disk: one pair, or all pairs of a range deleted.
+struct ImageChange {
   Bytes key;
-  std::optional<MetaRecord> before;
-  std::optional<MetaRecord> after;
+  Bytes end;                   // not of the range; empty: `key` alone
+  std::optional<Bytes> value;  // nothing: deleted
 };
 
 // What a command answers.
@@ -51,10 +45,18 @@ class MetaStore {
   // What a key or lease costs beyond its bytes.
   static constexpr uint64_t kRecordOverhead = 256;
   // The most that the answer to a read or a transaction may hold: it is built in one go while others wait.
-  static constexpr uint64_t kAnswerBytesMax = uint64_t{32} << 20;
-  // Likewise a transaction looks at each key a few times at most, or at so many keys where there are few.
-  static constexpr uint64_t kKeyVisitsMax = 4;
-  static constexpr uint64_t kVisitsAlways = 1 << 16;
+  static constexpr uint64_t kAnswerBytesMax = uint64_t{16} << 20;
+  // What one request may do: a key looked at counts one, a key written kWriteWork. Counting the keys of a range, and
+  // deleting those of them that have no lease, is one look.
+  static constexpr uint64_t kWorkMax = 1 << 17;
+  static constexpr uint64_t kWriteWork = 32;
+  // The operations of a transaction, those of nested ones included.
+  static constexpr int kOpsTotalMax = kWorkMax / kWriteWork;
+  // All keys of a lease go in one step.
+  static constexpr size_t kLeaseKeysMax = 4096;
+
+  // `seed`: of the shape of the tree of keys, which nobody must foresee.
+  explicit MetaStore(uint64_t seed = 1) : records_(seed) {}
 
   // Commands as they stand in the log.
   static Bytes encode_txn(const etcdserverpb::TxnRequest& request);
@@ -66,6 +68,8 @@ class MetaStore {
   // command moves them, and does nothing where they have moved.
   static Bytes encode_adopt();
 
+  // Why the transaction is refused whatever the state is; apply() refuses it likewise.
+  static api::Status check_shape(const etcdserverpb::TxnRequest& txn);
   // Applies one command. Refused commands change nothing. An error: the command cannot be read, so this member cannot
   // go on.
   Result<CommandResult, std::string> apply(ByteView command);
@@ -78,13 +82,19 @@ class MetaStore {
   api::Reply<etcdserverpb::RangeResponse> range(const etcdserverpb::RangeRequest& request) const;
   const MetaRecord* get(ByteView key) const;
   std::optional<Bytes> value(ByteView key) const;
-  // Calls `visit` for each key that begins with `prefix`, in order.
-  void scan_prefix(ByteView prefix, const std::function<void(ByteView key, const MetaRecord&)>& visit) const;
+  uint64_t count(const KeyRange& range) const { return records_.totals(range).keys; }
+  // In the order of keys, until `visit` returns false.
+  void visit(const KeyRange& range, RecordTree::Visit visit) const { records_.visit(range, visit); }
   int64_t revision() const { return revision_; }
   int64_t compacted_revision() const { return compacted_; }
-  size_t keys() const { return records_.size(); }
+  size_t keys() const { return records_.totals().keys; }
   // What the keys of the etcd key space and their leases take, in memory as well as on disk.
-  uint64_t bytes() const { return bytes_ + leases_.size() * kRecordOverhead; }
+  uint64_t bytes() const {
+    return records_.totals().bytes + (records_.totals().keys + leases_.size()) * kRecordOverhead;
+  }
+  // Deleted keys are freed by parts: whoever applies commands calls free_some() while there are remains.
+  bool has_remains() const { return !remains_.empty(); }
+  void free_some(size_t count) { remains_.free_some(count); }
 
   struct Lease {
     int64_t ttl_seconds = 0;
@@ -92,9 +102,9 @@ class MetaStore {
   };
   const std::map<int64_t, Lease>& leases() const { return leases_; }
 
-  // What changed since the last call: keys of the etcd key space, in order; leases that were granted or revoked; PD's
-  // own records.
-  std::vector<MetaChange> take_changes() { return std::exchange(changes_, {}); }
+  // What changed since the last call: keys of the etcd key space, in the order of the changes; leases that were granted
+  // or revoked; PD's own records.
+  std::vector<ImageChange> take_changes() { return std::exchange(changes_, {}); }
   std::set<int64_t> take_changed_leases() { return std::exchange(changed_leases_, {}); }
   std::set<Bytes> take_changed_own() { return own_.take_changed(); }
 
@@ -114,19 +124,18 @@ class MetaStore {
   Bytes image_revision_value() const;
 
  private:
-  using Records = std::map<Bytes, MetaRecord, std::less<>>;
   CommandResult apply_etcd_txn(const etcdserverpb::TxnRequest& txn);
   CommandResult apply_own_txn(const MetaTxn& txn);
   CommandResult compact(int64_t revision);
   CommandResult grant_lease(int64_t id, int64_t ttl);
   CommandResult revoke_lease(int64_t id);
   void adopt();
-  std::pair<Records::const_iterator, Records::const_iterator> bounds(ByteView key, ByteView range_end) const;
   // What a transaction would take, as far as it is judged.
   struct Cost {
-    uint64_t visits = 0;  // of keys
+    uint64_t work = 0;  // see kWorkMax
     uint64_t answer_bytes = 0;
-    uint64_t put_bytes = 0;  // what it puts itself may come back in each later answer
+    uint64_t put_bytes = 0;            // what it puts itself may come back in each later answer
+    std::map<int64_t, size_t> leased;  // keys that it puts, by their lease
   };
   bool holds(const etcdserverpb::Compare& compare, Cost& cost) const;
   // Whether each transaction, nested ones in the order of visiting them, takes its success branch: judged as a whole
@@ -134,7 +143,7 @@ class MetaStore {
   using Path = std::vector<bool>;
   api::Status plan(const etcdserverpb::TxnRequest& txn, Path& path, Cost& cost) const;
   api::Status plan_op(const etcdserverpb::RequestOp& op, Path& path, Cost& cost) const;
-  api::Status check_visits(const Cost& cost) const;
+  api::Status plan_put(const etcdserverpb::PutRequest& put, Cost& cost) const;
   void apply_txn(const etcdserverpb::TxnRequest& txn, const Path& path, size_t& step, int64_t at, bool& wrote,
                  etcdserverpb::TxnResponse& response);
   void apply_put(const etcdserverpb::PutRequest& put, int64_t at, etcdserverpb::PutResponse& response);
@@ -146,16 +155,17 @@ class MetaStore {
   api::Status check_answer(const etcdserverpb::DeleteRangeRequest& request, Cost& cost) const;
   void store(const Bytes& key, MetaRecord record);
   void erase(const Bytes& key);
+  void erase(const KeyRange& range);
   void attach(const Bytes& key, int64_t lease);
   void detach(const Bytes& key, int64_t lease);
 
   OwnRecords own_;
-  Records records_;
+  RecordTree records_;
+  RecordRemains remains_;
   std::map<int64_t, Lease> leases_;
   int64_t revision_ = 1;
   int64_t compacted_ = 0;
-  uint64_t bytes_ = 0;  // of records_
-  std::vector<MetaChange> changes_;
+  std::vector<ImageChange> changes_;
   std::set<int64_t> changed_leases_;
 };
 

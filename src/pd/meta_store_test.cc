@@ -185,9 +185,19 @@ TEST(MetaStore, TheAnswerToATransactionIsBoundedAsAWhole) {
   EXPECT_EQ(run(store, delete_all).txn.responses(0).response_delete_range().deleted(), 4);
 }
 
-TEST(MetaStore, ATransactionLooksAtEachKeyAFewTimesOnly) {
+// A thousand operations in nested transactions.
+etcd::TxnRequest nest(const std::function<void(etcd::RequestOp&, int)>& fill, int count) {
+  etcd::TxnRequest txn;
+  for (int i = 0; i < count; ++i) {
+    if (i % 100 == 0) txn.add_success();
+    fill(*txn.mutable_success(i / 100)->mutable_request_txn()->add_success(), i);
+  }
+  return txn;
+}
+
+TEST(MetaStore, ATransactionLooksAtABoundedNumberOfKeys) {
   MetaStore store;
-  for (int i = 0; i < 1000; ++i) put(store, fmt::format("k{:04}", i), "v");
+  for (int i = 0; i < 2000; ++i) put(store, fmt::format("k{:04}", i), "v");
   const auto counts = [](int count) {
     etcd::TxnRequest txn;
     for (int i = 0; i < count; ++i) {
@@ -210,11 +220,123 @@ TEST(MetaStore, ATransactionLooksAtEachKeyAFewTimesOnly) {
     txn.add_success()->mutable_request_put()->set_key("new");
     return txn;
   };
-  EXPECT_TRUE(run(store, counts(60)).status.ok());
-  EXPECT_EQ(run(store, counts(100)).status.code, api::Code::kResourceExhausted);
+  EXPECT_TRUE(run(store, counts(128)).status.ok()) << "counting is one look";
   EXPECT_EQ(run(store, compares(100)).status.code, api::Code::kResourceExhausted);
   EXPECT_EQ(store.get("new"), nullptr);
   EXPECT_TRUE(run(store, compares(60)).txn.succeeded());
+  const auto filtered = nest(
+      [](etcd::RequestOp& op, int) {
+        op.mutable_request_range()->set_key("k");
+        op.mutable_request_range()->set_range_end("l");
+        op.mutable_request_range()->set_min_mod_revision(1'000'000);
+      },
+      100);
+  EXPECT_EQ(run(store, filtered).status.code, api::Code::kResourceExhausted);
+}
+
+TEST(MetaStore, ATransactionWritesABoundedNumberOfKeysHoweverItIsNested) {
+  MetaStore store;
+  const auto puts = [](int count) {
+    return nest([](etcd::RequestOp& op, int i) { op.mutable_request_put()->set_key(std::to_string(i)); }, count);
+  };
+  EXPECT_TRUE(run(store, puts(4000)).status.ok());
+  EXPECT_EQ(run(store, puts(4097)).status.message, "etcdserver: too many operations in txn request");
+  EXPECT_EQ(MetaStore::check_shape(puts(4097)).message, "etcdserver: too many operations in txn request");
+  EXPECT_EQ(store.keys(), 4000u);
+}
+
+TEST(MetaStore, BranchesMayPutTheSameKeyAndBothCountAfterwards) {
+  etcd::TxnRequest txn;
+  auto& nested = *txn.add_success()->mutable_request_txn();
+  nested.add_success()->mutable_request_put()->set_key("a");
+  nested.add_failure()->mutable_request_put()->set_key("a");
+  nested.add_failure()->mutable_request_put()->set_key("b");
+  EXPECT_TRUE(MetaStore::check_shape(txn).ok());
+  for (const char* key : {"a", "b"}) {
+    auto again = txn;
+    again.add_success()->mutable_request_put()->set_key(key);
+    EXPECT_EQ(MetaStore::check_shape(again).message, "etcdserver: duplicate key given in txn request") << key;
+  }
+}
+
+// All keys of a lease go in one revision, so in one step.
+TEST(MetaStore, ALeaseHasABoundedNumberOfKeys) {
+  MetaStore store;
+  execute(store, MetaStore::encode_lease_grant(7, 60));
+  const auto puts = [](int from, int count) {
+    return nest(
+        [&](etcd::RequestOp& op, int i) {
+          op.mutable_request_put()->set_key(fmt::format("k{:04}", from + i));
+          op.mutable_request_put()->set_lease(7);
+        },
+        count);
+  };
+  const Bytes refusal = "etcdserver: too many keys are attached to the lease";
+  ASSERT_TRUE(run(store, puts(0, 4000)).status.ok());
+  EXPECT_EQ(run(store, puts(4000, 97)).status.message, refusal);
+  ASSERT_TRUE(run(store, puts(4000, 96)).status.ok());
+  EXPECT_EQ(put(store, "one more", "", 7).status.message, refusal);
+  EXPECT_TRUE(put(store, "k0000", "again", 7).status.ok());
+  // Likewise a deletion takes so many of them from their leases.
+  execute(store, MetaStore::encode_lease_grant(8, 60));
+  EXPECT_TRUE(put(store, "other", "", 8).status.ok());
+  etcd::TxnRequest all;
+  auto& del = *all.add_success()->mutable_request_delete_range();
+  del.set_key("k");
+  del.set_range_end(Bytes(1, '\0'));
+  EXPECT_EQ(run(store, all).status.code, api::Code::kResourceExhausted);
+  del.set_range_end("k3");
+  EXPECT_EQ(run(store, all).txn.responses(0).response_delete_range().deleted(), 3000);
+  EXPECT_EQ(store.leases().at(7).keys.size(), 1096u);
+  const auto revision = store.revision();
+  ASSERT_TRUE(execute(store, MetaStore::encode_lease_revoke(7)).status.ok());
+  EXPECT_EQ(store.keys(), 1u);
+  EXPECT_EQ(store.revision(), revision + 1);
+}
+
+// The image on disk as the changes make it.
+void follow(MetaStore& store, std::map<Bytes, Bytes>& image) {
+  for (const auto& change : store.take_changes()) {
+    if (change.value) {
+      image[change.key] = *change.value;
+    } else if (change.end.empty()) {
+      image.erase(change.key);
+    } else {
+      image.erase(image.lower_bound(change.key), image.lower_bound(change.end));
+    }
+  }
+}
+
+TEST(MetaStore, ADeletionOfManyKeysIsOneRevisionAndOneChangeOnDisk) {
+  MetaStore store;
+  std::map<Bytes, Bytes> image;
+  const auto delete_range = [&](const Bytes& key, const Bytes& end) {
+    etcd::TxnRequest txn;
+    auto& del = *txn.add_success()->mutable_request_delete_range();
+    del.set_key(key);
+    del.set_range_end(end);
+    const auto result = run(store, txn);
+    EXPECT_TRUE(result.status.ok());
+    return result.txn.responses(0).response_delete_range().deleted();
+  };
+  for (int i = 0; i < 30'000; ++i) put(store, fmt::format("k{:05}", i), "v");
+  run(store, MetaTxn().put("kept", "own"));
+  follow(store, image);
+  const auto revision = store.revision();
+  EXPECT_EQ(delete_range("k1", "k2"), 10'000);
+  EXPECT_EQ(store.revision(), revision + 1);
+  EXPECT_EQ(store.keys(), 20'000u);
+  EXPECT_EQ(store.get("k10000"), nullptr);
+  put(store, "k15000", "again");
+  EXPECT_EQ(store.get("k15000")->version, 1);
+  const auto changes = store.take_changes();
+  EXPECT_EQ(changes.size(), 2u);
+  EXPECT_EQ(delete_range("k15", "k16"), 1);
+  EXPECT_EQ(delete_range("k2", Bytes(1, '\0')), 10'000);
+  EXPECT_EQ(store.keys(), 10'000u);
+  EXPECT_EQ(store.bytes(), 10'000u * (7 + MetaStore::kRecordOverhead));
+  while (store.has_remains()) store.free_some(1000);
+  EXPECT_EQ(store.own().value("kept"), "own");
 }
 
 TEST(MetaStore, RevokingALeaseDeletesItsKeysInOneRevision) {
@@ -269,6 +391,7 @@ TEST(MetaStore, ItsImageMakesTheSameStoreAgain) {
 RC_GTEST_PROP(MetaStore, AgreesWithANaiveModel, ()) {
   MetaStore store;
   std::map<Bytes, MetaRecord> model;
+  std::map<Bytes, Bytes> image;
   int64_t revision = 1;
   auto key = [] { return Bytes(1, static_cast<char>('a' + *rc::gen::inRange(0, 6))); };
   const int steps = *rc::gen::inRange(1, 60);
@@ -310,6 +433,10 @@ RC_GTEST_PROP(MetaStore, AgreesWithANaiveModel, ()) {
     RC_ASSERT(store.revision() == revision);
     RC_ASSERT(store.keys() == model.size());
     for (const auto& [name, record] : model) RC_ASSERT(store.get(name) != nullptr && *store.get(name) == record);
+    follow(store, image);
+    std::map<Bytes, Bytes> expected;
+    for (const auto& [name, record] : model) expected[MetaStore::image_key(name)] = MetaStore::image_value(record);
+    RC_ASSERT(image == expected);
   }
 }
 

@@ -19,6 +19,8 @@ uint64_t number_of(const std::optional<Bytes>& value) {
   return codec::get_u64_be(in, number) ? number : 0;
 }
 
+constexpr Duration kLeaseCheckInterval = std::chrono::milliseconds(100);
+
 uint64_t to_ms(Duration duration) { return static_cast<uint64_t>(duration / std::chrono::milliseconds(1)); }
 
 }  // namespace
@@ -31,7 +33,7 @@ NodeCore::NodeCore(Options options, Dependencies dependencies, std::shared_ptr<r
       scan_executor_(dependencies_.executors.make("pd-scan")),
       random_(dependencies_.seed),
       group_(options_, world_of(dependencies_, *executor_, *log_executor_),
-             {[this](bool leads) { on_leadership(leads); }, nullptr}),
+             {[this](bool leads) { on_leadership(leads); }}),
       stores_(options_.schedule),
       operators_(options_.schedule),
       tso_(to_ms(options_.tso_save_interval)),
@@ -202,7 +204,7 @@ void NodeCore::on_timer() {
   if (!serving_ || !group_.is_leader()) return;
   const auto now = dependencies_.clock.now();
   if (now >= next_lease_check_) {
-    next_lease_check_ = now + std::chrono::milliseconds(500);
+    next_lease_check_ = now + kLeaseCheckInterval;
     expire_leases();
   }
   if (now >= next_patrol_) {

@@ -22,6 +22,7 @@
 #include "pd/gc_state.h"
 #include "pd/id_allocator.h"
 #include "pd/keys.h"
+#include "pd/lease_deadlines.h"
 #include "pd/meta_group.h"
 #include "pd/node.h"
 #include "pd/node_metrics.h"
@@ -192,6 +193,8 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   template <class Call>
   void propose_etcd(Call call, Bytes command, std::function<void(Call&, CommandResult&)> fill);
   EtcdUsage etcd_usage() const;
+  // Why the transaction does not go into the log.
+  api::Status judge_txn(const etcdserverpb::TxnRequest& txn) const;
   template <class Call>
   void propose_etcd_txn(Call call, const etcdserverpb::TxnRequest& txn,
                         std::function<void(Call&, CommandResult&)> fill);
@@ -231,7 +234,7 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   RegionTree regions_;
   OperatorController operators_;
   std::optional<Bytes> patrol_at_;
-  std::map<int64_t, Instant> lease_deadlines_;
+  LeaseDeadlines lease_deadlines_;
 
   TsoOracle tso_;
   bool saving_tso_ = false;

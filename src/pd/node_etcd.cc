@@ -9,8 +9,13 @@ namespace {
 namespace etcd = etcdserverpb;
 
 constexpr int64_t kLeaseTtlMin = 1;
+// Of the leases that are over, so many end in one turn, and about so many keys go with them as one lease may have.
+constexpr size_t kLeasesAtOnce = 128;
 
 api::Status no_leader() { return {api::Code::kUnavailable, "etcdserver: no leader"}; }
+api::Status answer_too_large() {
+  return {api::Code::kResourceExhausted, "etcdserver: the answer is too large, ask for less"};
+}
 
 }  // namespace
 
@@ -55,12 +60,17 @@ void NodeCore::etcd_range(api::Call<etcd::RangeRequest, etcd::RangeResponse> cal
   call.finish();
 }
 
-EtcdUsage NodeCore::etcd_usage() const { return {group_.store().bytes(), group_.log_bytes()}; }
+EtcdUsage NodeCore::etcd_usage() const { return {group_.store().bytes(), group_.log_bytes(), group_.proposals()}; }
+
+api::Status NodeCore::judge_txn(const etcd::TxnRequest& txn) const {
+  auto status = MetaStore::check_shape(txn);
+  return status.ok() ? check_limits(txn, options_.etcd, etcd_usage()) : status;
+}
 
 template <class Call>
 void NodeCore::propose_etcd_txn(Call call, const etcd::TxnRequest& txn,
                                 std::function<void(Call&, CommandResult&)> fill) {
-  if (auto status = check_limits(txn, options_.etcd, etcd_usage()); !status.ok()) return call.finish(std::move(status));
+  if (auto status = judge_txn(txn); !status.ok()) return call.finish(std::move(status));
   propose_etcd<Call>(std::move(call), MetaStore::encode_txn(txn), std::move(fill));
 }
 
@@ -98,22 +108,23 @@ void NodeCore::etcd_compact(api::Call<etcd::CompactionRequest, etcd::CompactionR
 void NodeCore::refresh_lease(int64_t id) {
   auto found = group_.store().leases().find(id);
   if (found == group_.store().leases().end()) return;
-  lease_deadlines_[id] = dependencies_.clock.now() +
-                         std::chrono::seconds(std::min<int64_t>(found->second.ttl_seconds, 100LL * 365 * 24 * 3600));
+  lease_deadlines_.set(id, dependencies_.clock.now() + std::chrono::seconds(std::min<int64_t>(
+                                                           found->second.ttl_seconds, 100LL * 365 * 24 * 3600)));
 }
 
 void NodeCore::expire_leases() {
   const auto now = dependencies_.clock.now();
-  for (auto it = lease_deadlines_.begin(); it != lease_deadlines_.end();) {
-    const auto [id, deadline] = *it;
-    if (!group_.store().leases().contains(id)) {
-      it = lease_deadlines_.erase(it);
+  size_t keys = 0;
+  for (const int64_t id : lease_deadlines_.due(now, kLeasesAtOnce)) {
+    auto found = group_.store().leases().find(id);
+    if (found == group_.store().leases().end()) {
+      lease_deadlines_.erase(id);
       continue;
     }
-    ++it;
-    if (deadline > now) continue;
+    if (keys > MetaStore::kLeaseKeysMax) break;
+    keys += found->second.keys.size();
     // If this does not get through, it is tried again.
-    lease_deadlines_[id] = now + std::chrono::seconds(1);
+    lease_deadlines_.set(id, now + std::chrono::seconds(1));
     group_.propose(MetaStore::encode_lease_revoke(id), [](const CommandResult&) {});
   }
 }
@@ -137,8 +148,9 @@ void NodeCore::etcd_lease_grant(api::Call<etcd::LeaseGrantRequest, etcd::LeaseGr
 
 void NodeCore::etcd_lease_revoke(api::Call<etcd::LeaseRevokeRequest, etcd::LeaseRevokeResponse> call) {
   if (!admit_etcd(call)) return;
-  auto command = MetaStore::encode_lease_revoke(call.request().id());
-  propose_etcd<decltype(call)>(std::move(call), std::move(command), [](auto&, CommandResult&) {});
+  const int64_t id = call.request().id();
+  propose_etcd<decltype(call)>(std::move(call), MetaStore::encode_lease_revoke(id),
+                               [this, id](auto&, CommandResult&) { lease_deadlines_.erase(id); });
 }
 
 void NodeCore::etcd_lease_keep_alive(api::Call<etcd::LeaseKeepAliveRequest, etcd::LeaseKeepAliveResponse> call) {
@@ -162,11 +174,16 @@ void NodeCore::etcd_lease_time_to_live(api::Call<etcd::LeaseTimeToLiveRequest, e
   if (found == group_.store().leases().end()) {
     response.set_ttl(-1);
   } else {
-    const auto left = lease_deadlines_[id] - dependencies_.clock.now();
+    const auto now = dependencies_.clock.now();
+    const auto left = lease_deadlines_.get(id).value_or(now) - now;
     response.set_ttl(std::max<int64_t>(0, left / std::chrono::seconds(1)));
     response.set_grantedttl(found->second.ttl_seconds);
-    if (call.request().keys()) {
-      for (const auto& key : found->second.keys) response.add_keys(key);
+    uint64_t bytes = 0;
+    for (const auto& key : found->second.keys) {
+      if (!call.request().keys()) break;
+      bytes += key.size();
+      if (bytes > MetaStore::kAnswerBytesMax) return call.finish(answer_too_large());
+      response.add_keys(key);
     }
   }
   call.finish();
@@ -174,6 +191,7 @@ void NodeCore::etcd_lease_time_to_live(api::Call<etcd::LeaseTimeToLiveRequest, e
 
 void NodeCore::etcd_lease_leases(api::Call<etcd::LeaseLeasesRequest, etcd::LeaseLeasesResponse> call) {
   if (!admit_etcd(call)) return;
+  if (group_.store().leases().size() > MetaStore::kWorkMax) return call.finish(answer_too_large());
   for (const auto& [id, lease] : group_.store().leases()) call.response().add_leases()->set_id(id);
   fill_etcd_header(call.response().mutable_header(), group_.store().revision());
   call.finish();
@@ -237,7 +255,7 @@ void NodeCore::finish_meta(Call call, const api::Status& status) {
 
 template <class Call>
 void NodeCore::propose_meta(Call call, const etcd::TxnRequest& txn, std::function<void(Call&, CommandResult&)> fill) {
-  if (auto status = check_limits(txn, options_.etcd, etcd_usage()); !status.ok()) {
+  if (auto status = judge_txn(txn); !status.ok()) {
     return finish_meta(std::move(call), status);
   }
   group_.propose(MetaStore::encode_txn(txn), [weak = weak_from_this(), call = std::move(call),

@@ -64,5 +64,21 @@ TEST_F(NodeTest, MetaStorageIsTheEtcdKeySpace) {
   EXPECT_EQ(done->header().error().message(), "etcdserver: requested lease not found");
 }
 
+TEST_F(NodeTest, ManyLeasesThatEndTogetherEndInTurns) {
+  start();
+  for (int i = 0; i < 400; ++i) {
+    etcdserverpb::LeaseGrantRequest grant;
+    grant.set_id(1000 + i);
+    grant.set_ttl(5);
+    ASSERT_TRUE(ask<etcdserverpb::LeaseGrantResponse>(node_->etcd(), grant, &EtcdKv::lease_grant).ok());
+  }
+  const auto left = [&] {
+    return ask<etcdserverpb::LeaseLeasesResponse>(node_->etcd(), {}, &EtcdKv::lease_leases)->leases_size();
+  };
+  EXPECT_TRUE(loop_.run_until([&] { return left() < 400; }, std::chrono::seconds(30)));
+  EXPECT_GE(left(), 400 - 2 * 128);
+  EXPECT_TRUE(loop_.run_until([&] { return left() == 0; }, std::chrono::seconds(2)));
+}
+
 }  // namespace
 }  // namespace cairn::pd

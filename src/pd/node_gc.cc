@@ -186,8 +186,9 @@ void NodeCore::set_gc_barrier(api::Call<pdpb::SetGCBarrierRequest, pdpb::SetGCBa
   spawn(serve_gc(std::move(call),
                  [keys = keys_, now_s](const GcRecords& records, const pdpb::SetGCBarrierRequest& request,
                                        pdpb::SetGCBarrierResponse& response) -> GcResult<MetaTxn> {
-                   TRY_ASSIGN(auto change, set_barrier(records, keys.barrier_prefix(), request.barrier_id(),
-                                                       request.barrier_ts(), request.ttl_seconds(), now_s));
+                   TRY_ASSIGN(auto change,
+                              set_barrier(records.barriers, records.txn_safe_point, keys.barrier_prefix(),
+                                          request.barrier_id(), request.barrier_ts(), request.ttl_seconds(), now_s));
                    fill_barrier(request.barrier_id(), *change.barrier, now_s, *response.mutable_new_barrier_info());
                    return std::move(change.writes);
                  }));
@@ -215,8 +216,9 @@ void NodeCore::set_global_gc_barrier(
   spawn(serve_gc(std::move(call),
                  [keys = keys_, now_s](const GcRecords& records, const pdpb::SetGlobalGCBarrierRequest& request,
                                        pdpb::SetGlobalGCBarrierResponse& response) -> GcResult<MetaTxn> {
-                   TRY_ASSIGN(auto change, set_barrier(records, keys.global_barrier_prefix(), request.barrier_id(),
-                                                       request.barrier_ts(), request.ttl_seconds(), now_s));
+                   TRY_ASSIGN(auto change,
+                              set_barrier(records.global_barriers, records.txn_safe_point, keys.global_barrier_prefix(),
+                                          request.barrier_id(), request.barrier_ts(), request.ttl_seconds(), now_s));
                    fill_barrier(request.barrier_id(), *change.barrier, now_s, *response.mutable_new_barrier_info());
                    return std::move(change.writes);
                  }));

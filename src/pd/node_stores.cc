@@ -194,8 +194,8 @@ runtime::Task<void> NodeCore::save_heartbeat(StoreId store) {
 }
 
 void NodeCore::advance_store_states() {
-  // Whether a store is empty can only be told when every region is known, as after a restart none is.
-  if (!regions_.is_complete()) return;
+  const bool is_complete = regions_.is_complete();
+  const auto now = dependencies_.clock.now();
   uint64_t serving = 0;
   uint64_t peers = 0;
   for (const auto& [id, store] : stores_.all()) {
@@ -205,13 +205,17 @@ void NodeCore::advance_store_states() {
   }
   for (const auto& [id, store] : stores_.all()) {
     const auto held = regions_.count(id).peers;
-    if (store.meta.node_state() == metapb::Removing && held == 0) {
+    // After a restart no region is known, and one that cannot elect a leader never reports: then the store's own word
+    // that it is empty counts.
+    const bool says_empty = store.stats.store_id() == id.value && store.stats.region_count() == 0 &&
+                            now - store.last_heartbeat < options_.schedule.store_disconnect_time;
+    if (store.meta.node_state() == metapb::Removing && held == 0 && (is_complete || says_empty)) {
       spawn(advance_store_state(id, metapb::Removed));
       return;  // one at a time: the lane would pile up otherwise
     }
     // It has four fifths of its share: it counts as one of the others now.
     const bool has_share = regions_.size() < kNewClusterRegions || held * (serving + 1) * 5 >= (peers + held) * 4;
-    if (store.meta.node_state() == metapb::Preparing && has_share) {
+    if (store.meta.node_state() == metapb::Preparing && has_share && is_complete) {
       spawn(advance_store_state(id, metapb::Serving));
       return;
     }

@@ -151,6 +151,39 @@ TEST_F(NodeTest, ADestroyedStoreGivesUpItsAddressIsEmptiedAndForgotten) {
   EXPECT_EQ(call<pdpb::GetAllStoresResponse>(pdpb::GetAllStoresRequest(), &Node::get_all_stores).stores_size(), 3);
 }
 
+// A region that lost its quorum never reports after a restart of PD.
+TEST_F(NodeTest, AStoreThatSaysItIsEmptyNeedNotWaitForEveryRegion) {
+  start();
+  bootstrap();
+  for (uint64_t id = 2; id <= 5; ++id) put_store(store(id));
+  for (uint64_t id = 4; id <= 5; ++id) {
+    cairnpb::RemoveStoreRequest request;
+    request.mutable_header()->set_cluster_id(cluster_id_);
+    request.set_store_id(id);
+    ASSERT_TRUE(ask<cairnpb::RemoveStoreResponse>(node_->admin(), request, &api::Admin::remove_store).ok());
+  }
+  crash();
+  start();
+  const auto state_of = [&](uint64_t id) {
+    pdpb::GetStoreRequest request;
+    request.set_store_id(id);
+    return call<pdpb::GetStoreResponse>(request, &Node::get_store).store().state();
+  };
+  const auto beat = [&](uint64_t id, uint32_t regions) {
+    pdpb::StoreHeartbeatRequest request;
+    request.mutable_stats()->set_store_id(id);
+    request.mutable_stats()->set_region_count(regions);
+    call<pdpb::StoreHeartbeatResponse>(request, &Node::store_heartbeat);
+  };
+  loop_.run_for(std::chrono::seconds(5));
+  EXPECT_EQ(state_of(4), metapb::Offline) << "nothing is known of it yet";
+  beat(4, 0);
+  beat(5, 1);
+  loop_.run_for(std::chrono::seconds(5));
+  EXPECT_EQ(state_of(4), metapb::Tombstone);
+  EXPECT_EQ(state_of(5), metapb::Offline);
+}
+
 TEST_F(NodeTest, ARestartDoesNotForgetHowLongAStoreWasSilent) {
   start();
   bootstrap();

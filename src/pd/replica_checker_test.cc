@@ -228,6 +228,29 @@ TEST(ReplicaChecker, ALeaderThatAJointChangeDemotesHandsOverFirst) {
   EXPECT_EQ(check_replicas(region, cluster, {})->steps, std::vector<Step>{leave});
 }
 
+TEST(ReplicaChecker, TwoStoresThatLeaveDoNotPassTheLeadToEachOther) {
+  RegionInfo region;
+  region.meta.set_id(1);
+  for (uint64_t id = 1; id <= 3; ++id) {
+    auto& peer = *region.meta.add_peers();
+    peer.set_id(10 + id);
+    peer.set_store_id(id);
+  }
+  region.leader = region.meta.peers(0);
+  ClusterView cluster;
+  for (uint64_t id = 1; id <= 4; ++id) cluster[StoreId(id)] = {};
+  for (uint64_t id = 1; id <= 2; ++id) cluster[StoreId(id)].health = StoreHealth::kOffline;
+  const auto plan = check_replicas(region, cluster, {});
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->steps.size(), 4u);
+  EXPECT_EQ(plan->steps[2], (Step{StepKind::kTransferLeader, StoreId(3), 13}));
+  cluster[StoreId(3)].health = StoreHealth::kOffline;
+  region.meta.mutable_peers()->RemoveLast();
+  for (const auto& step : check_replicas(region, cluster, {}).value_or(Plan{}).steps) {
+    EXPECT_NE(step.kind, StepKind::kTransferLeader);
+  }
+}
+
 TEST(ReplicaChecker, StoresComeAndGoAtRandomAndThreeReplicasComeBack) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     runtime::Random dice(seed);
