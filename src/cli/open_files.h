@@ -22,7 +22,9 @@ struct FileShares {
   int engine = 0;
   int raft_log = 0;
   uint64_t sockets = 0;  // what is left for connections
-  std::string warning;   // in words, if the limit is low; else empty
+  // Of those, what may be connections that others open: some are ours, to the other stores and PD.
+  uint64_t connections() const { return sockets - sockets / 8; }
+  std::string warning;  // in words, if the limit is low; else empty
 };
 
 // Pure. An error if the process could hardly work.

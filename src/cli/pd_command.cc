@@ -61,6 +61,7 @@ class PdProcess {
   std::unique_ptr<engine::RaftLogEngine> raft_log_;
 
   runtime::RealClock clock_;
+  FileShares shares_;
   std::shared_ptr<net::Loop> network_;  // the network and the node's decisions
   runtime::ThreadedExecutors executors_;
   std::optional<pd::Node> node_;
@@ -82,18 +83,18 @@ int PdProcess::run() {
 }
 
 Parsed<void> PdProcess::open() {
-  TRY_ASSIGN(const FileShares files, claim_files({.engine = 512, .raft_log = 512}));
+  TRY_ASSIGN(shares_, claim_files({.engine = 512, .raft_log = 512}));
   TRY_ASSIGN(data_, DataDir::open(config_.data_dir));
   const auto on_disk_error = [this](const engine::Error& error) { end_.fatal("the disk failed: " + error.message); };
   engine::RocksKvOptions options;
   options.block_cache_bytes = uint64_t{16} << 20;
-  options.max_open_files = files.engine;
+  options.max_open_files = shares_.engine;
   options.on_background_error = on_disk_error;
   auto kv = engine::open_rocks_kv(data_->sub("db"), options);
   if (!kv.ok()) return Err(kv.error().message);
   kv_ = std::move(*kv);
-  auto raft_log = engine::open_rocks_raft_log(data_->sub("raft"),
-                                              {.max_open_files = files.raft_log, .on_background_error = on_disk_error});
+  auto raft_log = engine::open_rocks_raft_log(
+      data_->sub("raft"), {.max_open_files = shares_.raft_log, .on_background_error = on_disk_error});
   if (!raft_log.ok()) return Err(raft_log.error().message);
   raft_log_ = std::move(*raft_log);
   return {};
@@ -135,8 +136,11 @@ void PdProcess::serve() {
   rpc::serve_meta_storage(router, node_->meta_storage());
   const auto message_max =
       static_cast<int>(std::max(kMessageBytes, config_.node.etcd.max_request_bytes + kMessageOverhead));
-  auto started =
-      rpc::Server::start({.addresses = listen_, .loop = network_, .message_bytes_max = message_max}, std::move(router));
+  auto started = rpc::Server::start({.addresses = listen_,
+                                     .loop = network_,
+                                     .message_bytes_max = message_max,
+                                     .connections_max = shares_.connections()},
+                                    std::move(router));
   if (!started.ok()) return end_.fatal(started.error());
   server_ = std::move(*started);
   if (config_.gc_is_enabled) collector_ = std::make_unique<PdCollector>(*node_, clock_, executors_, config_.gc);

@@ -69,6 +69,7 @@ class StoreProcess {
   int stop();
 
   config::ServerConfig config_;
+  FileShares shares_;
   EndOfProcess& end_;
   std::unique_ptr<DataDir> data_;
   std::unique_ptr<engine::KvEngine> kv_;
@@ -105,17 +106,17 @@ int StoreProcess::run() {
 }
 
 Parsed<void> StoreProcess::open() {
-  TRY_ASSIGN(const FileShares files, claim_files({}));
+  TRY_ASSIGN(shares_, claim_files({}));
   TRY_ASSIGN(data_, DataDir::open(config_.data_dir));
   const auto on_disk_error = [this](const engine::Error& error) { end_.fatal("the disk failed: " + error.message); };
-  config_.kv.max_open_files = files.engine;
+  config_.kv.max_open_files = shares_.engine;
   config_.kv.file_directory = data_->sub("snap");
   config_.kv.on_background_error = on_disk_error;
   auto kv = engine::open_rocks_kv(data_->sub("db"), config_.kv);
   if (!kv.ok()) return Err(kv.error().message);
   kv_ = std::move(*kv);
-  auto raft_log = engine::open_rocks_raft_log(data_->sub("raft"),
-                                              {.max_open_files = files.raft_log, .on_background_error = on_disk_error});
+  auto raft_log = engine::open_rocks_raft_log(
+      data_->sub("raft"), {.max_open_files = shares_.raft_log, .on_background_error = on_disk_error});
   if (!raft_log.ok()) return Err(raft_log.error().message);
   raft_log_ = std::move(*raft_log);
   return {};
@@ -175,7 +176,9 @@ Parsed<void> StoreProcess::listen() {
                              .is_serving = [this] { return is_serving_.load(); },
                              .pages = {{"/regions", [this] { return is_serving_ ? regions_json(*store_) : "[]"; }}}}));
   }
-  TRY_ASSIGN(server_, rpc::Server::start({.addresses = {config_.address}, .loop = network_}, routes()));
+  TRY_ASSIGN(server_, rpc::Server::start(
+                          {.addresses = {config_.address}, .loop = network_, .connections_max = shares_.connections()},
+                          routes()));
   server_->set_serving(false);
   return {};
 }

@@ -14,7 +14,7 @@
 namespace cairn::net {
 namespace {
 
-constexpr int kBacklog = 128;
+constexpr int kBacklog = 1024;
 
 Result<int, std::string> listen_on(const addrinfo& found) {
   const int fd = socket(found.ai_family, found.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, found.ai_protocol);

@@ -24,11 +24,26 @@ constexpr size_t kBytesPerMessageMax = size_t{2} << 20;
 // Of a message with one answer, at most: the answer's frame, its id, and how the store is.
 constexpr size_t kBesideAnAnswer = 256;
 
-// One message of the client and the room for its answers.
-struct Batch {
+// Of one message of the client so many requests are begun together, and the next ones only while the answers that wait
+// for the network are fewer bytes than this: a small message may ask for more than there is memory.
+constexpr int kRequestsAtOnce = 64;
+constexpr size_t kWaitingBytesMax = size_t{8} << 20;
+
+// One message of the client.
+struct Requests {
   google::protobuf::Arena arena;
-  tikvpb::BatchCommandsRequest* requests = google::protobuf::Arena::CreateMessage<tikvpb::BatchCommandsRequest>(&arena);
+  tikvpb::BatchCommandsRequest* all = google::protobuf::Arena::CreateMessage<tikvpb::BatchCommandsRequest>(&arena);
+};
+
+// Requests of a message that are begun together, and the room for their answers, which goes with the last of them.
+struct Batch {
+  std::shared_ptr<Requests> requests;
+  int first = 0;  // of the message
+  google::protobuf::Arena arena;
   std::vector<Response*> responses;  // in the arena; one for each request
+
+  Request& request(int index) const { return *requests->all->mutable_requests(first + index); }
+  uint64_t id(int index) const { return requests->all->request_ids(first + index); }
 };
 
 struct Service {
@@ -53,8 +68,14 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   struct Answer {
     std::shared_ptr<Batch> batch;
     int index;
+    size_t bytes;
   };
 
+  // Begins what there is room for. The transport's thread.
+  void go_on();
+  // The next requests to begin; nullptr if there are none or there is no room.
+  std::shared_ptr<Batch> next_batch();
+  bool has_room() const CAIRN_REQUIRES(mutex_);
   void dispatch(const std::shared_ptr<Batch>& batch, int index);
   void echo(const std::shared_ptr<Batch>& batch, int index);
   // Sends what waits, if nothing is being sent; ends the stream once its end has come; reads on if there is room.
@@ -67,7 +88,10 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   const std::shared_ptr<ServerStream> stream_;
   const std::shared_ptr<const Service> service_;
   Mutex mutex_;
+  std::shared_ptr<Requests> message_ CAIRN_GUARDED_BY(mutex_);  // not yet begun from next_ on
+  int next_ CAIRN_GUARDED_BY(mutex_) = 0;
   std::vector<Answer> waiting_ CAIRN_GUARDED_BY(mutex_);  // finished, not yet sent
+  size_t waiting_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;     // of those
   size_t in_flight_ CAIRN_GUARDED_BY(mutex_) = 0;         // asked and not yet finished
   bool is_writing_ CAIRN_GUARDED_BY(mutex_) = false;
   bool is_dispatching_ CAIRN_GUARDED_BY(mutex_) = false;  // what is answered at once is to leave in one message
@@ -99,33 +123,59 @@ class SubCall final : public api::CallState<Req, Resp> {
 };
 
 void BatchStream::on_message(Payload message) {
-  auto batch = std::make_shared<Batch>();
+  auto requests = std::make_shared<Requests>();
   const bool is_sound =
-      message.parse_into(*batch->requests) && batch->requests->requests_size() == batch->requests->request_ids_size();
-  const int count = is_sound ? batch->requests->requests_size() : 0;
+      message.parse_into(*requests->all) && requests->all->requests_size() == requests->all->request_ids_size();
   {
     MutexLock lock(mutex_);
     is_reading_ = false;
-    is_dispatching_ = is_sound;
-    in_flight_ += static_cast<size_t>(count);
     if (!is_sound) {
       no_more_ = end_at_once_ = true;
       end_status_ = {api::Code::kInvalidArgument, "BatchCommands: as many request_ids as requests are needed"};
       return advance();
     }
+    message_ = std::move(requests);
+    next_ = 0;
+  }
+  go_on();
+}
+
+bool BatchStream::has_room() const {
+  return in_flight_ + waiting_.size() < service_->options.batch_in_flight_max && waiting_bytes_ < kWaitingBytesMax;
+}
+
+std::shared_ptr<Batch> BatchStream::next_batch() {
+  auto batch = std::make_shared<Batch>();
+  int count = 0;
+  {
+    MutexLock lock(mutex_);
+    if (!message_ || end_at_once_ || !has_room()) return nullptr;
+    batch->requests = message_;
+    batch->first = next_;
+    count = std::min(kRequestsAtOnce, message_->all->requests_size() - next_);
+    next_ += count;
+    if (next_ == message_->all->requests_size()) message_ = nullptr;
+    in_flight_ += static_cast<size_t>(count);
+    is_dispatching_ = true;
   }
   batch->responses.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
     batch->responses.push_back(google::protobuf::Arena::CreateMessage<Response>(&batch->arena));
   }
-  for (int i = 0; i < count; ++i) dispatch(batch, i);
+  return batch;
+}
+
+void BatchStream::go_on() {
+  while (const auto batch = next_batch()) {
+    for (int i = 0; i < static_cast<int>(batch->responses.size()); ++i) dispatch(batch, i);
+  }
   MutexLock lock(mutex_);
   is_dispatching_ = false;
   advance();
 }
 
 void BatchStream::dispatch(const std::shared_ptr<Batch>& batch, int index) {
-  Request& request = *batch->requests->mutable_requests(index);
+  Request& request = batch->request(index);
   Response& response = *batch->responses[static_cast<size_t>(index)];
 #define CAIRN_DISPATCH(Rpc, method, Req, Resp, field)                                                 \
   if (request.has_##field()) {                                                                        \
@@ -149,7 +199,7 @@ void BatchStream::dispatch(const std::shared_ptr<Batch>& batch, int index) {
 }
 
 void BatchStream::echo(const std::shared_ptr<Batch>& batch, int index) {
-  const auto& request = batch->requests->requests(index).empty();
+  const auto& request = batch->request(index).empty();
   batch->responses[static_cast<size_t>(index)]->mutable_empty()->set_test_id(request.test_id());
   if (request.delay_time() == 0 || !service_->options.timers) {
     answer(batch, index, {});
@@ -166,6 +216,7 @@ void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status st
     status = {api::Code::kOutOfRange, "the answer is too large for one message"};
   }
   if (!status.ok() && !ends_stream) put_error(status, response);
+  const size_t bytes = response.ByteSizeLong();
   MutexLock lock(mutex_);
   CHECK(in_flight_ > 0, "an answer too many on {}", stream_->peer());
   --in_flight_;
@@ -173,7 +224,8 @@ void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status st
     if (!end_at_once_) end_status_ = std::move(status);
     no_more_ = end_at_once_ = true;
   } else {
-    waiting_.push_back({std::move(batch), index});
+    waiting_bytes_ += bytes;
+    waiting_.push_back({std::move(batch), index, bytes});
   }
   advance_soon();
 }
@@ -194,9 +246,12 @@ void BatchStream::on_server_stopping() {
 }
 
 void BatchStream::on_write_done() {
-  MutexLock lock(mutex_);
-  is_writing_ = false;
-  advance();
+  {
+    MutexLock lock(mutex_);
+    is_writing_ = false;
+    if (!message_) return advance();
+  }
+  go_on();
 }
 
 void BatchStream::advance_soon() {
@@ -238,29 +293,32 @@ void BatchStream::advance() {
     while (taken < waiting_.size() && taken < kAnswersPerMessageMax) {
       const Answer& next = waiting_[taken];
       Response* response = next.batch->responses[static_cast<size_t>(next.index)];
-      bytes += response->ByteSizeLong();
+      bytes += next.bytes;
       if (taken > 0 && bytes > kBytesPerMessageMax) break;  // a large one goes alone: it may fill a message
       ++taken;
       if (response->has_gethealthfeedback()) asked_for_health = response;
       out.mutable_responses()->UnsafeArenaAddAllocated(response);  // lent, taken back below
-      out.add_request_ids(next.batch->requests->request_ids(next.index));
+      out.add_request_ids(next.batch->id(next.index));
     }
     tell_health(out, asked_for_health);
     Payload payload = Payload::serialize(out);
     out.mutable_responses()->UnsafeArenaExtractSubrange(0, static_cast<int>(taken), nullptr);
+    for (size_t i = 0; i < taken; ++i) waiting_bytes_ -= waiting_[i].bytes;
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken));
     is_writing_ = stream_->write(std::move(payload));
     if (!is_writing_) {  // the RPC is over
       no_more_ = true;
+      message_ = nullptr;
       waiting_.clear();
+      waiting_bytes_ = 0;
     }
   }
   if (no_more_) {
-    if (end_at_once_ ? !is_writing_ : (in_flight_ == 0 && waiting_.empty() && !is_writing_))
+    if (end_at_once_ ? !is_writing_ : (in_flight_ == 0 && waiting_.empty() && !is_writing_ && !message_))
       stream_->finish(end_status_);
     return;
   }
-  if (!is_reading_ && in_flight_ + waiting_.size() < service_->options.batch_in_flight_max) {
+  if (!is_reading_ && !message_ && has_room()) {
     is_reading_ = true;
     stream_->read();
   }

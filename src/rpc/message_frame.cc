@@ -12,6 +12,8 @@ namespace cairn::rpc {
 
 namespace {
 
+// What a small message may become: inflating runs on the network's thread.
+constexpr size_t kInflatedMax = size_t{32} << 20;
 constexpr size_t kInflateStep = size_t{64} << 10;
 
 api::Status too_large(size_t size, size_t max) {
@@ -79,7 +81,8 @@ api::Status MessageReader::finish_message(net::Slice message, const std::functio
       return {api::Code::kInternal, "a message is compressed, and no grpc-encoding was named"};
     }
     std::string inflated;
-    if (auto status = inflate_all(message.view(), bytes_max_, inflated); !status.ok()) return status;
+    if (auto status = inflate_all(message.view(), std::min(bytes_max_, kInflatedMax), inflated); !status.ok())
+      return status;
     message = own(std::move(inflated));
   }
   on_message(Payload(std::move(message)));

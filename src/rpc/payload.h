@@ -27,6 +27,8 @@ class Payload {
   // Parses into `message`, which may live in an arena; false if the bytes are not such a message.
   [[nodiscard]] bool parse_into(google::protobuf::MessageLite& message) const;
   size_t size() const { return message_.size; }
+  // Makes sure that it holds not much more memory than its size.
+  void detach();
   std::string_view bytes() const { return message_.view(); }
 
   // For the transport: the bytes, to be sent with the prefix of a message (message_frame.h).

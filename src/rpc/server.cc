@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <optional>
 #include <thread>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/mutex.h"
 #include "net/acceptor.h"
 #include "net/http2.h"
@@ -24,20 +26,47 @@ namespace {
 
 // Calls are cancelled at the end of their grace; they take a moment to go.
 constexpr Duration kStopMargin = 2s;
-constexpr size_t kMessageMax = size_t{2} << 30;  // protobuf reads no larger ones
+constexpr size_t kMessageMax = size_t{256} << 20;
 
 }  // namespace
+
+// How many connections there are, over all loops. Thread-safe.
+class ConnectionCount {
+ public:
+  explicit ConnectionCount(uint64_t max) : max_(max) {}
+  // False if there are too many.
+  bool enter() {
+    if (count_.fetch_add(1) < max_) return true;
+    --count_;
+    const int64_t now = std::chrono::steady_clock::now().time_since_epoch() / 1s;
+    int64_t next = next_log_;
+    if (now >= next && next_log_.compare_exchange_strong(next, now + 10)) {
+      LOG_WARN("{} connections are open, which is all that there may be: more are closed at once", max_);
+    }
+    return false;
+  }
+  void leave() { --count_; }
+
+ private:
+  const uint64_t max_;
+  std::atomic<uint64_t> count_{0};
+  std::atomic<int64_t> next_log_{0};  // seconds of the steady clock
+};
 
 // The server's part on one loop: its connections. Everything on the loop's thread.
 class LoopServer final : public net::Http2Connection::Owner, public std::enable_shared_from_this<LoopServer> {
  public:
-  LoopServer(std::shared_ptr<ServerCalls> calls, std::shared_ptr<net::Loop> loop, size_t message_bytes_max)
-      : calls_(std::move(calls)), loop_(std::move(loop)), message_bytes_max_(message_bytes_max) {}
+  LoopServer(std::shared_ptr<ServerCalls> calls, std::shared_ptr<net::Loop> loop, size_t message_bytes_max,
+             std::shared_ptr<ConnectionCount> count)
+      : calls_(std::move(calls)),
+        loop_(std::move(loop)),
+        message_bytes_max_(message_bytes_max),
+        count_(std::move(count)) {}
 
   net::Loop& loop() { return *loop_; }
 
   void adopt(int descriptor, std::string peer) {
-    if (is_ended_) {
+    if (is_ended_ || !count_->enter()) {
       close(descriptor);
       return;
     }
@@ -63,6 +92,7 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
   }
   void on_connection_closed(net::Http2Connection& connection, const std::string&) override {
     connections_.erase(&connection);
+    count_->leave();
   }
 
  private:
@@ -72,7 +102,8 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
   const std::shared_ptr<ServerCalls> calls_;
   const std::shared_ptr<net::Loop> loop_;
   const size_t message_bytes_max_;
-  const net::Http2Options options_{.ping_after = 10s, .ping_timeout = 3s};
+  const std::shared_ptr<ConnectionCount> count_;
+  const net::Http2Options options_{.ping_after = 10s, .ping_timeout = 3s, .pings_without_streams = true};
   Connections connections_;
   bool is_draining_ = false;
   bool is_ended_ = false;
@@ -80,7 +111,9 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
 
 class Server::Core final : public ServerCalls, public std::enable_shared_from_this<Server::Core> {
  public:
-  explicit Core(Router router) : router_(std::move(router)) { serve_health(router_, health_); }
+  Core(Router router, size_t receive_bytes_max) : router_(std::move(router)), receive_budget_(receive_bytes_max) {
+    serve_health(router_, health_);
+  }
   ~Core() override = default;
 
   void start(const ServerOptions& options, const std::vector<int>& sockets);
@@ -91,6 +124,7 @@ class Server::Core final : public ServerCalls, public std::enable_shared_from_th
 
   // Of all threads:
   const Router& router() const override { return router_; }
+  ReceiveBudget& receive_budget() override { return receive_budget_; }
   void on_call_begun(const std::shared_ptr<ServerCall>& call, const Router::Route* route) override;
   void on_call_ended(ServerCall* call, const Router::Route* route) override;
 
@@ -100,6 +134,7 @@ class Server::Core final : public ServerCalls, public std::enable_shared_from_th
   void on_each_loop(const std::function<void(size_t)>& what);
 
   Router router_;
+  ReceiveBudget receive_budget_;
   std::shared_ptr<HealthState> health_ = std::make_shared<HealthState>();
   int port_ = 0;
   bool owns_loops_ = false;
@@ -144,7 +179,10 @@ void Server::Core::start(const ServerOptions& options, const std::vector<int>& s
     loops_.push_back(options.loop);
   }
   const size_t max = options.message_bytes_max < 0 ? kMessageMax : static_cast<size_t>(options.message_bytes_max);
-  for (const auto& loop : loops_) servers_.push_back(std::make_shared<LoopServer>(shared_from_this(), loop, max));
+  const auto count = std::make_shared<ConnectionCount>(options.connections_max);
+  for (const auto& loop : loops_) {
+    servers_.push_back(std::make_shared<LoopServer>(shared_from_this(), loop, max, count));
+  }
   loops_.front()->post([self = shared_from_this(), sockets] {
     for (const int socket : sockets) {
       // The acceptor dies before the core does: the core ends it.
@@ -252,7 +290,7 @@ Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options
     }
     sockets.push_back(*socket);
   }
-  auto core = std::make_shared<Core>(std::move(router));
+  auto core = std::make_shared<Core>(std::move(router), options.receive_bytes_max);
   core->start(options, sockets);
   return std::unique_ptr<Server>(new Server(std::move(core)));
 }

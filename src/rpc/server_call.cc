@@ -119,15 +119,26 @@ void ServerCall::refuse(int http_status, std::string_view why) {
 void ServerCall::on_data(net::Slice data) {
   const size_t size = data.size;
   if (is_finishing_) return consume(size);
-  auto status = reader_.feed(data, [this](Payload message) { messages_.push_back(std::move(message)); });
+  auto status = reader_.feed(data, [this](Payload message) {
+    // What is not taken at once must not hold the room that was read into.
+    if (!wants_message_ || !messages_.empty()) message.detach();
+    messages_bytes_ += message.size();
+    messages_.push_back(std::move(message));
+  });
   if (messages_.empty()) {
     consume(size);
   } else {
     owed_ += size;
   }
   deliver();
-  if (!status.ok()) finish_now(std::move(status), std::nullopt);
+  if (!status.ok()) return finish_now(std::move(status), std::nullopt);
+  if (!account()) {
+    finish_now({api::Code::kResourceExhausted, "the server holds too many requests that are not complete"},
+               std::nullopt);
+  }
 }
+
+bool ServerCall::account() { return calls_->receive_budget().set(held_, reader_.held() + messages_bytes_); }
 
 void ServerCall::on_end() {
   has_ended_ = true;
@@ -155,6 +166,7 @@ void ServerCall::deliver() {
       wants_message_ = false;
       Payload message = std::move(messages_.front());
       messages_.pop_front();
+      messages_bytes_ -= message.size();
       if (messages_.empty()) consume(std::exchange(owed_, 0));
       events->on_message(std::move(message));
     } else if (has_ended_) {
@@ -165,6 +177,7 @@ void ServerCall::deliver() {
     }
   }
   is_delivering_ = false;
+  static_cast<void>(account());  // it only falls here
 }
 
 void ServerCall::answer_begins() {
@@ -227,6 +240,7 @@ void ServerCall::tell_stopping() {
 void ServerCall::on_closed(net::Http2Error, std::string_view) {
   is_over_ = true;
   messages_.clear();
+  static_cast<void>(calls_->receive_budget().set(held_, 0));
   const auto events = std::exchange(events_, nullptr);
   if (events) events->on_closed();
   if (is_begun_) calls_->on_call_ended(this, route_);

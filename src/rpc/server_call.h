@@ -12,6 +12,7 @@
 
 #include "net/http2.h"
 #include "rpc/message_frame.h"
+#include "rpc/receive_budget.h"
 #include "rpc/server_stream.h"
 
 namespace cairn::rpc {
@@ -23,6 +24,7 @@ class ServerCalls {
  public:
   virtual ~ServerCalls() = default;
   virtual const Router& router() const = 0;
+  virtual ReceiveBudget& receive_budget() = 0;
   virtual void on_call_begun(const std::shared_ptr<ServerCall>& call, const Router::Route* route) = 0;
   virtual void on_call_ended(ServerCall* call, const Router::Route* route) = 0;
 };
@@ -58,6 +60,8 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   void on_loop(What what);
   std::shared_ptr<ServerCall> self() { return std::static_pointer_cast<ServerCall>(shared_from_this()); }
   void begin_call();
+  // Keeps account of the bytes that are here; ends the call if the server holds too many.
+  bool account();
   void refuse(int http_status, std::string_view why);
   void read_now();
   void write_now(Payload message);
@@ -85,6 +89,8 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   std::shared_ptr<StreamEvents> events_;
   MessageReader reader_;
   std::deque<Payload> messages_;  // complete, and not asked for yet
+  size_t messages_bytes_ = 0;     // of those
+  size_t held_ = 0;               // bytes that the server's budget knows of
   size_t owed_ = 0;               // bytes to consume once messages_ is empty
   bool is_begun_ = false;         // the server counts it
   bool wants_message_ = false;
