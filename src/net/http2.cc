@@ -15,8 +15,9 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr size_t kPartsAtOnce = 64;
-constexpr uint64_t kResetBurst = 1000;  // streams that the other side may reset at once, and each second
-constexpr uint64_t kResetRate = 100;
+// Streams that the other side may reset at once, and each second. Clients whose deadlines pass reset many, too.
+constexpr uint64_t kResetBurst = 10'000;
+constexpr uint64_t kResetRate = 1'000;
 // A connection that drains says so first, so that streams which are on their way are not refused.
 constexpr Duration kDrainNotice = 100ms;
 

@@ -99,8 +99,7 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
   void set_deadline(std::chrono::steady_clock::time_point when);
 
   bool is_open() const { return connection_ != nullptr; }
-  // Whether end() was called and nothing waits to be sent.
-  bool has_sent_all() const { return is_ended_ && out_.empty(); }
+  size_t unsent() const { return out_.size(); }
   // Only while it is open.
   Http2Connection& connection() const { return *connection_; }
 

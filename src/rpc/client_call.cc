@@ -107,8 +107,12 @@ void ClientCall::on_end() {
   if (code_) {
     is_over_ = true;
     on_over({*code_, std::move(text_)});
-    // The server says all that it had to say; what we would still send is of no use.
-    if (is_open() && !has_sent_all()) reset(net::Http2Error::kNone);
+    // The server has said all that it had to say; what we would still send is of no use.
+    if (unsent() > 0) {
+      reset(net::Http2Error::kNone);
+    } else {
+      end();
+    }
   } else {
     fail({api::Code::kInternal, "the stream ended without a status"});
   }
