@@ -23,6 +23,7 @@ constexpr char kOwnPrefix = 'p';
 constexpr char kRevisionPrefix = 'r';
 constexpr int kOpsMax = 128;
 constexpr int kNestedMax = 16;
+constexpr uint64_t kAnswerWork = 4;  // of a key in the answer to a read: it is sorted and copied
 // A deletion of more keys is one range on disk: the engine slows down with many ranges, and with many deletions.
 constexpr uint64_t kDeletedOneByOneMax = 16;
 constexpr int64_t kLeaseTtlMax = 9'000'000'000;
@@ -564,6 +565,7 @@ Status MetaStore::check_answer(const etcd::RangeRequest& request, Cost& cost) co
     ++cost.work;
     if (passes_filters(request, record)) {
       if (left-- == 0) return false;  // looked at to tell that there are more
+      cost.work += kAnswerWork - 1;
       cost.answer_bytes += key.size() + kRecordOverhead + (request.keys_only() ? 0 : record.value.size());
     }
     return cost.answer_bytes <= kAnswerBytesMax && cost.work <= kWorkMax;

@@ -294,6 +294,21 @@ TEST(MetaStore, ALeaseHasABoundedNumberOfKeys) {
   EXPECT_EQ(store.revision(), revision + 1);
 }
 
+TEST(MetaStore, AnAnswerHoldsABoundedNumberOfKeys) {
+  MetaStore store;
+  for (int i = 0; i < 33'000; ++i) put(store, fmt::format("k{:05}", i), "");
+  etcd::RangeRequest request;
+  request.set_key("k");
+  request.set_range_end("l");
+  EXPECT_EQ(store.range(request).error().code, api::Code::kResourceExhausted);
+  request.set_limit(32'000);
+  const auto found = store.range(request);
+  ASSERT_TRUE(found.ok());
+  EXPECT_EQ(found->kvs_size(), 32'000);
+  EXPECT_EQ(found->count(), 33'000);
+  EXPECT_TRUE(found->more());
+}
+
 // The image on disk as the changes make it.
 void follow(MetaStore& store, std::map<Bytes, Bytes>& image) {
   for (const auto& change : store.take_changes()) {

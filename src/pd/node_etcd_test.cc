@@ -64,6 +64,32 @@ TEST_F(NodeTest, MetaStorageIsTheEtcdKeySpace) {
   EXPECT_EQ(done->header().error().message(), "etcdserver: requested lease not found");
 }
 
+TEST_F(NodeTest, ADeletedRangeIsGoneAfterARestart) {
+  start();
+  for (const char* key : {"a", "z"}) {
+    etcdserverpb::PutRequest put;
+    put.set_key(key);
+    ASSERT_TRUE(ask<etcdserverpb::PutResponse>(node_->etcd(), put, &EtcdKv::put).ok());
+  }
+  for (int i = 0; i < 300; ++i) {
+    etcdserverpb::PutRequest put;
+    put.set_key(fmt::format("k{:03}", i));
+    ASSERT_TRUE(ask<etcdserverpb::PutResponse>(node_->etcd(), put, &EtcdKv::put).ok());
+  }
+  etcdserverpb::DeleteRangeRequest del;
+  del.set_key("k1");
+  del.set_range_end("l");
+  EXPECT_EQ(ask<etcdserverpb::DeleteRangeResponse>(node_->etcd(), del, &EtcdKv::delete_range)->deleted(), 200);
+  etcdserverpb::RangeRequest all;
+  all.set_key(Bytes(1, '\0'));
+  all.set_range_end(Bytes(1, '\0'));
+  for (int round = 0; round < 2; ++round) {
+    round == 0 ? crash() : stop();
+    start();
+    EXPECT_EQ(ask<etcdserverpb::RangeResponse>(node_->etcd(), all, &EtcdKv::range)->count(), 102);
+  }
+}
+
 TEST_F(NodeTest, ManyLeasesThatEndTogetherEndInTurns) {
   start();
   for (int i = 0; i < 400; ++i) {
