@@ -24,10 +24,13 @@ constexpr size_t kBytesPerMessageMax = size_t{2} << 20;
 // Of a message with one answer, at most: the answer's frame, its id, and how the store is.
 constexpr size_t kBesideAnAnswer = 256;
 
-// Of one message of the client so many requests are begun together, and the next ones only while the answers that wait
-// for the network are fewer bytes than this: a small message may ask for more than there is memory.
+// A small message may ask for more than there is memory. So its requests are begun in parts of so many, and the next
+// part only while the answers that wait for the network, and those that are to be expected, are fewer bytes than this.
 constexpr int kRequestsAtOnce = 64;
-constexpr size_t kWaitingBytesMax = size_t{8} << 20;
+constexpr size_t kAnswerBytesMax = size_t{8} << 20;
+// What is expected of an answer before any was seen; then it follows what is seen, up at once and down slowly.
+constexpr size_t kFirstExpectation = size_t{16} << 10;
+constexpr size_t kExpectationSteps = 32;
 
 // One message of the client.
 struct Requests {
@@ -90,9 +93,10 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   Mutex mutex_;
   std::shared_ptr<Requests> message_ CAIRN_GUARDED_BY(mutex_);  // not yet begun from next_ on
   int next_ CAIRN_GUARDED_BY(mutex_) = 0;
-  std::vector<Answer> waiting_ CAIRN_GUARDED_BY(mutex_);  // finished, not yet sent
-  size_t waiting_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;     // of those
-  size_t in_flight_ CAIRN_GUARDED_BY(mutex_) = 0;         // asked and not yet finished
+  std::vector<Answer> waiting_ CAIRN_GUARDED_BY(mutex_);                // finished, not yet sent
+  size_t waiting_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;                   // of those
+  size_t expected_bytes_ CAIRN_GUARDED_BY(mutex_) = kFirstExpectation;  // of the next answer
+  size_t in_flight_ CAIRN_GUARDED_BY(mutex_) = 0;                       // asked and not yet finished
   bool is_writing_ CAIRN_GUARDED_BY(mutex_) = false;
   bool is_dispatching_ CAIRN_GUARDED_BY(mutex_) = false;  // what is answered at once is to leave in one message
   bool is_gathering_ CAIRN_GUARDED_BY(mutex_) = false;    // a job that will advance is under way
@@ -141,7 +145,8 @@ void BatchStream::on_message(Payload message) {
 }
 
 bool BatchStream::has_room() const {
-  return in_flight_ + waiting_.size() < service_->options.batch_in_flight_max && waiting_bytes_ < kWaitingBytesMax;
+  return in_flight_ + waiting_.size() < service_->options.batch_in_flight_max &&
+         waiting_bytes_ + in_flight_ * expected_bytes_ < kAnswerBytesMax;
 }
 
 std::shared_ptr<Batch> BatchStream::next_batch() {
@@ -225,6 +230,7 @@ void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status st
     no_more_ = end_at_once_ = true;
   } else {
     waiting_bytes_ += bytes;
+    expected_bytes_ = std::max(bytes, expected_bytes_ - expected_bytes_ / kExpectationSteps);
     waiting_.push_back({std::move(batch), index, bytes});
   }
   advance_soon();

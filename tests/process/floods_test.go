@@ -21,7 +21,7 @@ import (
 )
 
 // What a flood may cost a process at most, in MB.
-const floodMB = 300
+const floodMB = 160
 
 // TestConnectionsBeyondTheLimitAreClosedAndServiceGoesOn holds more connections than a process of 1,024 files may have.
 func TestConnectionsBeyondTheLimitAreClosedAndServiceGoesOn(t *testing.T) {
@@ -29,7 +29,7 @@ func TestConnectionsBeyondTheLimitAreClosedAndServiceGoesOn(t *testing.T) {
 		Where: func(int) (string, []string) { return "127.0.0.1", []string{"prlimit", "--nofile=1024:1024"} }})
 	client := rawClient(t, c)
 	require.NoError(t, client.Put(context.Background(), []byte("k"), []byte("v")))
-	for _, p := range []*harness.Process{c.Stores[0], c.PD} {
+	for _, p := range []*harness.Process{c.Stores[0], c.PD} { // PD may have more files: it takes them all
 		var conns []net.Conn
 		for i := 0; i < 3000; i++ {
 			if conn, err := net.DialTimeout("tcp", p.Address, time.Second); err == nil {
@@ -53,8 +53,8 @@ func TestConnectionsBeyondTheLimitAreClosedAndServiceGoesOn(t *testing.T) {
 			conn.Close()
 			return true
 		})
-		require.Contains(t, p.LogText(), "which is all that there may be")
 	}
+	require.Contains(t, c.Stores[0].LogText(), "which is all that there may be")
 }
 
 // TestASmallMessageThatAsksForAGigabyteCostsLittle asks in one message for 16,000 values of 64 KiB and reads no answer.
