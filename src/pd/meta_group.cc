@@ -91,7 +91,10 @@ Result<void, std::string> MetaGroup::load_store() {
   for (iterator->seek_to_first(); iterator->valid(); iterator->next()) {
     const bool good = iterator->key() == kAppliedKey ? decode_position(iterator->value(), applied_)
                                                      : store_.load_pair(iterator->key(), iterator->value());
-    if (!good) return Err(damaged_record(printable(iterator->key())));
+    if (good) continue;
+    const std::string key = printable(iterator->key());
+    if (iterator->key() == kAppliedKey || MetaStore::is_image_key(iterator->key())) return Err(damaged_record(key));
+    return Err(fmt::format("the data directory is not PD's: it holds the key {}, perhaps of a store", key));
   }
   if (auto status = iterator->status(); !status.ok()) return Err(status.error().message);
   return store_.finish_load();

@@ -654,6 +654,11 @@ void MetaStore::write_image(const PutPair& put) const {
   put(image_revision_key(), image_revision_value());
 }
 
+bool MetaStore::is_image_key(ByteView key) {
+  const char prefix = key.empty() ? '\0' : key.front();
+  return prefix == kKeyPrefix || prefix == kLeasePrefix || prefix == kOwnPrefix || prefix == kRevisionPrefix;
+}
+
 bool MetaStore::load_pair(ByteView key, ByteView value) {
   uint8_t prefix = 0;
   if (!codec::get_u8(key, prefix)) return false;

@@ -113,6 +113,8 @@ class MetaStore {
   using PutPair = std::function<void(ByteView key, ByteView value)>;
   void write_image(const PutPair& put) const;
   bool load_pair(ByteView key, ByteView value);
+  // Whether the key is of the image's form, be its value damaged; others stand in the directory of something else.
+  static bool is_image_key(ByteView key);
   Result<void, std::string> finish_load();
   // The pairs that one change of a key or lease needs: key, and value or nothing if it goes.
   static Bytes image_key(ByteView key);

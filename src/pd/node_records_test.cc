@@ -58,6 +58,11 @@ TEST_F(NodeTest, ADamagedRecordEndsTheStartWithItsName) {
   EXPECT_EQ(fatal_, status.message);
 }
 
+TEST_F(NodeTest, AStoresDirectoryIsNotTakenForPds) {
+  edit_disk([](engine::WriteBatch& batch) { batch.put(engine::Cf::kDefault, "\1\1", "store 1"); });
+  EXPECT_EQ(try_start().message, "the data directory is not PD's: it holds the key 0101, perhaps of a store");
+}
+
 TEST_F(NodeTest, ADamagedLogEntryEndsTheStartWithItsIndex) {
   start();
   stop();
