@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "net/linger.h"
 
 namespace cairn::net {
 
@@ -192,7 +193,6 @@ struct Http2Connection::Callbacks {
       nghttp2_option* made = nullptr;
       CHECK(nghttp2_option_new(&made) == 0, "no memory for HTTP/2");
       nghttp2_option_set_no_auto_window_update(made, 1);
-      nghttp2_option_set_no_closed_streams(made, 1);
       nghttp2_option_set_stream_reset_rate_limit(made, kResetBurst, kResetRate);
       return made;
     }();
@@ -275,6 +275,7 @@ Http2Connection::Http2Connection(Role role, Loop& loop, std::unique_ptr<Transpor
     : role_(role),
       loop_(loop),
       transport_(std::move(transport)),
+      peer_(transport_->peer()),
       options_(options),
       owner_(owner),
       deadlines_(loop, [this](Deadlines::TimePoint now) { return look_at_deadlines(now); }),
@@ -450,16 +451,16 @@ void Http2Connection::flush() {
   } while (is_whole && !is_write_blocked_ && nghttp2_session_want_write(session_) != 0 && has_room_to_fill());
   // What the other side does not read stays here: then it is not listened to, or its requests would fill our memory.
   watch_->want_reads(!is_write_blocked_ || out_.size() < options_.out_bytes_max);
-  if (!failure_.empty()) return close(failure_);
+  if (!failure_.empty()) return is_whole ? say_goodbye(failure_, Http2Error::kNone) : close(failure_);
   close_if_done();
 }
 
 void Http2Connection::close_if_done() {
   if (!out_.empty()) return;
   if (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0) {
-    return close("the connection came to its end");
+    return say_goodbye("the connection came to its end", Http2Error::kNone);
   }
-  if (is_draining_ && is_told_ && stream_count_ == 0) close("all its streams have ended");
+  if (is_draining_ && is_told_ && stream_count_ == 0) say_goodbye("all its streams have ended", Http2Error::kNone);
 }
 
 void Http2Connection::drain() {
@@ -489,7 +490,13 @@ void Http2Connection::end(const std::string& why, Http2Error error) {
   const auto self = shared_from_this();
   end_drain_notice();
   flush();
+  say_goodbye(why, error);
+}
+
+void Http2Connection::say_goodbye(const std::string& why, Http2Error error) {
+  if (is_closed_) return;
   close(why, error);
+  linger(loop_, std::move(transport_));
 }
 
 void Http2Connection::close(const std::string& why, Http2Error error) {

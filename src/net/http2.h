@@ -154,7 +154,7 @@ class Http2Connection final : public Loop::Ready,
   // Ends it now. on_connection_closed follows before this returns.
   void close(const std::string& why, Http2Error error = Http2Error::kNone);
 
-  const std::string& peer() const { return transport_->peer(); }
+  const std::string& peer() const { return peer_; }
   size_t streams() const { return stream_count_; }
   Loop& loop() { return loop_; }
   // Bytes that came and are not consumed yet.
@@ -183,11 +183,14 @@ class Http2Connection final : public Loop::Ready,
   void watch_silence();
   void on_silence_tick();
   void end_drain_notice();
+  // After our last word: the other side may still be sending.
+  void say_goodbye(const std::string& why, Http2Error error);
   bool has_room_to_fill() const { return out_.size() < options_.out_bytes_max; }
 
   const Role role_;
   Loop& loop_;
-  const std::unique_ptr<Transport> transport_;
+  std::unique_ptr<Transport> transport_;
+  const std::string peer_;
   const Http2Options options_;
   Owner* owner_;
   nghttp2_session* session_ = nullptr;

@@ -106,14 +106,11 @@ void ServerCall::begin_call() {
   route_->handler(self());
 }
 
-// For whoever does not speak gRPC at all.
 void ServerCall::refuse(int http_status, std::string_view why) {
   is_finishing_ = true;
   is_over_ = true;
-  const std::string status = std::to_string(http_status);
-  respond({{":status", status}, {"content-type", "text/plain"}});
-  send(why);
-  end();
+  refused_with_ = http_status;
+  refused_because_ = why;
 }
 
 void ServerCall::on_data(net::Slice data) {
@@ -142,6 +139,12 @@ bool ServerCall::account() { return calls_->receive_budget().set(held_, reader_.
 
 void ServerCall::on_end() {
   has_ended_ = true;
+  if (refused_with_ != 0) {
+    const std::string status = std::to_string(refused_with_);
+    respond({{":status", status}, {"content-type", "text/plain"}});
+    send(refused_because_);
+    return end();
+  }
   if (!reader_.is_between_messages() && !is_finishing_) {
     return finish_now({api::Code::kInternal, "the request ends within a message"}, std::nullopt);
   }

@@ -62,6 +62,7 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   void begin_call();
   // Keeps account of the bytes that are here; ends the call if the server holds too many.
   bool account();
+  // For whoever does not speak gRPC at all: the answer of plain HTTP, once the request has ended.
   void refuse(int http_status, std::string_view why);
   void read_now();
   void write_now(Payload message);
@@ -99,6 +100,8 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   bool is_writing_ = false;
   bool has_answered_ = false;  // the answer's headers are out
   bool is_finishing_ = false;
+  int refused_with_ = 0;  // HTTP's status; 0: it is not refused
+  std::string_view refused_because_;
 };
 
 }  // namespace cairn::rpc

@@ -1,6 +1,6 @@
 module cairn.test/process
 
-go 1.23
+go 1.25.0
 
 require (
 	cairn.test/harness v0.0.0
@@ -8,7 +8,16 @@ require (
 	github.com/tikv/pd/client v0.0.0-20230329114254-1948c247c2b1
 )
 
-require github.com/anishathalye/porcupine v0.1.4
+require (
+	github.com/anishathalye/porcupine v0.1.4
+	github.com/summerwind/h2spec v2.2.1+incompatible
+)
+
+require (
+	github.com/fatih/color v1.19.0 // indirect
+	github.com/mattn/go-colorable v0.1.14 // indirect
+	github.com/mattn/go-isatty v0.0.20 // indirect
+)
 
 require (
 	github.com/benbjohnson/clock v1.3.0 // indirect
@@ -49,7 +58,7 @@ require (
 	go.uber.org/zap v1.24.0 // indirect
 	golang.org/x/net v0.8.0
 	golang.org/x/sync v0.1.0 // indirect
-	golang.org/x/sys v0.6.0 // indirect
+	golang.org/x/sys v0.42.0 // indirect
 	golang.org/x/text v0.8.0 // indirect
 	google.golang.org/genproto v0.0.0-20230331144136-dcfb400f0633 // indirect
 	google.golang.org/grpc v1.54.0
