@@ -53,6 +53,7 @@ void ClusterWatch::look() {
   if (is_due(next_regions_, 20ms)) look_at_regions(sights);
   if (is_due(next_routes_, 100ms)) routes_->look();
   if (is_due(next_disks_, 250ms)) disks_.look(sights);
+  data_.compare();
   if (is_due(next_data_, 300ms)) data_.look();
 }
 

@@ -20,33 +20,71 @@ using engine::memory::Entry;
 using engine::memory::KvImage;
 using engine::memory::PersistentMap;
 
-std::vector<DataWatch::Region> DataWatch::regions_of(const KvImage& data) {
-  std::vector<Region> out;
-  const PersistentMap& records = data.of(Cf::kRaft);
-  PersistentMap::Cursor at(records);
-  for (at.seek(replica::region_state_begin()); at.valid() && at.entry().key < replica::region_state_end(); at.next()) {
-    const auto id = replica::region_of_state_key(at.entry().key);
-    if (!id) continue;
-    const auto local = replica::decode_region_state(at.entry().value);
-    if (!local || local->state() != raft_serverpb::PeerState::Normal) continue;
-    const Entry* bytes = records.find(replica::apply_state_key(*id));
-    const auto apply = bytes != nullptr ? replica::decode_apply_state(bytes->value) : std::nullopt;
-    if (!apply) continue;
-    out.push_back({*id, apply->applied, local->region().start_key(), local->region().end_key()});
+std::pair<KvImage, std::set<RegionId>> DataWatch::read(StoreHost& host) {
+  auto& disk = host.disk().state();
+  MutexLock lock(disk.mutex);
+  std::set<RegionId> installing;
+  for (const auto& [region, log] : disk.log->durable.regions) {
+    if (log.meta.contains(replica::kPendingSnapshotSlot)) installing.insert(region);
   }
-  return out;
+  return {disk.kv->current, std::move(installing)};
+}
+
+std::optional<DataWatch::Region> DataWatch::decode_region(const Entry& record) {
+  const auto id = replica::region_of_state_key(record.key);
+  const auto local = id ? replica::decode_region_state(record.value) : std::nullopt;
+  if (!local || local->state() != raft_serverpb::PeerState::Normal) return std::nullopt;
+  return Region{*id, local->region().start_key(), local->region().end_key(), replica::apply_state_key(*id)};
+}
+
+std::set<RegionId> DataWatch::follow(Compared& compared, const PersistentMap& records) {
+  std::set<RegionId> changed;
+  std::set<Bytes> others;  // records that are of no region, or of its apply state
+  records.changes_since(compared.records, [&](const Entry* before, const Entry* after) {
+    const Bytes& key = after != nullptr ? after->key : before->key;
+    const auto id = replica::region_of_state_key(key);
+    if (!id) {
+      others.insert(key);
+      return;
+    }
+    compared.regions.erase(*id);
+    const auto region = after != nullptr ? decode_region(*after) : std::nullopt;
+    if (!region) return;
+    compared.regions[*id] = *region;
+    changed.insert(*id);
+  });
+  for (const auto& [id, region] : compared.regions) {
+    if (others.contains(region.apply_key)) changed.insert(id);
+  }
+  compared.records = records;
+  return changed;
+}
+
+void DataWatch::compare() {
+  if (!compares_) return;
+  for (StoreHost* host : stores_) {
+    if (host->data() == nullptr) continue;
+    const auto [data, installing] = read(*host);
+    Compared& compared = compared_[host->name()];
+    for (const RegionId id : follow(compared, data.of(Cf::kRaft))) {
+      if (!installing.contains(id)) compare(*host, data, compared.regions.at(id));
+    }
+  }
 }
 
 void DataWatch::compare(const StoreHost& host, const KvImage& data, const Region& region) {
+  const Entry* bytes = data.of(Cf::kRaft).find(region.apply_key);
+  const auto apply = bytes != nullptr ? replica::decode_apply_state(bytes->value) : std::nullopt;
+  if (!apply) return;
   uint64_t digest = 0;
   for (const Cf cf : engine::kDataCfs) {
     digest = digest * 0x9E3779B97F4A7C15ULL +
              data.of(cf).digest_between(replica::data_key(region.start), replica::data_end_key(region.end));
   }
-  const auto [it, is_new] = seen_.try_emplace({region.id, region.applied}, Seen{digest, host.name()});
+  const auto [it, is_new] = seen_.try_emplace({region.id, apply->applied}, Seen{digest, host.name()});
   if (is_new || it->second.digest == digest) return;
   fail_(fmt::format("INV-APPLY-ORDER: region {} at index {} holds other data at {} than at {}", region.id,
-                    region.applied, host.name(), it->second.host));
+                    apply->applied, host.name(), it->second.host));
 }
 
 void DataWatch::take_in(Looked& looked, const KvImage& data) {
@@ -134,22 +172,15 @@ void DataWatch::check(const StoreHost& host, const Writer& writer, const Looked&
 void DataWatch::look() {
   for (StoreHost* host : stores_) {
     if (host->data() == nullptr) continue;
-    KvImage data;
-    std::set<RegionId> installing;  // there the data is neither the old nor the new
-    {
-      auto& disk = host->disk().state();
-      MutexLock lock(disk.mutex);
-      data = disk.kv->current;
-      for (const auto& [region, log] : disk.log->durable.regions) {
-        if (log.meta.contains(replica::kPendingSnapshotSlot)) installing.insert(region);
-      }
-    }
+    const auto [data, installing] = read(*host);
     Looked& looked = looked_[host->name()];
     take_in(looked, data);
-    for (const Region& region : regions_of(data)) {
-      if (installing.contains(region.id)) continue;
-      if (compares_) compare(*host, data, region);
-      check_writers(*host, looked, region);
+    const PersistentMap& records = data.of(Cf::kRaft);
+    PersistentMap::Cursor at(records);
+    for (at.seek(replica::region_state_begin()); at.valid() && at.entry().key < replica::region_state_end();
+         at.next()) {
+      const auto region = decode_region(at.entry());
+      if (region && !installing.contains(region->id)) check_writers(*host, looked, *region);
     }
   }
 }

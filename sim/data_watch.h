@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -29,13 +30,22 @@ class DataWatch {
 
   // Garbage collection takes what it may from one replica earlier than from another: their data is compared no more.
   void allow_gc() { compares_ = false; }
+  // Compares the data of regions that have applied something since the last time: cheap, to be called often, for few
+  // indexes last long.
+  void compare();
+  // Checks what transactions have left where something has changed since the last time.
   void look();
 
  private:
   struct Region {
     RegionId id;
-    LogIndex applied;
     Bytes start, end;  // engine keys
+    Bytes apply_key;   // of its apply state
+  };
+  // A store's regions as they were compared last.
+  struct Compared {
+    engine::memory::PersistentMap records;  // of the store itself: where they lie
+    std::map<RegionId, Region> regions;     // those that are there, by these records
   };
   // A transaction's traces on one key.
   struct Writer {
@@ -59,7 +69,12 @@ class DataWatch {
     // installed, waits.
     std::set<Writer> unchecked;
   };
-  static std::vector<Region> regions_of(const engine::memory::KvImage& data);
+  // What is on the store's disk, and which regions are in the middle of an installation: there it is neither the old
+  // nor the new.
+  static std::pair<engine::memory::KvImage, std::set<RegionId>> read(StoreHost& host);
+  static std::optional<Region> decode_region(const engine::memory::Entry& record);
+  // Takes in what has changed of the regions; returns those that have applied something, or have changed.
+  static std::set<RegionId> follow(Compared& compared, const engine::memory::PersistentMap& records);
   void compare(const StoreHost& host, const engine::memory::KvImage& data, const Region& region);
   static void take_in(Looked& looked, const engine::memory::KvImage& data);
   void check_writers(const StoreHost& host, Looked& looked, const Region& region);
@@ -73,7 +88,8 @@ class DataWatch {
     std::string host;
   };
   std::map<std::pair<RegionId, LogIndex>, Seen> seen_;
-  std::map<std::string, Looked> looked_;  // by host
+  std::map<std::string, Looked> looked_;      // by host
+  std::map<std::string, Compared> compared_;  // by host
 };
 
 }  // namespace cairn::sim

@@ -45,7 +45,7 @@ void DiskWatch::read(StoreHost& host, Disk& disk) {
   const MutexLock lock(state.mutex);
   const PersistentMap& records = state.kv->durable.of(engine::Cf::kRaft);
   const bool has_new_records = !records.is_copy_of(disk.records);
-  disk.records = records;
+  const PersistentMap old_records = std::exchange(disk.records, records);
   const auto& logs = state.log->durable.regions;
   std::erase_if(disk.regions, [&](const auto& known) {
     return !logs.contains(known.first) && records.find(replica::region_state_key(known.first)) == nullptr;
@@ -61,7 +61,10 @@ void DiskWatch::read(StoreHost& host, Disk& disk) {
   }
   for (const auto& [region, log] : logs) {
     Durable& durable = disk.regions[region];
-    if (has_new_records || durable.changed_at != log.changed_at) read_log(host, region, log, durable);
+    const auto is_same = [&](const Bytes& key) { return records.find(key) == old_records.find(key); };
+    const bool is_known = durable.changed_at == log.changed_at && is_same(replica::region_state_key(region)) &&
+                          is_same(replica::apply_state_key(region));
+    if (!is_known) read_log(host, region, log, durable);
   }
   for (auto& [region, durable] : disk.regions) {
     if (!logs.contains(region)) durable = {.record = std::move(durable.record)};

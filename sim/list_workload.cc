@@ -42,8 +42,11 @@ bool is_prefix(const List& list, const List& of) {
 
 bool holds(const List& list, uint64_t number) { return std::find(list.begin(), list.end(), number) != list.end(); }
 
-client::TransactionOptions draw_mode(runtime::Random& dice) {
-  return {.is_pessimistic = dice.chance(0.4), .use_async_commit = dice.chance(0.4), .try_one_pc = dice.chance(0.4)};
+client::TransactionOptions draw_mode(runtime::Random& dice, bool may_be_causal) {
+  return {.is_pessimistic = dice.chance(0.4),
+          .use_async_commit = dice.chance(0.4),
+          .try_one_pc = dice.chance(0.4),
+          .is_causal = may_be_causal && dice.chance(0.7)};
 }
 
 }  // namespace
@@ -60,14 +63,15 @@ runtime::Task<void> ListWorkload::run(client::Client* client, runtime::Executor*
     if (!stories_.empty() && holder == Holder::kClient && dice.chance(0.15)) {
       co_await look_back(client, &dice);
     } else {
-      co_await transact(client, &dice, holder);
+      co_await transact(client, executor, &dice, holder);
     }
     co_await runtime::sleep(*executor, dice.between(1ms, options_.pause_max));
   }
 }
 
-runtime::Task<void> ListWorkload::transact(client::Client* client, runtime::Random* dice, Holder holder) {
-  const auto mode = draw_mode(*dice);
+runtime::Task<void> ListWorkload::transact(client::Client* client, runtime::Executor* executor, runtime::Random* dice,
+                                           Holder holder) {
+  const auto mode = draw_mode(*dice, options_.has_causal);
   const Timestamp acknowledged_before = acknowledged_;
   Hold hold(holder == Holder::kClient ? options_.safe_point : nullptr);
   auto txn = co_await client->begin(mode);
@@ -88,9 +92,9 @@ runtime::Task<void> ListWorkload::transact(client::Client* client, runtime::Rand
     List before;
     if (appends && mode.is_pessimistic) {
       // In the order of the keys: no circles.
-      auto locked = co_await txn->lock_keys(
-          {key_of(index)},
-          {.wait_max = dice->chance(0.2) ? 0s : 2s, .return_values = true, .force = dice->chance(0.3)});
+      auto locked = co_await txn->lock_keys({key_of(index)}, {.wait_max = dice->chance(0.2) ? 0s : 2s,
+                                                              .return_values = true,
+                                                              .force = !options_.has_causal && dice->chance(0.3)});
       is_good = locked.ok();
       if (!is_good) break;
       before = decode(locked->at(key_of(index)).value);
@@ -111,6 +115,8 @@ runtime::Task<void> ListWorkload::transact(client::Client* client, runtime::Rand
     stories_.push_back(std::move(story));
     co_return;
   }
+  // Some think it over, while others read and leaders change.
+  if (!mode.is_pessimistic && dice->chance(0.2)) co_await runtime::sleep(*executor, dice->between(1ms, 500ms));
   // The client may die while it commits: then nobody knows.
   story.outcome = Outcome::kUnknown;
   const size_t at = stories_.size();

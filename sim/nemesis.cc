@@ -12,6 +12,8 @@
 #include "api/tikv.h"
 #include "base/codec.h"
 #include "base/log.h"
+#include "engine/memory/disk_state.h"
+#include "replica/wire.h"
 #include "runtime/async.h"
 #include "store/store.h"
 
@@ -286,24 +288,53 @@ runtime::Task<void> schism(World* world, Leader leader, StoreId leaving, runtime
   world->network().mend_links();
 }
 
-// While one peer takes another's place, the leader and the newcomer are parted from the rest, who may not have applied
-// the change: two groups that each could think they are a quorum.
-runtime::Task<void> part(World* world, NodeId leader, StoreId newcomer, runtime::Executor* executor,
+// Whether a change of the membership lies in the region's log at the store behind `after`, on disk or on its way there.
+bool has_change(StoreHost& host, RegionId region, LogIndex after) {
+  auto& disk = host.disk().state();
+  MutexLock lock(disk.mutex);
+  const auto& logs = disk.log->current.regions;
+  const auto log = logs.find(region);
+  if (log == logs.end()) return false;
+  return std::any_of(log->second.entries.upper_bound(after.value), log->second.entries.end(), [](const auto& entry) {
+    return replica::decode_entry(*entry.second).type != raft::EntryType::kNormal;
+  });
+}
+
+// While one peer takes another's place, the leader and the newcomer are parted from the rest: two groups that each
+// could think they are a quorum. Those of the rest have not applied the change, because their appliers stand still; or
+// they have it and do not hear that it is committed, which the leader learns from them.
+runtime::Task<void> part(World* world, Leader leader, StoreId newcomer, runtime::Executor* executor,
                          runtime::Random dice) {
   const auto ally = world->directory().find(newcomer);
+  if (!ally) co_return;
+  const NodeId self = leader.first->node();
+  std::vector<StoreHost*> rest;
+  for (auto& host : world->stores()) {
+    if (host->node() != self && host->node() != *ally) rest.push_back(host.get());
+  }
   const bool is_slow = dice.chance(0.5);
-  for (auto& host : world->stores()) {
-    if (is_slow && host->node() != leader && host->node() != ally) host->stall("apply", dice.between(1s, 5s));
-  }
-  co_await runtime::sleep(*executor, is_slow ? dice.between(200ms, 3s) : dice.between(5ms, 500ms));
-  for (auto& host : world->stores()) {
-    if (!ally || host->node() == leader || host->node() == *ally) continue;
-    for (const NodeId one : {leader, *ally}) {
-      world->network().block(one, host->node());
-      world->network().block(host->node(), one);
+  const Duration until_cut = dice.chance(0.5) ? dice.between(5ms, 500ms) : dice.between(100ms, 1500ms);
+  const auto cut = [&](bool hears_rest) {
+    for (const StoreHost* host : rest) {
+      for (const NodeId one : {self, *ally}) {
+        world->network().block(one, host->node());
+        if (!hears_rest) world->network().block(host->node(), one);
+      }
     }
+  };
+  if (is_slow) {
+    for (StoreHost* host : rest) host->stall("apply", until_cut + dice.between(2s, 4s));
+    co_await runtime::sleep(*executor, until_cut);
+  } else {
+    const auto knows = [&](StoreHost* host) { return has_change(*host, leader.second.region.id, leader.second.last); };
+    for (int tries = 0; tries < 1000 && std::none_of(rest.begin(), rest.end(), knows); ++tries) {
+      co_await runtime::sleep(*executor, 200us);
+    }
+    cut(true);
+    co_await runtime::sleep(*executor, dice.between(1ms, 100ms));
   }
-  co_await runtime::sleep(*executor, dice.between(1s, 3s));
+  cut(false);
+  co_await runtime::sleep(*executor, dice.between(1500ms, 4s));
   world->network().mend_links();
 }
 
@@ -340,12 +371,12 @@ runtime::Task<void> change_membership(World* world, runtime::Executor* executor,
   };
   const auto leaving = draw_heir(*chosen, dice);
   const bool may_lose = leaving && status.region.peers.size() >= 3;
-  if (!free.empty() && may_lose && dice.chance(0.5)) {
+  if (!free.empty() && may_lose && dice.chance(0.6)) {
     auto& changes = *command.mutable_change_peer_v2();
     const StoreId newcomer = free[dice.below(free.size())];
     fill(*changes.add_changes(), eraftpb::AddNode, PeerId(reply->id()), newcomer, metapb::Voter);
     fill(*changes.add_changes(), eraftpb::AddLearnerNode, leaving->id, leaving->store, metapb::Learner);
-    if (dice.chance(0.5)) runtime::spawn(*executor, part(world, host->node(), newcomer, executor, dice.fork()));
+    if (dice.chance(0.8)) runtime::spawn(*executor, part(world, *chosen, newcomer, executor, dice.fork()));
   } else if (!free.empty() && dice.chance(0.5)) {
     fill(*command.mutable_change_peer(), eraftpb::AddLearnerNode, PeerId(reply->id()), free[dice.below(free.size())],
          metapb::Learner);

@@ -10,7 +10,7 @@
 namespace cairn::sim {
 namespace {
 
-constexpr uint64_t kReportsPerBurst = 128;
+constexpr uint64_t kReportsPerBurst = 24;
 constexpr int kBurst = 600;                // requests at once
 constexpr uint32_t kBurstCount = 1 << 16;  // timestamps each
 // Beyond the time that a burst took.

@@ -151,6 +151,7 @@ WorldOptions vary_workloads(uint64_t seed, WorldOptions options) {
   options.has_versions = dice.chance(0.4);
   options.has_counters = dice.chance(0.5);
   options.mortals = static_cast<int>(dice.below(3));
+  options.has_causal = dice.chance(0.5);
   if (options.has_versions) {
     // Looks and compacts so often that most versions go while the workload runs.
     options.store_gc.poll_interval = 200ms;
@@ -231,7 +232,9 @@ void World::make_workloads(const std::function<void(std::string)>& report) {
   bank_ = std::make_unique<BankWorkload>(
       loop_, report, BankWorkload::Options{.on_commit = on_commit, .safe_point = held, .prefix = bank_prefix()});
   lists_ = std::make_unique<ListWorkload>(
-      report, ListWorkload::Options{.on_commit = on_commit, .safe_point = held, .prefix = lists_prefix()});
+      report,
+      ListWorkload::Options{
+          .on_commit = on_commit, .safe_point = held, .has_causal = options_.has_causal, .prefix = lists_prefix()});
   if (options_.has_versions) {
     VersionsWorkload::Options versions{.cluster = kCluster, .prefix = versions_prefix(), .others_prefixes = {}};
     versions.others_prefixes = {bank_prefix(), lists_prefix(), counters_prefix()};

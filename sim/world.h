@@ -56,6 +56,7 @@ struct WorldOptions {
   // Whether there are these too: keys whose old versions are collected, counters that deadlock, clients that die.
   bool has_versions = false;
   bool has_counters = false;
+  bool has_causal = false;  // of the lists' clients (list_workload.h)
   int mortals = 0;
 };
 

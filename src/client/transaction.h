@@ -39,6 +39,9 @@ struct TransactionOptions {
   // Wishes: the stores or the size of the transaction may say no, then it commits in two phases.
   bool use_async_commit = false;
   bool try_one_pc = false;
+  // With one of these, commits without asking PD for one more timestamp: transactions that saw one another's effects
+  // are in order, others need not be in that of their calls ("causal consistency").
+  bool is_causal = false;
 };
 
 // How lock_keys() locks.

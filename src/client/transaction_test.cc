@@ -262,6 +262,17 @@ TEST(Transaction, AnAsyncCommitWithoutAnAnswerIsUndeterminedAndNotRolledBack) {
   EXPECT_EQ(cluster.stores[1]->calls["kv_batch_rollback"], 0);
 }
 
+TEST(Transaction, ACausalOneAsksForNoTimestampToCommit) {
+  for (const bool is_causal : {false, true}) {
+    FakeCluster cluster;
+    auto txn = cluster.run(cluster.client->begin({.use_async_commit = true, .is_causal = is_causal})).value();
+    txn.put("a", "1");
+    const uint64_t newest = cluster.world.next_ts;
+    ASSERT_TRUE(cluster.run(txn.commit()).ok());
+    EXPECT_EQ(cluster.world.next_ts > newest, !is_causal);
+  }
+}
+
 TEST(Transaction, OnePhaseLocksNothing) {
   FakeCluster cluster;
   auto txn = cluster.run(cluster.client->begin(kOnePhase)).value();

@@ -283,7 +283,7 @@ runtime::Task<Outcome<void>> choose_mode(PlanPtr plan) {
   plan->is_async = txn.options.use_async_commit && txn.writes.size() <= kAsyncKeysMax && key_bytes <= kAsyncKeyBytesMax;
   plan->is_one_pc = txn.options.try_one_pc;
   plan->is_one_pc_only = plan->is_one_pc && !plan->is_async;
-  if (!plan->is_async && !plan->is_one_pc) co_return Outcome<void>();
+  if ((!plan->is_async && !plan->is_one_pc) || txn.options.is_causal) co_return Outcome<void>();
   // Whoever began before now must not find the transaction in its snapshot later: the stores know only those readers
   // that came to them.
   CO_TRY_ASSIGN(const Timestamp now, co_await fresh_timestamp(txn.core));

@@ -27,7 +27,15 @@ uint64_t SimLoop::push(Duration when, Event event) {
   CHECK(when >= now_, "an event of the past: {} ns, now {} ns", when.count(), now_.count());
   const uint64_t sequence = next_sequence_++;
   if (event.kind == Event::Kind::kTimer) timers_.emplace(sequence, when);
-  queue_.emplace(Key{when, sequence}, std::move(event));
+  if (spare_.empty()) {
+    queue_.emplace(Key{when, sequence}, std::move(event));
+    return sequence;
+  }
+  auto node = std::move(spare_.back());
+  spare_.pop_back();
+  node.key() = {when, sequence};
+  node.mapped() = std::move(event);
+  queue_.insert(std::move(node));
   return sequence;
 }
 
@@ -90,6 +98,7 @@ bool SimLoop::step() {
     event.job = nullptr;  // destroyed on its own executor
   }
   current_ = nullptr;
+  spare_.push_back(std::move(node));
   return true;
 }
 

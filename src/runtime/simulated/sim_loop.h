@@ -90,7 +90,8 @@ class SimLoop {
   uint64_t events_ = 0;
   uint64_t trace_hash_ = 0xcbf29ce484222325ULL;
   std::map<Key, Event> queue_;
-  std::unordered_map<uint64_t, Duration> timers_;  // sequence -> when; looked up, never walked
+  std::vector<std::map<Key, Event>::node_type> spare_;  // of events that have run, to be used again
+  std::unordered_map<uint64_t, Duration> timers_;       // sequence -> when; looked up, never walked
   std::vector<std::shared_ptr<SimExecutor>> executors_;
   SimExecutor* current_ = nullptr;
   Fiber* current_fiber_ = nullptr;
