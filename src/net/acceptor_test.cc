@@ -90,7 +90,11 @@ TEST_F(Sockets, AnAttemptThatIsDroppedEndsWithoutAWord) {
 TEST_F(Sockets, ConnectionsAreAcceptedAgainAfterAShortageOfDescriptors) {
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
-  // Dial first: the descriptors of the dialling side are there, those of the accepting side will not be.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+  GTEST_SKIP() << "the sanitizer's own checks need descriptors";
+#endif
+#endif
   std::vector<int> held;
   rlimit tight = before;
   tight.rlim_cur = 64;
