@@ -48,9 +48,15 @@ void add_bench_command(CLI::App& program, int& exit_code) {
     command->add_flag("--json", options->json, "a JSON object a line");
     return command;
   };
-  add("echo", "a bare gRPC echo between two processes")->callback([options, &exit_code] {
-    exit_code = bench_echo(*options);
-  });
+  const auto add_security = [&](CLI::App& command) {
+    command.add_option("--cacert", options->security.ca_path,
+                       "the CA (PEM); with the next two the echo goes through TLS");
+    command.add_option("--cert", options->security.cert_path, "a certificate for localhost (PEM)");
+    command.add_option("--key", options->security.key_path, "its key (PEM)");
+  };
+  auto* echo = add("echo", "a bare gRPC echo between two processes");
+  add_security(*echo);
+  echo->callback([options, &exit_code] { exit_code = bench_echo(*options); });
   auto folder = std::make_shared<std::string>();
   auto* rocks = add("rocks", "RocksDB by itself, with a store's options");
   rocks->add_option("--dir", *folder, "where to make the database (a folder in the temporary one)");
@@ -58,9 +64,9 @@ void add_bench_command(CLI::App& program, int& exit_code) {
     const auto parent = folder->empty() ? std::filesystem::temp_directory_path().string() : *folder;
     exit_code = bench_rocks(parent + "/cairn-bench-" + std::to_string(getpid()), *options);
   });
-  bench->add_subcommand("serve-echo", "the server that `bench echo` starts")->group("")->callback([&exit_code] {
-    exit_code = serve_echo();
-  });
+  auto* serve = bench->add_subcommand("serve-echo", "the server that `bench echo` starts")->group("");
+  add_security(*serve);
+  serve->callback([options, &exit_code] { exit_code = serve_echo(options->security); });
 }
 
 }  // namespace cairn::cli

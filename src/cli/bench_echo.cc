@@ -49,7 +49,7 @@ rpc::Payload message_of(int requests) {
 // The server's process: ends when this object does.
 class EchoServer {
  public:
-  EchoServer() {
+  explicit EchoServer(const net::TlsOptions& security) {
     int in[2];
     int out[2];
     if (pipe(in) != 0 || pipe(out) != 0) return;
@@ -61,7 +61,12 @@ class EchoServer {
       dup2(in[0], STDIN_FILENO);
       dup2(out[1], STDOUT_FILENO);
       for (const int fd : {in[0], in[1], out[0], out[1]}) close(fd);
-      execl("/proc/self/exe", "cairn", "bench", "serve-echo", nullptr);
+      if (security.is_on()) {
+        execl("/proc/self/exe", "cairn", "bench", "serve-echo", "--cacert", security.ca_path.c_str(), "--cert",
+              security.cert_path.c_str(), "--key", security.key_path.c_str(), nullptr);
+      } else {
+        execl("/proc/self/exe", "cairn", "bench", "serve-echo", nullptr);
+      }
       _exit(127);
     }
     close(in[0]);
@@ -162,12 +167,19 @@ class Pinger final : public rpc::ClientStreamEvents {
   bool is_waiting_ CAIRN_GUARDED_BY(mutex_) = false;  // for set_stream()
 };
 
+// Null: plain text.
+Result<std::shared_ptr<net::Tls>, std::string> open_tls(const net::TlsOptions& security) {
+  if (!security.is_on()) return std::shared_ptr<net::Tls>();
+  return net::Tls::open(security);
+}
+
 // `start` begins the load on the channel.
 template <class Start>
-Yardstick measure(const EchoServer& server, const BenchOptions& options, int requests, Start start) {
-  rpc::ClientLoop loop;
+Yardstick measure(const EchoServer& server, std::shared_ptr<net::Tls> tls, const BenchOptions& options, int requests,
+                  Start start) {
+  rpc::ClientLoop loop(std::move(tls));
   auto load = std::make_shared<Load>();
-  auto channel = loop.channel("127.0.0.1:" + std::to_string(server.port()));
+  auto channel = loop.channel("localhost:" + std::to_string(server.port()));
   start(channel, load);
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   const double began = now_seconds();
@@ -186,7 +198,9 @@ Yardstick measure(const EchoServer& server, const BenchOptions& options, int req
 
 }  // namespace
 
-int serve_echo() {
+int serve_echo(const net::TlsOptions& security) {
+  auto tls = open_tls(security);
+  if (!tls.ok()) return complain(tls.error());
   rpc::Router router;
   const auto add = [&](const char* method, rpc::Router::Kind kind) {
     router.add(method, kind, [kind](std::shared_ptr<rpc::ServerStream> stream) {
@@ -197,7 +211,7 @@ int serve_echo() {
   add(kUnary, rpc::Router::Kind::kUnary);
   add(kStream, rpc::Router::Kind::kStream);
   auto reactor = std::make_shared<net::Loop>("echo");
-  auto server = rpc::Server::start({.addresses = {"127.0.0.1:0"}, .loop = reactor}, std::move(router));
+  auto server = rpc::Server::start({.addresses = {"127.0.0.1:0"}, .loop = reactor, .tls = *tls}, std::move(router));
   if (!server.ok()) return complain(server.error());
   std::printf("%d\n", (*server)->port());
   std::fflush(stdout);
@@ -208,10 +222,12 @@ int serve_echo() {
 }
 
 int bench_echo(const BenchOptions& options) {
-  EchoServer server;
+  const auto tls = open_tls(options.security);
+  if (!tls.ok()) return complain(tls.error());
+  EchoServer server(options.security);
   if (server.port() == 0) return complain("the echo server does not start");
   auto unary =
-      measure(server, options, 1, [](const std::shared_ptr<rpc::Channel>& channel, std::shared_ptr<Load> load) {
+      measure(server, *tls, options, 1, [](const std::shared_ptr<rpc::Channel>& channel, std::shared_ptr<Load> load) {
         for (int i = 0; i < kInFlight; ++i) {
           load->begin();
           call_on(channel, load);
@@ -221,7 +237,7 @@ int bench_echo(const BenchOptions& options) {
   unary.what = "gRPC server, unary echo of 100 bytes, 32 in flight";
   print(unary, options);
   for (const int requests : {1, 8}) {
-    auto stream = measure(server, options, requests,
+    auto stream = measure(server, *tls, options, requests,
                           [requests](const std::shared_ptr<rpc::Channel>& channel, std::shared_ptr<Load> load) {
                             for (int i = 0; i < kInFlight / 8; ++i) {
                               load->begin();

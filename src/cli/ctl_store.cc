@@ -19,7 +19,8 @@ constexpr Duration kTimeout = std::chrono::seconds(10);
 // PD's leader, as the tool asks it.
 class Admin {
  public:
-  explicit Admin(std::string pd) : pd_(std::move(pd)) {}
+  // `tls` may be null.
+  Admin(std::string pd, std::shared_ptr<net::Tls> tls) : pd_(std::move(pd)), loop_(std::move(tls)) {}
 
   // The answer to one call, or in words why there is none. PD's refusals stand in the header.
   template <class Resp, class Req>
@@ -96,6 +97,14 @@ int change(Admin& admin, const char* method, const Req& request, const char* suc
   return 0;
 }
 
+// Null: plain text. An https URL is enough for TLS: then the system's CAs are trusted.
+Result<std::shared_ptr<net::Tls>, std::string> tls_for(const std::string& pd, const net::TlsOptions& security) {
+  if (!security.is_on() && !pd.starts_with("https://")) return std::shared_ptr<net::Tls>();
+  if (security.cert_path.empty() != security.key_path.empty())
+    return Err(std::string("--cert and --key belong together"));
+  return net::Tls::open(security);
+}
+
 }  // namespace
 
 void add_ctl_store_command(CLI::App& ctl, int& exit_code) {
@@ -104,7 +113,11 @@ void add_ctl_store_command(CLI::App& ctl, int& exit_code) {
   auto pd = std::make_shared<std::string>("http://127.0.0.1:2379");
   auto id = std::make_shared<uint64_t>(0);
   auto destroyed = std::make_shared<bool>(false);
+  auto security = std::make_shared<net::TlsOptions>();
   command->add_option("--pd,-u", *pd, "PD's client address")->capture_default_str();
+  command->add_option("--cacert", security->ca_path, "the CAs that PD's certificate is checked against (PEM)");
+  command->add_option("--cert", security->cert_path, "the certificate to show to PD (PEM)");
+  command->add_option("--key", security->key_path, "its key (PEM)");
   auto* list = command->add_subcommand("list", "shows them, as without a word");
   auto* remove = command->add_subcommand("delete", "empties a store; once it is empty it is a Tombstone");
   remove->add_option("id", *id, "the store's id")->required();
@@ -115,7 +128,12 @@ void add_ctl_store_command(CLI::App& ctl, int& exit_code) {
   // Options may stand behind the inner subcommand, too.
   for (auto* inner : {list, remove, cancel, forget}) inner->fallthrough();
   command->callback([=, &exit_code] {
-    Admin admin(*pd);
+    const auto tls = tls_for(*pd, *security);
+    if (!tls.ok()) {
+      exit_code = complain(tls.error());
+      return;
+    }
+    Admin admin(*pd, *tls);
     if (remove->parsed()) {
       cairnpb::RemoveStoreRequest request;
       request.set_store_id(*id);

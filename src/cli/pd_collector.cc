@@ -8,8 +8,10 @@
 
 namespace cairn::cli {
 
-PdCollector::PdCollector(pd::Node& node, runtime::Clock& clock, runtime::Executors& executors, gc::Options options)
-    : executor_(executors.make("gc")),
+PdCollector::PdCollector(pd::Node& node, runtime::Clock& clock, runtime::Executors& executors, gc::Options options,
+                         std::shared_ptr<net::Tls> tls)
+    : loop_(std::move(tls)),
+      executor_(executors.make("gc")),
       stores_(loop_, node, clock, *executor_),
       collector_({.client = {.pd = node,
                              .connect = [this](StoreId store) { return stores_.connect(store); },

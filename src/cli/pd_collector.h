@@ -15,7 +15,8 @@ namespace cairn::cli {
 class PdCollector {
  public:
   // What is referred to must outlive it; of `executors` it uses one of its own, which must have stopped before it dies.
-  PdCollector(pd::Node& node, runtime::Clock& clock, runtime::Executors& executors, gc::Options options);
+  PdCollector(pd::Node& node, runtime::Clock& clock, runtime::Executors& executors, gc::Options options,
+              std::shared_ptr<net::Tls> tls);
   // Waits for the end of the round under way, but not for long.
   void stop();
 

@@ -62,6 +62,7 @@ class PdProcess {
 
   runtime::RealClock clock_;
   FileShares shares_;
+  std::shared_ptr<net::Tls> tls_;       // null: plain text everywhere
   std::shared_ptr<net::Loop> network_;  // the network and the node's decisions
   runtime::ThreadedExecutors executors_;
   std::optional<pd::Node> node_;
@@ -83,6 +84,9 @@ int PdProcess::run() {
 }
 
 Parsed<void> PdProcess::open() {
+  if (config_.security.is_on()) {
+    TRY_ASSIGN(tls_, net::Tls::open(config_.security));
+  }
   TRY_ASSIGN(shares_, claim_files({.engine = 512, .raft_log = 512}));
   TRY_ASSIGN(data_, DataDir::open(config_.data_dir));
   const auto on_disk_error = [this](const engine::Error& error) { end_.fatal("the disk failed: " + error.message); };
@@ -139,11 +143,12 @@ void PdProcess::serve() {
   auto started = rpc::Server::start({.addresses = listen_,
                                      .loop = network_,
                                      .message_bytes_max = message_max,
-                                     .connections_max = shares_.connections()},
+                                     .connections_max = shares_.connections(),
+                                     .tls = tls_},
                                     std::move(router));
   if (!started.ok()) return end_.fatal(started.error());
   server_ = std::move(*started);
-  if (config_.gc_is_enabled) collector_ = std::make_unique<PdCollector>(*node_, clock_, executors_, config_.gc);
+  if (config_.gc_is_enabled) collector_ = std::make_unique<PdCollector>(*node_, clock_, executors_, config_.gc, tls_);
   LOG_INFO("PD {} {} serves on {}", config_.name, version(), listen_.front());
   end_.wait();
 }
@@ -193,6 +198,9 @@ void add_pd_command(CLI::App& program, int& exit_code) {
   flags->add("--advertise-peer-urls", "advertise-peer-urls", "how other members are to dial this one");
   flags->add("--initial-cluster", "initial-cluster", "all members, as name=url,...");
   flags->add("--status-addr", "status-addr", "where /status and /metrics are, as host:port (nowhere)");
+  flags->add("--cacert", "security.cacert-path", "the CAs that sign everybody's certificates (PEM)");
+  flags->add("--cert", "security.cert-path", "this member's certificate (PEM)");
+  flags->add("--key", "security.key-path", "its key (PEM)");
   flags->add("--log-level,-L", "log.level", "trace, debug, info, warn, error or fatal");
   flags->add("--log-file", "log.file.filename", "where the log goes (standard error)");
   command->callback([flags, &exit_code] { exit_code = run(*flags); });

@@ -76,6 +76,7 @@ class StoreProcess {
   std::unique_ptr<engine::RaftLogEngine> raft_log_;
 
   runtime::RealClock clock_;
+  std::shared_ptr<net::Tls> tls_;  // null: plain text everywhere
   // On a small machine one thread has the network and the one shard: most of what a small request costs would otherwise
   // be the waking of one by the other.
   std::shared_ptr<net::Loop> network_;
@@ -106,6 +107,9 @@ int StoreProcess::run() {
 }
 
 Parsed<void> StoreProcess::open() {
+  if (config_.security.is_on()) {
+    TRY_ASSIGN(tls_, net::Tls::open(config_.security));
+  }
   TRY_ASSIGN(shares_, claim_files({}));
   TRY_ASSIGN(data_, DataDir::open(config_.data_dir));
   const auto on_disk_error = [this](const engine::Error& error) { end_.fatal("the disk failed: " + error.message); };
@@ -124,7 +128,7 @@ Parsed<void> StoreProcess::open() {
 
 void StoreProcess::make() {
   network_ = std::make_shared<net::Loop>("network");
-  loop_.emplace(network_);
+  loop_.emplace(network_, tls_);
   files_ = executors_.make("snapshot-io");
   timers_ = executors_.make("transport");
   pd_.emplace(rpc::PdClientOptions{.endpoints = config_.pd_endpoints}, *loop_, clock_, executors_.make("pd-client"));
@@ -176,9 +180,11 @@ Parsed<void> StoreProcess::listen() {
                              .is_serving = [this] { return is_serving_.load(); },
                              .pages = {{"/regions", [this] { return is_serving_ ? regions_json(*store_) : "[]"; }}}}));
   }
-  TRY_ASSIGN(server_, rpc::Server::start(
-                          {.addresses = {config_.address}, .loop = network_, .connections_max = shares_.connections()},
-                          routes()));
+  TRY_ASSIGN(
+      server_,
+      rpc::Server::start(
+          {.addresses = {config_.address}, .loop = network_, .connections_max = shares_.connections(), .tls = tls_},
+          routes()));
   server_->set_serving(false);
   return {};
 }

@@ -42,6 +42,66 @@ TEST(ServerConfig, RoomAndFlowAreSetUnderTikvsNames) {
   EXPECT_FALSE(complete(wrong).ok());
 }
 
+TEST(ServerConfig, SecurityIsSetUnderTikvsNamesAllOrNone) {
+  ServerConfig config;
+  const auto read = settings_of(config).read_toml(R"(
+    server.addr = "127.0.0.1:20160"
+    pd.endpoints = ["https://pd-1:2379"]
+    [security]
+    ca-path = "ca.pem"
+    cert-path = "cert.pem"
+    key-path = "key.pem"
+    crl-path = "crl.pem"
+    cert-allowed-cn = ["tidb", "client"]
+    cert-allowed-san = ["a.example"]
+  )");
+  ASSERT_TRUE(read.ok()) << read.error();
+  ASSERT_TRUE(complete(config).ok()) << complete(config).error();
+  EXPECT_EQ(config.security.ca_path, "ca.pem");
+  EXPECT_EQ(config.security.cert_path, "cert.pem");
+  EXPECT_EQ(config.security.key_path, "key.pem");
+  EXPECT_EQ(config.security.crl_path, "crl.pem");
+  EXPECT_EQ(config.security.allowed_cn, (std::vector<std::string>{"tidb", "client"}));
+  EXPECT_EQ(config.security.allowed_san, (std::vector<std::string>{"a.example"}));
+  EXPECT_EQ(config.pd_endpoints, (std::vector<std::string>{"pd-1:2379"}));
+  for (const char* part :
+       {"security.ca-path = \"a\"", "security.cert-allowed-cn = [\"a\"]", "pd.endpoints = [\"https://pd-1:2379\"]"}) {
+    ServerConfig partial;
+    ASSERT_TRUE(settings_of(partial).read_toml(part).ok());
+    const auto refused = complete(partial);
+    ASSERT_FALSE(refused.ok()) << part;
+    EXPECT_NE(refused.error().find("security"), std::string::npos) << refused.error();
+  }
+}
+
+TEST(PdConfig, WithSecurityAllUrlsAreHttps) {
+  PdConfig config;
+  const auto read = settings_of(config).read_toml(R"(
+    advertise-client-urls = "http://pd-1:2379"
+    [security]
+    cacert-path = "ca.pem"
+    cert-path = "cert.pem"
+    key-path = "key.pem"
+    cert-allowed-cn = ["tikv"]
+  )");
+  ASSERT_TRUE(read.ok()) << read.error();
+  const auto listen = complete(config);
+  ASSERT_TRUE(listen.ok()) << listen.error();
+  EXPECT_EQ(*listen, (std::vector<std::string>{"127.0.0.1:2379"}));
+  EXPECT_EQ(config.node.members[0].client_urls, (std::vector<std::string>{"https://pd-1:2379"}));
+  EXPECT_EQ(config.node.members[0].peer_urls, (std::vector<std::string>{"https://127.0.0.1:2380"}));
+  EXPECT_EQ(config.security.ca_path, "ca.pem");
+  EXPECT_EQ(config.security.allowed_cn, (std::vector<std::string>{"tikv"}));
+  for (const char* part : {"security.cacert-path = \"a\"", "security.cert-path = \"a\"",
+                           "security.cert-allowed-cn = [\"a\"]", "client-urls = \"https://127.0.0.1:2379\""}) {
+    PdConfig partial;
+    ASSERT_TRUE(settings_of(partial).read_toml(part).ok());
+    const auto refused = complete(partial);
+    ASSERT_FALSE(refused.ok()) << part;
+    EXPECT_NE(refused.error().find("security"), std::string::npos) << refused.error();
+  }
+}
+
 TEST(ServerConfig, GarbageCollectionIsSetUnderTikvsNames) {
   ServerConfig config;
   const auto read = settings_of(config).read_toml(R"(

@@ -11,10 +11,10 @@ constexpr Duration kDay = 24h;
 
 // The error names the setting.
 Parsed<std::vector<std::string>> addresses_of(const std::string& name, const std::vector<std::string>& urls,
-                                              Parsed<std::string> (*parse)(const std::string&)) {
+                                              Parsed<std::string> (*parse)(const std::string&, Tls), Tls tls) {
   std::vector<std::string> addresses;
   for (const auto& url : urls) {
-    auto address = parse(url);
+    auto address = parse(url, tls);
     if (!address.ok()) return Err(name + ": " + address.error());
     addresses.push_back(std::move(*address));
   }
@@ -22,10 +22,24 @@ Parsed<std::vector<std::string>> addresses_of(const std::string& name, const std
   return addresses;
 }
 
-Parsed<std::vector<std::string>> advertised_urls(const std::string& name, const std::vector<std::string>& urls) {
-  TRY_ASSIGN(auto addresses, addresses_of(name, urls, parse_advertised_address));
-  for (auto& address : addresses) address.insert(0, "http://");
+Parsed<std::vector<std::string>> advertised_urls(const std::string& name, const std::vector<std::string>& urls,
+                                                 Tls tls) {
+  TRY_ASSIGN(auto addresses, addresses_of(name, urls, parse_advertised_address, tls));
+  for (auto& address : addresses) address.insert(0, tls == Tls::kOn ? "https://" : "http://");
   return addresses;
+}
+
+// As PD has it, a CA is not a must: without it anybody may come.
+Parsed<void> check_security(const net::TlsOptions& security) {
+  const bool has_own = !security.cert_path.empty();
+  if (has_own != !security.key_path.empty() || (security.is_on() && !has_own)) {
+    return Err(std::string("security: cert-path and key-path belong together, and cacert-path needs both"));
+  }
+  if (security.ca_path.empty() &&
+      (!security.crl_path.empty() || !security.allowed_cn.empty() || !security.allowed_san.empty())) {
+    return Err(std::string("security: without cacert-path nobody's certificate is looked at"));
+  }
+  return {};
 }
 
 }  // namespace
@@ -42,6 +56,12 @@ Settings settings_of(PdConfig& config) {
   settings.text("status-addr", config.status_address);
   settings.choice("log.level", config.log.level, log::levels());
   settings.text("log.file.filename", config.log.file);
+  settings.text("security.cacert-path", config.security.ca_path);
+  settings.text("security.cert-path", config.security.cert_path);
+  settings.text("security.key-path", config.security.key_path);
+  settings.text("security.crl-path", config.security.crl_path);
+  settings.list("security.cert-allowed-cn", config.security.allowed_cn);
+  settings.list("security.cert-allowed-san", config.security.allowed_san);
   settings.duration("tso-save-interval", config.node.tso_save_interval, {500ms, 1min});
   settings.duration("tso-update-physical-interval", config.node.tso_update_interval, {1ms, 10s});
   settings.seconds("lease", config.lease, {1s, 1h});
@@ -67,6 +87,8 @@ Settings settings_of(PdConfig& config) {
 
 Parsed<std::vector<std::string>> complete(PdConfig& config) {
   if (config.name.empty()) return Err(std::string("the name of the member is empty"));
+  TRY(check_security(config.security));
+  const Tls tls = config.security.is_on() ? Tls::kOn : Tls::kOff;
   if (config.data_dir.empty()) config.data_dir = "default." + config.name;
   if (config.advertise_client_urls.empty()) config.advertise_client_urls = config.client_urls;
   if (config.advertise_peer_urls.empty()) config.advertise_peer_urls = config.peer_urls;
@@ -88,15 +110,15 @@ Parsed<std::vector<std::string>> complete(PdConfig& config) {
     return Err(std::string("gc.run-interval is longer than gc.life-time"));
   }
   if (!config.status_address.empty()) {
-    const auto status = parse_address(config.status_address);
+    const auto status = parse_address(config.status_address, tls);
     if (!status.ok()) return Err("status-addr: " + status.error());
     config.status_address = *status;
   }
 
-  TRY_ASSIGN(auto listen, addresses_of("client-urls", config.client_urls, parse_address));
+  TRY_ASSIGN(auto listen, addresses_of("client-urls", config.client_urls, parse_address, tls));
   pd::MemberInfo self{.id = config.node.member_id, .name = config.name};
-  TRY_ASSIGN(self.client_urls, advertised_urls("advertise-client-urls", config.advertise_client_urls));
-  TRY_ASSIGN(self.peer_urls, advertised_urls("advertise-peer-urls", config.advertise_peer_urls));
+  TRY_ASSIGN(self.client_urls, advertised_urls("advertise-client-urls", config.advertise_client_urls, tls));
+  TRY_ASSIGN(self.peer_urls, advertised_urls("advertise-peer-urls", config.advertise_peer_urls, tls));
   config.node.members = {std::move(self)};
   return listen;
 }

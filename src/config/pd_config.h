@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "config/settings.h"
 #include "gc/options.h"
+#include "net/tls.h"
 #include "pd/config.h"
 
 namespace cairn::config {
@@ -21,6 +22,7 @@ struct PdConfig {
   std::string initial_cluster;                   // "name=url,..."; empty: this member alone
   std::string status_address;                    // empty: no status port
   log::Options log;
+  net::TlsOptions security;
   Duration lease = std::chrono::seconds(1);
   pd::Options node;
   bool gc_is_enabled = true;

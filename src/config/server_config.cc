@@ -31,6 +31,15 @@ void add_server(Settings& settings, ServerConfig& config) {
   settings.text("log.file.filename", config.log.file);
 }
 
+void add_security(Settings& settings, net::TlsOptions& security) {
+  settings.text("security.ca-path", security.ca_path);
+  settings.text("security.cert-path", security.cert_path);
+  settings.text("security.key-path", security.key_path);
+  settings.text("security.crl-path", security.crl_path);
+  settings.list("security.cert-allowed-cn", security.allowed_cn);
+  settings.list("security.cert-allowed-san", security.allowed_san);
+}
+
 void add_storage(Settings& settings, ServerConfig& config) {
   auto& store = config.store;
   auto& kv = config.kv;
@@ -106,6 +115,7 @@ void add_gc(Settings& settings, store::GcOptions& gc) {
 Settings settings_of(ServerConfig& config) {
   Settings settings;
   add_server(settings, config);
+  add_security(settings, config.security);
   add_storage(settings, config);
   add_raftstore(settings, config.store);
   add_pessimistic(settings, config.store);
@@ -151,22 +161,36 @@ Parsed<std::string> named(const std::string& name, Parsed<std::string> address) 
   return address;
 }
 
+// As TiKV has it: all or none.
+Parsed<void> check_security(const net::TlsOptions& security) {
+  if (!security.is_on()) {
+    const bool has_more = !security.crl_path.empty() || !security.allowed_cn.empty() || !security.allowed_san.empty();
+    if (has_more) return Err(std::string("security: without ca-path, cert-path and key-path there is no TLS"));
+    return {};
+  }
+  if (security.ca_path.empty() || security.cert_path.empty() || security.key_path.empty()) {
+    return Err(std::string("security: ca-path, cert-path and key-path should be all configured"));
+  }
+  return {};
+}
+
 Parsed<void> complete_addresses(ServerConfig& config) {
-  TRY_ASSIGN(config.address, named("server.addr", parse_address(config.address)));
+  const Tls tls = config.security.is_on() ? Tls::kOn : Tls::kOff;
+  TRY_ASSIGN(config.address, named("server.addr", parse_address(config.address, tls)));
   if (config.advertise_address.empty()) config.advertise_address = config.address;
   TRY_ASSIGN(config.advertise_address,
-             named("server.advertise-addr", parse_advertised_address(config.advertise_address)));
+             named("server.advertise-addr", parse_advertised_address(config.advertise_address, tls)));
   if (!config.status_address.empty()) {
-    TRY_ASSIGN(config.status_address, named("server.status-addr", parse_address(config.status_address)));
+    TRY_ASSIGN(config.status_address, named("server.status-addr", parse_address(config.status_address, tls)));
   }
   if (!config.advertise_status_address.empty()) {
     TRY_ASSIGN(config.advertise_status_address,
-               named("server.advertise-status-addr", parse_advertised_address(config.advertise_status_address)));
+               named("server.advertise-status-addr", parse_advertised_address(config.advertise_status_address, tls)));
   } else {
     config.advertise_status_address = config.status_address;  // as TiKV has it, even if nobody can dial it
   }
   for (auto& endpoint : config.pd_endpoints) {
-    TRY_ASSIGN(endpoint, named("pd.endpoints", parse_address(endpoint)));  // 0.0.0.0 is PD on this machine
+    TRY_ASSIGN(endpoint, named("pd.endpoints", parse_address(endpoint, tls)));  // 0.0.0.0 is PD on this machine
   }
   if (config.pd_endpoints.empty()) return Err(std::string("pd.endpoints: no PD endpoint is given"));
   return {};
@@ -175,6 +199,7 @@ Parsed<void> complete_addresses(ServerConfig& config) {
 }  // namespace
 
 Parsed<void> complete(ServerConfig& config) {
+  TRY(check_security(config.security));
   TRY(complete_addresses(config));
   if (config.data_dir.empty()) return Err(std::string("storage.data-dir: no directory is given"));
   if (!pd::Version::parse(config.store.version)) {

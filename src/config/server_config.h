@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "config/settings.h"
 #include "engine/rocks/rocks_engine.h"
+#include "net/tls.h"
 #include "rawkv/causal_timestamps.h"
 #include "store/options.h"
 
@@ -23,6 +24,7 @@ struct ServerConfig {
   // How long leaders may take to be handed over before the store stops; 0: they are not.
   Duration graceful_shutdown_timeout = 20s;
   log::Options log;
+  net::TlsOptions security;
   store::StoreOptions store;
   rawkv::CausalTimestampOptions causal_timestamps;
   engine::RocksKvOptions kv;

@@ -25,10 +25,12 @@ TEST(Values, DurationsAreReadWithEachUnitAndInSums) {
 }
 
 TEST(Values, AddressesMayBeUrlsButNotOfTls) {
-  EXPECT_EQ(*parse_address("http://10.0.0.1:2379/"), "10.0.0.1:2379");
-  EXPECT_EQ(*parse_address("store-1:20160"), "store-1:20160");
+  EXPECT_EQ(*parse_address("http://10.0.0.1:2379/", Tls::kOff), "10.0.0.1:2379");
+  EXPECT_EQ(*parse_address("store-1:20160", Tls::kOff), "store-1:20160");
+  EXPECT_EQ(*parse_address("https://10.0.0.1:2379", Tls::kOn), "10.0.0.1:2379");
+  EXPECT_EQ(*parse_address("http://10.0.0.1:2379", Tls::kOn), "10.0.0.1:2379");
   for (const char* bad : {"https://a:1", "nowhere", ":1", "a:port", "a:70000", "a\nb:1", "::1:1"})
-    EXPECT_FALSE(parse_address(bad).ok()) << bad;
+    EXPECT_FALSE(parse_address(bad, Tls::kOff).ok()) << bad;
 }
 
 TEST(Values, LabelsAreKeysWithValues) {
@@ -39,9 +41,9 @@ TEST(Values, LabelsAreKeysWithValues) {
 }
 
 TEST(Values, AdvertisedAddressesAreOfOneMachine) {
-  EXPECT_EQ(*parse_advertised_address("http://[fd00::1]:2379"), "[fd00::1]:2379");
+  EXPECT_EQ(*parse_advertised_address("http://[fd00::1]:2379", Tls::kOff), "[fd00::1]:2379");
   for (const char* bad : {"0.0.0.0:1", "[::]:1", "http://[::]:2379/"}) {
-    const auto refused = parse_advertised_address(bad);
+    const auto refused = parse_advertised_address(bad, Tls::kOff);
     ASSERT_FALSE(refused.ok()) << bad;
     EXPECT_NE(refused.error().find("cannot be dialled"), std::string::npos) << refused.error();
   }

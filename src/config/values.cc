@@ -90,17 +90,21 @@ std::vector<std::string> split_list(const std::string& text) {
   return parts;
 }
 
-Parsed<std::string> parse_address(const std::string& text) {
+Parsed<std::string> parse_address(const std::string& text, Tls tls) {
   std::string address = trimmed(text);
-  if (address.starts_with("https://")) return Err("\"" + text + "\": TLS is not available yet, write http://");
-  if (address.starts_with("http://")) address.erase(0, 7);
+  if (address.starts_with("https://")) {
+    if (tls == Tls::kOff) return Err("\"" + text + "\": for TLS, [security] must name the certificates");
+    address.erase(0, 8);
+  } else if (address.starts_with("http://")) {
+    address.erase(0, 7);
+  }
   while (address.ends_with("/")) address.pop_back();
   if (!parse_host_port(address)) return Err("\"" + text + "\" is not an address: write host:port");
   return address;
 }
 
-Parsed<std::string> parse_advertised_address(const std::string& text) {
-  TRY_ASSIGN(std::string address, parse_address(text));
+Parsed<std::string> parse_advertised_address(const std::string& text, Tls tls) {
+  TRY_ASSIGN(std::string address, parse_address(text, tls));
   if (parse_host_port(address)->is_unspecified()) {
     return Err("\"" + text + "\" cannot be dialled by others: give the address of this machine");
   }

@@ -26,9 +26,11 @@ std::string duration_text(Duration duration);
 Parsed<std::map<std::string, std::string>> parse_labels(const std::string& text);
 // "a,b": the parts, trimmed; empty ones are left out.
 std::vector<std::string> split_list(const std::string& text);
-// The "host:port" of "http://host:port" or of itself. An https URL is an error: there is no TLS yet.
-Parsed<std::string> parse_address(const std::string& text);
+// Whether the process speaks TLS, as its [security] says; then it does everywhere.
+enum class Tls : bool { kOff, kOn };
+// The "host:port" of "http://host:port", "https://host:port" or of itself. Without TLS an https URL is an error.
+Parsed<std::string> parse_address(const std::string& text, Tls tls);
 // The same for an address that others are to dial, which one that stands for all of a machine's is not.
-Parsed<std::string> parse_advertised_address(const std::string& text);
+Parsed<std::string> parse_advertised_address(const std::string& text, Tls tls);
 
 }  // namespace cairn::config

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "net/first_bytes.h"
 #include "net/linger.h"
 
 namespace cairn::net {
@@ -279,7 +280,8 @@ Http2Connection::Http2Connection(Role role, Loop& loop, std::unique_ptr<Transpor
       options_(options),
       owner_(owner),
       deadlines_(loop, [this](Deadlines::TimePoint now) { return look_at_deadlines(now); }),
-      heard_at_(steady_clock::now()) {
+      begun_at_(steady_clock::now()),
+      heard_at_(begun_at_) {
   const auto make = role == Role::kServer ? &nghttp2_session_server_new2 : &nghttp2_session_client_new2;
   CHECK(make(&session_, Callbacks::all(), this, Callbacks::session_options()) == 0, "no memory for HTTP/2");
 }
@@ -363,12 +365,27 @@ void Http2Connection::give_back_connection_window() {
 
 void Http2Connection::on_readable() {
   const auto self = shared_from_this();
+  if (std::exchange(is_write_crossed_, false)) {
+    is_write_blocked_ = false;
+    need_flush();
+  }
+  read();
+}
+
+void Http2Connection::read() {
   auto& room = loop_.read_room();
   const auto result = transport_->read(room.bytes.get(), room.size);
+  has_more_ = result.has_more;
   switch (result.outcome) {
     case Transport::Outcome::kLater:
       return;
+    case Transport::Outcome::kCrossed:
+      is_read_crossed_ = true;
+      watch_->want_reads(false);
+      watch_->want_writes(true);
+      return;
     case Transport::Outcome::kEnd:
+      is_left_ = true;
       return close("the other side has closed the connection");
     case Transport::Outcome::kFailed:
       return close(transport_->failure());
@@ -376,7 +393,38 @@ void Http2Connection::on_readable() {
       break;
   }
   heard_at_ = steady_clock::now();
-  feed({room.bytes.get(), result.bytes}, room.bytes);
+  const std::string_view bytes(room.bytes.get(), result.bytes);
+  if (!has_hello_ && refuse_other(bytes)) return;
+  feed(bytes, room.bytes);
+}
+
+// Reads what the transport holds, in the next turn: others come first.
+void Http2Connection::read_held() {
+  if (!has_more_ || !may_read_ || is_read_posted_) return;
+  is_read_posted_ = true;
+  loop_.post([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->is_read_posted_ = false;
+    if (!self->is_closed_ && self->may_read_ && !self->is_read_crossed_) self->read();
+  });
+}
+
+bool Http2Connection::refuse_other(std::string_view first) {
+  if (role_ == Role::kClient) {
+    const auto words = words_in_http1(first);
+    if (words) close("the other side answers in HTTP/1: " + *words);
+    return words.has_value();
+  }
+  const Dialect dialect = dialect_of(first);
+  if (dialect != Dialect::kTls && dialect != Dialect::kHttp1) return false;
+  const bool is_tls = dialect == Dialect::kTls;
+  std::string answer = refusal_in_http1(is_tls ? "this port does not speak TLS" : "this port speaks HTTP/2 (gRPC)");
+  const iovec part{answer.data(), answer.size()};
+  transport_->write(&part, 1);
+  say_goodbye(is_tls ? "TLS on a port that does not speak it" : "HTTP/1 on a port that speaks HTTP/2",
+              Http2Error::kNone);
+  return true;
 }
 
 void Http2Connection::feed(std::string_view bytes, const std::shared_ptr<const void>& owner) {
@@ -391,10 +439,14 @@ void Http2Connection::feed(std::string_view bytes, const std::shared_ptr<const v
 }
 
 void Http2Connection::on_writable() {
-  is_write_blocked_ = false;
-  watch_->want_writes(false);
   const auto self = shared_from_this();
-  flush();
+  watch_->want_writes(false);
+  if (!is_write_crossed_) is_write_blocked_ = false;
+  if (std::exchange(is_read_crossed_, false)) {
+    watch_->want_reads(may_read_);
+    read();
+  }
+  if (!is_closed_) flush();
 }
 
 void Http2Connection::need_flush() {
@@ -428,29 +480,33 @@ bool Http2Connection::write_out() {
   while (!out_.empty()) {
     std::array<iovec, kPartsAtOnce> parts;
     const auto result = transport_->write(parts.data(), out_.fill(parts.data(), parts.size()));
+    has_more_ |= result.has_more;
     if (result.outcome == Transport::Outcome::kDone) {
       out_.consume(result.bytes);
       continue;
     }
-    if (result.outcome != Transport::Outcome::kLater) {
+    if (result.outcome != Transport::Outcome::kLater && result.outcome != Transport::Outcome::kCrossed) {
       failure_ = transport_->failure();
       return false;
     }
     is_write_blocked_ = true;
-    watch_->want_writes(true);
+    is_write_crossed_ = result.outcome == Transport::Outcome::kCrossed;
+    if (!is_write_crossed_) watch_->want_writes(true);
     return true;
   }
   return true;
 }
 
 void Http2Connection::flush() {
-  if (is_write_blocked_) return;
+  if (is_write_blocked_) return read_held();
   bool is_whole = true;
   do {
     is_whole = fill() && write_out();
   } while (is_whole && !is_write_blocked_ && nghttp2_session_want_write(session_) != 0 && has_room_to_fill());
   // What the other side does not read stays here: then it is not listened to, or its requests would fill our memory.
-  watch_->want_reads(!is_write_blocked_ || out_.size() < options_.out_bytes_max);
+  may_read_ = !is_write_blocked_ || is_write_crossed_ || has_room_to_fill();
+  watch_->want_reads(may_read_ && !is_read_crossed_);
+  read_held();
   if (!failure_.empty()) return is_whole ? say_goodbye(failure_, Http2Error::kNone) : close(failure_);
   close_if_done();
 }
@@ -545,7 +601,7 @@ void Http2Connection::watch_silence() {
 void Http2Connection::on_silence_tick() {
   const auto now = steady_clock::now();
   const Duration silent = now - heard_at_;
-  if (!has_hello_ && silent > options_.hello_max) return close("it did not speak HTTP/2 in time");
+  if (!has_hello_ && now - begun_at_ > options_.hello_max) return close("it did not speak HTTP/2 in time");
   if (stream_count_ > 0) used_at_ = now;
   if (options_.idle_max > Duration(0) && now - used_at_ > options_.idle_max && !is_draining_) drain();
   if (is_ping_out_ && now - pinged_at_ > options_.ping_timeout && silent > options_.ping_timeout) {

@@ -159,6 +159,10 @@ class Http2Connection final : public Loop::Ready,
   Loop& loop() { return loop_; }
   // Bytes that came and are not consumed yet.
   size_t unconsumed() const { return unconsumed_; }
+  // Whether the other side has shown that it speaks HTTP/2.
+  bool has_hello() const { return has_hello_; }
+  // Whether it was the other side that ended the connection, in good order.
+  bool is_left() const { return is_left_; }
 
   void on_readable() override;
   void on_writable() override;
@@ -169,6 +173,10 @@ class Http2Connection final : public Loop::Ready,
   struct Callbacks;
 
   void start();
+  void read();
+  void read_held();
+  // Whether it was another protocol that came: then the connection is over, with words for both sides.
+  bool refuse_other(std::string_view first);
   void feed(std::string_view bytes, const std::shared_ptr<const void>& owner);
   void need_flush();
   void flush();
@@ -204,6 +212,7 @@ class Http2Connection final : public Loop::Ready,
   Deadlines deadlines_;
   runtime::TimerId silence_timer_;
   runtime::TimerId drain_timer_;
+  const std::chrono::steady_clock::time_point begun_at_;
   std::chrono::steady_clock::time_point heard_at_;             // the last bytes came
   std::chrono::steady_clock::time_point used_at_ = heard_at_;  // seen with a stream
   std::chrono::steady_clock::time_point pinged_at_;
@@ -211,6 +220,12 @@ class Http2Connection final : public Loop::Ready,
   bool is_ping_out_ = false;
   bool is_flush_asked_ = false;
   bool is_write_blocked_ = false;
+  bool is_write_crossed_ = false;  // then it is until the socket is readable
+  bool is_read_crossed_ = false;   // reading goes on once the socket is writable
+  bool has_more_ = false;          // input that the transport holds
+  bool is_read_posted_ = false;    // for that
+  bool may_read_ = true;           // the other side reads what we say
+  bool is_left_ = false;
   bool is_draining_ = false;
   bool is_told_ = false;        // the other side knows from which stream on nothing is served
   bool is_going_away_ = false;  // the other side

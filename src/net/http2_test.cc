@@ -1,14 +1,17 @@
 // Both sides of HTTP/2 over a pair of sockets; what official clients and h2spec say is in tests/.
 #include "net/http2.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <deque>
 #include <future>
 #include <map>
 
+#include "net/testing/certificates.h"
 #include "net/testing/waiter.h"
 
 namespace cairn::net {
@@ -96,19 +99,17 @@ class Http2Pair : public ::testing::Test {
     int sockets[2];
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets), 0);
     on_loop([&] {
-      server_ =
-          Http2Connection::open(Role::kServer, loop_, plain_transport(sockets[0], "client"), server, &server_owner_);
-      client_ =
-          Http2Connection::open(Role::kClient, loop_, plain_transport(sockets[1], "server"), client, &client_owner_);
+      server_ = Http2Connection::open(Role::kServer, loop_, server_transport(sockets[0]), server, &server_owner_);
+      client_ = Http2Connection::open(Role::kClient, loop_, client_transport(sockets[1]), client, &client_owner_);
     });
   }
   // A client of bare bytes.
   int open_bare(const Http2Options& server) {
     int sockets[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+    EXPECT_EQ(fcntl(sockets[0], F_SETFL, O_NONBLOCK), 0);
     on_loop([&] {
-      server_ =
-          Http2Connection::open(Role::kServer, loop_, plain_transport(sockets[0], "client"), server, &server_owner_);
+      server_ = Http2Connection::open(Role::kServer, loop_, server_transport(sockets[0]), server, &server_owner_);
     });
     return sockets[1];
   }
@@ -142,6 +143,14 @@ class Http2Pair : public ::testing::Test {
     return stream;
   }
 
+  std::unique_ptr<Transport> server_transport(int descriptor) const {
+    return tls_ ? tls_->serve(descriptor, "client") : plain_transport(descriptor, "client");
+  }
+  std::unique_ptr<Transport> client_transport(int descriptor) const {
+    return tls_ ? tls_->dial(descriptor, "server", "localhost") : plain_transport(descriptor, "server");
+  }
+
+  std::shared_ptr<Tls> tls_;  // null: plain text
   Loop loop_{"http2"};
   Owner server_owner_;
   Owner client_owner_;
@@ -303,6 +312,65 @@ TEST_F(Http2Pair, WhoeverDoesNotSayHelloIsGivenUp) {
   const int client = open_bare({.ping_after = 10ms, .hello_max = 30ms});
   EXPECT_EQ(server_owner_.closed.get_future().get(), "it did not speak HTTP/2 in time");
   close(client);
+}
+
+// The same with TLS in between.
+class Http2OverTls : public Http2Pair {
+ public:
+  Http2OverTls() { tls_ = folder_.open(); }
+
+ private:
+  testing::Authority authority_;
+  const testing::TlsFolder folder_{authority_};
+};
+
+TEST_F(Http2OverTls, ARequestIsAnsweredWithHeadersBodyAndTrailers) {
+  server_owner_.accept = echo;
+  open();
+  const auto stream = request("hello");
+  EXPECT_EQ(stream->body, "hello");
+  EXPECT_EQ(stream->headers["said"], "all");
+}
+
+TEST_F(Http2OverTls, ABodyLargerThanAllWindowsGoesThroughBothWays) {
+  server_owner_.accept = echo;
+  for (const int32_t window : {70'000, 8'000'000}) {
+    open({.stream_window = window, .connection_window = 2 * window, .out_bytes_max = 50'000},
+         {.stream_window = window, .connection_window = 2 * window, .out_bytes_max = 50'000});
+    std::string body;
+    for (int i = 0; body.size() < 5'000'000; ++i) body += std::to_string(i);
+    EXPECT_EQ(request(body)->body, body);
+    on_loop([this] {
+      client_->close("the next one");
+      server_->close("the next one");
+      server_owner_.closed = {};
+      client_owner_.closed = {};
+    });
+  }
+}
+
+TEST_F(Http2OverTls, WhoeverStallsTheHandshakeIsGivenUp) {
+  const int client = open_bare({.ping_after = 10ms, .hello_max = 30ms});
+  ASSERT_EQ(write(client, "\x16\x03\x01", 3), 3);
+  EXPECT_EQ(server_owner_.closed.get_future().get(), "it did not speak HTTP/2 in time");
+  close(client);
+}
+
+TEST_F(Http2Pair, WhoeverSpeaksAnotherProtocolIsToldSo) {
+  for (const auto& [first, words] : {std::pair("\x16\x03\x01\x02", "this port does not speak TLS\n"),
+                                     std::pair("GET / HTTP/1.1\r\n\r\n", "this port speaks HTTP/2 (gRPC)\n")}) {
+    const int client = open_bare({});
+    ASSERT_GT(write(client, first, strlen(first)), 0);
+    std::string answer;
+    char room[1000];
+    for (ssize_t got = 0; !answer.ends_with(words) && (got = read(client, room, sizeof room)) > 0;) {
+      answer.append(room, static_cast<size_t>(got));
+    }
+    EXPECT_TRUE(answer.ends_with(words)) << answer;
+    close(client);
+    server_owner_.closed.get_future().wait();
+    on_loop([this] { server_owner_.closed = {}; });
+  }
 }
 
 TEST_F(Http2Pair, GarbageEndsTheConnection) {

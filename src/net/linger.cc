@@ -1,7 +1,5 @@
 #include "net/linger.h"
 
-#include <sys/socket.h>
-
 #include <utility>
 
 namespace cairn::net {
@@ -16,7 +14,7 @@ class Lingering final : public Loop::Ready, public std::enable_shared_from_this<
   Lingering(Loop& loop, std::unique_ptr<Transport> transport) : loop_(loop), transport_(std::move(transport)) {}
 
   void start() {
-    shutdown(transport_->descriptor(), SHUT_WR);
+    transport_->end_writes();
     watch_ = loop_.watch(transport_->descriptor(), *this);
     watch_->want_reads(true);
     timer_ = loop_.after(kLingerMax, [self = shared_from_this()] { self->watch_.reset(); });

@@ -30,6 +30,7 @@ class PlainTransport final : public Transport {
     message.msg_iovlen = count;
     return result_of(sendmsg(descriptor_, &message, MSG_NOSIGNAL));
   }
+  void end_writes() override { shutdown(descriptor_, SHUT_WR); }
   std::string failure() const override { return std::strerror(error_); }
   const std::string& peer() const override { return peer_; }
 

@@ -1,5 +1,8 @@
-// Transport: a connected socket as a stream of bytes, plain or through TLS. Nothing blocks; confined to its loop's
-// thread. Tests: http2_test.cc.
+// Transport: a connected socket as a stream of bytes, plain or through TLS (tls.h). Nothing blocks; confined to its
+// loop's thread. Tests: http2_test.cc, tls_test.cc.
+//
+// TLS speaks by itself, too: a read may have to send first, a write to wait for what the other side says. And it takes
+// more off the socket than it hands over. The outcome kCrossed and `has_more` say so; a plain socket knows neither.
 #pragma once
 
 #include <sys/uio.h>
@@ -13,20 +16,26 @@ namespace cairn::net {
 class Transport {
  public:
   enum class Outcome {
-    kDone,    // so many bytes
-    kLater,   // nothing now: wait until the descriptor is ready again
-    kEnd,     // the other side sends no more
-    kFailed,  // the connection is broken; failure() says how
+    kDone,   // so many bytes
+    kLater,  // nothing now: wait until the descriptor is ready again, for reading if this was a read, else for writing
+    kCrossed,  // nothing now: wait until it is ready for the opposite of what this was
+    kEnd,      // the other side sends no more
+    kFailed,   // the connection is broken; failure() says how
   };
   struct Result {
     Outcome outcome = Outcome::kDone;
     size_t bytes = 0;
+    // Input is here that no readiness will tell of: read again without waiting for it.
+    bool has_more = false;
   };
 
   virtual ~Transport() = default;
   virtual int descriptor() const = 0;
   virtual Result read(char* into, size_t size) = 0;
+  // After kLater or kCrossed the next write begins with the same bytes; more may follow them.
   virtual Result write(const iovec* parts, size_t count) = 0;
+  // We send no more: the other side is told so.
+  virtual void end_writes() = 0;
   // Why the last operation failed, in words.
   virtual std::string failure() const = 0;
   // Who the other side is: "host:port".

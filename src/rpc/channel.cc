@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/host_port.h"
+
 namespace cairn::rpc {
 
 namespace {
@@ -17,9 +19,12 @@ net::Http2Options client_options() { return {.ping_after = 10s, .ping_timeout = 
 
 }  // namespace
 
-ConnectionTo::ConnectionTo(std::shared_ptr<net::Loop> loop, std::string address)
+ConnectionTo::ConnectionTo(std::shared_ptr<net::Loop> loop, std::string address, std::shared_ptr<net::Tls> tls,
+                           bool must_be_tls)
     : loop_(std::move(loop)),
       address_(std::move(address)),
+      tls_(std::move(tls)),
+      must_be_tls_(must_be_tls),
       deadlines_(*loop_, [this](net::Deadlines::TimePoint now) { return look_at_deadlines(now); }),
       back_off_(kBackOffFirst) {}
 
@@ -28,6 +33,9 @@ ConnectionTo::~ConnectionTo() = default;
 void ConnectionTo::start(std::shared_ptr<ClientCall> call) {
   if (call->is_over()) return;
   if (is_stopped_) return call->fail({api::Code::kCancelled, "the client has stopped"});
+  if (must_be_tls_ && !tls_) {
+    return call->fail({api::Code::kUnavailable, "https://" + address_ + ": TLS is not configured here"});
+  }
   if (connection_ && call->start(*connection_)) return;
   if (connection_) {
     going_away_.push_back(std::exchange(connection_, nullptr));
@@ -55,9 +63,10 @@ void ConnectionTo::connect() {
 void ConnectionTo::on_connected(Result<int, std::string> socket) {
   const auto ended = std::exchange(connecting_, nullptr);
   if (!socket.ok()) return on_failed(socket.error());
-  connection_ = net::Http2Connection::open(net::Http2Connection::Role::kClient, *loop_,
-                                           net::plain_transport(*socket, address_), client_options(), this);
-  back_off_ = kBackOffFirst;
+  auto transport =
+      tls_ ? tls_->dial(*socket, address_, parse_host_port(address_)->host) : net::plain_transport(*socket, address_);
+  connection_ = net::Http2Connection::open(net::Http2Connection::Role::kClient, *loop_, std::move(transport),
+                                           client_options(), this);
   for (auto& call : std::exchange(waiting_, {})) start(std::move(call));
 }
 
@@ -91,8 +100,11 @@ void ConnectionTo::on_going_away(net::Http2Connection& connection) {
 
 void ConnectionTo::on_connection_closed(net::Http2Connection& connection, const std::string& why) {
   std::erase_if(going_away_, [&](const auto& one) { return one.get() == &connection; });
+  // Whoever takes connections and ends them at once is as good as not there.
+  if (connection.has_hello()) back_off_ = kBackOffFirst;
   if (connection_.get() != &connection) return;
   connection_ = nullptr;
+  if (!connection.has_hello()) return on_failed(why);
   why_not_ = why;
 }
 

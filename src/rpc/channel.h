@@ -9,16 +9,19 @@
 
 #include "net/connect.h"
 #include "net/http2.h"
+#include "net/tls.h"
 #include "rpc/client_call.h"
 
 namespace cairn::rpc {
 
 class ConnectionTo final : public net::Http2Connection::Owner, public std::enable_shared_from_this<ConnectionTo> {
  public:
-  ConnectionTo(std::shared_ptr<net::Loop> loop, std::string address);
+  // "host:port". Without `tls` it is plain text, and if it must not be, no connection.
+  ConnectionTo(std::shared_ptr<net::Loop> loop, std::string address, std::shared_ptr<net::Tls> tls, bool must_be_tls);
   ~ConnectionTo() override;
 
   const std::string& address() const { return address_; }
+  std::string_view scheme() const { return tls_ ? "https" : "http"; }
   void start(std::shared_ptr<ClientCall> call);
   // A back-off that is under way ends now.
   void reconnect_now();
@@ -36,6 +39,8 @@ class ConnectionTo final : public net::Http2Connection::Owner, public std::enabl
 
   const std::shared_ptr<net::Loop> loop_;
   const std::string address_;
+  const std::shared_ptr<net::Tls> tls_;
+  const bool must_be_tls_;
   std::shared_ptr<net::Http2Connection> connection_;               // takes new calls
   std::vector<std::shared_ptr<net::Http2Connection>> going_away_;  // finish theirs
   std::unique_ptr<net::Connecting> connecting_;

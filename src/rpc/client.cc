@@ -31,7 +31,8 @@ std::chrono::steady_clock::time_point deadline_after(Duration timeout) {
 
 class ClientLoop::Core : public std::enable_shared_from_this<ClientLoop::Core> {
  public:
-  Core(std::shared_ptr<net::Loop> loop, bool owns_loop) : loop_(std::move(loop)), owns_loop_(owns_loop) {}
+  Core(std::shared_ptr<net::Loop> loop, bool owns_loop, std::shared_ptr<net::Tls> tls)
+      : loop_(std::move(loop)), owns_loop_(owns_loop), tls_(std::move(tls)) {}
 
   net::Loop& loop() { return *loop_; }
   std::shared_ptr<Channel> channel(const std::string& address, int index);
@@ -57,6 +58,7 @@ class ClientLoop::Core : public std::enable_shared_from_this<ClientLoop::Core> {
 
   const std::shared_ptr<net::Loop> loop_;
   const bool owns_loop_;
+  const std::shared_ptr<net::Tls> tls_;  // nullptr: plain text
   Mutex mutex_;
   CondVar all_ended_;
   bool is_stopped_ CAIRN_GUARDED_BY(mutex_) = false;
@@ -198,7 +200,11 @@ class LoopChannel final : public Channel {
  private:
   CallHead head(const std::string& method, const Metadata& metadata,
                 std::chrono::steady_clock::time_point deadline) const {
-    return {.method = method, .authority = connection_->address(), .metadata = metadata, .deadline = deadline};
+    return {.method = method,
+            .scheme = connection_->scheme(),
+            .authority = connection_->address(),
+            .metadata = metadata,
+            .deadline = deadline};
   }
   // Later in any case: the caller may hold a lock that the end of the call takes.
   void begin(std::shared_ptr<ClientCall> call) {
@@ -215,9 +221,10 @@ class LoopChannel final : public Channel {
 std::shared_ptr<Channel> ClientLoop::Core::channel(const std::string& address, int index) {
   std::string target = without_scheme(address);
   MutexLock lock(mutex_);
-  Way& way = ways_[{target, index}];
+  const bool must_be_tls = address.starts_with("https://");
+  Way& way = ways_[{(must_be_tls && !tls_ ? "https://" : "") + target, index}];
   if (!way.channel) {
-    way.connection = std::make_shared<ConnectionTo>(loop_, std::move(target));
+    way.connection = std::make_shared<ConnectionTo>(loop_, std::move(target), tls_, must_be_tls);
     way.channel = std::make_shared<LoopChannel>(shared_from_this(), way.connection);
   }
   return way.channel;
@@ -247,8 +254,10 @@ void ClientLoop::Core::stop() {
   if (owns_loop_) loop_->stop();
 }
 
-ClientLoop::ClientLoop() : core_(std::make_shared<Core>(std::make_shared<net::Loop>("rpc-client"), true)) {}
-ClientLoop::ClientLoop(std::shared_ptr<net::Loop> loop) : core_(std::make_shared<Core>(std::move(loop), false)) {}
+ClientLoop::ClientLoop(std::shared_ptr<net::Tls> tls)
+    : core_(std::make_shared<Core>(std::make_shared<net::Loop>("rpc-client"), true, std::move(tls))) {}
+ClientLoop::ClientLoop(std::shared_ptr<net::Loop> loop, std::shared_ptr<net::Tls> tls)
+    : core_(std::make_shared<Core>(std::move(loop), false, std::move(tls))) {}
 ClientLoop::~ClientLoop() { stop(); }
 
 std::shared_ptr<Channel> ClientLoop::channel(const std::string& address, int index) {

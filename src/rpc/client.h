@@ -15,6 +15,7 @@
 #include "api/status.h"
 #include "base/time.h"
 #include "net/loop.h"
+#include "net/tls.h"
 #include "rpc/payload.h"
 
 namespace cairn::rpc {
@@ -59,15 +60,16 @@ class Channel {
 
 class ClientLoop {
  public:
-  // With a thread of its own.
-  ClientLoop();
+  // With a thread of its own. With `tls` every channel speaks TLS, whatever the scheme of its address.
+  explicit ClientLoop(std::shared_ptr<net::Tls> tls = nullptr);
   // On that loop, which outlives stop().
-  explicit ClientLoop(std::shared_ptr<net::Loop> loop);
+  explicit ClientLoop(std::shared_ptr<net::Loop> loop, std::shared_ptr<net::Tls> tls = nullptr);
   ~ClientLoop();
   ClientLoop(const ClientLoop&) = delete;
   ClientLoop& operator=(const ClientLoop&) = delete;
 
-  // A channel to "host:port" (an "http://" in front is ignored). `index` tells apart connections to the same address.
+  // A channel to "host:port" or a URL; without TLS, calls to "https://" fail. `index` tells apart connections to the
+  // same address.
   std::shared_ptr<Channel> channel(const std::string& address, int index = 0);
   // See above; later calls fail with CANCELLED.
   void stop();

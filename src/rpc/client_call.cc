@@ -23,7 +23,7 @@ std::optional<Number> parse_number(std::string_view text) {
 ClientCall::ClientCall(CallHead head) : head_(std::move(head)), reader_(kMessageMax) { set_deadline(head_.deadline); }
 
 bool ClientCall::start(net::Http2Connection& connection) {
-  std::vector<net::HeaderView> headers = {{":method", "POST"},     {":scheme", "http"},
+  std::vector<net::HeaderView> headers = {{":method", "POST"},     {":scheme", head_.scheme},
                                           {":path", head_.method}, {":authority", head_.authority},
                                           {"te", "trailers"},      {"content-type", "application/grpc"},
                                           {"user-agent", "cairn"}, {"grpc-accept-encoding", "identity,deflate,gzip"}};

@@ -17,6 +17,7 @@ namespace cairn::rpc {
 // What a call needs to be sent, on whichever connection.
 struct CallHead {
   std::string method;
+  std::string_view scheme = "http";
   std::string authority;
   Metadata metadata;
   std::chrono::steady_clock::time_point deadline = net::Deadlines::kNone;

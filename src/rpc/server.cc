@@ -27,6 +27,7 @@ namespace {
 // Calls are cancelled at the end of their grace; they take a moment to go.
 constexpr Duration kStopMargin = 2s;
 constexpr size_t kMessageMax = size_t{256} << 20;
+constexpr uint64_t kRefusalLines = 10;
 
 }  // namespace
 
@@ -57,11 +58,12 @@ class ConnectionCount {
 class LoopServer final : public net::Http2Connection::Owner, public std::enable_shared_from_this<LoopServer> {
  public:
   LoopServer(std::shared_ptr<ServerCalls> calls, std::shared_ptr<net::Loop> loop, size_t message_bytes_max,
-             std::shared_ptr<ConnectionCount> count)
+             std::shared_ptr<ConnectionCount> count, std::shared_ptr<net::Tls> tls)
       : calls_(std::move(calls)),
         loop_(std::move(loop)),
         message_bytes_max_(message_bytes_max),
-        count_(std::move(count)) {}
+        count_(std::move(count)),
+        tls_(std::move(tls)) {}
 
   net::Loop& loop() { return *loop_; }
 
@@ -70,8 +72,10 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
       close(descriptor);
       return;
     }
-    auto connection = net::Http2Connection::open(net::Http2Connection::Role::kServer, *loop_,
-                                                 net::plain_transport(descriptor, std::move(peer)), options_, this);
+    auto transport =
+        tls_ ? tls_->serve(descriptor, std::move(peer)) : net::plain_transport(descriptor, std::move(peer));
+    auto connection =
+        net::Http2Connection::open(net::Http2Connection::Role::kServer, *loop_, std::move(transport), options_, this);
     if (is_draining_) connection->drain();
     connections_.emplace(connection.get(), connection);
   }
@@ -90,7 +94,9 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
   std::shared_ptr<net::Http2Stream> on_stream(net::Http2Connection& connection) override {
     return std::make_shared<ServerCall>(calls_, loop_, connection.peer(), message_bytes_max_);
   }
-  void on_connection_closed(net::Http2Connection& connection, const std::string&) override {
+  void on_connection_closed(net::Http2Connection& connection, const std::string& why) override {
+    if (!connection.has_hello() && !connection.is_left() && !is_draining_ && !is_ended_)
+      log_refused(connection.peer(), why);
     connections_.erase(&connection);
     count_->leave();
   }
@@ -99,12 +105,26 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
   using Connections = std::unordered_map<net::Http2Connection*, std::shared_ptr<net::Http2Connection>>;
   Connections held() const { return connections_; }
 
+  // Whoever is refused tries again, many of them perhaps: only so many lines a second.
+  void log_refused(const std::string& peer, const std::string& why) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - refusals_since_ >= 1s) {
+      if (refusals_ > kRefusalLines) LOG_WARN("{} more connections were refused", refusals_ - kRefusalLines);
+      refusals_since_ = now;
+      refusals_ = 0;
+    }
+    if (++refusals_ <= kRefusalLines) LOG_WARN("the connection from {} is refused: {}", peer, why);
+  }
+
   const std::shared_ptr<ServerCalls> calls_;
   const std::shared_ptr<net::Loop> loop_;
   const size_t message_bytes_max_;
   const std::shared_ptr<ConnectionCount> count_;
+  const std::shared_ptr<net::Tls> tls_;  // nullptr: plain text
   const net::Http2Options options_{.ping_after = 10s, .ping_timeout = 3s, .pings_without_streams = true};
   Connections connections_;
+  std::chrono::steady_clock::time_point refusals_since_;
+  uint64_t refusals_ = 0;  // since then
   bool is_draining_ = false;
   bool is_ended_ = false;
 };
@@ -181,7 +201,7 @@ void Server::Core::start(const ServerOptions& options, const std::vector<int>& s
   const size_t max = options.message_bytes_max < 0 ? kMessageMax : static_cast<size_t>(options.message_bytes_max);
   const auto count = std::make_shared<ConnectionCount>(options.connections_max);
   for (const auto& loop : loops_) {
-    servers_.push_back(std::make_shared<LoopServer>(shared_from_this(), loop, max, count));
+    servers_.push_back(std::make_shared<LoopServer>(shared_from_this(), loop, max, count, options.tls));
   }
   loops_.front()->post([self = shared_from_this(), sockets] {
     for (const int socket : sockets) {
