@@ -65,7 +65,9 @@ void Shard::tick() {
     auto& locks = scheduler_->pessimistic_locks();
     if (!replica->is_leader()) {
       scheduler_->wake_waiters(id);  // whoever came while it led is told so
-      locks.drop(id);
+      const bool is_candidate = replica->node().role() == raft::Role::kCandidate;
+      using Campaign = txn::PessimisticLocks::Campaign;
+      locks.on_no_leader(id, replica->node().term(), is_candidate ? Campaign::kInThisTerm : Campaign::kNo);
     } else if (locks.is_transferring(id) && !replica->node().is_transferring()) {
       locks.end_hand_over(id, replica->node().term());
     }

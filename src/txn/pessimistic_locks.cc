@@ -274,6 +274,14 @@ void PessimisticLocks::split(RegionId parent, RegionId child, ByteView start, By
   if (!moved.entries.empty()) regions_.emplace(child, std::move(moved));
 }
 
+void PessimisticLocks::on_no_leader(RegionId region, Term term, Campaign campaign) {
+  const auto found = regions_.find(region);
+  if (found == regions_.end()) return;
+  const Term held = found->second.term;
+  if (held > term || (held == term && campaign == Campaign::kInThisTerm)) return;
+  erase_region(found);
+}
+
 void PessimisticLocks::on_leader(RegionId region, Term term) {
   const auto found = regions_.find(region);
   if (found != regions_.end() && found->second.term != term) erase_region(found);

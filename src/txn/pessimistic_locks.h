@@ -7,7 +7,7 @@
 //
 //   leadership is handed over    the locks are replicated first, and from then on all goes through Raft
 //   leadership is lost           a lock of an older term is never seen again (INV-PESSIMISTIC-TERM); drop() frees it
-//   the region is split          the locks follow their keys
+//   the region is split          the locks follow their keys, and wait for the child's election
 //
 // Whoever looks at locks does so through View (a command, at once) or frozen() (elsewhere, later): a snapshot whose
 // lock column family has these locks in it. Where both hold a lock of one key, the column family's is newer.
@@ -92,6 +92,10 @@ class PessimisticLocks {
   void split(RegionId parent, RegionId child, ByteView start, ByteView end, Term term);
   // The region has a leader of this term here; locks of an older one are gone.
   void on_leader(RegionId region, Term term);
+  // The peer here does not lead, and is of this term. Its locks go, unless it may still come to lead in the term for
+  // which they are: the child of a split is not elected at once.
+  enum class Campaign : uint8_t { kNo, kInThisTerm };
+  void on_no_leader(RegionId region, Term term, Campaign campaign);
   // Its leader is elsewhere, or the region is gone.
   void drop(RegionId region) { erase_region(regions_.find(region)); }
 

@@ -211,6 +211,27 @@ TEST(PessimisticLocks, FollowTheirKeysWhenTheRegionIsSplit) {
   EXPECT_EQ(locks_of(world).size(), 1u) << "another led the child first";
 }
 
+TEST(PessimisticLocks, WaitForTheElectionOfTheChildAndGoWithALostOne) {
+  using Campaign = PessimisticLocks::Campaign;
+  const RegionId child(2);
+  for (const bool is_won : {true, false}) {
+    World world;
+    EXPECT_FALSE(world.run(lock(10, {"a", "c"})).error);
+    locks_of(world).split(kRegion, child, codec::encode_bytes("c"), "", Term(6));
+    locks_of(world).on_no_leader(child, Term(5), Campaign::kNo);
+    locks_of(world).on_no_leader(child, Term(6), Campaign::kInThisTerm);
+    EXPECT_EQ(locks_of(world).size(), 2u);
+    if (is_won) {
+      locks_of(world).on_leader(child, Term(6));
+      EXPECT_EQ(locks_of(world).size(), 2u);
+      locks_of(world).on_no_leader(child, Term(6), Campaign::kNo);
+    } else {
+      locks_of(world).on_no_leader(child, Term(7), Campaign::kInThisTerm);
+    }
+    EXPECT_EQ(locks_of(world).size(), 1u);
+  }
+}
+
 TEST(PessimisticLocks, GoWithTheRangeThatIsDeleted) {
   World world;
   EXPECT_FALSE(world.run(lock(10, {"a", "b", "c"})).error);
