@@ -7,7 +7,10 @@ namespace cairn::net {
 Deadlines::Deadlines(Loop& loop, std::function<TimePoint(TimePoint)> look)
     : loop_(loop), look_(std::move(look)), self_(std::make_shared<Deadlines*>(this)) {}
 
-Deadlines::~Deadlines() { loop_.cancel(timer_); }
+Deadlines::~Deadlines() {
+  *self_ = nullptr;
+  loop_.cancel(timer_);
+}
 
 void Deadlines::add(TimePoint when) {
   if (when < set_for_) set(when);
@@ -24,9 +27,10 @@ void Deadlines::set(TimePoint when) {
   timer_ = loop_.after(when - std::chrono::steady_clock::now(), [weak = std::weak_ptr(self_)] {
     const auto held = weak.lock();
     if (!held) return;
-    Deadlines& self = **held;
-    self.set_for_ = kNone;
-    self.set(self.look_(std::chrono::steady_clock::now()));
+    (*held)->set_for_ = kNone;
+    const TimePoint left = (*held)->look_(std::chrono::steady_clock::now());
+    // Whoever was looked at may have added deadlines, or ended the owner of this.
+    if (*held != nullptr) (*held)->add(left);
   });
 }
 

@@ -15,7 +15,7 @@ class Deadlines {
   using TimePoint = std::chrono::steady_clock::time_point;
   static constexpr TimePoint kNone = TimePoint::max();
 
-  // `look(now)` ends what is past and returns the earliest deadline that is left, or kNone. It must not destroy this.
+  // `look(now)` ends what is past and returns the earliest deadline that is left, or kNone.
   Deadlines(Loop& loop, std::function<TimePoint(TimePoint now)> look);
   ~Deadlines();
   Deadlines(const Deadlines&) = delete;

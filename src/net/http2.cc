@@ -330,6 +330,8 @@ void Http2Connection::release(Http2Stream& stream, Http2Error error, std::string
   (stream.previous_ != nullptr ? stream.previous_->next_ : first_) = stream.next_;
   stream.previous_ = stream.next_ = nullptr;
   stream.connection_ = nullptr;
+  // nghttp2 remembers closed streams for a while, and ours is gone by then.
+  nghttp2_session_set_stream_user_data(session_, stream.id_, nullptr);
   --stream_count_;
   held->on_closed(error, why);
   if (is_draining_ && stream_count_ == 0) need_flush();
@@ -429,10 +431,10 @@ bool Http2Connection::refuse_other(std::string_view first) {
 
 void Http2Connection::feed(std::string_view bytes, const std::shared_ptr<const void>& owner) {
   reading_from_ = owner;
-  is_fed_ = true;
+  is_in_session_ = true;
   const ssize_t taken =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  is_fed_ = false;
+  is_in_session_ = false;
   reading_from_ = nullptr;
   if (taken < 0 && failure_.empty()) failure_ = nghttp2_strerror(static_cast<int>(taken));
   need_flush();
@@ -464,7 +466,9 @@ void Http2Connection::on_turn_end() {
 bool Http2Connection::fill() {
   while (out_.size() < options_.out_bytes_max) {
     const uint8_t* data = nullptr;
+    is_in_session_ = true;
     const ssize_t size = nghttp2_session_mem_send(session_, &data);
+    is_in_session_ = false;
     if (size < 0) {
       if (failure_.empty()) failure_ = nghttp2_strerror(static_cast<int>(size));
       return false;
@@ -557,7 +561,7 @@ void Http2Connection::say_goodbye(const std::string& why, Http2Error error) {
 
 void Http2Connection::close(const std::string& why, Http2Error error) {
   if (is_closed_) return;
-  if (is_fed_) {  // from within a callback of nghttp2
+  if (is_in_session_) {  // from within a callback of nghttp2
     if (failure_.empty()) failure_ = why;
     need_flush();
     return;

@@ -229,7 +229,7 @@ class Http2Connection final : public Loop::Ready,
   bool is_draining_ = false;
   bool is_told_ = false;        // the other side knows from which stream on nothing is served
   bool is_going_away_ = false;  // the other side
-  bool is_fed_ = false;         // nghttp2 is being fed: it must not be ended
+  bool is_in_session_ = false;  // nghttp2 is at work, and calls back: the session must not be ended
   std::string failure_;         // end it as soon as nghttp2 allows
   bool is_closed_ = false;
 };

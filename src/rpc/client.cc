@@ -240,11 +240,13 @@ void ClientLoop::Core::stop() {
   }
   CHECK(!loop_->is_current(), "a client loop stopped from its own thread");
   std::promise<void> stopped;
-  loop_->post([&] {
+  const auto is_stopped = stopped.get_future();
+  // The promise goes with the job: if the loop has ended and drops it, nobody waits.
+  loop_->post([&ways, stopped = std::move(stopped)]() mutable {
     for (auto& [_, way] : ways) way.connection->stop();
     stopped.set_value();
   });
-  stopped.get_future().wait();
+  is_stopped.wait();
   {
     MutexLock lock(mutex_);
     all_ended_.wait(mutex_, [this]() CAIRN_REQUIRES(mutex_) { return live_ == 0; });

@@ -220,11 +220,13 @@ void Server::Core::start(const ServerOptions& options, const std::vector<int>& s
 void Server::Core::on_each_loop(const std::function<void(size_t)>& what) {
   for (size_t i = 0; i < loops_.size(); ++i) {
     std::promise<void> done;
-    loops_[i]->post([&] {
+    const auto is_done = done.get_future();
+    // The promise goes with the job: if the loop has ended and drops it, nobody waits.
+    loops_[i]->post([&what, i, done = std::move(done)]() mutable {
       what(i);
       done.set_value();
     });
-    done.get_future().wait();
+    is_done.wait();
   }
 }
 
