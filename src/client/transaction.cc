@@ -89,8 +89,9 @@ runtime::Task<Outcome<Timestamp>> commit_once(TransactionState txn) {
   for (const auto& [key, lock] : txn->held) {
     // The key was seen under its lock, so the store need not look again.
     if (!lock.exists || txn->writes.at(key).op != Buffered::Op::kInsert) continue;
+    Bytes existing = key;  // release_all() ends what `key` refers to
     release_all(txn);
-    co_return Err(Error(AlreadyExists{key}));
+    co_return Err(Error(AlreadyExists{std::move(existing)}));
   }
   auto outcome = co_await commit_two_phase(txn);
   txn->held.clear();  // the heartbeat ends
