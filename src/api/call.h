@@ -6,6 +6,7 @@
 // stopped.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -24,6 +25,10 @@ class CallState {
   virtual const Req& request() const = 0;
   virtual Req& mutable_request() = 0;
   virtual Resp& response() = 0;
+  // Nobody waits for the answer any more: its deadline has passed, it was cancelled, or who asked is gone. Any thread.
+  virtual bool is_abandoned() const { return false; }
+  // Who asks: the same number for all calls of a connection. 0: not known.
+  virtual uint64_t client() const { return 0; }
   // The answer is ready (or `status` says why not). Called once, on any thread; the state dies after it.
   virtual void finish(Status status) = 0;
 };
@@ -50,6 +55,8 @@ class [[nodiscard]] Call {
   // For the server that wants to move values out of the request.
   Req& mutable_request() { return state_->mutable_request(); }
   Resp& response() { return state_->response(); }
+  bool is_abandoned() const { return state_->is_abandoned(); }
+  uint64_t client() const { return state_->client(); }
   void finish(Status status = {}) {
     auto state = std::move(state_);
     state->finish(std::move(status));

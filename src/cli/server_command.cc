@@ -197,10 +197,13 @@ void StoreProcess::serve() {
   });
   if (end_.wait_until([this] { return is_started_.load(); })) return;
   transport_->set_source(store_->id());
-  node_ = std::make_unique<server::Node>(*store_, clock_,
-                                         server::NodeOptions{.cluster = store_->cluster(),
-                                                             .api_version = config_.store.api_version,
-                                                             .causal_timestamps = config_.causal_timestamps});
+  const auto read_threads = static_cast<size_t>(config_.store.read_threads);
+  node_ = std::make_unique<server::Node>(
+      *store_, clock_,
+      server::NodeOptions{.cluster = store_->cluster(),
+                          .api_version = config_.store.api_version,
+                          .causal_timestamps = config_.causal_timestamps,
+                          .pool_reads_max = read_threads * config_.read_tasks_per_thread});
   gate_.open(*node_);
   server_->set_serving(true);
   is_serving_ = true;

@@ -26,6 +26,7 @@ void add_server(Settings& settings, ServerConfig& config) {
   settings.number("server.concurrent-send-snap-limit", config.store.snapshots_sending_max, {1, 1024});
   settings.number("server.concurrent-recv-snap-limit", config.store.snapshots_receiving_max, {1, 1024});
   settings.number("readpool.unified.max-thread-count", config.store.read_threads, {1, 256});
+  settings.number("readpool.unified.max-tasks-per-worker", config.read_tasks_per_thread, {2, 1'000'000});
   settings.list("pd.endpoints", config.pd_endpoints);
   settings.choice("log.level", config.log.level, log::levels());
   settings.text("log.file.filename", config.log.file);

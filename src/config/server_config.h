@@ -31,6 +31,7 @@ struct ServerConfig {
   // What the file says; complete() makes store.api_version of them.
   uint32_t api_version = 1;
   bool enable_ttl = false;
+  size_t read_tasks_per_thread = 2000;                          // reads on the read pool or waiting for it
   Duration health_feedback_interval = std::chrono::seconds(1);  // in BatchCommands' answers; 0: only when asked
 };
 

@@ -64,6 +64,9 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   void on_write_done() override;
   void on_server_stopping() override;
 
+  // Any thread.
+  bool is_over() const { return stream_->is_over(); }
+  uint64_t connection() const { return stream_->connection(); }
   // A sub-request's answer is in its place. Any thread; once for each.
   void answer(std::shared_ptr<Batch> batch, int index, api::Status status);
 
@@ -116,6 +119,8 @@ class SubCall final : public api::CallState<Req, Resp> {
   const Req& request() const override { return request_; }
   Req& mutable_request() override { return request_; }
   Resp& response() override { return response_; }
+  bool is_abandoned() const override { return stream_->is_over(); }
+  uint64_t client() const override { return stream_->connection(); }
   void finish(api::Status status) override { stream_->answer(std::move(batch_), index_, std::move(status)); }
 
  private:
@@ -218,7 +223,7 @@ void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status st
   const bool ends_stream = status.code == api::Code::kInvalidArgument || status.code == api::Code::kUnavailable;
   Response& response = *batch->responses[static_cast<size_t>(index)];
   if (status.ok() && !Payload::fits(response, kBesideAnAnswer)) {
-    status = {api::Code::kOutOfRange, "the answer is too large for one message"};
+    status = {api::Code::kResourceExhausted, "the answer is too large for one message"};
   }
   if (!status.ok() && !ends_stream) put_error(status, response);
   const size_t bytes = response.ByteSizeLong();

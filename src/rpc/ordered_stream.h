@@ -63,7 +63,7 @@ class OrderedCallState final : public api::CallState<Req, Resp> {
   Resp& response() override { return response_; }
   void finish(api::Status status) override {
     if (status.ok() && !Payload::fits(response_)) {
-      status = {api::Code::kOutOfRange, "the answer is too large for one message"};
+      status = {api::Code::kResourceExhausted, "the answer is too large for one message"};
     }
     Payload payload = status.ok() ? Payload::serialize(response_) : Payload();
     stream_->answer(slot_, std::move(status), std::move(payload));

@@ -42,6 +42,7 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   void write_and_finish(Payload message) override;
   std::string metadata(std::string_view key) const override;
   std::string peer() const override { return peer_; }
+  bool is_over() const override { return is_over_; }
 
   // Any thread.
   void tell_stopping();

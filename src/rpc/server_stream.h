@@ -7,6 +7,7 @@
 // RPC has ended. Tests: server_test.cc.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -52,6 +53,10 @@ class ServerStream {
   virtual std::string metadata(std::string_view key) const = 0;
   // The client's address.
   virtual std::string peer() const = 0;
+  // A number that all streams of a connection share, and hardly any others.
+  uint64_t connection() const { return std::hash<std::string>()(peer()); }
+  // Whether it has ended, whoever ended it, or is about to: nothing is sent any more.
+  virtual bool is_over() const = 0;
 };
 
 // Which handler serves which full method name ("/tikvpb.Tikv/KvGet"). Filled before the server starts.

@@ -30,9 +30,11 @@ class UnaryCallState final : public api::CallState<Req, Resp> {
   const Req& request() const override { return *request_; }
   Req& mutable_request() override { return *request_; }
   Resp& response() override { return *response_; }
+  bool is_abandoned() const override { return stream_->is_over(); }
+  uint64_t client() const override { return stream_->connection(); }
   void finish(api::Status status) override {
     if (status.ok() && !Payload::fits(*response_)) {
-      stream_->finish({api::Code::kOutOfRange, "the answer is too large for one message"});
+      stream_->finish({api::Code::kResourceExhausted, "the answer is too large for one message"});
     } else if (status.ok()) {
       stream_->write_and_finish(Payload::serialize(*response_));
     } else {

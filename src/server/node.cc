@@ -17,7 +17,12 @@ rawkv::Config raw_config(const NodeOptions& options) {
 }  // namespace
 
 Node::Parts::Parts(store::Store& s, const runtime::Clock& c, NodeOptions o)
-    : store(s), clock(c), options(o), raw_config(server::raw_config(o)), feedback_number(c.wall_now().ms()) {}
+    : store(s),
+      clock(c),
+      options(o),
+      raw_config(server::raw_config(o)),
+      feedback_number(c.wall_now().ms()),
+      reads(s.read_pool(), c, o.pool_reads_max) {}
 
 rawkv::RawWriter& Node::Parts::raw_writer(store::ShardHandle& shard) {
   MutexLock lock(mutex_);

@@ -40,6 +40,7 @@ struct NodeOptions {
   rawkv::CausalTimestampOptions causal_timestamps;  // causal-ts.*
   size_t key_bytes_max = 8 * 1024;                  // storage.max-key-size, of a user key
   size_t answer_bytes_max = size_t{1} << 30;        // a read whose answer would be larger is refused
+  size_t pool_reads_max = 4000;                     // on the read pool, or waiting for it; more: ServerIsBusy
 };
 
 class Node : public api::Tikv, public api::Deadlock {

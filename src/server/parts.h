@@ -18,6 +18,7 @@
 
 #include "base/mutex.h"
 #include "rawkv/rawkv.h"
+#include "runtime/fair_pool.h"
 #include "runtime/task.h"
 #include "server/context.h"
 #include "server/errors.h"
@@ -38,6 +39,9 @@ struct Node::Parts {
   const rawkv::Config raw_config;
   // Of the next feedback: grows from one to the next, and from one life of the process to the next.
   std::atomic<uint64_t> feedback_number;
+
+  // The read pool, shared by clients.
+  const runtime::FairPool reads;
 
   // Calls that wait for PD to say what time it is; further ones are refused.
   static constexpr size_t kCallsInDoubtMax = 1024;
@@ -175,19 +179,34 @@ void answer_from(const Parts& parts, api::Call<Req, Resp> call, const Admitted& 
   finish(parts, std::move(call), ReadStages{admitted.arrived, begun, ready});
 }
 
+// Finishes a call whose answer would be of no use, without work. Whether it did.
 template <class Req, class Resp>
-runtime::Task<void> read_on_pool(const Parts* parts, api::Call<Req, Resp> call, Admitted admitted,
-                                 Answer<Req, Resp> answer) {
-  const Instant begun = parts->clock.now();
-  auto snapshot = co_await parts->store.snapshot(admitted.region, parts->store.read_pool());
-  answer_from(*parts, std::move(call), admitted, begun, snapshot, answer);
+bool ends_in_vain(const Parts& parts, api::Call<Req, Resp>& call, const Admitted& admitted) {
+  if (call.is_abandoned()) {
+    call.finish({api::Code::kCancelled, "nobody waits for the answer any more"});
+    return true;
+  }
+  if (parts.clock.now() <= admitted.region.deadline) return false;
+  *call.response().mutable_region_error() = deadline_exceeded();
+  finish(parts, std::move(call), admitted.arrived);
+  return true;
 }
 
+// What the view must show.
+enum class Locks : uint8_t {
+  kReplicated,
+  kAll,  // those of memory too: for reads that look at locks for their own sake
+};
+
+// `lane` is where it runs.
 template <class Req, class Resp>
-runtime::Task<void> read_with_locks_on_pool(const Parts* parts, api::Call<Req, Resp> call, Admitted admitted,
-                                            Answer<Req, Resp> answer) {
+runtime::Task<void> read_on_pool(const Parts* parts, api::Call<Req, Resp> call, Admitted admitted, Locks locks,
+                                 Answer<Req, Resp> answer, std::shared_ptr<runtime::Executor> lane) {
+  if (ends_in_vain(*parts, call, admitted)) co_return;
   const Instant begun = parts->clock.now();
-  auto snapshot = co_await parts->store.snapshot_with_locks(admitted.region, parts->store.read_pool());
+  auto snapshot = locks == Locks::kAll ? co_await parts->store.snapshot_with_locks(admitted.region, *lane)
+                                       : co_await parts->store.snapshot(admitted.region, *lane);
+  if (ends_in_vain(*parts, call, admitted)) co_return;
   answer_from(*parts, std::move(call), admitted, begun, snapshot, answer);
 }
 
@@ -207,10 +226,14 @@ void read(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted, Read
       return;
     }
   }
-  runtime::spawn(parts.store.read_pool(),
-                 where == ReadOn::kPoolWithLocks
-                     ? read_with_locks_on_pool(&parts, std::move(call), std::move(admitted), answer)
-                     : read_on_pool(&parts, std::move(call), std::move(admitted), answer));
+  const auto lane = parts.reads.admit(call.client());
+  if (!lane) {
+    // The words of TiKV.
+    *call.response().mutable_region_error() = to_proto(engine::RegionError(engine::ServerIsBusy{"scheduler is busy"}));
+    return finish(parts, std::move(call), admitted.arrived);
+  }
+  const Locks locks = where == ReadOn::kPoolWithLocks ? Locks::kAll : Locks::kReplicated;
+  runtime::spawn(*lane, read_on_pool(&parts, std::move(call), std::move(admitted), locks, answer, lane));
 }
 
 // Fills the response of a write from what the command answered.
