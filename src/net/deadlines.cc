@@ -12,6 +12,15 @@ Deadlines::~Deadlines() {
   loop_.cancel(timer_);
 }
 
+void Deadlines::clear() {
+  loop_.cancel(timer_);
+  timer_ = {};
+  set_for_ = kNone;
+  // A job that is already on its way finds nobody.
+  *self_ = nullptr;
+  self_ = std::make_shared<Deadlines*>(this);
+}
+
 void Deadlines::add(TimePoint when) {
   if (when < set_for_) set(when);
 }
@@ -26,7 +35,7 @@ void Deadlines::set(TimePoint when) {
   // A job that is already on its way is not cancelled any more.
   timer_ = loop_.after(when - std::chrono::steady_clock::now(), [weak = std::weak_ptr(self_)] {
     const auto held = weak.lock();
-    if (!held) return;
+    if (!held || *held == nullptr) return;
     (*held)->set_for_ = kNone;
     const TimePoint left = (*held)->look_(std::chrono::steady_clock::now());
     // Whoever was looked at may have added deadlines, or ended the owner of this.

@@ -23,6 +23,8 @@ class Deadlines {
 
   // One more deadline.
   void add(TimePoint when);
+  // Forgets them all: `look` is not called for them any more.
+  void clear();
 
  private:
   void set(TimePoint when);

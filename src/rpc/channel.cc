@@ -111,6 +111,7 @@ void ConnectionTo::on_connection_closed(net::Http2Connection& connection, const 
 void ConnectionTo::stop() {
   is_stopped_ = true;
   connecting_ = nullptr;
+  deadlines_.clear();  // from here on this may die on any thread
   for (auto& call : std::exchange(waiting_, {})) call->fail({api::Code::kCancelled, "the client has stopped"});
   for (const auto& connection : std::exchange(going_away_, {}))
     connection->end("the client has stopped", net::Http2Error::kCancel);

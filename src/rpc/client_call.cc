@@ -1,6 +1,7 @@
 #include "rpc/client_call.h"
 
 #include <charconv>
+#include <limits>
 
 #include "rpc/grpc_wire.h"
 
@@ -8,7 +9,7 @@ namespace cairn::rpc {
 
 namespace {
 
-constexpr size_t kMessageMax = size_t{2} << 30;
+constexpr size_t kMessageMax = std::numeric_limits<int>::max();  // as protobuf has it
 
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
@@ -85,7 +86,7 @@ void ClientCall::on_headers_end() {
     return fail({code_of_http(parse_number<int>(http_status_).value_or(0)),
                  "the server answers with HTTP status " + http_status_});
   }
-  if (!content_type_.starts_with("application/grpc")) {
+  if (!is_grpc(content_type_)) {
     return fail({api::Code::kUnknown, "the server answers with content-type '" + content_type_ + "'"});
   }
   const auto compression = compression_named(encoding_);
@@ -104,6 +105,9 @@ void ClientCall::on_data(net::Slice data) {
 
 void ClientCall::on_end() {
   if (is_over_) return;
+  if (code_ == api::Code::kOk && !reader_.is_between_messages()) {
+    return fail({api::Code::kInternal, "the answer ends within a message"});
+  }
   if (code_) {
     is_over_ = true;
     on_over({*code_, std::move(text_)});

@@ -13,20 +13,10 @@
 namespace cairn::rpc {
 namespace {
 
+using testing::channel_to;
 using testing::FakeTikv;
+using testing::must_start;
 using testing::Waiter;
-
-std::unique_ptr<Server> must_start(FakeTikv& tikv, const std::string& address = "127.0.0.1:0") {
-  Router router;
-  serve_tikv(router, tikv);
-  auto started = Server::start({.addresses = {address}}, std::move(router));
-  EXPECT_TRUE(started.ok()) << started.error();
-  return std::move(*started);
-}
-
-std::shared_ptr<Channel> channel_to(ClientLoop& loop, const Server& server) {
-  return loop.channel("127.0.0.1:" + std::to_string(server.port()));
-}
 
 api::Reply<kvrpcpb::RawGetResponse> get(Channel& channel, const std::string& key, Duration timeout = 10s) {
   kvrpcpb::RawGetRequest request;

@@ -99,6 +99,13 @@ std::string percent_decode(std::string_view text) {
   return out;
 }
 
+bool is_grpc(std::string_view content_type) {
+  constexpr std::string_view kGrpc = "application/grpc";
+  if (!content_type.starts_with(kGrpc)) return false;
+  content_type.remove_prefix(kGrpc.size());
+  return content_type.empty() || content_type.front() == '+' || content_type.front() == ';';
+}
+
 bool is_binary_name(std::string_view name) { return name.ends_with("-bin"); }
 
 std::string base64_encode(std::string_view bytes) {

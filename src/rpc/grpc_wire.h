@@ -20,6 +20,9 @@ std::string show_timeout(Duration timeout);
 std::string percent_encode(std::string_view text);
 std::string percent_decode(std::string_view text);
 
+// Whether a content-type is gRPC's, with or without a message format ("application/grpc+proto"). gRPC-Web is another.
+bool is_grpc(std::string_view content_type);
+
 // Whether a value of metadata under that name goes as base64 ("...-bin").
 bool is_binary_name(std::string_view name);
 std::string base64_encode(std::string_view bytes);

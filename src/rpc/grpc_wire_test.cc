@@ -30,6 +30,13 @@ TEST(GrpcWire, StatusMessagesSurviveTheWay) {
   EXPECT_EQ(percent_decode("50% %zz %"), "50% %zz %") << "what is no escape stays";
 }
 
+TEST(GrpcWire, AContentTypeIsGrpcsWithOrWithoutAMessageFormat) {
+  for (const char* good : {"application/grpc", "application/grpc+proto", "application/grpc; charset=utf-8"})
+    EXPECT_TRUE(is_grpc(good)) << good;
+  for (const char* bad : {"", "application/grpc-web", "application/grpc-web+proto", "application/json"})
+    EXPECT_FALSE(is_grpc(bad)) << bad;
+}
+
 TEST(GrpcWire, BinaryMetadataIsBase64) {
   for (const std::string& bytes :
        {std::string(), std::string("a"), std::string("ab"), std::string("abc"), std::string("\x00\xff\x10\x80", 4)}) {

@@ -33,6 +33,8 @@ class MessageReader {
   // Takes the next bytes of the stream and hands on each message that they complete. Not OK: the stream is damaged or a
   // message too large; nothing more may be fed.
   api::Status feed(const net::Slice& bytes, const std::function<void(Payload)>& on_message);
+  // Lets go of what is not complete; nothing more may be fed.
+  void drop() { partial_ = {}; }
   // Bytes of a message that is not complete yet.
   size_t held() const { return partial_.size(); }
   // Whether the stream may end here.

@@ -10,6 +10,9 @@ namespace cairn::rpc {
 namespace {
 
 constexpr std::string_view kContentType = "application/grpc";
+constexpr std::string_view kEncodings = "identity,deflate,gzip";
+// What a message takes beside its bytes while it waits: a peer may send millions of empty ones.
+constexpr size_t kMessageCost = 64;
 
 // What HTTP/2 and gRPC use themselves is no metadata.
 bool is_reserved(std::string_view name) {
@@ -88,7 +91,7 @@ void ServerCall::begin_call() {
   is_begun_ = true;
   calls_->on_call_begun(self(), route_);
   if (http_method_ != "POST") return refuse(405, "gRPC is spoken here: only POST is served");
-  if (!content_type_.starts_with(kContentType)) return refuse(415, "the content-type is not application/grpc");
+  if (!is_grpc(content_type_)) return refuse(415, "the content-type is not application/grpc");
   if (timeout_) {
     const auto timeout = parse_timeout(*timeout_);
     if (!timeout) return finish_now({api::Code::kInternal, "grpc-timeout is '" + *timeout_ + "'"}, std::nullopt);
@@ -119,7 +122,7 @@ void ServerCall::on_data(net::Slice data) {
   auto status = reader_.feed(data, [this](Payload message) {
     // What is not taken at once must not hold the room that was read into.
     if (!wants_message_ || !messages_.empty()) message.detach();
-    messages_bytes_ += message.size();
+    messages_bytes_ += message.size() + kMessageCost;
     messages_.push_back(std::move(message));
   });
   if (messages_.empty()) {
@@ -136,6 +139,14 @@ void ServerCall::on_data(net::Slice data) {
 }
 
 bool ServerCall::account() { return calls_->receive_budget().set(held_, reader_.held() + messages_bytes_); }
+
+void ServerCall::let_go() {
+  messages_.clear();
+  messages_bytes_ = 0;
+  reader_.drop();
+  consume(std::exchange(owed_, 0));
+  static_cast<void>(account());  // it only falls here
+}
 
 void ServerCall::on_end() {
   has_ended_ = true;
@@ -169,7 +180,7 @@ void ServerCall::deliver() {
       wants_message_ = false;
       Payload message = std::move(messages_.front());
       messages_.pop_front();
-      messages_bytes_ -= message.size();
+      messages_bytes_ -= message.size() + kMessageCost;
       if (messages_.empty()) consume(std::exchange(owed_, 0));
       events->on_message(std::move(message));
     } else if (has_ended_) {
@@ -185,7 +196,7 @@ void ServerCall::deliver() {
 
 void ServerCall::answer_begins() {
   if (std::exchange(has_answered_, true)) return;
-  respond({{":status", "200"}, {"content-type", kContentType}, {"grpc-accept-encoding", "identity,deflate,gzip"}});
+  respond({{":status", "200"}, {"content-type", kContentType}, {"grpc-accept-encoding", kEncodings}});
 }
 
 void ServerCall::send_message(const Payload& message) {
@@ -211,6 +222,7 @@ void ServerCall::finish_now(api::Status status, std::optional<Payload> message) 
   if (is_finishing_ || !is_open()) return;
   is_finishing_ = true;
   is_over_ = true;
+  let_go();
   if (message) {
     answer_begins();
     send_message(*message);
@@ -218,7 +230,9 @@ void ServerCall::finish_now(api::Status status, std::optional<Payload> message) 
   const std::string code = std::to_string(static_cast<int>(status.code));
   const std::string text = percent_encode(status.message);
   std::vector<net::HeaderView> trailers;
-  if (!has_answered_) trailers = {{":status", "200"}, {"content-type", kContentType}};
+  if (!has_answered_) {
+    trailers = {{":status", "200"}, {"content-type", kContentType}, {"grpc-accept-encoding", kEncodings}};
+  }
   trailers.push_back({"grpc-status", code});
   if (!text.empty()) trailers.push_back({"grpc-message", text});
   if (has_answered_) {
@@ -242,8 +256,7 @@ void ServerCall::tell_stopping() {
 
 void ServerCall::on_closed(net::Http2Error, std::string_view) {
   is_over_ = true;
-  messages_.clear();
-  static_cast<void>(calls_->receive_budget().set(held_, 0));
+  let_go();
   const auto events = std::exchange(events_, nullptr);
   if (events) events->on_closed();
   if (is_begun_) calls_->on_call_ended(this, route_);

@@ -61,8 +61,10 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   void on_loop(What what);
   std::shared_ptr<ServerCall> self() { return std::static_pointer_cast<ServerCall>(shared_from_this()); }
   void begin_call();
-  // Keeps account of the bytes that are here; ends the call if the server holds too many.
+  // Keeps account of the bytes that are here. False if the server holds too many.
   bool account();
+  // Drops what came and was not taken: nobody will take it.
+  void let_go();
   // For whoever does not speak gRPC at all: the answer of plain HTTP, once the request has ended.
   void refuse(int http_status, std::string_view why);
   void read_now();
@@ -91,7 +93,7 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   std::shared_ptr<StreamEvents> events_;
   MessageReader reader_;
   std::deque<Payload> messages_;  // complete, and not asked for yet
-  size_t messages_bytes_ = 0;     // of those
+  size_t messages_bytes_ = 0;     // of those, with what it costs to keep them
   size_t held_ = 0;               // bytes that the server's budget knows of
   size_t owed_ = 0;               // bytes to consume once messages_ is empty
   bool is_begun_ = false;         // the server counts it

@@ -20,21 +20,11 @@ namespace cairn::rpc {
 namespace {
 
 namespace health = ::grpc::health::v1;
+using testing::channel_to;
 using testing::FakeTikv;
+using testing::must_start;
 using testing::RecordingStream;
 using testing::Waiter;
-
-std::unique_ptr<Server> must_start(FakeTikv& tikv) {
-  Router router;
-  serve_tikv(router, tikv);
-  auto started = Server::start({.addresses = {"127.0.0.1:0"}}, std::move(router));
-  EXPECT_TRUE(started.ok());
-  return std::move(*started);
-}
-
-std::shared_ptr<Channel> channel_to(ClientLoop& loop, const Server& server) {
-  return loop.channel("127.0.0.1:" + std::to_string(server.port()));
-}
 
 TEST(Server, APortInUseIsAnErrorThatNamesAddressAndReason) {
   FakeTikv tikv;
@@ -105,6 +95,63 @@ TEST(Server, StoppingAtOnceCancelsTheCallsUnderWayAndTheirLateAnswersGoNowhere) 
   EXPECT_FALSE(waiter.get().ok());
   tikv.finish_held();
   server.reset();
+}
+
+// Takes nothing until it is asked to.
+class Idle final : public StreamEvents {
+ public:
+  void on_message(Payload) override {}
+};
+
+TEST(Server, WhatAGoneClientSentIsNotHeldAgainstOthers) {
+  constexpr size_t kBytes = 60'000;
+  const auto server_loop = std::make_shared<net::Loop>("server");
+  const auto client_loop = std::make_shared<net::Loop>("client");
+  {
+    FakeTikv tikv;
+    Router router;
+    serve_tikv(router, tikv);
+    std::shared_ptr<ServerStream> served;
+    router.add("/test.Test/Idle", Router::Kind::kStream, [&](std::shared_ptr<ServerStream> stream) {
+      served = stream;
+      stream->attach(std::make_shared<Idle>());
+    });
+    auto started = Server::start({.addresses = {"127.0.0.1:0"}, .loop = server_loop, .receive_bytes_max = 2 * kBytes},
+                                 std::move(router));
+    ASSERT_TRUE(started.ok());
+    ClientLoop loop(client_loop);
+    auto channel = channel_to(loop, **started);
+    kvrpcpb::RawGetRequest request;
+    request.set_key(std::string(kBytes, 'k'));
+    for (int i = 0; i < 3; ++i) {
+      auto stream = std::make_shared<RecordingStream<kvrpcpb::RawGetResponse>>();
+      stream->open(*channel, "/test.Test/Idle");
+      stream->send(request);
+      Waiter<bool> is_gone;
+      // The client goes between the server's asking for the message and its taking it.
+      const auto poll = std::make_shared<std::function<void()>>();
+      *poll = [&, poll, set = is_gone.setter()]() mutable {
+        if (!served) return server_loop->post(*poll);
+        served->read();
+        stream->cancel();
+        static_cast<void>(stream->status());
+        std::promise<void> is_sent;
+        client_loop->post([&] { is_sent.set_value(); });
+        is_sent.get_future().wait();
+        served = nullptr;
+        *poll = nullptr;
+        set(true);
+      };
+      server_loop->post(*poll);
+      is_gone.get();
+    }
+    Waiter<api::Reply<kvrpcpb::RawGetResponse>> waiter;
+    call_unary<kvrpcpb::RawGetResponse>(*channel, "/tikvpb.Tikv/RawGet", request, 10s, waiter.setter());
+    auto reply = waiter.get();
+    EXPECT_TRUE(reply.ok()) << reply.error().message;
+  }
+  client_loop->stop();
+  server_loop->stop();
 }
 
 // Holds the thread of the server that calls it.

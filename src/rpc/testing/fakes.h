@@ -1,6 +1,8 @@
 // Stand-ins for the tests of rpc: a store and a PD that answer by simple rules, and a client's stream that records.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <deque>
 #include <optional>
@@ -11,6 +13,8 @@
 #include "api/tikv.h"
 #include "base/mutex.h"
 #include "rpc/client.h"
+#include "rpc/server.h"
+#include "rpc/services.h"
 
 namespace cairn::rpc::testing {
 
@@ -245,6 +249,10 @@ class RecordingStream : public ClientStreamEvents, public std::enable_shared_fro
     is_ending_ = true;
     advance();
   }
+  void cancel() {
+    MutexLock lock(mutex_);
+    if (stream_) stream_->cancel();
+  }
   // The next message; nothing once the stream is over.
   std::optional<Resp> next() {
     MutexLock lock(mutex_);
@@ -301,5 +309,18 @@ class RecordingStream : public ClientStreamEvents, public std::enable_shared_fro
   bool is_writable_ CAIRN_GUARDED_BY(mutex_) = false;
   bool is_ending_ CAIRN_GUARDED_BY(mutex_) = false;
 };
+
+// A server of that store, by default on any free port.
+inline std::unique_ptr<Server> must_start(FakeTikv& tikv, const std::string& address = "127.0.0.1:0") {
+  Router router;
+  serve_tikv(router, tikv);
+  auto started = Server::start({.addresses = {address}}, std::move(router));
+  EXPECT_TRUE(started.ok()) << started.error();
+  return std::move(*started);
+}
+
+inline std::shared_ptr<Channel> channel_to(ClientLoop& loop, const Server& server) {
+  return loop.channel("127.0.0.1:" + std::to_string(server.port()));
+}
 
 }  // namespace cairn::rpc::testing
