@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "store/placement.h"
+
 namespace cairn::store {
 namespace {
 
@@ -43,6 +49,24 @@ TEST(RegionDirectory, TheFirstClaimDecidesTheShard) {
   EXPECT_EQ(directory.claim(RegionId(5), 2).shard, 1);
   directory.erase(RegionId(5));
   EXPECT_FALSE(directory.find(RegionId(5)));
+}
+
+TEST(Placement, RegionsWhoseIdsLieEvenlyApartSpreadOverTheShards) {
+  constexpr uint64_t kRegions = 64;
+  for (const int shards : {1, 2, 3, 4, 8}) {
+    for (const uint64_t step : {1, 2, 3, 4, 6, 8}) {
+      std::vector<uint64_t> regions(static_cast<size_t>(shards));
+      for (uint64_t i = 0; i < kRegions; ++i) {
+        const int shard = home_shard(RegionId(2 + i * step), shards);
+        ASSERT_TRUE(shard >= 0 && shard < shards);
+        ++regions[static_cast<size_t>(shard)];
+      }
+      const uint64_t fair = kRegions / static_cast<uint64_t>(shards);
+      SCOPED_TRACE(std::to_string(shards) + " shards, step " + std::to_string(step));
+      EXPECT_LE(*std::max_element(regions.begin(), regions.end()), fair + fair / 2);
+      EXPECT_GE(*std::min_element(regions.begin(), regions.end()), fair / 2);
+    }
+  }
 }
 
 TEST(RegionDirectory, KeysAreFoundInTheRegionsThatHoldThem) {

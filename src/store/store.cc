@@ -13,6 +13,7 @@
 #include "runtime/async.h"
 #include "store/core.h"
 #include "store/deadlocks.h"
+#include "store/placement.h"
 #include "store/siblings.h"
 #include "store/snapshot_receiver.h"
 #include "store/start.h"
@@ -78,7 +79,7 @@ Store::Core::~Core() {
 
 int Store::Core::shard_index(RegionId region) const {
   if (auto entry = shared.directory.find(region)) return entry->shard;
-  return static_cast<int>(region.value % shards.size());
+  return home_shard(region, static_cast<int>(shards.size()));
 }
 
 void Store::Core::make_shards() {
@@ -96,7 +97,7 @@ void Store::Core::load(std::vector<Shard::LoadedRegion> regions) {
   shared.directory.set_ranges(ranges);
   for (auto& loaded : regions) {
     RegionId id(loaded.region.id());
-    int index = static_cast<int>(id.value % shards.size());
+    const int index = home_shard(id, static_cast<int>(shards.size()));
     shared.directory.claim(id, index);
     auto& shard = *shards[static_cast<size_t>(index)];
     shard.executor().post([&shard, region = std::move(loaded)]() mutable { shard.load(std::move(region)); });
