@@ -313,6 +313,84 @@ TEST_P(KvContract, a_cleared_range_is_gone_for_good_and_nothing_outside_it) {
   EXPECT_FALSE(kv().is_write_stalled());
 }
 
+// Nothing of the range lies in memory: what does lie there, outside of it, waits for its own flush.
+TEST_P(KvContract, a_clear_flushes_only_if_something_unflushed_lies_in_the_range) {
+  std::atomic<bool> canceled{false};
+  auto name = [](int i) { return "zk" + std::to_string(i); };
+  for (int i = 100; i < 400; ++i) {
+    auto batch = kv().new_batch();
+    for (Cf cf : kDataCfs) batch->put(cf, name(i), "old");
+    must(kv().write(*batch));
+  }
+  must(kv().flush());
+  for (int i = 210; i < 220; ++i) put(Cf::kDefault, name(i), "newer");
+  must(kv().flush());
+  for (Cf cf : kDataCfs) must(kv().compact(cf, "", "zk3", canceled));
+  uint64_t last = 0;
+  for (Cf cf : kEveryCf) last = put(cf, "zk099", "beside");
+  put(Cf::kLock, "zk401", "behind");
+  for (int i = 200; i < 300; i += 10) must(kv().clear_range(name(i), name(i + 10)));
+  must(kv().clear_range("zk5", "zk6"));
+  EXPECT_LT(kv().flushed_sequence(), last) << "a flush for ranges with nothing unflushed";
+  for (Cf cf : kDataCfs) {
+    EXPECT_THAT(keys(cf, {.lower = "zk200", .upper = "zk300"}), IsEmpty());
+    EXPECT_EQ(keys(cf, {.lower = "zk100", .upper = "zk400"}).size(), 200u);
+  }
+  EXPECT_EQ(get(Cf::kWrite, "zk099"), "beside");
+  put(Cf::kWrite, name(250), "new life");
+  EXPECT_EQ(get(Cf::kWrite, name(250)), "new life");
+  EXPECT_EQ(get(Cf::kDefault, name(250)), std::nullopt);
+  world_.crash();
+  world_.open_kv();
+  for (Cf cf : kDataCfs) {
+    EXPECT_LE(keys(cf, {.lower = "zk200", .upper = "zk300"}).size(), cf == Cf::kWrite ? 1u : 0u);
+    EXPECT_EQ(
+        keys(cf, {.lower = "zk100", .upper = "zk400"}).size() - keys(cf, {.lower = "zk200", .upper = "zk300"}).size(),
+        200u);
+  }
+}
+
+TEST_P(KvContract, a_clear_of_what_is_unflushed_takes_it_along_and_leaves_one_moment) {
+  for (bool is_deletion : {false, true}) {
+    put(Cf::kWrite, "zk1", "flushed");
+    must(kv().flush());
+    for (int i = 0; i < 5; ++i) {
+      auto batch = kv().new_batch();
+      for (Cf cf : kEveryCf) batch->put(cf, "zn", std::to_string(i));
+      if (is_deletion) {
+        batch->delete_range(Cf::kWrite, "zk0", "zk2");
+      } else {
+        batch->put(Cf::kWrite, "zk2", std::to_string(i));
+      }
+      must(kv().write(*batch));
+    }
+    auto view = kv().snapshot();
+    const bool has_seen = must(view->get(Cf::kWrite, "zk2")).has_value();
+    must(kv().clear_range("zk", "zl"));
+    EXPECT_EQ(must(view->get(Cf::kWrite, "zk2")).has_value(), has_seen);
+    EXPECT_THAT(keys(Cf::kWrite, {.lower = "zk", .upper = "zl"}), IsEmpty());
+    view.reset();
+    world_.crash();
+    world_.open_kv();
+    EXPECT_THAT(keys(Cf::kWrite, {.lower = "zk", .upper = "zl"}), IsEmpty());
+    for (Cf cf : kEveryCf) EXPECT_EQ(get(cf, "zn"), "4") << "what the tombstones overlapped was flushed as a whole";
+  }
+}
+
+TEST_P(KvContract, a_flush_under_way_does_not_bring_a_cleared_range_back) {
+  put(Cf::kDefault, "zk1", "v");
+  must(kv().flush());
+  put(Cf::kDefault, "za", "v");
+  kv().flush_soon();
+  must(kv().clear_range("zk", "zl"));
+  const uint64_t last = put(Cf::kRaft, "later", "v");
+  must(kv().flush());
+  EXPECT_GE(kv().flushed_sequence(), last);
+  world_.crash();
+  world_.open_kv();
+  EXPECT_THAT(keys(Cf::kDefault), ElementsAre("za"));
+}
+
 TEST_P(KvContract, an_open_view_never_changes_whatever_is_cleared_ingested_or_compacted) {
   std::atomic<bool> canceled{false};
   auto name = [](int i) { return "zk" + std::to_string(i); };

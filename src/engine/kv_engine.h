@@ -184,7 +184,9 @@ class KvEngine {
   virtual Result<void> ingest(Cf cf, const std::vector<std::string>& paths) = 0;
   // Deletes [begin, end) of the data column families. If no snapshot of before is open, the space of whole files is
   // free at once; else compactions free it later. Durable on return; after a crash during the call any part of the
-  // range may be gone.
+  // range may be gone. Flushes only if something that is not flushed lies in the range (or at its end): like an
+  // ingested file, it overtakes all else that was written before. Whoever clears by a record that says so flushes the
+  // record first.
   virtual Result<void> clear_range(ByteView begin, ByteView end) = 0;
 
   // From now on compactions of the default and write column families pass these filters; null: none. Passes that have

@@ -212,6 +212,9 @@ engine::Result<void> install_snapshot(engine::KvEngine& kv, const raft_serverpb:
     if (!may_be_consumed && !is_there(file)) return Err(corrupt(file.path + " of a received snapshot is missing"));
   }
   if (!is_cleared) {
+    // A clear overtakes what is not flushed. A crash after it must not bring back records of before, by which the
+    // range would still be another's.
+    TRY(kv.flush());
     // A snapshot may be narrower than what the region was here: what lies between would belong to nobody.
     const bool had_data = record && record->state() == raft_serverpb::Normal;
     if (had_data) TRY(clear(kv, record->region()));

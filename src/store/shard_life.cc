@@ -174,7 +174,8 @@ void Shard::see_off(Leaving leaving) {
   });
 }
 
-// If a crash undoes it, the next start clears what belongs to nobody (start.cc).
+// The record of the peer's end is flushed by now, as the clear would overtake it. If a crash undoes the clear, the next
+// start clears what belongs to nobody (start.cc).
 void Shard::clear_remains(const Leaving& leaving) {
   const auto& last = leaving.last;
   if (last.region_epoch().version() == 0) return forget(leaving.region, leaving.incarnation);  // it had no data

@@ -627,7 +627,7 @@ runtime::Task<void> destroy_task(Store* store, runtime::Executor* executor, Byte
   ++*done;
 }
 
-TEST(Store, DestroyingARangeWithNothingInItWaitsForNoFlush) {
+TEST(Store, DestroyingRangesFlushesOnlyWhatIsUnflushedInThem) {
   TestCluster cluster;
   auto& node = cluster.add();
   for (const char* key : {"a", "b", "h"}) ASSERT_TRUE(cluster.put(key, "1"));
@@ -647,11 +647,19 @@ TEST(Store, DestroyingARangeWithNothingInItWaitsForNoFlush) {
   ASSERT_TRUE(destroy("a", "d"));
   ASSERT_TRUE(destroy("x", "y"));
   EXPECT_EQ(flushes, 1);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(cluster.put("k" + std::to_string(i), "1"));
+  ASSERT_TRUE(node.kv->flush().ok());
+  flushes = 0;
+  ASSERT_TRUE(cluster.put("h2", "1"));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(destroy("k" + std::to_string(i), "k" + std::to_string(i) + "x"));
+  EXPECT_EQ(flushes, 0) << "ranges of which nothing is in memory";
   node.disk->set_hook(nullptr);
   cluster.crash(node);
   cluster.boot(node);
   EXPECT_EQ(cluster.get("h"), std::optional<Bytes>("1"));
+  EXPECT_EQ(cluster.get("h2"), std::optional<Bytes>("1"));
   EXPECT_EQ(cluster.local(node, "b"), std::nullopt);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(cluster.local(node, "k" + std::to_string(i)), std::nullopt);
 }
 
 }  // namespace

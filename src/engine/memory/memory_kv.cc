@@ -257,6 +257,13 @@ class MemoryKvEngine final : public KvEngine {
     if (kv_->dead) return Err(Error{Error::Kind::kIo, "the node crashed"});
     return {};
   }
+  // Whether a crash could lose a change of [first, last] of the column family.
+  bool is_unflushed(Cf cf, ByteView first, ByteView last) const CAIRN_REQUIRES(state_.mutex) {
+    return std::any_of(kv_->unflushed.begin(), kv_->unflushed.end(), [&](const auto& batch) {
+      return std::any_of(batch.ops->begin(), batch.ops->end(),
+                         [&](const KvOp& op) { return touches(op, cf, first, last); });
+    });
+  }
   Result<void> flush_locked() CAIRN_REQUIRES(state_.mutex) {
     TRY(state_.access(DiskAccess::kKvFlush, kv_->unflushed_bytes));
     kv_->flush_all();
@@ -299,11 +306,7 @@ Result<void> MemoryKvEngine::ingest(Cf cf, const std::vector<std::string>& paths
   }
   bool overlap = false;
   for (const auto& entries : tables) {
-    for (const auto& batch : kv_->unflushed) {
-      overlap = overlap || std::any_of(batch.ops->begin(), batch.ops->end(), [&](const KvOp& op) {
-                  return touches(op, cf, entries.front()->key, entries.back()->key);
-                });
-    }
+    overlap = overlap || is_unflushed(cf, entries.front()->key, entries.back()->key);
   }
   if (overlap) TRY(flush_locked());
   for (const auto& entries : tables) {
@@ -317,12 +320,23 @@ Result<void> MemoryKvEngine::ingest(Cf cf, const std::vector<std::string>& paths
   return {};
 }
 
+// Durable at once, as ingested files are; here, too, what it covers is flushed first if it is not yet. The end counts
+// as covered, as in RocksDB's look at its memtables.
 Result<void> MemoryKvEngine::clear_range(ByteView begin, ByteView end) {
   if (end <= begin) return {};
-  MemoryBatch deletion;
-  for (Cf cf : kDataCfs) deletion.delete_range(cf, begin, end);
-  TRY(write(deletion));
-  return flush();
+  state_.wait(DiskAccess::kKvIngest, 0);
+  MutexLock lock(state_.mutex);
+  TRY(check_alive());
+  TRY(state_.access(DiskAccess::kKvIngest, 0));
+  bool overlap = false;
+  for (Cf cf : kDataCfs) overlap = overlap || is_unflushed(cf, begin, end);
+  if (overlap) TRY(flush_locked());
+  for (Cf cf : kDataCfs) {
+    kv_->durable.of(cf).erase_range(begin, end);
+    kv_->current.of(cf).erase_range(begin, end);
+    if (kv_->flush) kv_->flush->image.of(cf).erase_range(begin, end);
+  }
+  return {};
 }
 
 // What is durable passes the filter, also where something newer and unflushed stands over it, as memtables are no part

@@ -1,12 +1,15 @@
 // What is RocksDB's own: locks, memory of a fresh store, the judgement of a log's tail.
 #include "engine/rocks/rocks_engine.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
 
 #include "engine/rocks/wal_tail.h"
 #include "engine/testing/engine_worlds.h"
+#include "runtime/threaded/thread_executor.h"
 
 namespace cairn::engine {
 namespace {
@@ -103,6 +106,42 @@ TEST(RocksEngine, a_cleared_range_gives_its_space_back_at_once_unless_an_older_v
   view.reset();
   must(kv->clear_range("z", "{"));
   EXPECT_LT(kv->space().used, full / 2);
+}
+
+// Compactions move tombstones about meanwhile. Nothing of a cleared range may come back, and no file stays on its way.
+TEST(RocksEngine, ranges_cleared_one_after_the_other_stay_empty_while_compactions_run) {
+  testing::ScratchDirectory scratch;
+  auto kv = must(open_rocks_kv(scratch.path() + "/kv"));
+  std::atomic<bool> canceled{false};
+  const auto name = [](int i) { return fmt::format("zk{:05}", i); };
+  std::atomic<bool> is_over{false};
+  runtime::ThreadExecutor compacting("compacting");
+  compacting.post([&] {
+    while (!is_over) {
+      for (Cf cf : kDataCfs) must(kv->compact(cf, "", "", canceled));
+    }
+  });
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 2000; ++i) {
+      auto batch = kv->new_batch();
+      for (Cf cf : kDataCfs) batch->put(cf, name(i), fmt::format("{}", round));
+      must(kv->write(*batch));
+      if (i % 500 == 499) must(kv->flush());
+    }
+    for (int i = 0; i < 2000; i += 100) must(kv->clear_range(name(i), name(i + 90)));
+    auto view = kv->snapshot();
+    for (Cf cf : kDataCfs) {
+      int found = 0;
+      auto it = view->iterator(cf, {});
+      for (it->seek_to_first(); it->valid(); it->next(), ++found) {
+        ASSERT_GE(std::stoi(Bytes(it->key().substr(2))) % 100, 90);
+      }
+      EXPECT_EQ(found, 200);
+    }
+  }
+  is_over = true;
+  compacting.stop();
+  EXPECT_TRUE(must(kv->files().list("tombstones")).empty());
 }
 
 TEST(WalTail, an_empty_log_and_a_log_of_zeros_hold_nothing_and_are_whole_or_unwritten) {

@@ -8,6 +8,8 @@
 // flush() and flush_soon() make up for it when they find nothing unflushed.
 //
 // Ingested files are durable at once and overtake what lies in memtables; where the two overlap, RocksDB flushes first.
+// Ranges are cleared that way, too: by files that hold a tombstone.
+#include <fmt/format.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
@@ -25,6 +27,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "engine/rocks/compaction_filters.h"
 #include "engine/rocks/posix_files.h"
 #include "engine/rocks/rocks_engine.h"
@@ -36,6 +39,7 @@ namespace {
 
 using namespace rocks;  // NOLINT(google-build-using-namespace): this folder's own parts
 
+constexpr const char* kTombstoneFolder = "tombstones";  // on their way into the engine; a crash may leave some
 constexpr std::array<Cf, kCfCount> kAllCfs = {Cf::kDefault, Cf::kLock, Cf::kWrite, Cf::kRaft};
 
 rocksdb::Slice slice(ByteView bytes) { return {bytes.data(), bytes.size()}; }
@@ -259,9 +263,15 @@ class RocksKvEngine final : public KvEngine {
     return db().GetIntProperty(database_->of(cf), name, &value) ? value : 0;
   }
 
+  Result<std::string> write_tombstone(Cf cf, ByteView begin, ByteView end) CAIRN_REQUIRES(clearing_);
+  Result<void> ingest_tombstones(const std::vector<Cf>& cfs, ByteView begin, ByteView end) CAIRN_REQUIRES(clearing_);
+  bool has_whole_files(Cf cf, ByteView begin, ByteView end) const;
+
   std::shared_ptr<Database> database_;
   std::string path_;
   PosixFiles files_;
+  Mutex clearing_;                                       // one range at a time: the folder of tombstones is its own
+  uint64_t tombstones_ CAIRN_GUARDED_BY(clearing_) = 0;  // written so far
 };
 
 void RocksKvEngine::flush_soon() {
@@ -296,24 +306,70 @@ Result<void> RocksKvEngine::ingest(Cf cf, const std::vector<std::string>& paths)
   return {};
 }
 
-// Files go at once only if every open snapshot is younger than the range's deletion: RocksDB drops files without a look
-// at snapshots. A tombstone may have reached a file that is dropped with the rest, hence the second one.
+// A file that holds nothing but the tombstone of the range.
+Result<std::string> RocksKvEngine::write_tombstone(Cf cf, ByteView begin, ByteView end) {
+  const std::string path = fmt::format("{}/{}.sst", kTombstoneFolder, tombstones_++);
+  TRY_ASSIGN(std::string full_path, files_.prepare(path));
+  rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), db().GetOptions(database_->of(cf)));
+  TRY(to_result(writer.Open(full_path), "making a tombstone"));
+  TRY(to_result(writer.DeleteRange(slice(begin), slice(end)), "writing a tombstone"));
+  TRY(to_result(writer.Finish(), "finishing a tombstone"));
+  return full_path;
+}
+
+Result<void> RocksKvEngine::ingest_tombstones(const std::vector<Cf>& cfs, ByteView begin, ByteView end) {
+  TRY(database_->background_error->check());
+  std::vector<rocksdb::IngestExternalFileArg> args;
+  for (Cf cf : cfs) {
+    auto& arg = args.emplace_back();
+    TRY_ASSIGN(std::string path, write_tombstone(cf, begin, end));
+    arg.column_family = database_->of(cf);
+    arg.external_files = {std::move(path)};
+    arg.options.move_files = true;
+    arg.options.write_global_seqno = false;
+  }
+  auto status = db().IngestExternalFiles(args);
+  TRY(files_.remove_tree(kTombstoneFolder));
+  return to_result(status, "clearing a range");
+}
+
+// Whether files below the first level hold nothing but keys of the range. Others are not dropped whole.
+bool RocksKvEngine::has_whole_files(Cf cf, ByteView begin, ByteView end) const {
+  rocksdb::ColumnFamilyMetaData family;
+  db().GetColumnFamilyMetaData(database_->of(cf), &family);
+  for (const auto& level : family.levels) {
+    if (level.level == 0) continue;
+    for (const auto& file : level.files) {
+      if (begin <= ByteView(file.smallestkey) && ByteView(file.largestkey) < end) return true;
+    }
+  }
+  return false;
+}
+
+// RocksDB flushes before it ingests if a memtable overlaps one of the files, and then all column families at once: so
+// the tombstones overtake nothing that they cover, and a crash does not bring it back.
+//
+// Files go at once only if every open snapshot is younger than the tombstones: RocksDB drops files without a look at
+// snapshots. A tombstone may have reached a file that is dropped with the rest, hence the second one.
 Result<void> RocksKvEngine::clear_range(ByteView begin, ByteView end) {
   if (end <= begin) return {};
-  RocksBatch deletion(*database_);
-  for (Cf cf : kDataCfs) deletion.delete_range(cf, begin, end);
-  TRY_ASSIGN(const uint64_t deleted_at, write(deletion));
+  MutexLock lock(clearing_);
+  TRY(ingest_tombstones({std::begin(kDataCfs), std::end(kDataCfs)}, begin, end));
+  const uint64_t deleted_at = db().GetLatestSequenceNumber();
   const uint64_t oldest_view = property(Cf::kDefault, rocksdb::DB::Properties::kOldestSnapshotSequence);
-  if (oldest_view == 0 || oldest_view >= deleted_at) {  // 0: no snapshot is open
-    rocksdb::Slice first = slice(begin), last = slice(end);
-    rocksdb::RangePtr range(&first, &last);
-    for (Cf cf : kDataCfs) {
-      TRY(to_result(rocksdb::DeleteFilesInRanges(&db(), database_->of(cf), &range, 1, /*include_end=*/false),
-                    "dropping files"));
-    }
-    TRY(write(deletion));
+  if (oldest_view != 0 && oldest_view < deleted_at) return {};  // 0: no snapshot is open
+  std::vector<Cf> dropped;
+  for (Cf cf : kDataCfs) {
+    if (has_whole_files(cf, begin, end)) dropped.push_back(cf);
   }
-  return flush();
+  if (dropped.empty()) return {};
+  rocksdb::Slice first = slice(begin), last = slice(end);
+  rocksdb::RangePtr range(&first, &last);
+  for (Cf cf : dropped) {
+    TRY(to_result(rocksdb::DeleteFilesInRanges(&db(), database_->of(cf), &range, 1, /*include_end=*/false),
+                  "dropping files"));
+  }
+  return ingest_tombstones(dropped, begin, end);
 }
 
 Result<void> RocksKvEngine::compact(Cf cf, ByteView begin, ByteView end, std::atomic<bool>& canceled) {
@@ -427,6 +483,7 @@ Result<std::unique_ptr<KvEngine>> open_rocks_kv(const std::string& path, RocksKv
   CHECK(handles.size() == kCfCount, "{} column families are open", handles.size());
   std::copy(handles.begin(), handles.end(), database->handles.begin());
   TRY(make_directories(file_directory));
+  TRY(PosixFiles(file_directory).remove_tree(kTombstoneFolder));
   database->listener->advance(db->GetLatestSequenceNumber());
   return std::unique_ptr<KvEngine>(
       std::make_unique<RocksKvEngine>(std::move(database), path, std::move(file_directory)));
