@@ -322,13 +322,14 @@ bool Http2Connection::write_out() {
 }
 
 void Http2Connection::flush() {
-  if (is_write_blocked_) return read_held();
   bool is_whole = true;
   do {
-    is_whole = fill() && write_out();
+    // What cannot be written yet is taken from nghttp2 all the same: then it counts against the bound below.
+    is_whole = fill() && (is_write_blocked_ || write_out());
   } while (is_whole && !is_write_blocked_ && nghttp2_session_want_write(session_) != 0 && has_room_to_fill());
-  // What the other side does not read stays here: then it is not listened to, or its requests would fill our memory.
-  may_read_ = !is_write_blocked_ || is_write_crossed_ || has_room_to_fill();
+  // What a client does not read stays here: then it is not listened to, or its requests would fill our memory. A client
+  // always listens: if both sides waited for the other to read, neither would.
+  may_read_ = role_ == Role::kClient || !is_write_blocked_ || is_write_crossed_ || has_room_to_fill();
   watch_->want_reads(may_read_ && !is_read_crossed_);
   read_held();
   if (!failure_.empty()) return is_whole ? say_goodbye(failure_, Http2Error::kNone) : close(failure_);
@@ -367,6 +368,7 @@ void Http2Connection::end_drain_notice() {
 
 void Http2Connection::end(const std::string& why, Http2Error error) {
   if (is_closed_) return;
+  CHECK(!is_in_session_, "a connection of {} is ended by its own event", peer());
   const auto self = shared_from_this();
   end_drain_notice();
   flush();
@@ -374,25 +376,29 @@ void Http2Connection::end(const std::string& why, Http2Error error) {
 }
 
 void Http2Connection::say_goodbye(const std::string& why, Http2Error error) {
-  if (is_closed_) return;
-  close(why, error);
-  linger(loop_, std::move(transport_));
+  const auto self = shared_from_this();
+  if (finish(why, error)) linger(loop_, std::move(transport_));
 }
 
 void Http2Connection::close(const std::string& why, Http2Error error) {
-  if (is_closed_) return;
+  const auto self = shared_from_this();
+  if (finish(why, error)) transport_ = nullptr;  // whoever still holds the connection does not hold the socket
+}
+
+bool Http2Connection::finish(const std::string& why, Http2Error error) {
+  if (is_closed_) return false;
   if (is_in_session_) {  // from within a callback of nghttp2
     if (failure_.empty()) failure_ = why;
     need_flush();
-    return;
+    return false;
   }
   is_closed_ = true;
-  const auto self = shared_from_this();
   loop_.cancel(silence_timer_);
   loop_.cancel(drain_timer_);
   watch_.reset();
   while (first_ != nullptr) release(*first_, error, why);
   if (auto* owner = std::exchange(owner_, nullptr)) owner->on_connection_closed(*this, why);
+  return true;
 }
 
 Deadlines::TimePoint Http2Connection::look_at_deadlines(Deadlines::TimePoint now) {
@@ -424,6 +430,11 @@ void Http2Connection::watch_silence() {
 
 void Http2Connection::on_silence_tick() {
   const auto now = steady_clock::now();
+  if (!may_read_) {
+    // A client that is not listened to cannot be heard: that it takes bytes is the sign that it lives.
+    const size_t untaken = out_.size() + transport_->untaken();
+    if (untaken != std::exchange(untaken_, untaken)) heard_at_ = now;
+  }
   const Duration silent = now - heard_at_;
   if (!has_hello_ && now - begun_at_ > options_.hello_max) return close("it did not speak HTTP/2 in time");
   if (stream_count_ > 0) used_at_ = now;

@@ -6,7 +6,7 @@
 //
 // Back-pressure. What is sent stays with its stream until the other side's windows and our own queue have room. What
 // comes in is given back to the stream's window by consume(): a stream that consumes nothing stops its sender, and no
-// other. While the other side does not read what we have to say, we do not read what it says.
+// other. While a client does not read what the server has to say, the server does not read what it says.
 //
 // All of it is confined to the loop's thread. Tests: http2_test.cc.
 #pragma once
@@ -193,6 +193,8 @@ class Http2Connection final : public Loop::Ready,
   void end_drain_notice();
   // After our last word: the other side may still be sending.
   void say_goodbye(const std::string& why, Http2Error error);
+  // All but the socket ends. False: it has already, or will as soon as nghttp2 is not at work.
+  bool finish(const std::string& why, Http2Error error);
   bool has_room_to_fill() const { return out_.size() < options_.out_bytes_max; }
 
   const Role role_;
@@ -208,6 +210,7 @@ class Http2Connection final : public Loop::Ready,
   Http2Stream* first_ = nullptr;              // of the open streams
   size_t stream_count_ = 0;
   size_t unconsumed_ = 0;       // of all streams
+  size_t untaken_ = 0;          // of what we sent, when last looked at
   size_t connection_owed_ = 0;  // of the connection's window, not given back yet
   Deadlines deadlines_;
   runtime::TimerId silence_timer_;
@@ -224,7 +227,7 @@ class Http2Connection final : public Loop::Ready,
   bool is_read_crossed_ = false;   // reading goes on once the socket is writable
   bool has_more_ = false;          // input that the transport holds
   bool is_read_posted_ = false;    // for that
-  bool may_read_ = true;           // the other side reads what we say
+  bool may_read_ = true;           // false: the client does not read what we say
   bool is_left_ = false;
   bool is_draining_ = false;
   bool is_told_ = false;        // the other side knows from which stream on nothing is served

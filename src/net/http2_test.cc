@@ -10,6 +10,7 @@
 #include <deque>
 #include <future>
 #include <map>
+#include <thread>
 
 #include "net/testing/certificates.h"
 #include "net/testing/waiter.h"
@@ -300,6 +301,103 @@ TEST_F(Http2Pair, DeadlinesComeInTheirOrderEachOnce) {
   });
   done.get();
   EXPECT_EQ(seen, (std::vector<int>{10, 20, 40}));
+}
+
+// A request with headers only, as bytes.
+std::string bare_request(uint32_t stream) {
+  // ":method: GET", ":scheme: http", ":path: /" by their numbers in the static table, and ":authority: test".
+  const std::string block("\x82\x86\x84\x41\x04test", 9);
+  std::string frame("\0\0\0\x01\x05", 5);  // HEADERS that end the block and the stream
+  frame[2] = static_cast<char>(block.size());
+  for (int shift = 24; shift >= 0; shift -= 8) frame += static_cast<char>(stream >> shift);
+  return frame + block;
+}
+
+// Answers of some kilobytes to requests of a few bytes.
+std::shared_ptr<TestStream> much_for_little() {
+  auto stream = std::make_shared<TestStream>();
+  stream->end_seen = [](TestStream& self) {
+    // Incompressible to HPACK: each is new to its table.
+    static int count = 0;
+    const std::string much = std::to_string(++count) + std::string(3000, 'x');
+    self.respond({{":status", "200"}, {"much", much}}, true);
+  };
+  return stream;
+}
+const std::string kBareHello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\x04\0\0\0\0\0", 9);
+
+// A client of bare bytes that sends requests and reads no answer. It stops once it can send no more.
+class DeafClient : public Http2Pair {
+ public:
+  static constexpr uint32_t kRequests = 30'000;  // their answers are some 90 MB
+
+  void flood(int client) {
+    ASSERT_GT(send(client, kBareHello.data(), kBareHello.size(), MSG_NOSIGNAL), 0);
+    for (; sent_ < kRequests; ++sent_) {
+      const std::string request = bare_request(2 * sent_ + 1);
+      if (send(client, request.data(), request.size(), MSG_NOSIGNAL) < 0) break;
+    }
+  }
+
+  uint32_t sent_ = 0;
+};
+
+TEST_F(DeafClient, IsNotListenedToAndGivenUp) {
+  server_owner_.accept = much_for_little;
+  const int client =
+      open_bare({.streams_max = 100'000, .ping_after = 50ms, .ping_timeout = 100ms, .pings_without_streams = true});
+  flood(client);
+  EXPECT_LT(sent_, kRequests);
+  EXPECT_EQ(server_owner_.closed.get_future().get(), "it does not answer pings");
+  close(client);
+}
+
+TEST_F(DeafClient, IsNotGivenUpWhileItReadsSlowly) {
+  server_owner_.accept = much_for_little;
+  const int client =
+      open_bare({.streams_max = 100'000, .ping_after = 100ms, .ping_timeout = 300ms, .pings_without_streams = true});
+  std::thread sender([&] { flood(client); });
+  // It reads now and then for longer than a silent one is waited for, far less than it is sent.
+  const auto until = std::chrono::steady_clock::now() + 1500ms;
+  std::vector<char> room(5000);
+  auto closed = server_owner_.closed.get_future();
+  while (std::chrono::steady_clock::now() < until) {
+    ASSERT_GT(recv(client, room.data(), room.size(), 0), 0);
+    ASSERT_EQ(closed.wait_for(20ms), std::future_status::timeout) << closed.get();
+  }
+  shutdown(client, SHUT_RDWR);
+  sender.join();
+  EXPECT_LT(sent_, kRequests);
+  close(client);
+}
+
+TEST_F(Http2Pair, MuchGoesBothWaysAtOnce) {
+  constexpr int kStreams = 20;
+  constexpr size_t kBody = 2'000'000;
+  // No answer ends an upload here: the server's last word waits for the client's.
+  server_owner_.accept = [] {
+    auto stream = std::make_shared<TestStream>();
+    stream->headers_end = [](TestStream& self) {
+      self.respond(kOk);
+      self.send(std::string(kBody, 'y'));
+    };
+    stream->end_seen = [](TestStream& self) { self.end(); };
+    return stream;
+  };
+  open({.out_bytes_max = 50'000}, {.out_bytes_max = 50'000});
+  std::vector<std::shared_ptr<TestStream>> streams;
+  std::vector<Waiter<bool>> closed(kStreams);
+  on_loop([&] {
+    for (auto& one : closed) {
+      auto& stream = streams.emplace_back(std::make_shared<TestStream>());
+      stream->closed = [set = one.setter()](TestStream&) { set(true); };
+      ASSERT_TRUE(client_->request(stream, kRequest));
+      stream->send(std::string(kBody, 'x'));
+      stream->end();
+    }
+  });
+  for (auto& one : closed) one.get();
+  for (const auto& stream : streams) EXPECT_EQ(stream->body.size(), kBody);
 }
 
 TEST_F(Http2Pair, WhoeverDoesNotAnswerPingsIsGivenUp) {

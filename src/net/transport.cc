@@ -1,5 +1,7 @@
 #include "net/transport.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,6 +50,11 @@ class PlainTransport final : public Transport {
 };
 
 }  // namespace
+
+size_t Transport::untaken() const {
+  int bytes = 0;
+  return ioctl(descriptor(), SIOCOUTQ, &bytes) == 0 ? static_cast<size_t>(bytes) : 0;
+}
 
 std::unique_ptr<Transport> plain_transport(int descriptor, std::string peer) {
   return std::make_unique<PlainTransport>(descriptor, std::move(peer));

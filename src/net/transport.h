@@ -34,6 +34,8 @@ class Transport {
   virtual Result read(char* into, size_t size) = 0;
   // After kLater or kCrossed the next write begins with the same bytes; more may follow them.
   virtual Result write(const iovec* parts, size_t count) = 0;
+  // Bytes that were written and that the other side's system has not taken yet.
+  size_t untaken() const;
   // We send no more: the other side is told so.
   virtual void end_writes() = 0;
   // Why the last operation failed, in words.
