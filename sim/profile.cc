@@ -26,6 +26,7 @@ DiskTimes DiskTimes::draw(runtime::Random& dice) {
   times.write = draw_magnitude(dice, 5us, 2ms);
   times.sync = draw_magnitude(dice, 20us, 20ms);
   times.flush = draw_magnitude(dice, 100us, 50ms);
+  times.cold = one_of(dice, {0.01, 0.05, 0.5});
   times.slow = dice.chance(0.5) ? 0.02 : 0.2;
   times.slow_max = draw_magnitude(dice, 1ms, 60ms);
   times.stall = dice.chance(0.3) ? 0 : 0.0005;
@@ -36,8 +37,7 @@ DiskTimes DiskTimes::draw(runtime::Random& dice) {
 Duration DiskTimes::of(engine::DiskAccess access, runtime::Random& dice) const {
   using engine::DiskAccess;
   if (sync == Duration{}) return {};
-  // Most reads find what they want in memory.
-  if (access == DiskAccess::kKvRead && !dice.chance(0.05)) return {};
+  if (access == DiskAccess::kKvRead && !dice.chance(cold)) return {};
   if (stall > 0 && dice.chance(stall)) return dice.between(stall_max / 10, stall_max);
   if (slow > 0 && dice.chance(slow)) return dice.between(Duration{}, slow_max);
   Duration typical = write;
@@ -91,6 +91,8 @@ Profile Profile::draw(runtime::Random& dice) {
 void Profile::vary(store::StoreOptions& options, runtime::Random& dice) {
   options.shards = static_cast<int>(dice.between(1, 3));
   options.read_threads = static_cast<int>(dice.between(1, 4));
+  options.append_bytes_max = one_of<uint64_t>(dice, {100, 1000, 1 << 20});
+  options.inflight_appends_max = one_of(dice, {1, 4, 256});
   options.entry_cache_bytes_max = one_of<uint64_t>(dice, {0, 512, 1 << 20});
   options.snapshot_sst_bytes_max = one_of<uint64_t>(dice, {256, 4096, 100 << 20});
   options.log_gc_interval = one_of<Duration>(dice, {100ms, 500ms, 1s});

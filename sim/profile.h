@@ -21,6 +21,7 @@ struct DiskTimes {
   Duration write{};  // handing bytes to the operating system; a batch applied to the engine's memory
   Duration sync{};   // fsync of the Raft log or of a file
   Duration flush{};  // of the engine, and taking in or dropping whole files
+  double cold = 0;   // of reads: they go to the disk
   double slow = 0;   // of accesses
   Duration slow_max{};
   double stall = 0;  // of accesses

@@ -75,6 +75,8 @@ void add_raftstore(Settings& settings, store::StoreOptions& store) {
   settings.number("raftstore.raft-heartbeat-ticks", store.heartbeat_ticks, {1, 1000});
   settings.number("raftstore.raft-election-timeout-ticks", store.election_ticks, {2, 10'000});
   settings.size("raftstore.raft-entry-max-size", store.raft_entry_bytes_max, {64 * kKiB, kGiB});
+  settings.size("raftstore.raft-max-size-per-msg", store.append_bytes_max, {kKiB, 64 * kMiB});
+  settings.number("raftstore.raft-max-inflight-msgs", store.inflight_appends_max, {1, 16384});
   settings.duration("raftstore.raft-log-gc-tick-interval", store.log_gc_interval, {10ms, 1h});
   settings.number("raftstore.raft-log-gc-threshold", store.log_gc_threshold, {1, 1'000'000'000});
   settings.number("raftstore.raft-log-gc-count-limit", store.log_gc_count_max, {1, 1'000'000'000});

@@ -29,6 +29,8 @@ raft::Config raft_config(const ReplicaOptions& options, const Replica::Loaded& l
   config.election_ticks = options.election_ticks;
   config.election_ticks_max = 2 * options.election_ticks;
   config.heartbeat_ticks = options.heartbeat_ticks;
+  config.append_bytes_max = options.append_bytes_max;
+  config.inflight_appends_max = options.inflight_appends_max;
   config.seed = options.seed ^ (loaded.self.id() * 0x9E3779B97F4A7C15ULL);
   config.is_hard_state_persisted = loaded.is_raft_state_persisted;
   // Even of a peer that was alone when its region was last flushed: others may have joined it since. And whom it

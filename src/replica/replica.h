@@ -38,6 +38,8 @@ struct ReplicaOptions {
   int heartbeat_ticks = 2;
   uint64_t seed = 1;  // another one at each start of the store
   uint64_t entry_bytes_max = 8 << 20;
+  uint64_t append_bytes_max = 1 << 20;
+  int inflight_appends_max = 256;
   uint64_t cache_bytes_max = 1 << 20;
   uint64_t unapplied_cache_bytes_max = 16 << 20;  // with entries that wait to be applied; others are read back
   uint64_t proposals_max = 4096;

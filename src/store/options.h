@@ -49,6 +49,8 @@ struct StoreOptions {
   int election_ticks = 12;  // 600 ms without a word from the leader, random to twice that if it may live
   int heartbeat_ticks = 4;
   uint64_t raft_entry_bytes_max = 8 << 20;   // a larger write is RaftEntryTooLarge
+  uint64_t append_bytes_max = 1 << 20;       // entries in one append; one entry may be larger
+  int inflight_appends_max = 256;            // under way to one follower of a region
   uint64_t entry_cache_bytes_max = 1 << 20;  // a region; recent applied entries kept for slow followers
   uint64_t proposals_max = 4096;             // a region, unapplied; beyond: ServerIsBusy
   uint64_t proposals_bytes_max = 64 << 20;   // a region, unapplied

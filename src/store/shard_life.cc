@@ -17,6 +17,8 @@ replica::ReplicaOptions Shard::replica_options() const {
   out.heartbeat_ticks = o.heartbeat_ticks;
   out.seed = shared_.deps.seed;
   out.entry_bytes_max = o.raft_entry_bytes_max;
+  out.append_bytes_max = o.append_bytes_max;
+  out.inflight_appends_max = o.inflight_appends_max;
   out.cache_bytes_max = o.entry_cache_bytes_max;
   out.proposals_max = o.proposals_max;
   out.proposals_bytes_max = o.proposals_bytes_max;
