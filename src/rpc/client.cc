@@ -145,7 +145,9 @@ class StreamingCall final : public ClientCall, public ClientStream {
   void on_sent() override {
     if (std::exchange(is_writing_, false) && !is_over()) events_->on_writable();
   }
+  void on_headers(Metadata metadata) override { events_->on_headers(std::move(metadata)); }
   void on_message(Payload message) override { events_->on_message(std::move(message)); }
+  void on_trailers(Metadata metadata) override { events_->on_trailers(std::move(metadata)); }
   void on_over(api::Status status) override {
     // Breaks the cycle with the owner of this stream.
     const auto events = std::exchange(events_, nullptr);
@@ -180,13 +182,14 @@ class LoopChannel final : public Channel {
   }
 
   std::shared_ptr<ClientStream> open(const std::string& method, std::shared_ptr<ClientStreamEvents> events,
-                                     const Metadata& metadata) override {
+                                     const StreamOptions& options) override {
     if (!core_->enter()) {
       events->on_closed({api::Code::kCancelled, "the client has stopped"});
       return std::make_shared<DeadStream>();
     }
-    auto call =
-        std::make_shared<StreamingCall>(core_, head(method, metadata, net::Deadlines::kNone), std::move(events));
+    auto started = head(method, options.metadata, deadline_after(options.timeout));
+    started.compression = options.compression;
+    auto call = std::make_shared<StreamingCall>(core_, std::move(started), std::move(events));
     begin(call);
     return call;
   }

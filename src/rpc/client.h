@@ -10,17 +10,16 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "api/status.h"
 #include "base/time.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "rpc/message_frame.h"
+#include "rpc/metadata.h"
 #include "rpc/payload.h"
 
 namespace cairn::rpc {
-
-using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 // What happens on a client's stream. Messages are read as they come.
 class ClientStreamEvents {
@@ -28,7 +27,11 @@ class ClientStreamEvents {
   virtual ~ClientStreamEvents() = default;
   // A write may be begun: once the stream has started, and after each write.
   virtual void on_writable() {}
+  // What came with the answer's headers: before the first message, once; not if the server sent nothing but a status.
+  virtual void on_headers(Metadata) {}
   virtual void on_message(Payload message) = 0;
+  // What came with the server's status; on_closed follows.
+  virtual void on_trailers(Metadata) {}
   // The stream is over; the last event, exactly one.
   virtual void on_closed(api::Status status) = 0;
 };
@@ -44,6 +47,15 @@ class ClientStream {
   virtual void cancel() = 0;
 };
 
+// Longer than a year is for ever.
+constexpr Duration kNoTimeout = Duration::max();
+
+struct StreamOptions {
+  Metadata metadata;
+  Duration timeout = kNoTimeout;
+  Compression compression = Compression::kIdentity;  // of what is sent
+};
+
 // One server's address; connects when first used and reconnects by itself (50 ms to 1 s of back-off).
 class Channel {
  public:
@@ -52,7 +64,7 @@ class Channel {
   virtual void call(const std::string& method, Payload request, Duration timeout,
                     absl::AnyInvocable<void(api::Status, Payload)> done, const Metadata& metadata = {}) = 0;
   virtual std::shared_ptr<ClientStream> open(const std::string& method, std::shared_ptr<ClientStreamEvents> events,
-                                             const Metadata& metadata = {}) = 0;
+                                             const StreamOptions& options = {}) = 0;
   // The server is known to be there: a back-off that is under way ends now.
   virtual void reconnect_now() = 0;
   virtual const std::string& address() const = 0;

@@ -9,6 +9,7 @@ namespace cairn::rpc {
 
 namespace {
 
+constexpr std::string_view kTooLate = "the deadline has passed";
 constexpr size_t kMessageMax = std::numeric_limits<int>::max();  // as protobuf has it
 
 template <class Number>
@@ -33,24 +34,18 @@ bool ClientCall::start(net::Http2Connection& connection) {
     timeout = show_timeout(head_.deadline - std::chrono::steady_clock::now());
     headers.push_back({"grpc-timeout", timeout});
   }
-  std::vector<std::string> encoded;
-  encoded.reserve(head_.metadata.size());  // views of its strings are taken
-  for (const auto& [name, value] : head_.metadata) {
-    if (is_binary_name(name)) {
-      headers.push_back({name, encoded.emplace_back(base64_encode(value))});
-    } else {
-      headers.push_back({name, value});
-    }
-  }
+  if (head_.compression != Compression::kIdentity) headers.push_back({"grpc-encoding", name_of(head_.compression)});
+  std::vector<std::string> text;
+  show_metadata(head_.metadata, text, headers);
   if (!connection.request(shared_from_this(), headers)) return false;
   on_started();
   return true;
 }
 
 void ClientCall::send_message(const Payload& message) {
-  const auto prefix = message_prefix(message.size());
-  send(std::string_view(prefix.data(), prefix.size()));
-  send(message.slice());
+  auto frame = frame_message(message, head_.compression);
+  send(std::string_view(frame.prefix.data(), frame.prefix.size()));
+  send(std::move(frame.message));
 }
 
 void ClientCall::fail(api::Status status) {
@@ -73,6 +68,8 @@ void ClientCall::on_header(std::string_view name, std::string_view value) {
     code_ = number && *number >= 0 && *number < kCodes ? static_cast<api::Code>(*number) : api::Code::kUnknown;
   } else if (name == "grpc-message") {
     text_ = percent_decode(value);
+  } else {
+    take_metadata(name, value, metadata_);
   }
 }
 
@@ -80,6 +77,7 @@ void ClientCall::on_headers_end() {
   if (std::exchange(has_headers_, true) || is_over_ || code_) return;
   if (http_status_.starts_with('1')) {  // an interim answer; the headers are still to come
     has_headers_ = false;
+    metadata_.clear();
     return;
   }
   if (http_status_ != "200") {
@@ -92,6 +90,7 @@ void ClientCall::on_headers_end() {
   const auto compression = compression_named(encoding_);
   if (!compression) return fail({api::Code::kInternal, "grpc-encoding '" + encoding_ + "' is not known"});
   reader_.set_compression(*compression);
+  on_headers(std::exchange(metadata_, {}));
 }
 
 void ClientCall::on_data(net::Slice data) {
@@ -109,7 +108,8 @@ void ClientCall::on_end() {
     return fail({api::Code::kInternal, "the answer ends within a message"});
   }
   if (code_) {
-    is_over_ = true;
+    on_trailers(std::move(metadata_));
+    if (std::exchange(is_over_, true)) return;
     on_over({*code_, std::move(text_)});
     // The server has said all that it had to say; what we would still send is of no use.
     if (unsent() > 0) {
@@ -122,12 +122,16 @@ void ClientCall::on_end() {
   }
 }
 
-void ClientCall::on_deadline() { fail({api::Code::kDeadlineExceeded, "the deadline has passed"}); }
+void ClientCall::on_deadline() { fail({api::Code::kDeadlineExceeded, std::string(kTooLate)}); }
 
 void ClientCall::on_closed(net::Http2Error error, std::string_view why) {
   if (std::exchange(is_over_, true)) return;
   if (!why.empty() && error == net::Http2Error::kCancel) return on_over({api::Code::kCancelled, std::string(why)});
   if (!why.empty()) return on_over({api::Code::kUnavailable, "the connection is lost: " + std::string(why)});
+  // The server's clock may be the first to say it.
+  if (error == net::Http2Error::kCancel && head_.deadline <= std::chrono::steady_clock::now()) {
+    return on_over({api::Code::kDeadlineExceeded, std::string(kTooLate)});
+  }
   on_over({code_of_reset(static_cast<uint32_t>(error)), "the stream was reset"});
 }
 

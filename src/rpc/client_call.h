@@ -21,6 +21,7 @@ struct CallHead {
   std::string authority;
   Metadata metadata;
   std::chrono::steady_clock::time_point deadline = net::Deadlines::kNone;
+  Compression compression = Compression::kIdentity;  // of what is sent
 };
 
 // The part that unary calls and streams share: headers, messages, and one status at the end.
@@ -38,7 +39,9 @@ class ClientCall : public net::Http2Stream {
  protected:
   // The connection has it; writing may begin.
   virtual void on_started() = 0;
+  virtual void on_headers(Metadata) {}
   virtual void on_message(Payload message) = 0;
+  virtual void on_trailers(Metadata) {}
   // Once.
   virtual void on_over(api::Status status) = 0;
 
@@ -59,6 +62,7 @@ class ClientCall : public net::Http2Stream {
   std::string http_status_;
   std::string content_type_;
   std::string encoding_;
+  Metadata metadata_;  // of the headers, then of the trailers
   bool has_headers_ = false;
   std::optional<api::Code> code_;
   std::string text_;

@@ -115,7 +115,7 @@ std::string base64_encode(std::string_view bytes) {
     uint32_t group = 0;
     const size_t here = std::min<size_t>(3, bytes.size() - i);
     for (size_t k = 0; k < 3; ++k) group = group << 8 | (k < here ? static_cast<uint8_t>(bytes[i + k]) : 0);
-    for (size_t k = 0; k < 4; ++k) out += k <= here ? kBase64[group >> (18 - 6 * k) & 63] : '=';
+    for (size_t k = 0; k <= here; ++k) out += kBase64[group >> (18 - 6 * k) & 63];
   }
   return out;
 }

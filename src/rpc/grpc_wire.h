@@ -25,6 +25,7 @@ bool is_grpc(std::string_view content_type);
 
 // Whether a value of metadata under that name goes as base64 ("...-bin").
 bool is_binary_name(std::string_view name);
+// Without padding.
 std::string base64_encode(std::string_view bytes);
 // Nothing if it is no base64, with or without padding.
 std::optional<std::string> base64_decode(std::string_view text);

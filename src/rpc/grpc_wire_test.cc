@@ -41,11 +41,10 @@ TEST(GrpcWire, BinaryMetadataIsBase64) {
   for (const std::string& bytes :
        {std::string(), std::string("a"), std::string("ab"), std::string("abc"), std::string("\x00\xff\x10\x80", 4)}) {
     const std::string text = base64_encode(bytes);
-    EXPECT_EQ(text.size() % 4, 0U);
     EXPECT_EQ(base64_decode(text), bytes);
-    EXPECT_EQ(base64_decode(text.substr(0, text.find('='))), bytes) << "without padding";
+    EXPECT_EQ(base64_decode(text + std::string((4 - text.size() % 4) % 4, '=')), bytes) << "with padding";
   }
-  EXPECT_EQ(base64_encode("\xff\xfe"), "//4=");
+  EXPECT_EQ(base64_encode("\xff\xfe"), "//4");
   EXPECT_FALSE(base64_decode("a"));
   EXPECT_FALSE(base64_decode("ab*d"));
 }

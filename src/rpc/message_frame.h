@@ -21,8 +21,18 @@ enum class Compression : uint8_t { kIdentity, kGzip, kDeflate };
 // Nothing if the name is none that we know.
 std::optional<Compression> compression_named(std::string_view name);
 
+std::string_view name_of(Compression compression);
+// Whether a "grpc-accept-encoding" names it.
+bool accepts(std::string_view accept_encoding, Compression compression);
+
 constexpr size_t kMessagePrefix = 5;
-std::array<char, kMessagePrefix> message_prefix(size_t size);
+// What goes on the wire for a message.
+struct MessageFrame {
+  std::array<char, kMessagePrefix> prefix;
+  net::Slice message;
+};
+// Compressed if that makes it smaller and the message does not refuse.
+MessageFrame frame_message(const Payload& message, Compression compression = Compression::kIdentity);
 
 class MessageReader {
  public:

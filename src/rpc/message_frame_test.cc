@@ -17,8 +17,8 @@ net::Slice slice_of(std::string bytes) {
 }
 
 std::string framed(const std::string& message, bool is_compressed = false) {
-  const auto prefix = message_prefix(message.size());
-  std::string out(prefix.data(), prefix.size());
+  const auto frame = frame_message(Payload(slice_of(message)));
+  std::string out(frame.prefix.data(), frame.prefix.size());
   out[0] = static_cast<char>(is_compressed);
   return out + message;
 }
@@ -99,6 +99,40 @@ TEST(MessageReader, CompressedMessagesAreInflatedUpToTheLimit) {
     EXPECT_EQ(feed(reader, slice_of(framed(deflated(std::string(1'000'000, 'x'), as_gzip), true))).status.code,
               api::Code::kResourceExhausted);
   }
+}
+
+TEST(MessageFrame, WhatIsCompressedComesBackAndWhatWouldGrowIsNot) {
+  for (const auto compression : {Compression::kGzip, Compression::kDeflate}) {
+    MessageReader reader(100'000);
+    reader.set_compression(compression);
+    const std::string text(50'000, 'x');
+    Payload plain(slice_of(text));
+    plain.keep_plain();
+    std::string stream;
+    for (const auto& frame :
+         {frame_message(Payload(slice_of(text)), compression), frame_message(plain, compression),
+          frame_message(Payload(slice_of("x")), compression), frame_message(Payload(), compression)})
+      stream += std::string(frame.prefix.data(), frame.prefix.size()) + std::string(frame.message.view());
+    EXPECT_LT(stream.size(), text.size() + 1000);
+    std::vector<std::string> messages;
+    std::vector<bool> compressed;
+    ASSERT_TRUE(reader
+                    .feed(slice_of(stream),
+                          [&](Payload message) {
+                            messages.emplace_back(message.bytes());
+                            compressed.push_back(message.came_compressed());
+                          })
+                    .ok());
+    EXPECT_EQ(messages, (std::vector<std::string>{text, text, "x", ""}));
+    EXPECT_EQ(compressed, (std::vector<bool>{true, false, false, false}));
+  }
+}
+
+TEST(MessageFrame, WhatTheOtherSideAcceptsIsAListOfNames) {
+  EXPECT_TRUE(accepts("identity, gzip", Compression::kGzip));
+  EXPECT_TRUE(accepts("deflate,gzip", Compression::kDeflate));
+  EXPECT_FALSE(accepts("", Compression::kGzip));
+  EXPECT_FALSE(accepts("xgzip,gzi", Compression::kGzip));
 }
 
 TEST(MessageReader, DamageIsAnError) {

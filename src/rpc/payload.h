@@ -16,7 +16,8 @@ class Payload {
   // An empty message.
   Payload() = default;
   // These bytes, whatever they mean.
-  explicit Payload(net::Slice message) : message_(std::move(message)) {}
+  explicit Payload(net::Slice message, bool came_compressed = false)
+      : message_(std::move(message)), came_compressed_(came_compressed) {}
   Payload(Payload&&) noexcept = default;
   Payload& operator=(Payload&&) noexcept = default;
 
@@ -30,12 +31,19 @@ class Payload {
   // Makes sure that it holds not much more memory than its size.
   void detach();
   std::string_view bytes() const { return message_.view(); }
+  // How the other side sent it.
+  bool came_compressed() const { return came_compressed_; }
+  // It is sent as it is, even if other messages of its call are compressed.
+  void keep_plain() { is_kept_plain_ = true; }
+  bool is_kept_plain() const { return is_kept_plain_; }
 
   // For the transport: the bytes, to be sent with the prefix of a message (message_frame.h).
   const net::Slice& slice() const { return message_; }
 
  private:
   net::Slice message_;
+  bool came_compressed_ = false;
+  bool is_kept_plain_ = false;
 };
 
 }  // namespace cairn::rpc

@@ -137,7 +137,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
     }
     // Without the lock: a loop that has stopped closes the stream at once.
     auto found = core->loop.channel(*address);
-    auto opened = found->open("/tikvpb.Tikv/BatchRaft", shared_from_this(), core->metadata());
+    auto opened = found->open("/tikvpb.Tikv/BatchRaft", shared_from_this(), {.metadata = core->metadata()});
     MutexLock lock(mutex);
     channel = std::move(found);
     if (state != State::kConnecting) return opened->cancel();
@@ -231,7 +231,8 @@ class SnapshotSend final : public ClientStreamEvents, public std::enable_shared_
 
  private:
   void open(const std::string& address) {
-    auto stream = core_->loop.channel(address, 1)->open("/tikvpb.Tikv/Snapshot", shared_from_this(), core_->metadata());
+    auto stream = core_->loop.channel(address, 1)
+                      ->open("/tikvpb.Tikv/Snapshot", shared_from_this(), {.metadata = core_->metadata()});
     core_->timers->after(core_->options.snapshot_timeout, [weak = std::weak_ptr<ClientStream>(stream)] {
       if (auto late = weak.lock()) late->cancel();
     });
@@ -292,8 +293,8 @@ class DetectLink final : public ClientStreamEvents, public std::enable_shared_fr
       if (!address || self->core_->is_stopped) {
         return self->on_closed({api::Code::kUnavailable, "the store has no address"});
       }
-      auto opened =
-          self->core_->loop.channel(*address)->open("/deadlock.Deadlock/Detect", self, self->core_->metadata());
+      auto opened = self->core_->loop.channel(*address)->open("/deadlock.Deadlock/Detect", self,
+                                                              {.metadata = self->core_->metadata()});
       MutexLock lock(self->mutex_);
       if (self->is_over_) return opened->cancel();
       self->stream_ = std::move(opened);

@@ -14,12 +14,6 @@ constexpr std::string_view kEncodings = "identity,deflate,gzip";
 // What a message takes beside its bytes while it waits: a peer may send millions of empty ones.
 constexpr size_t kMessageCost = 64;
 
-// What HTTP/2 and gRPC use themselves is no metadata.
-bool is_reserved(std::string_view name) {
-  return name.starts_with(':') || name.starts_with("grpc-") || name == "te" || name == "content-type" ||
-         name == "user-agent";
-}
-
 }  // namespace
 
 ServerCall::ServerCall(std::shared_ptr<ServerCalls> calls, std::shared_ptr<net::Loop> loop, std::string peer,
@@ -57,6 +51,22 @@ void ServerCall::write_and_finish(Payload message) {
   on_loop([this, message = std::move(message)]() mutable { finish_now({}, std::move(message)); });
 }
 
+void ServerCall::send_headers(Metadata metadata) {
+  on_loop([this, metadata = std::move(metadata)] {
+    if (!is_over_) answer_begins(metadata);
+  });
+}
+
+void ServerCall::set_trailers(Metadata metadata) {
+  on_loop([this, metadata = std::move(metadata)]() mutable { trailers_ = std::move(metadata); });
+}
+
+void ServerCall::compress(Compression compression) {
+  on_loop([this, compression] {
+    if (!has_answered_ && accepts(accepted_encodings_, compression)) compression_ = compression;
+  });
+}
+
 std::string ServerCall::metadata(std::string_view key) const {
   for (const auto& [name, value] : metadata_) {
     if (name == key) return value;
@@ -76,9 +86,10 @@ void ServerCall::on_header(std::string_view name, std::string_view value) {
     timeout_ = value;
   } else if (name == "grpc-encoding") {
     encoding_ = value;
-  } else if (!is_reserved(name)) {
-    auto bytes = is_binary_name(name) ? base64_decode(value) : std::optional(std::string(value));
-    if (bytes) metadata_.emplace_back(name, std::move(*bytes));
+  } else if (name == "grpc-accept-encoding") {
+    accepted_encodings_ = value;
+  } else {
+    take_metadata(name, value, metadata_);
   }
 }
 
@@ -194,15 +205,20 @@ void ServerCall::deliver() {
   static_cast<void>(account());  // it only falls here
 }
 
-void ServerCall::answer_begins() {
+void ServerCall::answer_begins(const Metadata& metadata) {
   if (std::exchange(has_answered_, true)) return;
-  respond({{":status", "200"}, {"content-type", kContentType}, {"grpc-accept-encoding", kEncodings}});
+  std::vector<net::HeaderView> headers = {
+      {":status", "200"}, {"content-type", kContentType}, {"grpc-accept-encoding", kEncodings}};
+  if (compression_ != Compression::kIdentity) headers.push_back({"grpc-encoding", name_of(compression_)});
+  std::vector<std::string> text;
+  show_metadata(metadata, text, headers);
+  respond(headers);
 }
 
 void ServerCall::send_message(const Payload& message) {
-  const auto prefix = message_prefix(message.size());
-  send(std::string_view(prefix.data(), prefix.size()));
-  send(message.slice());
+  auto frame = frame_message(message, compression_);
+  send(std::string_view(frame.prefix.data(), frame.prefix.size()));
+  send(std::move(frame.message));
 }
 
 void ServerCall::write_now(Payload message) {
@@ -235,6 +251,8 @@ void ServerCall::finish_now(api::Status status, std::optional<Payload> message) 
   }
   trailers.push_back({"grpc-status", code});
   if (!text.empty()) trailers.push_back({"grpc-message", text});
+  std::vector<std::string> binary;
+  show_metadata(trailers_, binary, trailers);
   if (has_answered_) {
     end_with(trailers);
   } else {
@@ -243,9 +261,11 @@ void ServerCall::finish_now(api::Status status, std::optional<Payload> message) 
 }
 
 void ServerCall::on_deadline() {
-  // An answer that the client does not take would stay for ever.
-  if (is_finishing_) return reset(net::Http2Error::kCancel);
-  finish_now({api::Code::kDeadlineExceeded, "the deadline has passed"}, std::nullopt);
+  is_finishing_ = true;
+  is_over_ = true;
+  let_go();
+  // As other servers do: the client, which knows its deadline, tells its user in its own words.
+  reset(net::Http2Error::kCancel);
 }
 
 void ServerCall::tell_stopping() {

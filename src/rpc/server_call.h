@@ -40,6 +40,9 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   bool write(Payload message) override;
   void finish(api::Status status) override;
   void write_and_finish(Payload message) override;
+  void send_headers(Metadata metadata) override;
+  void set_trailers(Metadata metadata) override;
+  void compress(Compression compression) override;
   std::string metadata(std::string_view key) const override;
   std::string peer() const override { return peer_; }
   bool is_over() const override { return is_over_; }
@@ -70,7 +73,7 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   void read_now();
   void write_now(Payload message);
   void finish_now(api::Status status, std::optional<Payload> message);
-  void answer_begins();
+  void answer_begins(const Metadata& metadata = {});
   void send_message(const Payload& message);
   // Hands on messages as far as they are asked for, then the end.
   void deliver();
@@ -86,8 +89,9 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   std::string content_type_;
   std::string http_method_;
   std::string encoding_;
+  std::string accepted_encodings_;
   std::optional<std::string> timeout_;
-  std::vector<std::pair<std::string, std::string>> metadata_;
+  Metadata metadata_;
   const Router::Route* route_ = nullptr;
 
   std::shared_ptr<StreamEvents> events_;
@@ -103,6 +107,8 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   bool is_writing_ = false;
   bool has_answered_ = false;  // the answer's headers are out
   bool is_finishing_ = false;
+  Compression compression_ = Compression::kIdentity;  // of the answer
+  Metadata trailers_;
   int refused_with_ = 0;  // HTTP's status; 0: it is not refused
   std::string_view refused_because_;
 };

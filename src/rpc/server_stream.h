@@ -15,6 +15,8 @@
 #include <string_view>
 
 #include "api/status.h"
+#include "rpc/message_frame.h"
+#include "rpc/metadata.h"
 #include "rpc/payload.h"
 
 namespace cairn::rpc {
@@ -49,6 +51,13 @@ class ServerStream {
   virtual void finish(api::Status status) = 0;
   // The same with a last message and an OK status, in one packet. Precondition: no write is outstanding.
   virtual void write_and_finish(Payload message) = 0;
+  // Sends the answer's headers with this metadata; without it they go with the first message. Only the first call
+  // counts, and only before a write.
+  virtual void send_headers(Metadata metadata) = 0;
+  // Goes with the status, whichever that is.
+  virtual void set_trailers(Metadata metadata) = 0;
+  // Compresses the messages of the answer, if the client takes that. To be called before the answer's headers are sent.
+  virtual void compress(Compression compression) = 0;
   // The client's metadata under that (lower-case) key; empty if absent. Valid until the handler returns.
   virtual std::string metadata(std::string_view key) const = 0;
   // The client's address.

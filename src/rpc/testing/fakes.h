@@ -232,8 +232,8 @@ class FakePd : public api::Pd {
 template <class Resp>
 class RecordingStream : public ClientStreamEvents, public std::enable_shared_from_this<RecordingStream<Resp>> {
  public:
-  void open(Channel& channel, const std::string& method, const Metadata& metadata = {}) {
-    auto stream = channel.open(method, this->shared_from_this(), metadata);
+  void open(Channel& channel, const std::string& method, const StreamOptions& options = {}) {
+    auto stream = channel.open(method, this->shared_from_this(), options);
     MutexLock lock(mutex_);
     stream_ = std::move(stream);
     advance();
