@@ -9,6 +9,8 @@
 namespace cairn::cli {
 
 struct ClusterCheck::State {
+  explicit State(std::shared_ptr<net::Tls> tls) : loop(std::move(tls)) {}
+
   std::string pd_address;
   std::vector<std::string> store_addresses;
   rpc::ClientLoop loop;
@@ -24,8 +26,9 @@ struct ClusterCheck::State {
   }
 };
 
-ClusterCheck::ClusterCheck(const std::string& pd_address, std::vector<std::string> store_addresses)
-    : state_(std::make_unique<State>()) {
+ClusterCheck::ClusterCheck(const std::string& pd_address, std::vector<std::string> store_addresses,
+                           std::shared_ptr<net::Tls> tls)
+    : state_(std::make_unique<State>(std::move(tls))) {
   state_->pd_address = pd_address;
   state_->store_addresses = std::move(store_addresses);
 }

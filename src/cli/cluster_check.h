@@ -5,13 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "net/tls.h"
+
 namespace cairn::cli {
 
 class ClusterCheck {
  public:
   // Ready means: PD counts the stores at these addresses as up, and each region has min(3, stores) peers, none pending
-  // or down, and a leader.
-  ClusterCheck(const std::string& pd_address, std::vector<std::string> store_addresses);
+  // or down, and a leader. `tls` may be null.
+  ClusterCheck(const std::string& pd_address, std::vector<std::string> store_addresses, std::shared_ptr<net::Tls> tls);
   ~ClusterCheck();
   ClusterCheck(const ClusterCheck&) = delete;
   ClusterCheck& operator=(const ClusterCheck&) = delete;

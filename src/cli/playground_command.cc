@@ -139,12 +139,12 @@ class Patience {
 };
 
 // Until the cluster is ready; an error if that cannot be any more.
-Parsed<void> await_ready(std::vector<Child>& children) {
+Parsed<void> await_ready(std::vector<Child>& children, const std::shared_ptr<net::Tls>& tls) {
   std::vector<std::string> stores;
   for (const auto& child : children) {
     if (child.plan.role == "store") stores.push_back(child.plan.address);
   }
-  ClusterCheck check(children.front().plan.address, std::move(stores));
+  ClusterCheck check(children.front().plan.address, std::move(stores), tls);
   Patience patience;
   while (stop_requested == 0) {
     const std::string missing = check.what_is_missing();
@@ -162,14 +162,15 @@ Parsed<void> await_ready(std::vector<Child>& children) {
   return {};
 }
 
-int supervise(std::vector<Child>& children) {
+// `tls`, which may be null, is ours towards PD.
+int supervise(std::vector<Child>& children, const std::shared_ptr<net::Tls>& tls) {
   for (auto& child : children) {
     if (!spawn(child)) return complain("the process for " + child.plan.name + " cannot be started");
     std::printf("%-5s  %s  status %s  pid %d\n", child.plan.role.c_str(), child.plan.address.c_str(),
                 child.plan.status_address.empty() ? "-" : child.plan.status_address.c_str(), child.pid);
     std::fflush(stdout);
   }
-  if (const auto ready = await_ready(children); !ready.ok()) return complain(ready.error());
+  if (const auto ready = await_ready(children, tls); !ready.ok()) return complain(ready.error());
   if (stop_requested == 0) {
     std::printf("ready\n");
     std::fflush(stdout);
@@ -223,9 +224,15 @@ int run_in(const PlaygroundOptions& options) {
   auto plan = plan_playground(options);
   if (!plan.ok()) return complain(plan.error());
   if (const auto fits = check_surroundings(*plan, options); !fits.ok()) return complain(fits.error());
+  std::shared_ptr<net::Tls> tls;
+  if (options.security.is_on()) {
+    auto opened = net::Tls::open(options.security);
+    if (!opened.ok()) return complain(opened.error());
+    tls = std::move(*opened);
+  }
   std::vector<Child> children;
   for (auto& one : *plan) children.push_back({.plan = std::move(one)});
-  const int code = supervise(children);
+  const int code = supervise(children, tls);
   end_all(children);
   return code;
 }
@@ -260,6 +267,9 @@ void add_playground_command(CLI::App& program, int& exit_code) {
   command->add_option("--store-port", options->store_port, "the first store's port")->capture_default_str();
   command->add_option("--status-port", options->status_port, "the first store's status port")->capture_default_str();
   command->add_option("--data-dir", options->data_dir, "where data is kept (a temporary folder, removed at the end)");
+  command->add_option("--cacert", options->security.ca_path, "the CAs (PEM); with the next two all nodes speak TLS");
+  command->add_option("--cert", options->security.cert_path, "a certificate for --host (PEM)");
+  command->add_option("--key", options->security.key_path, "its key (PEM)");
   command->add_option("--pd.config", options->pd_config, "PD's configuration file (TOML)");
   command->add_option("--kv.config", options->store_config, "the stores' configuration file (TOML)");
   command->callback([options, &exit_code] { exit_code = run(*options); });

@@ -17,6 +17,15 @@ void add_config(PlannedProcess& process, const std::string& file) {
   process.arguments.push_back(file);
 }
 
+void add_security(PlannedProcess& process, const net::TlsOptions& security) {
+  for (const auto& [flag, file] :
+       {std::pair("--cacert", security.ca_path), {"--cert", security.cert_path}, {"--key", security.key_path}}) {
+    if (file.empty()) continue;
+    process.arguments.emplace_back(flag);
+    process.arguments.push_back(file);
+  }
+}
+
 }  // namespace
 
 Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& options) {
@@ -51,6 +60,7 @@ Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& opt
                   pd.status_address,
                   "--log-file",
                   pd.log_file};
+  add_security(pd, options.security);
   add_config(pd, options.pd_config);
   plan.push_back(pd);
   for (int i = 0; i < options.stores; ++i) {
@@ -72,6 +82,7 @@ Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& opt
                        options.data_dir + "/" + store.name,
                        "--log-file",
                        store.log_file};
+    add_security(store, options.security);
     add_config(store, options.store_config);
     plan.push_back(std::move(store));
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/values.h"
+#include "net/tls.h"
 
 namespace cairn::cli {
 
@@ -21,6 +22,7 @@ struct PlaygroundOptions {
   int store_port = 20160;
   int status_port = 20180;
   std::string data_dir;
+  net::TlsOptions security;  // of all nodes; none: plain text
   std::string pd_config;     // configuration file of PD; empty: none
   std::string store_config;  // and of the stores
 };

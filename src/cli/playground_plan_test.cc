@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 
 namespace cairn::cli {
@@ -23,6 +24,16 @@ TEST(Playground, ConfigurationFilesAreHandedOn) {
   ASSERT_TRUE(plan.ok()) << plan.error();
   EXPECT_EQ(plan->at(0).arguments.back(), "pd.toml");
   EXPECT_EQ(plan->at(1).arguments.back(), "kv.toml");
+}
+
+TEST(Playground, CertificatesAreHandedOnToEveryNode) {
+  const auto plan = plan_playground(
+      {.stores = 1, .data_dir = "/d", .security = {.ca_path = "ca", .cert_path = "cert", .key_path = "key"}});
+  ASSERT_TRUE(plan.ok()) << plan.error();
+  const std::vector<std::string> flags = {"--cacert", "ca", "--cert", "cert", "--key", "key"};
+  for (const auto& process : *plan) {
+    EXPECT_TRUE(std::equal(flags.rbegin(), flags.rend(), process.arguments.rbegin())) << process.name;
+  }
 }
 
 TEST(Playground, PortsThatMeetAreRefused) {

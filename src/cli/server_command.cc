@@ -280,6 +280,9 @@ void add_server_command(CLI::App& program, int& exit_code) {
   flags->add("--pd-endpoints,--pd", "pd.endpoints", "PD's addresses, host:port,...");
   flags->add("--data-dir,-s", "storage.data-dir", "where the data is kept");
   flags->add("--labels", "server.labels", "where this store stands, as zone=east,host=h1");
+  flags->add("--cacert", "security.ca-path", "the CAs that sign everybody's certificates (PEM)");
+  flags->add("--cert", "security.cert-path", "this store's certificate (PEM)");
+  flags->add("--key", "security.key-path", "its key (PEM)");
   flags->add("--log-level,-L", "log.level", "trace, debug, info, warn, error or fatal");
   flags->add("--log-file", "log.file.filename", "where the log goes (standard error)");
   command->callback([flags, &exit_code] { exit_code = run(*flags); });
