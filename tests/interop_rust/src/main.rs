@@ -1,15 +1,17 @@
 //! The Rust client's hello-world, unchanged client, against a Cairn playground: it uses unary calls and the old region
-//! lookups, where the Go client uses streams. Usage: cairn-hello PD_ADDRESS [KEYSPACE]; with a keyspace it speaks API V2.
-//! Prints `hello` and exits 0 if all is well.
+//! lookups, where the Go client uses streams. Usage: cairn-hello PD_ADDRESS [KEYSPACE | CA CERT KEY]; with a keyspace it
+//! speaks API V2, with the three files TLS. Prints `hello` and exits 0 if all is well.
 
 use tikv_client::{Config, Key, RawClient, Result, TransactionClient};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let pd = std::env::args().nth(1).expect("usage: cairn-hello PD_ADDRESS [KEYSPACE]");
-    let config = match std::env::args().nth(2) {
-        Some(keyspace) => Config::default().with_keyspace(&keyspace),
-        None => Config::default(),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let pd = arguments.first().expect("usage: cairn-hello PD_ADDRESS [KEYSPACE | CA CERT KEY]").clone();
+    let config = match &arguments[1..] {
+        [ca, cert, key] => Config::default().with_security(ca, cert, key),
+        [keyspace] => Config::default().with_keyspace(keyspace),
+        _ => Config::default(),
     };
 
     let raw = RawClient::new_with_config(vec![pd.clone()], config.clone()).await?;

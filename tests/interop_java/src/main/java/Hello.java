@@ -1,5 +1,6 @@
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -20,20 +21,32 @@ import org.tikv.txn.KVClient;
 import org.tikv.txn.TwoPhaseCommitter;
 
 /**
- * The Java client's hello-world, unchanged client, against a Cairn playground. Usage: Hello PD_ADDRESS [V2]. Prints
- * `hello` and exits 0 if all is well.
+ * The Java client's hello-world, unchanged client, against a Cairn playground. Usage: Hello PD_ADDRESS [V2 | CA CERT KEY];
+ * with the three files it speaks TLS. Prints `hello` and exits 0 if all is well.
  */
 public final class Hello {
+  private static String[] security = {};
+
   public static void main(String[] args) throws Exception {
-    ApiVersion version = args.length > 1 ? ApiVersion.valueOf(args[1]) : ApiVersion.V1;
+    ApiVersion version = args.length == 2 ? ApiVersion.valueOf(args[1]) : ApiVersion.V1;
+    if (args.length == 4) security = Arrays.copyOfRange(args, 1, 4);
     raw(args[0], version);
     transaction(args[0], version);
     System.out.println("hello");
     System.exit(0);
   }
 
+  private static TiConfiguration secured(TiConfiguration config) {
+    if (security.length == 0) return config;
+    config.setTlsEnable(true);
+    config.setTrustCertCollectionFile(security[0]);
+    config.setKeyCertChainFile(security[1]);
+    config.setKeyFile(security[2]);
+    return config;
+  }
+
   private static void raw(String pd, ApiVersion version) throws Exception {
-    TiConfiguration config = TiConfiguration.createRawDefault(pd);
+    TiConfiguration config = secured(TiConfiguration.createRawDefault(pd));
     config.setApiVersion(version);
     config.setEnableAtomicForCAS(true);
     try (TiSession session = TiSession.create(config); RawKVClient client = session.createRawClient()) {
@@ -60,7 +73,7 @@ public final class Hello {
   }
 
   private static void transaction(String pd, ApiVersion version) throws Exception {
-    TiConfiguration config = TiConfiguration.createDefault(pd);
+    TiConfiguration config = secured(TiConfiguration.createDefault(pd));
     config.setApiVersion(version);
     byte[] primary = plain("java/txn/a");
     byte[] secondary = plain("java/txn/b");
