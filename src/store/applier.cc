@@ -17,10 +17,11 @@ constexpr size_t kCollectedMax = 512;
 
 }  // namespace
 
-Applier::Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& kv, StoreId store,
+Applier::Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& kv, Births& births, StoreId store,
                  rawkv::ApiVersion api_version, const runtime::Clock& clock, OnReports on_reports, OnFailed on_failed)
     : executor_(std::move(executor)),
       kv_(kv),
+      births_(births),
       store_(store),
       api_version_(api_version),
       clock_(clock),
@@ -30,8 +31,9 @@ Applier::Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& 
 
 void Applier::begin(Begin begin) {
   executor_->post([this, begin = std::move(begin)]() mutable {
-    replica::ApplyMachine machine({store_, begin.peer}, std::move(begin.description), begin.state,
-                                  [this](const metapb::Region& child, PeerId) { return may_create(child); });
+    replica::ApplyMachine machine(
+        {store_, begin.peer}, std::move(begin.description), begin.state,
+        [this](const metapb::Region& child, PeerId) { return may_create(RegionId(child.id())); });
     machines_.erase(begin.region);
     machines_.emplace(begin.region, Machine{begin.incarnation, std::move(machine)});
   });
@@ -48,10 +50,14 @@ void Applier::stop(runtime::Job on_stopped) {
   });
 }
 
-bool Applier::may_create(const metapb::Region& child) const {
-  auto bytes = kv_.get(engine::Cf::kRaft, replica::region_state_key(RegionId(child.id())));
+bool Applier::may_create(RegionId child) {
+  if (!births_.begin(child)) return false;
+  auto bytes = kv_.get(engine::Cf::kRaft, replica::region_state_key(child));
   // Any record here means that the child's peer came some other way, and perhaps went again.
-  return bytes.ok() && !bytes->has_value();
+  const auto look = bytes.ok() && !bytes->has_value() ? Births::Look::kFree : Births::Look::kTaken;
+  if (!births_.confirm(child, look)) return false;
+  born_.push_back(child);
+  return true;
 }
 
 void Applier::run(std::vector<replica::ApplyTask> tasks) {
@@ -104,6 +110,7 @@ engine::Result<void> Applier::write_batch() {
   for (auto& [region, machine] : in_batch_) machine->machine.write_state(*batch_);
   watch_.begin(clock_.now());
   TRY_ASSIGN(uint64_t sequence, kv_.write(*batch_));
+  births_.end(std::exchange(born_, {}));
   batch_->clear();
   in_batch_.clear();
   const Instant now = clock_.now();
@@ -210,12 +217,23 @@ engine::Result<void> Applier::destroy(const replica::ApplyTask& task, const repl
     if (region.region_epoch().version() != 0) last = region;
     machines_.erase(machine);
   }
-  if (last.region_epoch().version() == 0) {
-    // Had no data as far as the shard knew. It will hear that a split has made the peer anew: that life goes on.
-    TRY_ASSIGN(auto bytes, kv_.get(engine::Cf::kRaft, replica::region_state_key(task.region)));
-    const auto record = bytes ? replica::decode_region_state(*bytes) : std::nullopt;
-    if (record && record->state() == raft_serverpb::Normal) return {};
+  if (last.region_epoch().version() != 0) return bury(task, std::move(last));
+  // Had no data as far as the shard knew. It will hear that a split has made the peer anew: that life goes on.
+  if (!births_.may_die(task.region)) return {};
+  auto bytes = kv_.get(engine::Cf::kRaft, replica::region_state_key(task.region));
+  const auto record = bytes.ok() && *bytes ? replica::decode_region_state(**bytes) : std::nullopt;
+  const bool is_born = record && record->state() == raft_serverpb::Normal;
+  engine::Result<void> buried;
+  if (!bytes.ok()) {
+    buried = Err(std::move(bytes).error());
+  } else if (!is_born) {
+    buried = bury(task, std::move(last));
   }
+  births_.died(task.region);
+  return buried;
+}
+
+engine::Result<void> Applier::bury(const replica::ApplyTask& task, metapb::Region last) {
   auto batch = kv_.new_batch();
   replica::write_region_state(*batch, last, raft_serverpb::Tombstone);
   batch->del(engine::Cf::kRaft, replica::apply_state_key(task.region));

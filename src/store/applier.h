@@ -14,6 +14,7 @@
 #include "replica/outbox.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
+#include "store/births.h"
 #include "store/disk_health.h"
 #include "store/gc_report.h"
 
@@ -23,8 +24,9 @@ class Applier {
  public:
   using OnReports = std::function<void(std::vector<replica::ApplyReport>)>;
   using OnFailed = std::function<void(engine::Error)>;
-  // `api_version` and `clock` tell what of raw data is garbage; the clock must outlive the applier.
-  Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& kv, StoreId store,
+  // `api_version` and `clock` tell what of raw data is garbage; the clock must outlive the applier. `births` are those
+  // of the whole store.
+  Applier(std::shared_ptr<runtime::Executor> executor, engine::KvEngine& kv, Births& births, StoreId store,
           rawkv::ApiVersion api_version, const runtime::Clock& clock, OnReports on_reports, OnFailed on_failed);
 
   // A region begins (or begins anew, under another incarnation). Before its first task.
@@ -55,8 +57,10 @@ class Applier {
   void apply(Machine& machine, const replica::ApplyTask& task, const replica::ApplyEntries& work);
   engine::Result<void> install(Machine& machine, const replica::ApplyTask& task, const replica::InstallSnapshot& work);
   engine::Result<void> destroy(const replica::ApplyTask& task, const replica::DestroyPeer& work);
+  // Writes the tombstone.
+  engine::Result<void> bury(const replica::ApplyTask& task, metapb::Region last);
   engine::Result<void> write_batch();
-  bool may_create(const metapb::Region& child) const;
+  bool may_create(RegionId child);
   struct Collection {
     std::vector<GcKey> keys;
     Timestamp safe_point;
@@ -72,6 +76,7 @@ class Applier {
 
   std::shared_ptr<runtime::Executor> executor_;
   engine::KvEngine& kv_;
+  Births& births_;
   const StoreId store_;
   const rawkv::ApiVersion api_version_;
   const runtime::Clock& clock_;
@@ -86,6 +91,7 @@ class Applier {
   Instant batch_begun_;
   std::map<RegionId, Machine*> in_batch_;       // whose entries the batch holds
   std::vector<replica::ApplyReport> reports_;   // of the batch
+  std::vector<RegionId> born_;                  // by splits of the batch
   std::vector<replica::ApplyReport> finished_;  // to be told at the end of the run
 };
 

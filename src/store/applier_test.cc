@@ -26,14 +26,31 @@ metapb::Region region_of_one() {
   return region;
 }
 
+// The entry that makes region 2 of what lies before the key.
+raft::Entry split_of(const metapb::Region& region, const char* key) {
+  raft_cmdpb::AdminRequest admin;
+  admin.set_cmd_type(raft_cmdpb::BatchSplit);
+  admin.mutable_splits()->set_right_derive(true);
+  auto& part = *admin.mutable_splits()->add_requests();
+  part.set_split_key(key);
+  part.set_new_region_id(2);
+  part.add_new_peer_ids(12);
+  raft::Entry entry;
+  entry.index = replica::kInitialIndex.next();
+  entry.term = Term(6);
+  entry.data = SharedBytes(replica::serialize(replica::make_admin(region, region.peers(0), Term(6), std::move(admin))));
+  return entry;
+}
+
 TEST(Applier, APeerThatLeavesTakesOnlyWhatASplitBeforeHasLeftIt) {
   runtime::SimLoop loop(1);
   runtime::SimClock clock(loop);
   runtime::SimExecutors executors(loop, clock, "node");
+  Births births;
   auto kv = engine::open_memory_kv(std::make_shared<engine::MemoryDisk>());
   std::vector<replica::ApplyReport> reports;
   Applier applier(
-      executors.make("apply"), *kv, StoreId(1), rawkv::ApiVersion::kV1, clock,
+      executors.make("apply"), *kv, births, StoreId(1), rawkv::ApiVersion::kV1, clock,
       [&](std::vector<replica::ApplyReport> more) { std::move(more.begin(), more.end(), std::back_inserter(reports)); },
       [](const engine::Error& error) { FAIL() << error.message; });
 
@@ -44,20 +61,9 @@ TEST(Applier, APeerThatLeavesTakesOnlyWhatASplitBeforeHasLeftIt) {
   ASSERT_TRUE(kv->write(*batch).ok());
   applier.begin({RegionId(1), 1, PeerId(11), region, replica::kInitialApplyState});
 
-  raft_cmdpb::AdminRequest admin;
-  admin.set_cmd_type(raft_cmdpb::BatchSplit);
-  admin.mutable_splits()->set_right_derive(true);
-  auto& part = *admin.mutable_splits()->add_requests();
-  part.set_split_key("m");
-  part.set_new_region_id(2);
-  part.add_new_peer_ids(12);
-  raft::Entry entry;
-  entry.index = replica::kInitialIndex.next();
-  entry.term = Term(6);
-  entry.data = SharedBytes(replica::serialize(replica::make_admin(region, region.peers(0), Term(6), std::move(admin))));
   // The shard lets the peer go before it hears of the split: it names the region as it was.
   std::vector<replica::ApplyTask> tasks;
-  tasks.push_back({RegionId(1), 1, replica::ApplyEntries{{std::move(entry)}}});
+  tasks.push_back({RegionId(1), 1, replica::ApplyEntries{{split_of(region, "m")}}});
   tasks.push_back({RegionId(1), 1, replica::DestroyPeer{region}});
   applier.submit(std::move(tasks));
   ASSERT_TRUE(loop.run_until([&] { return reports.size() == 2; }, 1s));
@@ -78,10 +84,11 @@ TEST(Applier, EntriesDoNotWaitForAWholeBatchOfGarbageNorForAllVersionsOfAKey) {
   runtime::SimLoop loop(1);
   runtime::SimClock clock(loop);
   runtime::SimExecutors executors(loop, clock, "node");
+  Births births;
   auto kv = engine::open_memory_kv(std::make_shared<engine::MemoryDisk>());
   size_t applied = 0;
   Applier applier(
-      executors.make("apply"), *kv, StoreId(1), rawkv::ApiVersion::kV1, clock,
+      executors.make("apply"), *kv, births, StoreId(1), rawkv::ApiVersion::kV1, clock,
       [&](std::vector<replica::ApplyReport> more) { applied += more.size(); },
       [](const engine::Error& error) { FAIL() << error.message; });
   const metapb::Region region = region_of_one();
@@ -136,9 +143,10 @@ TEST(Applier, APeerWithoutDataThatASplitMadeAnewDoesNotTakeTheNewOneAlong) {
   runtime::SimLoop loop(1);
   runtime::SimClock clock(loop);
   runtime::SimExecutors executors(loop, clock, "node");
+  Births births;
   auto kv = engine::open_memory_kv(std::make_shared<engine::MemoryDisk>());
   Applier applier(
-      executors.make("apply"), *kv, StoreId(1), rawkv::ApiVersion::kV1, clock,
+      executors.make("apply"), *kv, births, StoreId(1), rawkv::ApiVersion::kV1, clock,
       [](const std::vector<replica::ApplyReport>& reports) { EXPECT_FALSE(reports.at(0).destroyed); },
       [](const engine::Error& error) { FAIL() << error.message; });
   metapb::Region empty;
@@ -161,6 +169,51 @@ TEST(Applier, APeerWithoutDataThatASplitMadeAnewDoesNotTakeTheNewOneAlong) {
   auto record = replica::decode_region_state(**kv->get(Cf::kRaft, replica::region_state_key(RegionId(2))));
   EXPECT_EQ(record->state(), raft_serverpb::Normal);
   EXPECT_TRUE(kv->get(Cf::kRaft, replica::apply_state_key(RegionId(2)))->has_value());
+}
+
+// Jobs run where they are posted.
+class InlineExecutor final : public runtime::Executor {
+ public:
+  void post(runtime::Job job) override { job(); }
+  runtime::TimerId after(Duration, runtime::Job) override { return {}; }
+  void cancel(runtime::TimerId) override {}
+  bool is_current() const override { return true; }
+  size_t backlog() const override { return 0; }
+};
+
+// Two appliers: the child's peer is told to go while the batch with the split is being written.
+TEST(Applier, APeerWithoutDataThatASplitIsMakingAnewLeavesNoTombstone) {
+  runtime::SimLoop loop(1);
+  runtime::SimClock clock(loop);
+  Births births;
+  auto disk = std::make_shared<engine::MemoryDisk>();
+  auto kv = engine::open_memory_kv(disk);
+  std::vector<replica::ApplyReport> reports;
+  const auto report = [&](std::vector<replica::ApplyReport> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(reports));
+  };
+  const auto fail = [](const engine::Error& error) { FAIL() << error.message; };
+  auto executor = std::make_shared<InlineExecutor>();
+  Applier of_parent(executor, *kv, births, StoreId(1), rawkv::ApiVersion::kV1, clock, report, fail);
+  Applier of_child(executor, *kv, births, StoreId(1), rawkv::ApiVersion::kV1, clock, report, fail);
+  const metapb::Region region = region_of_one();
+  of_parent.begin({RegionId(1), 1, PeerId(11), region, replica::kInitialApplyState});
+  metapb::Region empty;
+  empty.set_id(2);
+  of_child.begin({RegionId(2), 2, PeerId(12), empty, {}});
+  bool is_going = false;
+  disk->set_pace([&](engine::DiskAccess access, uint64_t) {
+    if (access != engine::DiskAccess::kKvWrite || std::exchange(is_going, true)) return;
+    std::vector<replica::ApplyTask> tasks;
+    tasks.push_back({RegionId(2), 2, replica::DestroyPeer{empty}});
+    of_child.submit(std::move(tasks));
+  });
+  std::vector<replica::ApplyTask> tasks;
+  tasks.push_back({RegionId(1), 1, replica::ApplyEntries{{split_of(region, "m")}}});
+  of_parent.submit(std::move(tasks));
+  ASSERT_TRUE(is_going);
+  ASSERT_EQ(reports.size(), 1u) << "the child's peer lives on";
+  EXPECT_TRUE(std::get<replica::SplitDone>(reports[0].entries.at(0).effect).created.at(0));
 }
 
 }  // namespace

@@ -105,9 +105,10 @@ bool RegionDirectory::overlaps(const Range& range) const {
   return overlaps_locked(range);
 }
 
-bool RegionDirectory::reserve(const Range& range) {
+bool RegionDirectory::reserve(const Range& range, Peer peer) {
   MutexLock lock(ranges_mutex_);
   if (overlaps_locked(range)) return false;
+  if (peer == Peer::kEmpty && ranges_.contains(range.region)) return false;
   reserved_[range.region] = {range.start, range.end};
   return true;
 }

@@ -44,8 +44,10 @@ class RegionDirectory {
   std::optional<RegionId> region_at(ByteView key) const;
   // Whether another region holds or awaits a part of the range.
   bool overlaps(const Range& range) const;
-  // The range is kept for a snapshot that is about to be installed; false if it overlaps another region's.
-  bool reserve(const Range& range);
+  // The range is kept for a snapshot that is about to be installed; false if it overlaps another region's, or if the
+  // peer has no data as far as its shard knows but a range here: then a split is making it.
+  enum class Peer : uint8_t { kEmpty, kWithData };
+  bool reserve(const Range& range, Peer peer);
   void release_reservation(RegionId region);
 
  private:

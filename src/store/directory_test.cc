@@ -11,6 +11,8 @@
 namespace cairn::store {
 namespace {
 
+using Peer = RegionDirectory::Peer;
+
 RegionDirectory::Range range(uint64_t id, Bytes start, Bytes end) {
   return {RegionId(id), std::move(start), std::move(end)};
 }
@@ -36,11 +38,20 @@ TEST(RegionDirectory, ASplitReplacesTheParentsRangeTogetherWithTheChildren) {
 
 TEST(RegionDirectory, AReservationKeepsOthersOutUntilItIsReleased) {
   RegionDirectory directory;
-  EXPECT_TRUE(directory.reserve(range(1, "a", "m")));
-  EXPECT_FALSE(directory.reserve(range(2, "c", "d")));
-  EXPECT_TRUE(directory.reserve(range(1, "a", "m")));
+  EXPECT_TRUE(directory.reserve(range(1, "a", "m"), Peer::kEmpty));
+  EXPECT_FALSE(directory.reserve(range(2, "c", "d"), Peer::kEmpty));
+  EXPECT_TRUE(directory.reserve(range(1, "a", "m"), Peer::kEmpty));
   directory.release_reservation(RegionId(1));
-  EXPECT_TRUE(directory.reserve(range(2, "c", "d")));
+  EXPECT_TRUE(directory.reserve(range(2, "c", "d"), Peer::kEmpty));
+}
+
+TEST(RegionDirectory, NothingIsReservedForAPeerThatASplitIsMaking) {
+  RegionDirectory directory;
+  directory.set_ranges({range(1, "", "")});
+  EXPECT_FALSE(directory.reserve(range(2, "", "m"), Peer::kEmpty)) << "the parent's yet";
+  directory.set_ranges({range(2, "", "m"), range(1, "m", "")});
+  EXPECT_FALSE(directory.reserve(range(2, "", "m"), Peer::kEmpty));
+  EXPECT_TRUE(directory.reserve(range(2, "", "m"), Peer::kWithData)) << "once it is made";
 }
 
 TEST(RegionDirectory, TheFirstClaimDecidesTheShard) {

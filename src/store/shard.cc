@@ -16,7 +16,7 @@ Shard::Shard(int index, Shared& shared, std::shared_ptr<const replica::KnownStor
                     : shared.deps.executors.make("shard-" + std::to_string(index))),
       stores_(std::move(stores)) {
   applier_ = std::make_unique<Applier>(
-      shared_.deps.executors.make("apply-" + std::to_string(index)), shared_.deps.kv, shared_.store,
+      shared_.deps.executors.make("apply-" + std::to_string(index)), shared_.deps.kv, shared_.births, shared_.store,
       shared_.options.api_version, shared_.deps.clock,
       [this](std::vector<replica::ApplyReport> reports) {
         executor_->post([this, r = std::move(reports)]() mutable { on_reports(std::move(r)); });

@@ -115,6 +115,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   replica::Replica& add(replica::Replica::Loaded loaded);
   bool try_create(const raft_serverpb::RaftMessage& message);
   void on_split(replica::Replica& parent, const replica::SplitDone& split, bool leader);
+  void give_child_to(int shard, const metapb::Region& child, bool campaign);
   void create_child(const metapb::Region& child, bool campaign);
   void destroy(replica::Replica& replica);
   void on_destroyed(const replica::ApplyReport& report);

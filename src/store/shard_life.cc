@@ -85,20 +85,35 @@ void Shard::on_split(replica::Replica& parent, const replica::SplitDone& split, 
   for (size_t i = 0; i < split.plan.regions.size(); ++i) {
     if (!split.created[i]) continue;
     const auto& child = split.plan.regions[i];
-    int shard = shared_.directory.claim(RegionId(child.id()), index_).shard;
+    const RegionId id(child.id());
     // They are good for the child's very first leader, if that is this one.
-    auto& locks = scheduler_->pessimistic_locks();
-    locks.split(parent.id(), RegionId(child.id()), child.start_key(), child.end_key(), replica::kInitialTerm.next());
-    if (shard != index_) locks.drop(RegionId(child.id()));
+    scheduler_->pessimistic_locks().split(parent.id(), id, child.start_key(), child.end_key(),
+                                          replica::kInitialTerm.next());
+    // Here, but where a vote has made its peer before.
+    const int shard = shared_.directory.claim(id, index_).shard;
     if (shard == index_) {
       create_child(child, leader);
-    } else {  // a vote made its peer there before: it lives on in that place
-      shared_.post_to_shard(shard, [child, leader](Shard& other) { other.create_child(child, leader); });
+    } else {
+      give_child_to(shard, child, leader);
     }
   }
 }
 
+// Behind the commands whose entries were applied before the split: their answers are queued already, and with those
+// they settle what they have in memory, while it is here (INV-PESSIMISTIC-TERM).
+void Shard::give_child_to(int shard, const metapb::Region& child, bool campaign) {
+  executor_->post([this, shard, child, campaign] {
+    if (stopped_) return;
+    auto locks = scheduler_->pessimistic_locks().take(RegionId(child.id()));
+    shared_.post_to_shard(shard, [child, campaign, locks = std::move(locks)](Shard& other) mutable {
+      other.scheduler_->pessimistic_locks().adopt(std::move(locks));
+      other.create_child(child, campaign);
+    });
+  });
+}
+
 void Shard::create_child(const metapb::Region& child, bool campaign) {
+  if (stopped_) return;  // the next start makes it: its record is there
   RegionId region(child.id());
   auto entry = shared_.directory.claim(region, index_);
   CHECK(entry.shard == index_, "region {}: a child of shard {} was made on shard {}", region, index_, entry.shard);

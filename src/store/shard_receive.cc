@@ -217,7 +217,10 @@ bool Shard::refuses_by_tombstone(const raft_serverpb::RaftMessage& message) {
   if (!*bytes) return false;
   auto local = replica::decode_region_state(**bytes);
   CHECK(local, "region {}: a region state that cannot be read", region);
-  if (local->state() != raft_serverpb::Tombstone) return true;  // being made, or being destroyed
+  if (local->state() != raft_serverpb::Tombstone) {  // being made, or being destroyed
+    if (is_vote_request(message)) shared_.pending_votes.keep(message);
+    return true;
+  }
   const PeerId asked(message.to_peer().id());
   if (!replica::is_of_the_dead(*local, message.region_epoch(), shared_.store, asked)) return false;
   const auto& last = local->region();
@@ -270,7 +273,11 @@ Shard::Admission Shard::admit_snapshot(const raft_serverpb::RaftMessage& message
   const bool is_admitted = reserved_.contains(replica.id());
   if (data.meta().tablet_snap_path().empty() || is_admitted || replica.is_installing()) return Admission::kNo;
   if (is_older(region.region_epoch(), replica.region().region_epoch())) return Admission::kNo;
-  if (!shared_.directory.reserve({replica.id(), region.start_key(), region.end_key()})) return Admission::kNo;
+  using Peer = RegionDirectory::Peer;
+  if (!shared_.directory.reserve({replica.id(), region.start_key(), region.end_key()},
+                                 replica.is_initialized() ? Peer::kWithData : Peer::kEmpty)) {
+    return Admission::kNo;
+  }
   // A restart installs what is pending before it applies any log: on the regions as the engine has flushed them. Were a
   // split lost, then a snapshot of the child would lie over the parent of before; and a snapshot of the parent takes
   // the log with it in which the split stands, so that the child, whose own log is on disk already, would never have

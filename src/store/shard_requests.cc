@@ -177,9 +177,10 @@ std::string Shard::hand_over(replica::Replica& replica, PeerId to) {
   auto go_on = [this, region, term, to, kept = std::move(handed_over.kept)](replica::WriteOutcome outcome) mutable {
     if (!outcome.ok()) return scheduler_->pessimistic_locks().end_hand_over(region, term);
     executor_->post([this, region, term, to, kept = std::move(kept)] {
+      // They are in the column family, whoever leads now: a child of the region may have them, and go on with them.
+      scheduler_->pessimistic_locks().begin_transfer(kept);
       auto* led = find(region);
       if (!led || stopped_ || !led->is_leader() || led->node().term() != term) return;
-      scheduler_->pessimistic_locks().begin_transfer(kept);
       static_cast<void>(led->transfer_leader(to));
       touch(region);
     });

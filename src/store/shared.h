@@ -11,6 +11,7 @@
 #include "pdpb.pb.h"
 #include "runtime/random.h"
 #include "runtime/revocable.h"
+#include "store/births.h"
 #include "store/directory.h"
 #include "store/disk_room.h"
 #include "store/log_writer.h"
@@ -59,6 +60,7 @@ struct Shared {
   ClusterId cluster;  // likewise
   RegionDirectory directory;
   PendingVotes pending_votes;
+  Births births;
   txn::ConcurrencyManager concurrency;
   std::shared_ptr<Deadlocks> deadlocks;
   std::unique_ptr<LogWriter> log_writer;

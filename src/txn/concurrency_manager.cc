@@ -30,19 +30,20 @@ bool ConcurrencyManager::is_from_future(Timestamp ts, Instant now) const {
 }
 
 ConcurrencyManager::Guard::Guard(Guard&& other) noexcept
-    : owner_(std::exchange(other.owner_, nullptr)), key_(std::move(other.key_)) {}
+    : owner_(std::exchange(other.owner_, nullptr)), key_(std::move(other.key_)), id_(other.id_) {}
 
 ConcurrencyManager::Guard& ConcurrencyManager::Guard::operator=(Guard&& other) noexcept {
   if (this != &other) {
     release();
     owner_ = std::exchange(other.owner_, nullptr);
     key_ = std::move(other.key_);
+    id_ = other.id_;
   }
   return *this;
 }
 
 void ConcurrencyManager::Guard::release() {
-  if (owner_) std::exchange(owner_, nullptr)->remove(key_);
+  if (owner_) std::exchange(owner_, nullptr)->remove(key_, id_);
 }
 
 std::optional<ConcurrencyManager::Guard> ConcurrencyManager::publish(
@@ -56,15 +57,18 @@ std::optional<ConcurrencyManager::Guard> ConcurrencyManager::publish(
     count_.fetch_sub(1, std::memory_order_seq_cst);
     return std::nullopt;
   }
-  const bool is_new = slot.locks.emplace(Bytes(user_key), std::move(*lock)).second;
-  CHECK(is_new, "key {} has a memory lock already: its latch is not held", to_hex(user_key));
-  return Guard(this, Bytes(user_key));
+  const uint64_t id = slot.next_id++;
+  slot.locks.emplace(Bytes(user_key), Published{id, std::move(*lock)});
+  return Guard(this, Bytes(user_key), id);
 }
 
-void ConcurrencyManager::remove(const Bytes& user_key) {
+void ConcurrencyManager::remove(const Bytes& user_key, uint64_t id) {
   Slot& slot = slot_of(user_key);
   MutexLock hold(slot.mutex);
-  CHECK(slot.locks.erase(user_key) == 1, "the memory lock of {} is gone", to_hex(user_key));
+  const auto [begin, end] = slot.locks.equal_range(user_key);
+  const auto published = std::find_if(begin, end, [&](const auto& lock) { return lock.second.id == id; });
+  CHECK(published != end, "memory lock {} of {} is gone", id, to_hex(user_key));
+  slot.locks.erase(published);
   count_.fetch_sub(1, std::memory_order_seq_cst);
 }
 
@@ -73,9 +77,11 @@ std::optional<std::pair<Bytes, mvcc::Lock>> ConcurrencyManager::find(ByteView us
   if (count_.load(std::memory_order_seq_cst) == 0) return std::nullopt;
   const Slot& slot = slot_of(user_key);
   MutexLock hold(slot.mutex);
-  auto it = slot.locks.find(user_key);
-  if (it == slot.locks.end() || !matches(it->first, it->second)) return std::nullopt;
-  return *it;
+  const auto [begin, end] = slot.locks.equal_range(user_key);
+  for (auto it = begin; it != end; ++it) {
+    if (matches(it->first, it->second.lock)) return std::pair(it->first, it->second.lock);
+  }
+  return std::nullopt;
 }
 
 std::optional<std::pair<Bytes, mvcc::Lock>> ConcurrencyManager::find_in_range(ByteView start, ByteView end,
@@ -86,8 +92,8 @@ std::optional<std::pair<Bytes, mvcc::Lock>> ConcurrencyManager::find_in_range(By
     MutexLock hold(slot.mutex);
     for (auto it = slot.locks.lower_bound(start); it != slot.locks.end(); ++it) {
       if ((!end.empty() && it->first >= end) || (first && it->first >= first->first)) break;
-      if (!matches(it->first, it->second)) continue;
-      first = *it;
+      if (!matches(it->first, it->second.lock)) continue;
+      first.emplace(it->first, it->second.lock);
       break;
     }
   }
@@ -99,7 +105,9 @@ std::optional<Timestamp> ConcurrencyManager::min_lock_ts() const {
   std::optional<Timestamp> min;
   for (const Slot& slot : slots_) {
     MutexLock hold(slot.mutex);
-    for (const auto& [key, lock] : slot.locks) min = std::min(min.value_or(lock.start_ts), lock.start_ts);
+    for (const auto& [key, published] : slot.locks) {
+      min = std::min(min.value_or(published.lock.start_ts), published.lock.start_ts);
+    }
   }
   return min;
 }

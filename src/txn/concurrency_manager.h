@@ -55,13 +55,16 @@ class ConcurrencyManager {
 
    private:
     friend class ConcurrencyManager;
-    Guard(ConcurrencyManager* owner, Bytes key) : owner_(owner), key_(std::move(key)) {}
+    Guard(ConcurrencyManager* owner, Bytes key, uint64_t id) : owner_(owner), key_(std::move(key)), id_(id) {}
     ConcurrencyManager* owner_ = nullptr;
     Bytes key_;
+    uint64_t id_ = 0;
   };
 
   // Calls `decide` with the current max_ts inside the key's critical section; the lock it returns is published until
-  // the guard dies. The caller holds the key's latch, so the slot is free.
+  // the guard dies. The caller holds the key's latch. After a split the key may have another lock all the same: of a
+  // command of the parent's shard that is refused as soon as its entry is looked at, while the child's shard has
+  // latches of its own.
   std::optional<Guard> publish(ByteView user_key,
                                const std::function<std::optional<mvcc::Lock>(Timestamp max_ts)>& decide);
 
@@ -75,13 +78,18 @@ class ConcurrencyManager {
 
  private:
   static constexpr size_t kSlots = 64;
+  struct Published {
+    uint64_t id = 0;
+    mvcc::Lock lock;
+  };
   struct Slot {
     mutable Mutex mutex;
-    std::map<Bytes, mvcc::Lock, std::less<>> locks CAIRN_GUARDED_BY(mutex);
+    std::multimap<Bytes, Published, std::less<>> locks CAIRN_GUARDED_BY(mutex);
+    uint64_t next_id CAIRN_GUARDED_BY(mutex) = 1;
   };
   Slot& slot_of(ByteView user_key);
   const Slot& slot_of(ByteView user_key) const;
-  void remove(const Bytes& user_key);
+  void remove(const Bytes& user_key, uint64_t id);
 
   std::atomic<uint64_t> max_ts_;
   // How far the physical part of a timestamp may be ahead of the monotonic clock; the largest seen of PD's, and drift.

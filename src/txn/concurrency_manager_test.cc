@@ -60,6 +60,24 @@ TEST(ConcurrencyManager, AReadThatTheClientKnowsCommittedStillWaitsForTheLockToB
   EXPECT_FALSE(before_read(manager, options, {"a"}));
 }
 
+// The latches are a shard's: a doomed command of the parent's shard and one of the child's may meet.
+TEST(ConcurrencyManager, AKeyMayHaveALockOfTheParentsShardAndOneOfTheChilds) {
+  ConcurrencyManager manager(Timestamp(5));
+  auto doomed = publish(manager, "a", lock_of(10, 20));
+  {
+    auto later = publish(manager, "a", lock_of(7, 30));
+    EXPECT_TRUE(before_read(manager, at(20), {"a"})) << "of the first";
+    EXPECT_EQ(manager.min_lock_ts(), Timestamp(7));
+    doomed.release();
+    EXPECT_FALSE(before_read(manager, at(20), {"a"}));
+    EXPECT_TRUE(before_read(manager, at(30), {"a"})) << "each guard takes its own away";
+    const auto error = before_range_read(manager, at(30), {"", ""});
+    ASSERT_TRUE(error);
+    EXPECT_EQ(std::get<mvcc::KeyIsLocked>(*error).lock.start_ts, Timestamp(7));
+  }
+  EXPECT_FALSE(before_read(manager, at(30), {"a"}));
+}
+
 TEST(ConcurrencyManager, ARangeMeetsItsFirstLock) {
   ConcurrencyManager manager(Timestamp(5));
   auto b = publish(manager, "b", lock_of(10, 11));

@@ -202,12 +202,14 @@ void PessimisticLocks::settle(const Kept& kept) {
   for (const auto& leaving : kept.leaving) {
     if (entry_of(kept, leaving, &owner)) erase(*owner, owner->entries.find(leaving.key));
   }
-  const auto found = kept.deleted_ranges.empty() ? regions_.end() : regions_.find(kept.region);
-  if (found == regions_.end() || found->second.term != kept.term) return;
+  // Other regions that hold keys of the range are children that the region has had since.
   for (const auto& [begin, end] : kept.deleted_ranges) {
-    auto& entries = found->second.entries;
-    for (auto it = entries.lower_bound(begin); it != entries.end() && (end.empty() || it->first < end);) {
-      erase(found->second, it++);
+    for (auto& [id, region] : regions_) {
+      if (id == kept.region && region.term != kept.term) continue;
+      auto& entries = region.entries;
+      for (auto it = entries.lower_bound(begin); it != entries.end() && (end.empty() || it->first < end);) {
+        erase(region, it++);
+      }
     }
   }
 }
@@ -272,6 +274,24 @@ void PessimisticLocks::split(RegionId parent, RegionId child, ByteView start, By
     insert(moved, std::move(key), std::move(entry));
   }
   if (!moved.entries.empty()) regions_.emplace(child, std::move(moved));
+}
+
+PessimisticLocks::Moving PessimisticLocks::take(RegionId region) {
+  Moving moving{.region = region, .term = {}, .locks = {}};
+  const auto found = regions_.find(region);
+  if (found == regions_.end()) return moving;
+  moving.term = found->second.term;
+  for (const auto& [key, entry] : found->second.entries) moving.locks.push_back({key, entry.start_ts, entry.record});
+  erase_region(found);
+  return moving;
+}
+
+void PessimisticLocks::adopt(Moving moving) {
+  drop(moving.region);
+  if (moving.locks.empty()) return;
+  Region& region = regions_[moving.region];
+  region.term = moving.term;
+  for (auto& lock : moving.locks) insert(region, std::move(lock.key), {lock.start_ts, std::move(lock.record), false});
 }
 
 void PessimisticLocks::on_no_leader(RegionId region, Term term, Campaign campaign) {

@@ -7,7 +7,8 @@
 //
 //   leadership is handed over    the locks are replicated first, and from then on all goes through Raft
 //   leadership is lost           a lock of an older term is never seen again (INV-PESSIMISTIC-TERM); drop() frees it
-//   the region is split          the locks follow their keys, and wait for the child's election
+//   the region is split          the locks follow their keys, to another shard if the child lives there, and wait for
+//                                the child's election
 //
 // Whoever looks at locks does so through View (a command, at once) or frozen() (elsewhere, later): a snapshot whose
 // lock column family has these locks in it. Where both hold a lock of one key, the column family's is newer.
@@ -90,6 +91,16 @@ class PessimisticLocks {
   // The locks of [start, end) (engine keys, empty: no bound) belong to the region `child` and its leader of `term` from
   // now on.
   void split(RegionId parent, RegionId child, ByteView start, ByteView end, Term term);
+  // The region's locks, on their way to the shard on which it lives. Not before the commands whose entries were applied
+  // before the split have settled here: what they remove would never be removed there. Those that are still replicating
+  // a change will be refused.
+  struct Moving {
+    RegionId region;
+    Term term;
+    std::vector<NewLock> locks;
+  };
+  Moving take(RegionId region);
+  void adopt(Moving moving);
   // The region has a leader of this term here; locks of an older one are gone.
   void on_leader(RegionId region, Term term);
   // The peer here does not lead, and is of this term. Its locks go, unless it may still come to lead in the term for

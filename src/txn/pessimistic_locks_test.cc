@@ -232,6 +232,27 @@ TEST(PessimisticLocks, WaitForTheElectionOfTheChildAndGoWithALostOne) {
   }
 }
 
+TEST(PessimisticLocks, MoveToAnotherShardWithTheChildThatLivesThere) {
+  World world;
+  EXPECT_FALSE(world.run(lock(10, {"a", "b", "c"})).error);
+  // What will be refused, as the split comes first.
+  std::vector<Modify> changes = {Modify::del(Cf::kLock, codec::encode_bytes("b")),
+                                 Modify::put(Cf::kWrite, "record", "")};
+  const auto doomed = locks_of(world).keep(*world.store().snapshot_now(), {}, changes);
+  const size_t bytes = locks_of(world).bytes();
+  const RegionId child(2);
+  locks_of(world).split(kRegion, child, "", codec::encode_bytes("c"), Term(6));
+  PessimisticLocks others({});
+  others.adopt(locks_of(world).take(child));
+  EXPECT_EQ(locks_of(world).size(), 1u);
+  EXPECT_EQ(others.size(), 2u);
+  EXPECT_EQ(locks_of(world).bytes() + others.bytes(), bytes);
+  locks_of(world).give_up(doomed);
+  EXPECT_EQ(others.begin_hand_over(child, Term(6)).changes.size(), 2u) << "none is about to go";
+  others.adopt(locks_of(world).take(child));
+  EXPECT_EQ(others.size(), 0u) << "nothing has come";
+}
+
 TEST(PessimisticLocks, GoWithTheRangeThatIsDeleted) {
   World world;
   EXPECT_FALSE(world.run(lock(10, {"a", "b", "c"})).error);
@@ -241,6 +262,16 @@ TEST(PessimisticLocks, GoWithTheRangeThatIsDeleted) {
   EXPECT_EQ(show(world), "a:memory c:memory");
   EXPECT_FALSE(world.run(DeleteRange{"", "", false}).error);
   EXPECT_EQ(show(world), "");
+}
+
+TEST(PessimisticLocks, GoWithTheRangeThatIsDeletedThoughAChildHasThem) {
+  World world;
+  EXPECT_FALSE(world.run(lock(10, {"a", "b", "c"})).error);
+  std::vector<Modify> changes = {Modify::delete_range(Cf::kLock, codec::encode_bytes("b"), "")};
+  const auto kept = locks_of(world).keep(*world.store().snapshot_now(), {}, changes);
+  locks_of(world).split(kRegion, RegionId(2), "", codec::encode_bytes("c"), Term(6));
+  locks_of(world).settle(kept);
+  EXPECT_EQ(locks_of(world).size(), 1u) << "only a";
 }
 
 TEST(PessimisticLocks, AreRefusedByAFollowerWhateverTheRequestSays) {

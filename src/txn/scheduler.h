@@ -6,8 +6,9 @@
 //
 // A PessimisticLock that finds a lock of another transaction waits for it in LockWaiting, without latches.
 //
-// One per shard, used on the shard's executor only; commands of one key therefore never interleave. Bounded: beyond the
-// limits a command is answered ServerIsBusy at once. A command whose deadline has passed is dropped before it computes.
+// One per shard, used on the shard's executor only; commands of one key therefore never interleave, but with those that
+// a split has doomed on the parent's shard. Bounded: beyond the limits a command is answered ServerIsBusy at once. A
+// command whose deadline has passed is dropped before it computes.
 // Tests: scheduler_test.cc; the commands' own in commands_test.cc over testdata/.
 #pragma once
 
