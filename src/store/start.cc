@@ -18,6 +18,22 @@ namespace {
 
 using engine::Cf;
 
+// What is on a disk is not what this store has written there. In which folder of the data directory it was found, and
+// what the operator can do.
+constexpr const char* kEngineFolder = "db";
+constexpr const char* kLogFolder = "raft";
+engine::Error damaged(const char* folder, const std::string& what) {
+  return {
+      engine::Error::Kind::kCorruption,
+      fmt::format("the folder {} of the data directory: {}. It is damaged, or not of the same time as the rest: put "
+                  "back the whole data directory from one copy; or take the store out of the cluster (delete it in "
+                  "PD, so that its regions' other replicas make new ones) and start a new one in an empty directory",
+                  folder, what)};
+}
+engine::Error damaged(const char* folder, RegionId region, const std::string& what) {
+  return damaged(folder, fmt::format("region {}: {}", region, what));
+}
+
 StoreError engine_failed(const engine::Error& error) { return {StoreError::Kind::kEngine, error.message}; }
 StoreError stopped() { return {StoreError::Kind::kStopped, "the store was stopped while it started"}; }
 
@@ -107,7 +123,9 @@ runtime::Task<Result<void, StoreError>> bootstrap(Shared* shared, std::shared_pt
   if (!prepared.ok()) co_return Err(engine_failed(prepared.error()));
   metapb::Region region;
   if (*prepared) {
-    CHECK(region.ParseFromString(**prepared), "the region prepared for bootstrap cannot be read");
+    if (!region.ParseFromString(**prepared)) {
+      co_return Err(engine_failed(damaged(kEngineFolder, "the region prepared for bootstrap cannot be read")));
+    }
   } else {
     auto reply =
         co_await pd->insist<pdpb::IsBootstrappedRequest, pdpb::IsBootstrappedResponse>({}, &api::Pd::is_bootstrapped);
@@ -218,7 +236,7 @@ engine::Result<bool> is_wanted(Shared& shared, RegionId region, const replica::P
   if (!record) return true;
   const auto& promised = pending.data.region();
   const metapb::Peer* self = replica::find_peer_on(promised, shared.store);
-  CHECK(self, "region {}: a pending snapshot for a store without a peer", region);
+  if (!self) return Err(damaged(kLogFolder, region, "a pending snapshot of which this store has no peer"));
   // The peer was destroyed, but its log was not removed yet.
   if (replica::is_of_the_dead(*record, promised.region_epoch(), shared.store, PeerId(self->id()))) return false;
   return record->state() != raft_serverpb::Normal || !applied || applied->applied < pending.state.applied;
@@ -234,7 +252,7 @@ engine::Result<void> finish_snapshots(Shared& shared) {
     TRY_ASSIGN(auto bytes, log.meta(region, replica::kPendingSnapshotSlot));
     if (!bytes || bytes->empty()) continue;
     auto pending = replica::decode_pending_snapshot(*bytes);
-    CHECK(pending, "region {}: a pending snapshot that cannot be read", region);
+    if (!pending) return Err(damaged(kLogFolder, region, "a pending snapshot that cannot be read"));
     TRY_ASSIGN(const bool wanted, is_wanted(shared, region, *pending));
     if (wanted) {
       LOG_INFO("region {}: goes on installing a snapshot at {}", region, pending->state.applied);
@@ -286,7 +304,9 @@ runtime::Task<Result<void, StoreError>> identify(Shared& shared, std::shared_ptr
   if (!bytes.ok()) co_return Err(engine_failed(bytes.error()));
   if (*bytes) {
     raft_serverpb::StoreIdent ident;
-    CHECK(ident.ParseFromString(**bytes), "the store's identity cannot be read");
+    if (!ident.ParseFromString(**bytes)) {
+      co_return Err(engine_failed(damaged(kEngineFolder, "the store's identity cannot be read")));
+    }
     if (ident.cluster_id() != cluster.value) {
       co_return Err(StoreError{
           StoreError::Kind::kClusterMismatch,
@@ -330,10 +350,13 @@ engine::Result<std::vector<Shard::LoadedRegion>> load_regions(Shared& shared) {
     auto id = replica::region_of_state_key(iterator->key());
     if (!id) continue;
     auto local = replica::decode_region_state(iterator->value());
-    CHECK(local, "region {}: a region state that cannot be read", *id);
+    if (!local) return Err(damaged(kEngineFolder, *id, "its record cannot be read"));
     TRY_ASSIGN(auto raft_bytes, log.state(*id));
     std::optional<replica::RaftState> raft_state;
-    if (raft_bytes) raft_state = replica::decode_raft_state(*raft_bytes);
+    if (raft_bytes) {
+      raft_state = replica::decode_raft_state(*raft_bytes);
+      if (!raft_state) return Err(damaged(kLogFolder, *id, "its Raft state cannot be read"));
+    }
     if (local->state() == raft_serverpb::Tombstone) {
       // The rest of a peer whose destruction was interrupted. A state without a log may be a later peer's vote: it
       // stays.
@@ -343,12 +366,22 @@ engine::Result<std::vector<Shard::LoadedRegion>> load_regions(Shared& shared) {
     }
     TRY_ASSIGN(auto apply_bytes, snapshot->get(Cf::kRaft, replica::apply_state_key(*id)));
     auto apply = apply_bytes ? replica::decode_apply_state(*apply_bytes) : std::nullopt;
-    CHECK(apply, "region {}: has no apply state", *id);
+    if (!apply) return Err(damaged(kEngineFolder, *id, "it has no apply state that can be read"));
+    if (!replica::find_peer_on(local->region(), shared.store)) {
+      return Err(damaged(kEngineFolder, *id, fmt::format("its record names no peer on store {}", shared.store)));
+    }
     if (!raft_state || raft_state->last_index < replica::kInitialIndex) {
       // A split was flushed before its child's raft state was written.
-      CHECK(*apply == replica::kInitialApplyState, "region {}: applied {} without a raft log", *id, apply->applied);
+      if (*apply != replica::kInitialApplyState) {
+        return Err(damaged(kLogFolder, *id, fmt::format("it has no log, but {} is applied", apply->applied)));
+      }
       raft_state = replica::begin_raft_state(raft_state);
       fix->put_state(*id, replica::encode(*raft_state));
+    }
+    // What is applied was on disk in the log before.
+    if (raft_state->last_index < apply->applied) {
+      return Err(damaged(kLogFolder, *id,
+                         fmt::format("its log ends at {}, but {} is applied", raft_state->last_index, apply->applied)));
     }
     out.push_back({local->region(), *raft_state, *apply});
   }
