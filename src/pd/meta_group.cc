@@ -16,6 +16,7 @@ constexpr RegionId kGroup{1};  // the one group of PD's Raft log engine
 constexpr uint8_t kTruncatedSlot = 0;
 constexpr engine::Cf kCf = engine::Cf::kDefault;
 const Bytes kAppliedKey = "a";
+const Bytes kInstalledKey = "i";  // the snapshot that was installed last, until the log is known to go on behind it
 constexpr Duration kApplyTurn = std::chrono::milliseconds(10);
 constexpr size_t kFreedAtOnce = 8192;
 
@@ -23,6 +24,15 @@ constexpr size_t kFreedAtOnce = 8192;
 std::string printable(ByteView key) {
   const bool is_text = std::all_of(key.begin(), key.end(), [](char c) { return c >= ' ' && c <= '~'; });
   return is_text ? std::string(key) : to_hex(key);
+}
+
+std::string lost_log(LogIndex applied, LogIndex last) {
+  return fmt::format(
+      "PD's raft log (the folder raft of the data directory) ends at {}, but PD's data stand at {}: the log was "
+      "removed, "
+      "cut short or is an older copy. To go on would lose what was acknowledged. Put back the log that belongs to the "
+      "data, or the whole data directory from one backup",
+      last, applied);
 }
 
 // The store whose image a snapshot carries; nothing if it is damaged.
@@ -73,6 +83,8 @@ api::Status MetaGroup::not_leader() { return {api::Code::kUnavailable, "not lead
 Result<void, std::string> MetaGroup::open() {
   TRY(load_store());
   TRY(load_log());
+  if (is_new_) TRY(leave_first_mark());
+  if (installed_) TRY(finish_install());
   raft::Config config;
   config.id = PeerId(options_.member_id);
   config.applied = applied_.index;
@@ -89,11 +101,19 @@ Result<void, std::string> MetaGroup::load_store() {
   auto snapshot = world_.kv.snapshot();
   auto iterator = snapshot->iterator(kCf, {});
   for (iterator->seek_to_first(); iterator->valid(); iterator->next()) {
-    const bool good = iterator->key() == kAppliedKey ? decode_position(iterator->value(), applied_)
-                                                     : store_.load_pair(iterator->key(), iterator->value());
+    const bool is_own = iterator->key() == kAppliedKey || iterator->key() == kInstalledKey;
+    bool good = false;
+    if (iterator->key() == kAppliedKey) {
+      is_new_ = false;
+      good = decode_position(iterator->value(), applied_);
+    } else if (iterator->key() == kInstalledKey) {
+      good = decode_position(iterator->value(), installed_.emplace());
+    } else {
+      good = store_.load_pair(iterator->key(), iterator->value());
+    }
     if (good) continue;
     const std::string key = printable(iterator->key());
-    if (iterator->key() == kAppliedKey || MetaStore::is_image_key(iterator->key())) return Err(damaged_record(key));
+    if (is_own || MetaStore::is_image_key(iterator->key())) return Err(damaged_record(key));
     return Err(fmt::format("the data directory is not PD's: it holds the key {}, perhaps of a store", key));
   }
   if (auto status = iterator->status(); !status.ok()) return Err(status.error().message);
@@ -112,11 +132,16 @@ Result<void, std::string> MetaGroup::load_log() {
   LogIndex last;
   if (*state && !decode_local_state(**state, hard_state_, last))
     return Err(std::string("PD's raft log: damaged state"));
+  if (!*state && !is_new_) return Err(lost_log(applied_.index, last));
+  if (*state) is_new_ = false;  // nothing of it was flushed yet
   log_.reset(truncated);
   if (applied_.index > std::max(last, truncated.index)) {
-    log_.reset(applied_);  // a snapshot was installed, but the log was not told before the crash
+    // Either a snapshot was installed, and a crash came before the log was told; or the log is not what it was.
+    if (!installed_ || installed_->index != applied_.index) return Err(lost_log(applied_.index, last));
+    log_.reset(applied_);
     hard_state_.commit = applied_.index;
     hard_state_.term = std::max(hard_state_.term, applied_.term);
+    forgotten_ = std::pair(truncated.index.next(), last);
   } else if (last > truncated.index) {
     std::vector<Bytes> encoded;
     auto got = world_.raft_log.entries(kGroup, truncated.index.next(), last.next(), SIZE_MAX, encoded);
@@ -137,6 +162,41 @@ Result<void, std::string> MetaGroup::load_log() {
     return Err(fmt::format("PD's raft log ends at {}, but {} is committed", log_.last_index(), hard_state_.commit));
   }
   log_.set_initial(hard_state_, conf_);
+  return {};
+}
+
+// From then on a start without a log is known to have lost it.
+Result<void, std::string> MetaGroup::leave_first_mark() {
+  auto log = world_.raft_log.new_batch();
+  log->put_state(kGroup, encode_local_state(hard_state_, log_.last_index()));
+  if (auto done = world_.raft_log.write(*log, engine::Sync::kYes); !done.ok()) return Err(done.error().message);
+  auto batch = world_.kv.new_batch();
+  batch->put(kCf, kAppliedKey, encode_position(applied_));
+  if (auto done = world_.kv.write(*batch); !done.ok()) return Err(done.error().message);
+  if (auto done = world_.kv.flush(); !done.ok()) return Err(done.error().message);
+  return {};
+}
+
+// What a crash cut short.
+Result<void, std::string> MetaGroup::finish_install() {
+  if (forgotten_) {
+    auto log = world_.raft_log.new_batch();
+    const auto& [first, last] = *forgotten_;
+    if (last >= first) log->cut_suffix(kGroup, first, last);
+    log->put_meta(kGroup, kTruncatedSlot, encode_position(applied_));
+    log->put_state(kGroup, encode_local_state(hard_state_, log_.last_index()));
+    if (auto done = world_.raft_log.write(*log, engine::Sync::kYes); !done.ok()) return Err(done.error().message);
+  }
+  if (auto done = forget_install(); !done.ok()) return Err(done.error().message);
+  return {};
+}
+
+engine::Result<void> MetaGroup::forget_install() {
+  auto batch = world_.kv.new_batch();
+  installed_.reset();
+  batch->del(kCf, kInstalledKey);
+  TRY_ASSIGN(applied_sequence_, world_.kv.write(*batch));
+  world_.kv.flush_soon();
   return {};
 }
 
@@ -346,6 +406,8 @@ void MetaGroup::install(const raft::RaftSnapshot& snapshot) {
   store_.write_image([&](ByteView key, ByteView value) { batch->put(kCf, key, value); });
   applied_ = {snapshot.meta.index, snapshot.meta.term};
   batch->put(kCf, kAppliedKey, encode_position(applied_));
+  installed_ = applied_;
+  batch->put(kCf, kInstalledKey, encode_position(applied_));
   auto sequence = world_.kv.write(*batch);
   if (!sequence.ok()) return fatal("installing a snapshot: " + sequence.error().message);
   applied_sequence_ = *sequence;
@@ -412,7 +474,11 @@ void MetaGroup::finish_write(Result<void, std::string> outcome, std::vector<Roun
   for (const auto& round : rounds) {
     send(round.messages);
     number = std::max(number, round.number);
-    if (round.snapshot) raft_->on_snapshot_applied(round.snapshot->index);
+    if (!round.snapshot) continue;
+    const bool is_last = installed_ && installed_->index == round.snapshot->index;
+    raft_->on_snapshot_applied(round.snapshot->index);
+    if (!is_last) continue;
+    if (auto done = forget_install(); !done.ok()) return fatal("writing PD's data: " + done.error().message);
   }
   if (number != 0) raft_->on_persisted(number);
 }

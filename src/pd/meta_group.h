@@ -21,7 +21,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/kv_engine.h"
@@ -96,6 +98,9 @@ class MetaGroup {
 
   Result<void, std::string> load_store();
   Result<void, std::string> load_log();
+  Result<void, std::string> leave_first_mark();
+  Result<void, std::string> finish_install();
+  engine::Result<void> forget_install();
   void tick();
   void arm_tick();
   void schedule();
@@ -121,7 +126,12 @@ class MetaGroup {
   raft::ConfState conf_;
   MetaStore store_;
   LogPosition applied_;
-  uint64_t applied_sequence_ = 0;  // the KV engine's, after the last apply
+  uint64_t applied_sequence_ = 0;         // the KV engine's, after the last apply
+  std::optional<LogPosition> installed_;  // the snapshot installed last, until the log is known to go on behind it
+  // What open() has found: nothing was ever written here; the log's entries that an installed snapshot has replaced
+  // without the log's knowing.
+  bool is_new_ = true;
+  std::optional<std::pair<LogIndex, LogIndex>> forgotten_;
   MetaLog log_;
   raft::HardState hard_state_;  // as it is or will be on disk
   std::unique_ptr<raft::RawNode> raft_;

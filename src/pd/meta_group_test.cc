@@ -42,13 +42,15 @@ class Cluster {
     }
   }
 
-  void start(uint64_t id) {
+  void start(uint64_t id) { EXPECT_EQ(try_start(id), ""); }
+  // Why the member does not start; it is to be crashed then.
+  std::string try_start(uint64_t id) {
     auto& m = member(id);
     m.executors = std::make_unique<runtime::SimExecutors>(loop_, clock_, fmt::format("pd{}", id));
     m.home = m.executors->make("pd");
     m.log_home = m.executors->make("pd-log");
     m.kv = engine::open_memory_kv(m.disk);
-    m.log = engine::open_memory_raft_log(m.disk);
+    m.log = engine::open_memory_raft_log(m.log_disk);
     Options options = options_;
     options.member_id = id;
     m.group = std::make_unique<MetaGroup>(
@@ -56,17 +58,17 @@ class Cluster {
         MetaGroup::World{slow_clock_, *m.home, *m.log_home, *m.kv, *m.log, &m, loop_.random().next(),
                          [](const std::string& what) { FAIL() << what; }},
         MetaGroup::Listener{[](bool) {}});
-    m.home->post([&m] {
-      const auto opened = m.group->open();
-      ASSERT_TRUE(opened.ok()) << opened.error();
-      m.group->start();
-    });
+    const auto opened = m.group->open();
+    if (!opened.ok()) return opened.error();
+    m.home->post([&m] { m.group->start(); });
+    return "";
   }
 
   void crash(uint64_t id) {
     auto& m = member(id);
     m.executors->kill();
     m.disk->crash(loop_.random());
+    if (m.log_disk != m.disk) m.log_disk->crash(loop_.random());
     m.group.reset();
     m.kv.reset();
     m.log.reset();
@@ -98,6 +100,7 @@ class Cluster {
     Cluster& cluster;
     uint64_t id;
     std::shared_ptr<engine::MemoryDisk> disk = std::make_shared<engine::MemoryDisk>();
+    std::shared_ptr<engine::MemoryDisk> log_disk = disk;
     std::unique_ptr<runtime::SimExecutors> executors;
     std::shared_ptr<runtime::Executor> home;
     std::shared_ptr<runtime::Executor> log_home;
@@ -151,6 +154,63 @@ TEST(MetaGroup, AMemberThatWasAwayForLongCatchesUpFromASnapshot) {
   cluster.start(away);
   EXPECT_TRUE(cluster.loop_.run_until([&] { return cluster.member(away).group->store().value("/k") == "199"; },
                                       std::chrono::seconds(30)));
+}
+
+TEST(MetaGroup, AMemberThatWasToldOfASnapshotButCouldNotTellItsLogGoesOnBehindIt) {
+  Cluster cluster(2);
+  uint64_t away = 1;
+  ASSERT_TRUE(cluster.put("/first", "1"));
+  while (cluster.member(away).group->is_leader()) ++away;
+  cluster.crash(away);
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(cluster.put("/k", std::to_string(i)));
+    if (i % 20 == 0) cluster.loop_.run_for(std::chrono::milliseconds(500));
+  }
+  cluster.start(away);
+  const auto& store = [&]() -> const MetaStore& { return cluster.member(away).group->store(); };
+  // It is in the store from the moment at which it is installed; the log is written by another actor.
+  ASSERT_TRUE(cluster.loop_.run_until([&] { return store().value("/k").has_value(); }, std::chrono::seconds(30)));
+  for (int i = 0; i < 3; ++i) {
+    cluster.crash(away);
+    cluster.start(away);
+    ASSERT_TRUE(cluster.put("/k", fmt::format("again {}", i)));
+    EXPECT_TRUE(cluster.loop_.run_until([&] { return store().value("/k") == fmt::format("again {}", i); },
+                                        std::chrono::seconds(30)));
+  }
+}
+
+TEST(MetaGroup, AMemberWhoseLogIsGoneIsNoNewOne) {
+  for (const bool is_flushed : {false, true}) {
+    Cluster cluster(1);
+    ASSERT_TRUE(cluster.put("/k", "v"));
+    cluster.loop_.run_for(std::chrono::seconds(2));
+    auto& member = cluster.member(1);
+    if (is_flushed) ASSERT_TRUE(member.kv->flush().ok());
+    cluster.crash(1);
+    member.log_disk = std::make_shared<engine::MemoryDisk>();
+    const auto why = cluster.try_start(1);
+    EXPECT_NE(why.find("Put back the log that belongs to the data"), std::string::npos) << why;
+  }
+}
+
+TEST(MetaGroup, ALogThatEndsBeforeTheDataIsNoInterruptedInstall) {
+  Cluster cluster(1);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(cluster.put("/k", std::to_string(i)));
+  cluster.loop_.run_for(std::chrono::seconds(2));
+  auto& member = cluster.member(1);
+  ASSERT_TRUE(member.kv->flush().ok());
+  const LogIndex last(member.group->last_index());
+  cluster.crash(1);
+  {
+    auto log = engine::open_memory_raft_log(member.disk);
+    auto batch = log->new_batch();
+    const LogIndex half(last.value / 2);
+    batch->cut_suffix(RegionId(1), half.next(), last);
+    batch->put_state(RegionId(1), encode_local_state({Term(1), PeerId(), half}, half));
+    ASSERT_TRUE(log->write(*batch, engine::Sync::kYes).ok());
+  }
+  const auto why = cluster.try_start(1);
+  EXPECT_NE(why.find(fmt::format("ends at {}", last.value / 2)), std::string::npos) << why;
 }
 
 // A call that needs no command does not wait for all commands before it.
