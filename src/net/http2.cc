@@ -210,7 +210,7 @@ void Http2Connection::read() {
       is_left_ = true;
       return close("the other side has closed the connection");
     case Transport::Outcome::kFailed:
-      return close(transport_->failure());
+      return say_goodbye(transport_->failure(), Http2Error::kNone);
     case Transport::Outcome::kDone:
       break;
   }
@@ -332,7 +332,7 @@ void Http2Connection::flush() {
   may_read_ = role_ == Role::kClient || !is_write_blocked_ || is_write_crossed_ || has_room_to_fill();
   watch_->want_reads(may_read_ && !is_read_crossed_);
   read_held();
-  if (!failure_.empty()) return is_whole ? say_goodbye(failure_, Http2Error::kNone) : close(failure_);
+  if (!failure_.empty()) return say_goodbye(failure_, Http2Error::kNone);
   close_if_done();
 }
 

@@ -454,6 +454,22 @@ TEST_F(Http2OverTls, WhoeverStallsTheHandshakeIsGivenUp) {
   close(client);
 }
 
+TEST_F(Http2OverTls, WhoeverIsRefusedMaySpeakOnAndStillHearsWhy) {
+  const int client = open_bare({});
+  const std::string_view first = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  ASSERT_EQ(write(client, first.data(), first.size()), static_cast<ssize_t>(first.size()));
+  EXPECT_EQ(server_owner_.closed.get_future().get(), "plain HTTP on a port that speaks TLS");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(send(client, "more", 4, MSG_NOSIGNAL), 4);
+    on_loop([] {});
+  }
+  std::string answer;
+  char room[1000];
+  for (ssize_t got = 0; (got = read(client, room, sizeof room)) > 0;) answer.append(room, static_cast<size_t>(got));
+  EXPECT_TRUE(answer.ends_with("this port speaks TLS\n")) << answer;
+  close(client);
+}
+
 TEST_F(Http2Pair, WhoeverSpeaksAnotherProtocolIsToldSo) {
   for (const auto& [first, words] : {std::pair("\x16\x03\x01\x02", "this port does not speak TLS\n"),
                                      std::pair("GET / HTTP/1.1\r\n\r\n", "this port speaks HTTP/2 (gRPC)\n")}) {

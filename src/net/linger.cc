@@ -1,5 +1,8 @@
 #include "net/linger.h"
 
+#include <sys/socket.h>
+
+#include <cerrno>
 #include <utility>
 
 namespace cairn::net {
@@ -23,10 +26,11 @@ class Lingering final : public Loop::Ready, public std::enable_shared_from_this<
   void on_readable() override {
     const auto self = shared_from_this();
     auto& room = loop_.read_room();
-    const auto result = transport_->read(room.bytes.get(), room.size);
-    if (result.outcome == Transport::Outcome::kLater) return;
-    discarded_ += result.bytes;
-    if (result.outcome == Transport::Outcome::kDone && discarded_ < kDiscardedMax) return;
+    // Past the transport, which may have failed: nobody wants to know what the bytes mean.
+    const ssize_t got = recv(transport_->descriptor(), room.bytes.get(), room.size, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    if (got > 0) discarded_ += static_cast<size_t>(got);
+    if (got > 0 && discarded_ < kDiscardedMax) return;
     watch_.reset();
     loop_.cancel(timer_);  // which holds this object
   }
