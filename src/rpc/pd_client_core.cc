@@ -127,10 +127,11 @@ void PdClient::Core::ask_members(size_t index) {
   const auto all = endpoints();
   if (index >= all.size()) {
     const Instant now = clock_.now();
-    if (!has_complained_ || now - last_complaint_ >= kComplainEvery) {
-      has_complained_ = true;
+    std::string complaint = unreachable().message;
+    if (complaint != complaint_ || now - last_complaint_ >= kComplainEvery) {
+      LOG_WARN("{}", complaint);
+      complaint_ = std::move(complaint);
       last_complaint_ = now;
-      LOG_WARN("{}", unreachable().message);
     }
     look_again();
     return;
@@ -160,7 +161,7 @@ void PdClient::Core::on_members(size_t index, api::Reply<pdpb::GetMembersRespons
   cluster_id_ = reply->header().cluster_id();
   is_looking_ = false;
   leader_ = loop_.channel(reply->leader().client_urls(0));
-  if (std::exchange(has_complained_, false)) LOG_INFO("PD's leader is at {}", leader_->address());
+  if (!std::exchange(complaint_, {}).empty()) LOG_INFO("PD's leader is at {}", leader_->address());
   resume();
 }
 

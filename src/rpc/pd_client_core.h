@@ -104,7 +104,7 @@ class PdClient::Core : public std::enable_shared_from_this<PdClient::Core> {
   bool is_looking_ = false;
   Duration backoff_{};
   Instant last_complaint_;
-  bool has_complained_ = false;
+  std::string complaint_;  // as it was logged; empty: PD was there since
   api::Status last_error_{api::Code::kUnavailable, "no endpoint was tried yet"};
   std::deque<std::shared_ptr<PdWork>> waiting_;
   std::map<std::string, PdOrdered> ordered_;  // by method
