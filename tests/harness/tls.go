@@ -48,8 +48,47 @@ func (a *Authority) Key(name string) string  { return filepath.Join(a.Dir, name+
 // serial number.
 func (a *Authority) Issue(name string) int64 {
 	a.t.Helper()
+	return a.issue(name, time.Now().Add(24*time.Hour))
+}
+
+// IssueExpired does the same with a certificate whose time is up.
+func (a *Authority) IssueExpired(name string) {
+	a.t.Helper()
+	a.issue(name, time.Now().Add(-time.Minute))
+}
+
+// CRL is the file that Revoke writes.
+func (a *Authority) CRL() string { return filepath.Join(a.Dir, "crl.pem") }
+
+// Revoke makes the list of revoked certificates anew: those that were issued last for these names.
+func (a *Authority) Revoke(names ...string) {
+	a.t.Helper()
+	a.serial++
+	list := &x509.RevocationList{Number: big.NewInt(a.serial), ThisUpdate: time.Now().Add(-time.Hour),
+		NextUpdate: time.Now().Add(24 * time.Hour)}
+	for _, name := range names {
+		text, err := os.ReadFile(a.Cert(name))
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		block, _ := pem.Decode(text)
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		list.RevokedCertificates = append(list.RevokedCertificates,
+			pkix.RevokedCertificate{SerialNumber: cert.SerialNumber, RevocationTime: time.Now().Add(-time.Minute)})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, list, a.cert, a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.put("crl.pem", "X509 CRL", der)
+}
+
+func (a *Authority) issue(name string, until time.Time) int64 {
 	key := a.newKey()
-	cert := a.sign(&x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"},
+	cert := a.sign(&x509.Certificate{Subject: pkix.Name{CommonName: name}, NotAfter: until, DNSNames: []string{"localhost"},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}, a.cert, key)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
@@ -79,7 +118,9 @@ func (a *Authority) sign(template, parent *x509.Certificate, key *ecdsa.PrivateK
 	a.serial++
 	template.SerialNumber = big.NewInt(a.serial)
 	template.NotBefore = time.Now().Add(-time.Hour)
-	template.NotAfter = time.Now().Add(24 * time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = time.Now().Add(24 * time.Hour)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, a.key)
 	if err != nil {
 		a.t.Fatal(err)
