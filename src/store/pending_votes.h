@@ -2,8 +2,7 @@
 // applied. The child's first candidate asks at once, mostly before the other stores have applied the split; if its
 // requests were dropped, the child would have no leader before an election timeout.
 //
-// Shared by the shards on purpose, since a message finds another shard than the child will; thread-safe. Tests:
-// store_test.cc.
+// Shared by the shards on purpose; thread-safe. Tests: store_test.cc, split_shards_test.cc.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Which shard of a store a region lives on, if nothing else has been decided about it: by its id alone, so that it is
-// the same for whoever asks and after each restart with as many shards. Tests: directory_test.cc.
+// Which shard of a store a region lives on: by its id alone, so that it is the same for whoever asks, from the split
+// that makes the region on, and after each restart with as many shards. Tests: directory_test.cc, split_shards_test.cc.
 #pragma once
 
 #include <cstdint>

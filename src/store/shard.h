@@ -7,7 +7,7 @@
 // Implements the replicated store (engine::RegionStore) for txn and rawkv. Files: shard.cc the round, shard_requests.cc
 // reads and writes, shard_receive.cc messages of other stores, shard_life.cc how peers come and go, shard_ticks.cc
 // what happens from time to time, shard_departure.cc how leaders leave a store that stops. Tests: store_test.cc,
-// leadership_test.cc, messages_test.cc, snapshots_test.cc.
+// leadership_test.cc, messages_test.cc, snapshots_test.cc, split_shards_test.cc.
 #pragma once
 
 #include <map>

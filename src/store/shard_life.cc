@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "replica/keys.h"
+#include "store/placement.h"
 #include "store/shard.h"
 
 namespace cairn::store {
@@ -89,8 +90,8 @@ void Shard::on_split(replica::Replica& parent, const replica::SplitDone& split, 
     // They are good for the child's very first leader, if that is this one.
     scheduler_->pessimistic_locks().split(parent.id(), id, child.start_key(), child.end_key(),
                                           replica::kInitialTerm.next());
-    // Here, but where a vote has made its peer before.
-    const int shard = shared_.directory.claim(id, index_).shard;
+    const int home = home_shard(id, std::max(1, shared_.options.shards));
+    const int shard = shared_.directory.claim(id, home).shard;
     if (shard == index_) {
       create_child(child, leader);
     } else {
