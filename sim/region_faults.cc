@@ -52,16 +52,20 @@ runtime::Task<void> split_in_turns(World* world, Leader leader, runtime::Executo
   if (followers.size() < 2) co_return split(*world, leader, dice);
   StoreHost* voter = followers[0];
   const NodeId first = followers[1]->node();
-  const Duration late = dice.between(600ms, 1500ms);
+  const Duration late = dice.between(900ms, 2s);
   leader.first->stall("apply", late + dice.between(100ms, 1500ms));
   voter->stall("apply", late);
   split(*world, leader, dice);
-  const Duration awake = dice.between(300ms, late);
+  const Duration awake = dice.between(300ms, 800ms);
   co_await runtime::sleep(*executor, awake);
+  // The request for its vote comes once more, when the child is there; and the leader does not know of it.
+  world->network().block(first, leader.first->node());
+  world->network().block(leader.first->node(), first);
+  world->network().weather() = Weather{.delay_max = 10ms, .duplicate = 0.9, .straggle = 0.7, .straggle_max = late};
   if (voter->is_up()) voter->stall("raft-log", late - awake + dice.between(100ms, 600ms));
   co_await runtime::sleep(*executor, late - awake + dice.between(Duration{}, 100ms));
-  if (!voter->is_up()) co_return;
-  voter->crash(engine::CrashKind::kMachine);
+  world->network().weather() = Weather{};
+  if (voter->is_up()) voter->crash(engine::CrashKind::kMachine);
   if (dice.chance(0.7)) cut_off(*world, first);
   co_await runtime::sleep(*executor, dice.between(1ms, 50ms));
   if (!voter->is_up()) voter->start();
