@@ -16,11 +16,12 @@
 #include "cli/process.h"
 #include "config/pd_config.h"
 #include "engine/rocks/rocks_engine.h"
+#include "http/server.h"
 #include "net/loop.h"
 #include "pd/node.h"
 #include "rpc/server.h"
 #include "rpc/services.h"
-#include "rpc/status_server.h"
+#include "rpc/status_pages.h"
 #include "runtime/random.h"
 #include "runtime/threaded/real_clock.h"
 #include "runtime/threaded/thread_executor.h"
@@ -67,7 +68,8 @@ class PdProcess {
   runtime::ThreadedExecutors executors_;
   std::optional<pd::Node> node_;
   std::atomic<bool> is_ready_{false};
-  std::unique_ptr<rpc::StatusServer> status_;
+  http::Router pages_;
+  std::unique_ptr<http::Server> status_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<PdCollector> collector_;
 };
@@ -117,11 +119,10 @@ void PdProcess::make() {
 }
 
 Parsed<void> PdProcess::serve_status() {
+  rpc::serve_status(pages_,
+                    {.version = config_.node.version, .is_serving = [this] { return is_ready_.load(); }, .pages = {}});
   if (config_.status_address.empty()) return {};
-  TRY_ASSIGN(status_, rpc::StatusServer::start({.address = config_.status_address,
-                                                .version = config_.node.version,
-                                                .is_serving = [this] { return is_ready_.load(); },
-                                                .pages = {}}));
+  TRY_ASSIGN(status_, http::Server::start({.addresses = {config_.status_address}, .tls = tls_}, pages_));
   return {};
 }
 
@@ -140,12 +141,14 @@ void PdProcess::serve() {
   rpc::serve_meta_storage(router, node_->meta_storage());
   const auto message_max =
       static_cast<int>(std::max(kMessageBytes, config_.node.etcd.max_request_bytes + kMessageOverhead));
-  auto started = rpc::Server::start({.addresses = listen_,
-                                     .loop = network_,
-                                     .message_bytes_max = message_max,
-                                     .connections_max = shares_.connections(),
-                                     .tls = tls_},
-                                    std::move(router));
+  auto started = rpc::Server::start(
+      {.addresses = listen_,
+       .loop = network_,
+       .message_bytes_max = message_max,
+       .connections_max = shares_.connections(),
+       .tls = tls_,
+       .http = std::make_shared<const http::Router>(pages_.served_on(executors_.make("http-pages")))},
+      std::move(router));
   if (!started.ok()) return end_.fatal(started.error());
   server_ = std::move(*started);
   if (config_.gc_is_enabled) collector_ = std::make_unique<PdCollector>(*node_, clock_, executors_, config_.gc, tls_);

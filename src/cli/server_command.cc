@@ -16,13 +16,14 @@
 #include "cli/open_files.h"
 #include "cli/process.h"
 #include "config/server_config.h"
+#include "http/server.h"
 #include "net/loop.h"
 #include "rpc/client.h"
 #include "rpc/pd_client.h"
 #include "rpc/raft_transport.h"
 #include "rpc/server.h"
 #include "rpc/services.h"
-#include "rpc/status_server.h"
+#include "rpc/status_pages.h"
 #include "runtime/random.h"
 #include "runtime/threaded/real_clock.h"
 #include "runtime/threaded/thread_executor.h"
@@ -92,7 +93,7 @@ class StoreProcess {
   std::atomic<bool> is_started_{false};
   std::atomic<bool> is_serving_{false};
   std::unique_ptr<rpc::Server> server_;
-  std::unique_ptr<rpc::StatusServer> status_;
+  std::unique_ptr<http::Server> status_;
 };
 
 int StoreProcess::run() {
@@ -173,18 +174,21 @@ rpc::Router StoreProcess::routes() {
 
 // Before PD hears of the store: an address that is taken is an error of the start.
 Parsed<void> StoreProcess::listen() {
+  http::Router pages;
+  rpc::serve_status(pages, {.version = config_.store.version,
+                            .is_serving = [this] { return is_serving_.load(); },
+                            .pages = {{"/regions", [this] { return is_serving_ ? regions_json(*store_) : "[]"; }}}});
+  // On the store's own port the network's thread does not make them.
+  const auto pages_elsewhere = std::make_shared<const http::Router>(pages.served_on(executors_.make("http-pages")));
   if (!config_.status_address.empty()) {
-    TRY_ASSIGN(status_, rpc::StatusServer::start(
-                            {.address = config_.status_address,
-                             .version = config_.store.version,
-                             .is_serving = [this] { return is_serving_.load(); },
-                             .pages = {{"/regions", [this] { return is_serving_ ? regions_json(*store_) : "[]"; }}}}));
+    TRY_ASSIGN(status_, http::Server::start({.addresses = {config_.status_address}, .tls = tls_}, std::move(pages)));
   }
-  TRY_ASSIGN(
-      server_,
-      rpc::Server::start(
-          {.addresses = {config_.address}, .loop = network_, .connections_max = shares_.connections(), .tls = tls_},
-          routes()));
+  TRY_ASSIGN(server_, rpc::Server::start({.addresses = {config_.address},
+                                          .loop = network_,
+                                          .connections_max = shares_.connections(),
+                                          .tls = tls_,
+                                          .http = pages_elsewhere},
+                                         routes()));
   server_->set_serving(false);
   return {};
 }

@@ -9,12 +9,17 @@ Dialect dialect_of(std::string_view first) {
   using namespace std::string_view_literals;
   constexpr std::array kMethods = {"GET "sv,     "HEAD "sv,  "POST "sv,    "PUT "sv,  "DELETE "sv,
                                    "OPTIONS "sv, "PATCH "sv, "CONNECT "sv, "TRACE "sv};
-  if (first.starts_with("\x16\x03"sv)) return Dialect::kTls;  // a record of a handshake (RFC 8446, section 5.1)
-  if (first.starts_with("PRI * HTTP/2.0"sv)) return Dialect::kHttp2;
-  if (std::any_of(kMethods.begin(), kMethods.end(), [&](auto method) { return first.starts_with(method); })) {
-    return Dialect::kHttp1;
-  }
-  return Dialect::kUnknown;
+  constexpr std::string_view kPreface = "PRI * HTTP/2.0";
+  constexpr std::string_view kHandshake = "\x16\x03";  // a record of one (RFC 8446, section 5.1)
+  bool is_undecided = false;
+  const auto begins_with = [&](std::string_view word) {
+    is_undecided |= word.starts_with(first);
+    return first.starts_with(word);
+  };
+  if (begins_with(kHandshake)) return Dialect::kTls;
+  if (begins_with(kPreface)) return Dialect::kHttp2;
+  if (std::any_of(kMethods.begin(), kMethods.end(), begins_with)) return Dialect::kHttp1;
+  return is_undecided ? Dialect::kUndecided : Dialect::kUnknown;
 }
 
 std::optional<std::string> words_in_http1(std::string_view first) {

@@ -1,4 +1,4 @@
-// What a connection that cannot be served began with, and what to tell whoever made it. Pure. Tests:
+// What a connection begins with, and what to tell whoever made one that cannot be served. Pure. Tests:
 // first_bytes_test.cc.
 #pragma once
 
@@ -9,13 +9,14 @@
 namespace cairn::net {
 
 enum class Dialect {
+  kUndecided,  // more bytes are needed
   kUnknown,
   kTls,
   kHttp1,
   kHttp2,  // its preface in plain text
 };
 
-// By the first bytes that came, as many as there are.
+// By the first bytes that came, as many as there are. Sixteen are always enough.
 Dialect dialect_of(std::string_view first);
 
 // The body of an answer of HTTP/1, as far as it is here and fit to be shown; nothing if it is none.

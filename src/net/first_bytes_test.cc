@@ -10,8 +10,11 @@ TEST(FirstBytes, TellTlsAndTheHttpsApart) {
   EXPECT_EQ(dialect_of("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Dialect::kHttp2);
   EXPECT_EQ(dialect_of("GET / HTTP/1.1\r\n"), Dialect::kHttp1);
   EXPECT_EQ(dialect_of("CONNECT a:1 HTTP/1.1\r\n"), Dialect::kHttp1);
-  for (const char* other : {"", "G", "GETS", "\x15\x03\x01", "SSH-2.0"}) {
+  for (const char* other : {"GETS", "\x15\x03\x01", "SSH-2.0", "PRINT"}) {
     EXPECT_EQ(dialect_of(other), Dialect::kUnknown) << other;
+  }
+  for (const char* start : {"", "G", "GET", "P", "PRI *", "OPTIONS", "\x16"}) {
+    EXPECT_EQ(dialect_of(start), Dialect::kUndecided) << start;
   }
 }
 

@@ -91,6 +91,16 @@ std::shared_ptr<Http2Connection> Http2Connection::open(Role role, Loop& loop, st
   return connection;
 }
 
+std::shared_ptr<Http2Connection> Http2Connection::open(Loop& loop, Greeted greeted, const Http2Options& options,
+                                                       Owner* owner) {
+  auto connection =
+      std::make_shared<Http2Connection>(Role::kServer, loop, std::move(greeted.transport), options, owner);
+  connection->first_bytes_ = std::move(greeted.first);
+  connection->has_more_ = greeted.has_more;
+  connection->start();
+  return connection;
+}
+
 Http2Connection::Http2Connection(Role role, Loop& loop, std::unique_ptr<Transport> transport,
                                  const Http2Options& options, Owner* owner)
     : role_(role),
@@ -233,20 +243,10 @@ void Http2Connection::read_held() {
 }
 
 bool Http2Connection::refuse_other(std::string_view first) {
-  if (role_ == Role::kClient) {
-    const auto words = words_in_http1(first);
-    if (words) close("the other side answers in HTTP/1: " + *words);
-    return words.has_value();
-  }
-  const Dialect dialect = dialect_of(first);
-  if (dialect != Dialect::kTls && dialect != Dialect::kHttp1) return false;
-  const bool is_tls = dialect == Dialect::kTls;
-  std::string answer = refusal_in_http1(is_tls ? "this port does not speak TLS" : "this port speaks HTTP/2 (gRPC)");
-  const iovec part{answer.data(), answer.size()};
-  transport_->write(&part, 1);
-  say_goodbye(is_tls ? "TLS on a port that does not speak it" : "HTTP/1 on a port that speaks HTTP/2",
-              Http2Error::kNone);
-  return true;
+  if (role_ == Role::kServer) return false;
+  const auto words = words_in_http1(first);
+  if (words) close("the other side answers in HTTP/1: " + *words);
+  return words.has_value();
 }
 
 void Http2Connection::feed(std::string_view bytes, const std::shared_ptr<const void>& owner) {
@@ -279,7 +279,9 @@ void Http2Connection::need_flush() {
 
 void Http2Connection::on_turn_end() {
   is_flush_asked_ = false;
-  if (!is_closed_) flush();
+  if (is_closed_) return;
+  if (const Slice first = std::exchange(first_bytes_, {}); first.size > 0) feed(first.view(), first.owner);
+  flush();
 }
 
 // Takes frames from nghttp2 until the queue is full. False if the session is broken.
@@ -402,18 +404,18 @@ bool Http2Connection::finish(const std::string& why, Http2Error error) {
 }
 
 Deadlines::TimePoint Http2Connection::look_at_deadlines(Deadlines::TimePoint now) {
-  std::vector<std::shared_ptr<Http2Stream>> past;
+  std::vector<std::pair<Deadlines::TimePoint, std::shared_ptr<Http2Stream>>> past;
   auto earliest = Deadlines::kNone;
   for (Http2Stream* stream = first_; stream != nullptr; stream = stream->next_) {
     if (stream->deadline_ <= now) {
-      stream->deadline_ = Deadlines::kNone;
-      past.push_back(stream->shared_from_this());
+      past.emplace_back(std::exchange(stream->deadline_, Deadlines::kNone), stream->shared_from_this());
     } else {
       earliest = std::min(earliest, stream->deadline_);
     }
   }
   const auto self = shared_from_this();
-  for (const auto& stream : past) {
+  std::stable_sort(past.begin(), past.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [_, stream] : past) {
     if (stream->is_open()) stream->on_deadline();
   }
   return earliest;

@@ -21,6 +21,7 @@
 
 #include "base/time.h"
 #include "net/deadlines.h"
+#include "net/greeting.h"
 #include "net/loop.h"
 #include "net/out_queue.h"
 #include "net/slice.h"
@@ -141,6 +142,8 @@ class Http2Connection final : public Loop::Ready,
 
   static std::shared_ptr<Http2Connection> open(Role role, Loop& loop, std::unique_ptr<Transport> transport,
                                                const Http2Options& options, Owner* owner);
+  // A server's, which has said something already. Events come when the turn ends, not from within this call.
+  static std::shared_ptr<Http2Connection> open(Loop& loop, Greeted greeted, const Http2Options& options, Owner* owner);
   Http2Connection(Role role, Loop& loop, std::unique_ptr<Transport> transport, const Http2Options& options,
                   Owner* owner);
   ~Http2Connection() override;
@@ -175,7 +178,7 @@ class Http2Connection final : public Loop::Ready,
   void start();
   void read();
   void read_held();
-  // Whether it was another protocol that came: then the connection is over, with words for both sides.
+  // Client: whether the answer is of another protocol; then the connection is over, with its words.
   bool refuse_other(std::string_view first);
   void feed(std::string_view bytes, const std::shared_ptr<const void>& owner);
   void need_flush();
@@ -206,6 +209,7 @@ class Http2Connection final : public Loop::Ready,
   nghttp2_session* session_ = nullptr;
   std::unique_ptr<Loop::Watch> watch_;
   OutQueue out_;
+  Slice first_bytes_;                         // that came before it was opened, not looked at yet
   std::shared_ptr<const void> reading_from_;  // owner of the bytes that nghttp2 is being fed
   Http2Stream* first_ = nullptr;              // of the open streams
   size_t stream_count_ = 0;

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <deque>
 #include <future>
 #include <map>
@@ -468,23 +467,6 @@ TEST_F(Http2OverTls, WhoeverIsRefusedMaySpeakOnAndStillHearsWhy) {
   for (ssize_t got = 0; (got = read(client, room, sizeof room)) > 0;) answer.append(room, static_cast<size_t>(got));
   EXPECT_TRUE(answer.ends_with("this port speaks TLS\n")) << answer;
   close(client);
-}
-
-TEST_F(Http2Pair, WhoeverSpeaksAnotherProtocolIsToldSo) {
-  for (const auto& [first, words] : {std::pair("\x16\x03\x01\x02", "this port does not speak TLS\n"),
-                                     std::pair("GET / HTTP/1.1\r\n\r\n", "this port speaks HTTP/2 (gRPC)\n")}) {
-    const int client = open_bare({});
-    ASSERT_GT(write(client, first, strlen(first)), 0);
-    std::string answer;
-    char room[1000];
-    for (ssize_t got = 0; !answer.ends_with(words) && (got = read(client, room, sizeof room)) > 0;) {
-      answer.append(room, static_cast<size_t>(got));
-    }
-    EXPECT_TRUE(answer.ends_with(words)) << answer;
-    close(client);
-    server_owner_.closed.get_future().wait();
-    on_loop([this] { server_owner_.closed = {}; });
-  }
 }
 
 TEST_F(Http2Pair, GarbageEndsTheConnection) {

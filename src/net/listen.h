@@ -1,4 +1,4 @@
-// Listening on a TCP address, with the reason in words if that cannot be. Tests: status_server_test.cc, server_test.cc.
+// Listening on a TCP address, with the reason in words if that cannot be. Tests: acceptor_test.cc, server_test.cc.
 #pragma once
 
 #include <sys/socket.h>

@@ -67,8 +67,14 @@ enum class Side { kServer, kClient };
 class TlsTransport final : public Transport {
  public:
   // `ssl` may be null: then the connection has failed.
-  TlsTransport(Side side, std::shared_ptr<const TlsContext> context, SSL* ssl, int descriptor, std::string peer)
-      : side_(side), context_(std::move(context)), ssl_(ssl), descriptor_(descriptor), peer_(std::move(peer)) {
+  TlsTransport(Side side, std::shared_ptr<const TlsContext> context, SSL* ssl, int descriptor, std::string peer,
+               bool takes_http1 = false)
+      : side_(side),
+        takes_http1_(takes_http1),
+        context_(std::move(context)),
+        ssl_(ssl),
+        descriptor_(descriptor),
+        peer_(std::move(peer)) {
     BIO* socket = BIO_new(socket_method());
     if (ssl_ == nullptr || socket == nullptr) {
       BIO_free(socket);
@@ -99,6 +105,13 @@ class TlsTransport final : public Transport {
     shutdown(descriptor_, SHUT_WR);
   }
   std::string failure() const override { return failure_; }
+  bool is_secure() const override { return true; }
+  std::string_view protocol() const override {
+    const unsigned char* protocol = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(ssl_, &protocol, &size);
+    return {reinterpret_cast<const char*>(protocol), size};
+  }
   const std::string& peer() const override { return peer_; }
 
  private:
@@ -120,14 +133,17 @@ class TlsTransport final : public Transport {
   std::optional<std::string> last_words();
   Result fail(std::string why);
   void answer_in_plain_text();
+  bool is_http() const { return dialect_ == Dialect::kHttp1 || dialect_ == Dialect::kHttp2; }
 
   const Side side_;
+  const bool takes_http1_;
   const std::shared_ptr<const TlsContext> context_;
   SSL* const ssl_;
   const int descriptor_;
   const std::string peer_;
   bool has_heard_ = false;  // any byte
   bool is_plain_ = false;   // what came first was no TLS
+  std::string first_;       // then: what it was, until that is known
   Dialect dialect_ = Dialect::kUnknown;
   bool is_at_end_ = false;  // of what the socket receives
   bool is_ready_ = false;   // the handshake is complete
@@ -167,7 +183,12 @@ int TlsTransport::receive(BIO* bio, char* into, int size) {
     constexpr char kAlert = 0x15;
     constexpr char kHandshake = 0x16;
     is_plain_ = *into != kHandshake && (side_ == Side::kServer || *into != kAlert);
-    dialect_ = dialect_of({into, static_cast<size_t>(got)});
+    if (is_plain_) dialect_ = Dialect::kUndecided;
+  }
+  if (dialect_ == Dialect::kUndecided) {
+    first_.append(into, static_cast<size_t>(got));
+    dialect_ = dialect_of(first_);
+    if (dialect_ == Dialect::kUndecided) BIO_set_retry_read(bio);
   }
   return is_plain_ ? -1 : static_cast<int>(got);
 }
@@ -239,10 +260,7 @@ Transport::Result TlsTransport::write(const iovec* parts, size_t count) {
 bool TlsTransport::check_ready() {
   if (is_ready_) return true;
   is_ready_ = true;
-  const unsigned char* protocol = nullptr;
-  unsigned size = 0;
-  SSL_get0_alpn_selected(ssl_, &protocol, &size);
-  if (std::string_view(reinterpret_cast<const char*>(protocol), size) == "h2") return true;
+  if (protocol() == "h2" || takes_http1_) return true;
   fail("it does not offer ALPN h2, without which there is no gRPC over TLS");
   return false;
 }
@@ -262,8 +280,7 @@ Transport::Result TlsTransport::stopped(int rc, Outcome on_want_read, Outcome on
   if (is_plain_ && side_ == Side::kClient) return fail("it does not speak TLS");
   if (is_plain_) {
     answer_in_plain_text();
-    return fail(dialect_ == Dialect::kUnknown ? "no TLS on a port that speaks TLS"
-                                              : "plain HTTP on a port that speaks TLS");
+    return fail(is_http() ? "plain HTTP on a port that speaks TLS" : "no TLS on a port that speaks TLS");
   }
   if (is_at_end_ && !has_heard_) return {Outcome::kEnd};
   if (is_at_end_) return fail("it ended the connection during the TLS handshake");
@@ -292,7 +309,7 @@ Transport::Result TlsTransport::fail(std::string why) {
 }
 
 void TlsTransport::answer_in_plain_text() {
-  if (dialect_ == Dialect::kUnknown) return;
+  if (!is_http()) return;
   const std::string answer = refusal_in_http1("this port speaks TLS");
   ::send(descriptor_, answer.data(), answer.size(), MSG_NOSIGNAL);
   shutdown(descriptor_, SHUT_WR);
@@ -375,10 +392,11 @@ Result<std::shared_ptr<Tls>, std::string> Tls::open(TlsOptions options) {
   return std::shared_ptr<Tls>(new Tls(std::move(core)));
 }
 
-std::unique_ptr<Transport> Tls::serve(int descriptor, std::string peer) {
+std::unique_ptr<Transport> Tls::serve(int descriptor, std::string peer, Offer offer) {
   auto context = core_->current();
-  SSL* ssl = context->serve();
-  return std::make_unique<TlsTransport>(Side::kServer, std::move(context), ssl, descriptor, std::move(peer));
+  SSL* ssl = context->serve(offer);
+  return std::make_unique<TlsTransport>(Side::kServer, std::move(context), ssl, descriptor, std::move(peer),
+                                        offer != Offer::kHttp2);
 }
 
 std::unique_ptr<Transport> Tls::dial(int descriptor, std::string peer, const std::string& host) {

@@ -6,11 +6,13 @@
 // cannot be used are logged once, and the last good ones stay.
 //
 // What is spoken: TLS 1.2 and 1.3, ciphers with forward secrecy and authentication of their own (those that HTTP/2
-// allows: RFC 9113, section 9.2.2), ALPN "h2" from both sides, as gRPC demands; no renegotiation, no compression, no
+// allows: RFC 9113, section 9.2.2), ALPN "h2" from both sides, as gRPC demands; where HTTP/1 is served, too, "http/1.1"
+// and clients without ALPN are taken; no renegotiation, no compression, no
 // resumption: our connections are long, and each one's certificate is checked in full.
 //
 // With a CA, a server demands certificates of its clients, whose common name and alternative names may be restricted;
-// without one it takes anybody. A client checks the server's certificate against the CA (without one: the system's) and
+// without one it takes anybody. A port of HTTP/1 alone (the status port) demands certificates only if names are
+// restricted, as TiKV's does. A client checks the server's certificate against the CA (without one: the system's) and
 // its alternative names against the host that it dials; a common name alone does not count. Tests: tls_test.cc.
 #pragma once
 
@@ -45,9 +47,12 @@ class Tls {
   Tls(const Tls&) = delete;
   Tls& operator=(const Tls&) = delete;
 
+  // What a server takes. With both, HTTP/2 is preferred.
+  enum class Offer { kHttp2, kHttp1, kBoth };
+
   // The server's or the client's side of a connected socket that does not block; the transport owns it. The handshake
   // is part of reading and writing. The host is a name or a numeric address.
-  std::unique_ptr<Transport> serve(int descriptor, std::string peer);
+  std::unique_ptr<Transport> serve(int descriptor, std::string peer, Offer offer = Offer::kHttp2);
   std::unique_ptr<Transport> dial(int descriptor, std::string peer, const std::string& host);
 
  private:

@@ -14,8 +14,6 @@ namespace {
 
 using std::string_literals::operator""s;
 
-constexpr unsigned char kAlpn[] = {2, 'h', '2'};
-
 std::string text_of(const ASN1_STRING* text) {
   unsigned char* utf8 = nullptr;
   const int size = ASN1_STRING_to_UTF8(&utf8, text);
@@ -62,10 +60,29 @@ bool meet(const std::vector<std::string>& names, const std::vector<std::string>&
   });
 }
 
-int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
+// What a server takes, in the order of its preference.
+constexpr unsigned char kHttp2Only[] = {2, 'h', '2'};
+constexpr unsigned char kHttp1Only[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+constexpr unsigned char kBoth[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+
+std::basic_string_view<unsigned char> alpn_of(Tls::Offer offer) {
+  switch (offer) {
+    case Tls::Offer::kHttp1:
+      return {kHttp1Only, sizeof kHttp1Only};
+    case Tls::Offer::kBoth:
+      return {kBoth, sizeof kBoth};
+    case Tls::Offer::kHttp2:
+      break;
+  }
+  return {kHttp2Only, sizeof kHttp2Only};
+}
+
+int select_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
                 void*) {
+  const auto ours = alpn_of(*static_cast<const Tls::Offer*>(SSL_get_app_data(ssl)));
   unsigned char* selected = nullptr;
-  const int found = SSL_select_next_proto(&selected, out_size, kAlpn, sizeof kAlpn, in, in_size);
+  const int found =
+      SSL_select_next_proto(&selected, out_size, ours.data(), static_cast<unsigned>(ours.size()), in, in_size);
   *out = selected;
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -82,6 +99,18 @@ std::string tls_errors() {
   return out.empty() ? "unknown error" : out;
 }
 
+SSL* TlsContext::serve(Tls::Offer offer) const {
+  static constexpr Tls::Offer kOffers[] = {Tls::Offer::kHttp2, Tls::Offer::kHttp1, Tls::Offer::kBoth};
+  SSL* ssl = SSL_new(server_.get());
+  if (ssl == nullptr) return nullptr;
+  for (const auto& one : kOffers) {
+    if (one == offer) SSL_set_app_data(ssl, const_cast<Tls::Offer*>(&one));
+  }
+  const bool has_allowed = !options_.allowed_cn.empty() || !options_.allowed_san.empty();
+  if (offer == Tls::Offer::kHttp1 && !has_allowed) SSL_set_verify(ssl, SSL_VERIFY_NONE, nullptr);
+  return ssl;
+}
+
 Result<std::shared_ptr<const TlsContext>, std::string> TlsContext::load(const TlsOptions& options) {
   auto context = std::shared_ptr<TlsContext>(new TlsContext(options));
   TRY_ASSIGN(context->server_, context->make(TLS_server_method()));
@@ -94,7 +123,7 @@ Result<std::shared_ptr<const TlsContext>, std::string> TlsContext::load(const Tl
   }
   SSL_CTX* client = context->client_.get();
   SSL_CTX_set_verify(client, SSL_VERIFY_PEER, nullptr);
-  if (SSL_CTX_set_alpn_protos(client, kAlpn, sizeof kAlpn) != 0) return Err(tls_errors());  // zero is success
+  if (SSL_CTX_set_alpn_protos(client, kHttp2Only, sizeof kHttp2Only) != 0) return Err(tls_errors());  // zero is success
   return std::shared_ptr<const TlsContext>(std::move(context));
 }
 

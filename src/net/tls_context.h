@@ -17,7 +17,7 @@ class TlsContext {
   static Result<std::shared_ptr<const TlsContext>, std::string> load(const TlsOptions& options);
 
   // A new connection's; the context must outlive it. Null: no memory.
-  SSL* serve() const { return SSL_new(server_.get()); }
+  SSL* serve(Tls::Offer offer) const;
   SSL* dial() const { return SSL_new(client_.get()); }
 
  private:

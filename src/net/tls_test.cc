@@ -289,6 +289,19 @@ TEST_F(TlsTest, PlainTextIsToldThatThePortSpeaksTls) {
   }
 }
 
+TEST_F(TlsTest, PlainTextThatComesByteByByteIsToldSoToo) {
+  const auto sockets = socket_pair();
+  End server{.transport = server_.open()->serve(sockets[0], "client")};
+  for (const char byte : std::string("POST ")) {
+    server.step();
+    EXPECT_EQ(server.failure, "");
+    ASSERT_EQ(write(sockets[1], &byte, 1), 1);
+  }
+  server.step();
+  EXPECT_EQ(server.failure, "plain HTTP on a port that speaks TLS");
+  close(sockets[1]);
+}
+
 TEST_F(TlsTest, OtherBytesAreRefusedToo) {
   const auto sockets = socket_pair();
   End server{.transport = server_.open()->serve(sockets[0], "client")};

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace cairn::net {
 
@@ -40,6 +41,9 @@ class Transport {
   virtual void end_writes() = 0;
   // Why the last operation failed, in words.
   virtual std::string failure() const = 0;
+  // Whether it goes through TLS, and what was agreed on there (ALPN): "h2", "http/1.1", or nothing.
+  virtual bool is_secure() const { return false; }
+  virtual std::string_view protocol() const { return {}; }
   // Who the other side is: "host:port".
   virtual const std::string& peer() const = 0;
 };

@@ -14,7 +14,9 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "http/endpoint.h"
 #include "net/acceptor.h"
+#include "net/greeting.h"
 #include "net/http2.h"
 #include "net/listen.h"
 #include "rpc/health_service.h"
@@ -28,6 +30,16 @@ namespace {
 constexpr Duration kStopMargin = 2s;
 constexpr size_t kMessageMax = size_t{256} << 20;
 constexpr uint64_t kRefusalLines = 10;
+
+// What a port says that serves no HTTP/1.
+std::shared_ptr<const http::Router> no_http() {
+  auto router = std::make_shared<http::Router>();
+  router->add("*", "/{rest...}", http::page([](const http::Request&) {
+                return http::Response{
+                    .status = 400, .body = "this port speaks HTTP/2 (gRPC)\n", .headers = {{"Connection", "close"}}};
+              }));
+  return router;
+}
 
 }  // namespace
 
@@ -58,12 +70,15 @@ class ConnectionCount {
 class LoopServer final : public net::Http2Connection::Owner, public std::enable_shared_from_this<LoopServer> {
  public:
   LoopServer(std::shared_ptr<ServerCalls> calls, std::shared_ptr<net::Loop> loop, size_t message_bytes_max,
-             std::shared_ptr<ConnectionCount> count, std::shared_ptr<net::Tls> tls)
+             std::shared_ptr<ConnectionCount> count, std::shared_ptr<net::Tls> tls,
+             std::shared_ptr<const http::Router> http)
       : calls_(std::move(calls)),
         loop_(std::move(loop)),
         message_bytes_max_(message_bytes_max),
         count_(std::move(count)),
-        tls_(std::move(tls)) {}
+        tls_(std::move(tls)),
+        http1_(std::make_unique<http::Endpoint>(loop_, std::move(http), http::Endpoint::Options{},
+                                                [this] { count_->leave(); })) {}
 
   net::Loop& loop() { return *loop_; }
 
@@ -72,22 +87,28 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
       close(descriptor);
       return;
     }
-    auto transport =
-        tls_ ? tls_->serve(descriptor, std::move(peer)) : net::plain_transport(descriptor, std::move(peer));
-    auto connection =
-        net::Http2Connection::open(net::Http2Connection::Role::kServer, *loop_, std::move(transport), options_, this);
-    if (is_draining_) connection->drain();
-    connections_.emplace(connection.get(), connection);
+    auto transport = tls_ ? tls_->serve(descriptor, std::move(peer), net::Tls::Offer::kBoth)
+                          : net::plain_transport(descriptor, std::move(peer));
+    const uint64_t id = next_greeting_++;
+    const std::string& from = transport->peer();
+    greetings_.emplace(id, net::await_greeting(*loop_, std::move(transport), options_.hello_max,
+                                               [this, id, from](Result<net::Greeted, std::string> greeted) {
+                                                 greetings_.erase(id);
+                                                 on_greeted(from, std::move(greeted));
+                                               }));
   }
 
   void drain() {
     is_draining_ = true;
+    http1_->drain();
     for (auto& [_, connection] : held()) connection->drain();
   }
 
   // Ends all connections.
   void end() {
     is_ended_ = true;
+    greetings_.clear();
+    http1_ = nullptr;
     for (auto& [_, connection] : held()) connection->end("the server is stopping");
   }
 
@@ -104,6 +125,17 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
  private:
   using Connections = std::unordered_map<net::Http2Connection*, std::shared_ptr<net::Http2Connection>>;
   Connections held() const { return connections_; }
+
+  void on_greeted(const std::string& peer, Result<net::Greeted, std::string> greeted) {
+    if (!greeted.ok()) {
+      if (!greeted.error().empty()) log_refused(peer, greeted.error());
+      return count_->leave();
+    }
+    if (greeted->dialect == net::Dialect::kHttp1) return http1_->adopt(std::move(*greeted));
+    auto connection = net::Http2Connection::open(*loop_, std::move(*greeted), options_, this);
+    connections_.emplace(connection.get(), connection);
+    if (is_draining_) connection->drain();
+  }
 
   // Whoever is refused tries again, many of them perhaps: only so many lines a second.
   void log_refused(const std::string& peer, const std::string& why) {
@@ -122,6 +154,9 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
   const std::shared_ptr<ConnectionCount> count_;
   const std::shared_ptr<net::Tls> tls_;  // nullptr: plain text
   const net::Http2Options options_{.ping_after = 10s, .ping_timeout = 3s, .pings_without_streams = true};
+  std::unordered_map<uint64_t, std::unique_ptr<net::Greeting>> greetings_;  // of connections that said nothing yet
+  uint64_t next_greeting_ = 1;
+  std::unique_ptr<http::Endpoint> http1_;  // null once it has ended
   Connections connections_;
   std::chrono::steady_clock::time_point refusals_since_;
   uint64_t refusals_ = 0;  // since then
@@ -131,7 +166,8 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
 
 class Server::Core final : public ServerCalls, public std::enable_shared_from_this<Server::Core> {
  public:
-  Core(Router router, size_t receive_bytes_max) : router_(std::move(router)), receive_budget_(receive_bytes_max) {
+  Core(Router router, std::shared_ptr<const http::Router> http, size_t receive_bytes_max)
+      : router_(std::move(router)), http_(http ? std::move(http) : no_http()), receive_budget_(receive_bytes_max) {
     serve_health(router_, health_);
   }
   ~Core() override = default;
@@ -144,6 +180,7 @@ class Server::Core final : public ServerCalls, public std::enable_shared_from_th
 
   // Of all threads:
   const Router& router() const override { return router_; }
+  const http::Router& http() const override { return *http_; }
   ReceiveBudget& receive_budget() override { return receive_budget_; }
   void on_call_begun(const std::shared_ptr<ServerCall>& call, const Router::Route* route) override;
   void on_call_ended(ServerCall* call, const Router::Route* route) override;
@@ -154,6 +191,7 @@ class Server::Core final : public ServerCalls, public std::enable_shared_from_th
   void on_each_loop(const std::function<void(size_t)>& what);
 
   Router router_;
+  const std::shared_ptr<const http::Router> http_;
   ReceiveBudget receive_budget_;
   std::shared_ptr<HealthState> health_ = std::make_shared<HealthState>();
   int port_ = 0;
@@ -201,7 +239,7 @@ void Server::Core::start(const ServerOptions& options, const std::vector<int>& s
   const size_t max = options.message_bytes_max < 0 ? kMessageMax : static_cast<size_t>(options.message_bytes_max);
   const auto count = std::make_shared<ConnectionCount>(options.connections_max);
   for (const auto& loop : loops_) {
-    servers_.push_back(std::make_shared<LoopServer>(shared_from_this(), loop, max, count, options.tls));
+    servers_.push_back(std::make_shared<LoopServer>(shared_from_this(), loop, max, count, options.tls, http_));
   }
   loops_.front()->post([self = shared_from_this(), sockets] {
     for (const int socket : sockets) {
@@ -312,7 +350,7 @@ Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options
     }
     sockets.push_back(*socket);
   }
-  auto core = std::make_shared<Core>(std::move(router), options.receive_bytes_max);
+  auto core = std::make_shared<Core>(std::move(router), options.http, options.receive_bytes_max);
   core->start(options, sockets);
   return std::unique_ptr<Server>(new Server(std::move(core)));
 }

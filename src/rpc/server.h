@@ -1,6 +1,7 @@
 // The gRPC server: listens, and gives each call to the Router's handler; what the Router does not know answers
 // UNIMPLEMENTED. A connection stays with one loop, and all events of a stream come on its thread. In plain text or
-// through TLS, one of them on all ports; what begins otherwise is refused in words.
+// through TLS, one of them on all ports; what begins otherwise is refused in words. HTTP/1 is told apart by a
+// connection's first bytes and has a router of its own.
 //
 // Also serves grpc.health.v1.Health: SERVING from start to stop. Tests: server_test.cc.
 #pragma once
@@ -11,6 +12,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "http/router.h"
 #include "net/loop.h"
 #include "net/tls.h"
 #include "rpc/server_stream.h"
@@ -25,6 +27,7 @@ struct ServerOptions {
   uint64_t connections_max = 100'000;          // more are closed at once: the descriptors that are left have other uses
   size_t receive_bytes_max = size_t{1} << 30;  // of requests that are not complete or not taken, over all connections
   std::shared_ptr<net::Tls> tls;               // nullptr: plain text
+  std::shared_ptr<const http::Router> http;    // nullptr: plain HTTP is refused in words
 };
 
 class Server {

@@ -1,5 +1,7 @@
 #include "rpc/server_call.h"
 
+#include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "base/check.h"
@@ -13,6 +15,12 @@ constexpr std::string_view kContentType = "application/grpc";
 constexpr std::string_view kEncodings = "identity,deflate,gzip";
 // What a message takes beside its bytes while it waits: a peer may send millions of empty ones.
 constexpr size_t kMessageCost = 64;
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
+  return out;
+}
 
 }  // namespace
 
@@ -101,8 +109,7 @@ void ServerCall::begin_call() {
   route_ = calls_->router().find(method_);
   is_begun_ = true;
   calls_->on_call_begun(self(), route_);
-  if (http_method_ != "POST") return refuse(405, "gRPC is spoken here: only POST is served");
-  if (!is_grpc(content_type_)) return refuse(415, "the content-type is not application/grpc");
+  if (http_method_ != "POST" || !is_grpc(content_type_)) return begin_plain();
   if (timeout_) {
     const auto timeout = parse_timeout(*timeout_);
     if (!timeout) return finish_now({api::Code::kInternal, "grpc-timeout is '" + *timeout_ + "'"}, std::nullopt);
@@ -120,16 +127,66 @@ void ServerCall::begin_call() {
   route_->handler(self());
 }
 
-void ServerCall::refuse(int http_status, std::string_view why) {
+void ServerCall::begin_plain() {
   is_finishing_ = true;
   is_over_ = true;
-  refused_with_ = http_status;
-  refused_because_ = why;
+  http::Request& request = plain_.emplace();
+  request.method = http_method_;
+  const size_t query = std::min(method_.find('?'), method_.size());
+  request.path = method_.substr(0, query);
+  request.query = method_.substr(std::min(query + 1, method_.size()));
+  request.headers = metadata_;
+  if (!content_type_.empty()) request.headers.emplace_back("content-type", content_type_);
+  request.peer = peer_;
+}
+
+void ServerCall::on_plain_data(const net::Slice& data) {
+  consume(data.size);
+  if (!plain_) return;
+  if (plain_->body.size() + data.size > http::Limits().body_bytes_max) {
+    plain_.reset();
+    return answer_plain({.status = 413, .body = "the request is too large\n", .headers = {}});
+  }
+  plain_->body += data.view();
+  if (account()) return;
+  plain_.reset();
+  answer_plain({.status = 503, .body = "the server holds too many requests that are not complete\n", .headers = {}});
+}
+
+void ServerCall::serve_plain() {
+  http::Request request = std::move(*plain_);
+  plain_.reset();
+  static_cast<void>(account());  // it only falls here
+  if (route_ != nullptr && http_method_ != "POST") {
+    return answer_plain({.status = 405, .body = "gRPC is spoken here: only POST is served", .headers = {}});
+  }
+  if (route_ != nullptr) {
+    return answer_plain({.status = 415, .body = "the content-type is not application/grpc", .headers = {}});
+  }
+  calls_->http().serve(std::move(request), http::Responder([held = self()](http::Response response) {
+                         held->on_loop([held, response = std::move(response)] { held->answer_plain(response); });
+                       }));
+}
+
+void ServerCall::answer_plain(const http::Response& response) {
+  if (!is_open()) return;
+  const std::string status = std::to_string(response.status);
+  const std::string size = std::to_string(response.body.size());
+  std::vector<net::HeaderView> headers = {
+      {":status", status}, {"content-type", response.content_type}, {"content-length", size}};
+  std::deque<std::string> names;
+  for (const auto& [name, value] : response.headers) {
+    headers.push_back({names.emplace_back(lower_case(name)), value});
+  }
+  if (http_method_ == "HEAD" || response.body.empty()) return respond(headers, true);
+  respond(headers);
+  send(response.body);
+  end();
 }
 
 void ServerCall::on_data(net::Slice data) {
   const size_t size = data.size;
-  if (is_finishing_) return consume(size);
+  if (is_finishing_) return on_plain_data(data);
   auto status = reader_.feed(data, [this](Payload message) {
     // What is not taken at once must not hold the room that was read into.
     if (!wants_message_ || !messages_.empty()) message.detach();
@@ -149,11 +206,14 @@ void ServerCall::on_data(net::Slice data) {
   }
 }
 
-bool ServerCall::account() { return calls_->receive_budget().set(held_, reader_.held() + messages_bytes_); }
+bool ServerCall::account() {
+  return calls_->receive_budget().set(held_, reader_.held() + messages_bytes_ + (plain_ ? plain_->body.size() : 0));
+}
 
 void ServerCall::let_go() {
   messages_.clear();
   messages_bytes_ = 0;
+  plain_.reset();
   reader_.drop();
   consume(std::exchange(owed_, 0));
   static_cast<void>(account());  // it only falls here
@@ -161,12 +221,7 @@ void ServerCall::let_go() {
 
 void ServerCall::on_end() {
   has_ended_ = true;
-  if (refused_with_ != 0) {
-    const std::string status = std::to_string(refused_with_);
-    respond({{":status", status}, {"content-type", "text/plain"}});
-    send(refused_because_);
-    return end();
-  }
+  if (plain_) return serve_plain();
   if (!reader_.is_between_messages() && !is_finishing_) {
     return finish_now({api::Code::kInternal, "the request ends within a message"}, std::nullopt);
   }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "http/router.h"
 #include "net/http2.h"
 #include "rpc/message_frame.h"
 #include "rpc/receive_budget.h"
@@ -24,6 +25,7 @@ class ServerCalls {
  public:
   virtual ~ServerCalls() = default;
   virtual const Router& router() const = 0;
+  virtual const http::Router& http() const = 0;
   virtual ReceiveBudget& receive_budget() = 0;
   virtual void on_call_begun(const std::shared_ptr<ServerCall>& call, const Router::Route* route) = 0;
   virtual void on_call_ended(ServerCall* call, const Router::Route* route) = 0;
@@ -68,8 +70,11 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   bool account();
   // Drops what came and was not taken: nobody will take it.
   void let_go();
-  // For whoever does not speak gRPC at all: the answer of plain HTTP, once the request has ended.
-  void refuse(int http_status, std::string_view why);
+  // What is no gRPC at all goes to the router of plain HTTP, once the request has ended.
+  void begin_plain();
+  void on_plain_data(const net::Slice& data);
+  void serve_plain();
+  void answer_plain(const http::Response& response);
   void read_now();
   void write_now(Payload message);
   void finish_now(api::Status status, std::optional<Payload> message);
@@ -109,8 +114,7 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   bool is_finishing_ = false;
   Compression compression_ = Compression::kIdentity;  // of the answer
   Metadata trailers_;
-  int refused_with_ = 0;  // HTTP's status; 0: it is not refused
-  std::string_view refused_because_;
+  std::optional<http::Request> plain_;  // it is no gRPC
 };
 
 }  // namespace cairn::rpc

@@ -3,6 +3,9 @@
 #include "base/mutex.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <deque>
 #include <functional>
@@ -46,6 +49,60 @@ TEST(Server, TheHealthCheckSaysServing) {
   auto reply = waiter.get();
   ASSERT_TRUE(reply.ok()) << reply.error().message;
   EXPECT_EQ(reply->status(), health::HealthCheckResponse::SERVING);
+}
+
+// A bare socket that says this and hears all until the server ends the connection.
+std::string converse(int port, const std::string& bytes, const std::string& until = "no end") {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<uint16_t>(port));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+  EXPECT_EQ(send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  std::string heard;
+  char room[4096];
+  for (ssize_t some = 0; heard.find(until) == std::string::npos && (some = recv(fd, room, sizeof room, 0)) > 0;) {
+    heard.append(room, static_cast<size_t>(some));
+  }
+  close(fd);
+  return heard;
+}
+
+TEST(Server, PlainHttpIsServedBesideGrpc) {
+  auto pages = std::make_shared<http::Router>();
+  pages->add("GET", "/page", http::page([](const http::Request& request) {
+               return http::Response{.body = "asked by " + request.query, .headers = {}};
+             }));
+  FakeTikv tikv;
+  Router router;
+  serve_tikv(router, tikv);
+  auto started = Server::start({.addresses = {"127.0.0.1:0"}, .http = pages}, std::move(router));
+  ASSERT_TRUE(started.ok()) << started.error();
+  const int port = (*started)->port();
+  const std::string http1 = converse(port, "GET /page?1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(http1.starts_with("HTTP/1.1 200 OK") && http1.ends_with("asked by 1")) << http1;
+  // The same by HTTP/2: ":method: GET", ":scheme: http", ":path: /page?2", ":authority: h".
+  using namespace std::string_literals;
+  const std::string block = "\x82\x86\x44\x07/page?2\x41\x01h"s;
+  const std::string http2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0"s +
+                            static_cast<char>(block.size()) + "\x01\x05\0\0\0\x01"s + block;
+  EXPECT_NE(converse(port, http2, "asked by 2").find("asked by 2"), std::string::npos);
+  ClientLoop loop;
+  Waiter<api::Reply<kvrpcpb::RawGetResponse>> waiter;
+  kvrpcpb::RawGetRequest request;
+  request.set_key("k");
+  call_unary<kvrpcpb::RawGetResponse>(*channel_to(loop, **started), "/tikvpb.Tikv/RawGet", request, 5s,
+                                      waiter.setter());
+  EXPECT_TRUE(waiter.get().ok());
+  EXPECT_TRUE((*started)->stop(Duration(0)));
+}
+
+TEST(Server, WithoutPagesPlainHttpIsRefusedInWords) {
+  FakeTikv tikv;
+  auto server = must_start(tikv);
+  const std::string answer = converse(server->port(), "GET / HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("this port speaks HTTP/2 (gRPC)\n")) << answer;
 }
 
 TEST(Server, StoppingLetsTheCallsUnderWayFinish) {
