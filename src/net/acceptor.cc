@@ -71,7 +71,9 @@ class Acceptor::Core final : public Loop::Ready, public std::enable_shared_from_
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_log_) {
       next_log_ = now + kShortageLog;
-      LOG_ERROR("no connection can be accepted: {}; raise the limit of open files (ulimit -n)", std::strerror(error));
+      const bool is_ours = error == EMFILE || error == ENFILE;
+      LOG_ERROR("no connection can be accepted: {}{}", std::strerror(error),
+                is_ours ? "; raise the limit of open files (ulimit -n)" : "");
     }
     if (is_shortage(error) && reserve_ >= 0) {
       close(reserve_);

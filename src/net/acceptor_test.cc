@@ -1,6 +1,8 @@
 #include "net/acceptor.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -75,6 +77,61 @@ TEST_F(Sockets, WhatCannotBeReachedSaysWhy) {
   EXPECT_EQ(dial("127.0.0.1:1").error(), "Connection refused");
   EXPECT_EQ(dial("nowhere").error(), "'nowhere' is no host:port");
   EXPECT_FALSE(dial("no-such-host.invalid:1").ok());
+}
+
+// A socket that listens and whose queue is full: what dials it hears nothing.
+class Silent {
+ public:
+  Silent() : listening_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(bind(listening_, reinterpret_cast<const sockaddr*>(&own), sizeof own), 0);
+    EXPECT_EQ(listen(listening_, 0), 0);
+    address_.size = sizeof address_.bytes;
+    EXPECT_EQ(getsockname(listening_, reinterpret_cast<sockaddr*>(&address_.bytes), &address_.size), 0);
+    while (dialled_.size() < 20 && dial()) continue;
+  }
+  ~Silent() {
+    for (const int one : dialled_) close(one);
+    close(listening_);
+  }
+  Silent(const Silent&) = delete;
+  Silent& operator=(const Silent&) = delete;
+
+  const SocketAddress& address() const { return address_; }
+  bool is_silent() const { return dialled_.size() < 20; }
+
+ private:
+  // Whether it was answered soon.
+  bool dial() {
+    const int made = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    dialled_.push_back(made);
+    static_cast<void>(::connect(made, reinterpret_cast<const sockaddr*>(&address_.bytes), address_.size));
+    pollfd ready{.fd = made, .events = POLLOUT, .revents = 0};
+    return poll(&ready, 1, 100) == 1;
+  }
+
+  const int listening_;
+  SocketAddress address_;
+  std::vector<int> dialled_;
+};
+
+TEST_F(Sockets, AnAddressThatSwallowsEverythingDoesNotCostTheOthersTheirTime) {
+  const Silent silent;
+  if (!silent.is_silent()) GTEST_SKIP() << "no address here is silent";
+  SocketAddress good = silent.address();
+  reinterpret_cast<sockaddr_in&>(good.bytes).sin_port =
+      htons(static_cast<uint16_t>(std::stoi(address_.substr(address_.find(':') + 1))));
+  Waiter<bool> connected;
+  on_loop([&] {
+    dialling_.push_back(connect(loop_, {silent.address(), good}, 60s,
+                                [set = connected.setter()](Result<int, std::string> result) mutable {
+                                  if (result.ok()) close(*result);
+                                  set(result.ok());
+                                }));
+  });
+  EXPECT_TRUE(connected.get());
 }
 
 TEST_F(Sockets, AnAttemptThatIsDroppedEndsWithoutAWord) {

@@ -71,6 +71,9 @@ void Http2Stream::end_with(const std::vector<HeaderView>& trailers) {
 
 void Http2Stream::reset(Http2Error error) {
   if (!is_open()) return;
+  // A request that waits for its turn at the other side may stay for long.
+  out_ = OutQueue();
+  is_ended_ = true;
   nghttp2_submit_rst_stream(connection_->session_, NGHTTP2_FLAG_NONE, id_, static_cast<uint32_t>(error));
   connection_->need_flush();
 }
@@ -414,7 +417,7 @@ Deadlines::TimePoint Http2Connection::look_at_deadlines(Deadlines::TimePoint now
     }
   }
   const auto self = shared_from_this();
-  std::stable_sort(past.begin(), past.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(past.begin(), past.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [_, stream] : past) {
     if (stream->is_open()) stream->on_deadline();
   }

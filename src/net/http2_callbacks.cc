@@ -130,6 +130,7 @@ int Http2Connection::Callbacks::send_data(nghttp2_session*, nghttp2_frame*, cons
   Http2Connection& connection = self(user);
   if (connection.out_.size() >= connection.options_.out_bytes_max) return NGHTTP2_ERR_WOULDBLOCK;
   auto* stream = static_cast<Http2Stream*>(source->ptr);
+  if (stream->out_.size() < length) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // it was reset meanwhile
   connection.out_.append(view(header, kFrameHeader));
   stream->out_.move_to(connection.out_, length);
   if (stream->out_.empty() && !stream->is_ended_ && stream->is_open()) {

@@ -41,6 +41,7 @@ class TestStream final : public Http2Stream {
   using Http2Stream::respond;
   using Http2Stream::send;
   using Http2Stream::set_deadline;
+  using Http2Stream::unsent;
 
  private:
   void on_header(std::string_view name, std::string_view value) override { headers[std::string(name)] = value; }
@@ -218,6 +219,33 @@ TEST_F(Http2Pair, AResetEndsTheStreamAtBothSidesAndNothingElse) {
   over.get();
   EXPECT_EQ(served->error, Http2Error::kCancel);
   EXPECT_EQ(request("next")->body, "next");
+}
+
+TEST_F(Http2Pair, AResetLetsGoOfWhatWaits) {
+  server_owner_.accept = [first = true]() mutable {
+    return std::exchange(first, false) ? echo() : std::make_shared<TestStream>();
+  };
+  open({.streams_max = 1, .stream_window = 1000}, {.out_bytes_max = 500});
+  EXPECT_EQ(request("to know the limit")->closes, 1);
+  // The first one has begun and waits for its window, the second one for its turn.
+  std::vector<std::shared_ptr<TestStream>> streams;
+  std::vector<Waiter<bool>> closed(2);
+  on_loop([&] {
+    for (auto& one : closed) {
+      auto& stream = streams.emplace_back(std::make_shared<TestStream>());
+      stream->closed = [set = one.setter()](TestStream&) { set(true); };
+      ASSERT_TRUE(client_->request(stream, kRequest));
+      stream->send(std::string(1'000'000, 'x'));
+    }
+  });
+  on_loop([&] {
+    for (auto& stream : streams) {
+      EXPECT_GT(stream->unsent(), 900'000U);
+      stream->reset(Http2Error::kCancel);
+      EXPECT_EQ(stream->unsent(), 0U);
+    }
+  });
+  for (auto& one : closed) one.get();
 }
 
 TEST_F(Http2Pair, AnAnswerThatIsCompleteEndsAnUploadThatIsNot) {
