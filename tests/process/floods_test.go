@@ -99,6 +99,7 @@ func TestASmallMessageThatAsksForAGigabyteCostsLittle(t *testing.T) {
 // bare is a connection of HTTP/2 on which a test says what it likes.
 type bare struct {
 	net.Conn
+	socket net.Conn // below TLS, where a test needs it
 	*http2.Framer
 	encoder *hpack.Encoder
 	buffer  bytes.Buffer
