@@ -142,7 +142,6 @@ class GreetingOverTls : public GreetingTest {
     SSL_CTX_free(context);
   }
 
- private:
   testing::Authority authority_;
   testing::TlsFolder folder_{authority_};
   std::shared_ptr<Tls> tls_;
@@ -170,6 +169,14 @@ TEST_F(GreetingOverTls, Http1NeedsNoAlpn) {
 TEST_F(GreetingOverTls, Http2Does) {
   meet("", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   EXPECT_NE(seen().why.find("ALPN h2"), std::string::npos);
+}
+
+TEST_F(GreetingOverTls, WhoeverIsRefusedMaySpeakOnAndStillHearsWhy) {
+  await(tls_->serve(server_, "client", Tls::Offer::kBoth));
+  say("GET / HTTP/1.1\r\n");
+  EXPECT_EQ(seen().why, "plain HTTP on a port that speaks TLS");
+  for (int i = 0; i < 3; ++i) say("more");
+  EXPECT_TRUE(hear_all().ends_with("this port speaks TLS\n"));
 }
 
 TEST_F(GreetingOverTls, WhatWasAgreedOnCounts) {
