@@ -29,8 +29,8 @@ type victim struct {
 	tls    *tls.Config // nil: plain text
 }
 
-func newVictim(t *testing.T, secure bool) *victim {
-	options := harness.Options{Stores: 1}
+func newVictim(t *testing.T, secure bool, prefix ...string) *victim {
+	options := harness.Options{Stores: 1, Where: func(int) (string, []string) { return "127.0.0.1", prefix }}
 	security := config.Security{}
 	var clientTLS *tls.Config
 	if secure {
@@ -118,6 +118,33 @@ func writeOn(conn net.Conn, write func() error) {
 			return
 		}
 	}
+}
+
+// TestConnectionsBeyondTheLimitAreClosedThroughTLSToo holds more connections than a store of 1,024 files may have, of
+// which none shakes hands.
+func TestConnectionsBeyondTheLimitAreClosedThroughTLSToo(t *testing.T) {
+	v := newVictim(t, true, "prlimit", "--nofile=1024:1024")
+	before := v.ResidentMB()
+	var conns []net.Conn
+	for i := 0; i < 2000; i++ {
+		if conn, err := net.DialTimeout("tcp", v.Address, time.Second); err == nil {
+			conns = append(conns, conn)
+		}
+	}
+	v.serves(t, before)
+	for _, conn := range conns {
+		conn.Close()
+	}
+	harness.Eventually(t, 10*time.Second, "newcomers are served", func() bool {
+		config := v.tls.Clone()
+		config.NextProtos = []string{"h2"}
+		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Second}, "tcp", v.Address, config)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
+	})
 }
 
 // TestFloodsLeaveTheOthersServed does to a store what clients must not do, in plain text and through TLS.
