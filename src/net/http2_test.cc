@@ -223,7 +223,10 @@ TEST_F(Http2Pair, AResetEndsTheStreamAtBothSidesAndNothingElse) {
 
 TEST_F(Http2Pair, AResetLetsGoOfWhatWaits) {
   server_owner_.accept = [first = true]() mutable {
-    return std::exchange(first, false) ? echo() : std::make_shared<TestStream>();
+    if (std::exchange(first, false)) return echo();
+    auto stream = std::make_shared<TestStream>();
+    stream->consumes = false;
+    return stream;
   };
   open({.streams_max = 1, .stream_window = 1000}, {.out_bytes_max = 500});
   EXPECT_EQ(request("to know the limit")->closes, 1);
