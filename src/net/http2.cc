@@ -112,6 +112,7 @@ Http2Connection::Http2Connection(Role role, Loop& loop, std::unique_ptr<Transpor
       peer_(transport_->peer()),
       options_(options),
       owner_(owner),
+      heads_(role == Role::kServer ? NGHTTP2_CLIENT_MAGIC_LEN : 0),
       deadlines_(loop, [this](Deadlines::TimePoint now) { return look_at_deadlines(now); }),
       begun_at_(steady_clock::now()),
       heard_at_(begun_at_) {
@@ -254,13 +255,41 @@ bool Http2Connection::refuse_other(std::string_view first) {
 
 void Http2Connection::feed(std::string_view bytes, const std::shared_ptr<const void>& owner) {
   reading_from_ = owner;
+  if (role_ == Role::kServer) look_at_frames(bytes);
   is_in_session_ = true;
   const ssize_t taken =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   is_in_session_ = false;
   reading_from_ = nullptr;
   if (taken < 0 && failure_.empty()) failure_ = nghttp2_strerror(static_cast<int>(taken));
+  if (!late_.empty()) answer_late_frames();
   need_flush();
+}
+
+void Http2Connection::look_at_frames(std::string_view bytes) {
+  heads_.feed(bytes, [this](uint8_t type, int32_t id) {
+    if (type == NGHTTP2_RST_STREAM) return remember_gone(id, true);
+    if (type != NGHTTP2_DATA && type != NGHTTP2_HEADERS) return;
+    const auto gone = std::find_if(gone_.begin(), gone_.end(), [id](const Gone& one) { return one.id == id; });
+    if (id != 0 && gone != gone_.end()) late_.push_back(std::exchange(*gone, {}));  // once
+  });
+}
+
+// A client that has reset a stream may still have frames of it in its queue (grpc-java's has): that ends this stream
+// only, as calls of others are on the connection. Whoever goes on after the end that it set itself is beyond help.
+void Http2Connection::answer_late_frames() {
+  for (const auto& [id, is_reset] : std::exchange(late_, {})) {
+    if (is_reset) {
+      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_STREAM_CLOSED);
+    } else {
+      nghttp2_session_terminate_session(session_, NGHTTP2_STREAM_CLOSED);
+    }
+  }
+}
+
+void Http2Connection::remember_gone(int32_t id, bool is_reset) {
+  const bool is_known = std::any_of(gone_.begin(), gone_.end(), [id](const Gone& one) { return one.id == id; });
+  if (!is_known) gone_[gone_count_++ % gone_.size()] = {id, is_reset};
 }
 
 void Http2Connection::on_writable() {

@@ -21,6 +21,7 @@
 
 #include "base/time.h"
 #include "net/deadlines.h"
+#include "net/frame_heads.h"
 #include "net/greeting.h"
 #include "net/loop.h"
 #include "net/out_queue.h"
@@ -181,6 +182,10 @@ class Http2Connection final : public Loop::Ready,
   // Client: whether the answer is of another protocol; then the connection is over, with its words.
   bool refuse_other(std::string_view first);
   void feed(std::string_view bytes, const std::shared_ptr<const void>& owner);
+  // Server: what is said to frames of streams that are over.
+  void look_at_frames(std::string_view bytes);
+  void answer_late_frames();
+  void remember_gone(int32_t id, bool is_reset);
   void need_flush();
   void flush();
   bool fill();
@@ -211,7 +216,16 @@ class Http2Connection final : public Loop::Ready,
   OutQueue out_;
   Slice first_bytes_;                         // that came before it was opened, not looked at yet
   std::shared_ptr<const void> reading_from_;  // owner of the bytes that nghttp2 is being fed
-  Http2Stream* first_ = nullptr;              // of the open streams
+  // Streams that the other side has ended or reset and that are over: the last few.
+  struct Gone {
+    int32_t id = 0;
+    bool is_reset = false;
+  };
+  FrameHeads heads_;
+  std::array<Gone, 8> gone_{};
+  size_t gone_count_ = 0;         // ever
+  std::vector<Gone> late_;        // of those there have come more frames
+  Http2Stream* first_ = nullptr;  // of the open streams
   size_t stream_count_ = 0;
   size_t unconsumed_ = 0;       // of all streams
   size_t untaken_ = 0;          // of what we sent, when last looked at

@@ -89,6 +89,7 @@ int Http2Connection::Callbacks::on_data(nghttp2_session* session, uint8_t, int32
 
 int Http2Connection::Callbacks::on_close(nghttp2_session* session, int32_t id, uint32_t error, void* user) {
   Http2Stream* stream = stream_of(session, id);
+  if (nghttp2_session_get_stream_remote_close(session, id) == 1) self(user).remember_gone(id, false);
   if (stream != nullptr && stream->is_open()) self(user).release(*stream, static_cast<Http2Error>(error), "");
   return 0;
 }
@@ -161,6 +162,8 @@ nghttp2_option* Http2Connection::Callbacks::session_options() {
     nghttp2_option* made = nullptr;
     CHECK(nghttp2_option_new(&made) == 0, "no memory for HTTP/2");
     nghttp2_option_set_no_auto_window_update(made, 1);
+    // It would end the connection for late frames of streams that it remembers. See look_at_frames().
+    nghttp2_option_set_no_closed_streams(made, 1);
     nghttp2_option_set_stream_reset_rate_limit(made, kResetBurst, kResetRate);
     return made;
   }();

@@ -11,6 +11,7 @@
 #include <map>
 #include <thread>
 
+#include "net/frame_heads.h"
 #include "net/testing/certificates.h"
 #include "net/testing/waiter.h"
 
@@ -497,6 +498,36 @@ TEST_F(Http2OverTls, WhoeverIsRefusedMaySpeakOnAndStillHearsWhy) {
   char room[1000];
   for (ssize_t got = 0; (got = read(client, room, sizeof room)) > 0;) answer.append(room, static_cast<size_t>(got));
   EXPECT_TRUE(answer.ends_with("this port speaks TLS\n")) << answer;
+  close(client);
+}
+
+// Frames as a client sends them that resets a stream and still has some of it on the way.
+TEST_F(Http2Pair, WhatComesOfAStreamThatItsClientHasResetHurtsNoOther) {
+  using namespace std::string_literals;
+  server_owner_.accept = echo;
+  const int client = open_bare({});
+  const std::string hello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"s;
+  const std::string headers = "\0\0\6\1\4\0\0\0\1\x83\x86\x84\x41\1a"s;
+  const std::string reset = "\0\0\4\3\0\0\0\0\1\0\0\0\x08"s;
+  const std::string data = "\0\0\2\0\1\0\0\0\1xx"s;
+  const std::string ping =
+      "\0\0\x08\6\0\0\0\0\0"
+      "12345678"s;
+  const std::string all = hello + headers + reset + data + data + ping;
+  ASSERT_EQ(write(client, all.data(), all.size()), static_cast<ssize_t>(all.size()));
+  std::vector<std::pair<uint8_t, int32_t>> frames;
+  FrameHeads heads(0);
+  const auto has = [&](uint8_t type, int32_t id) {
+    return std::find(frames.begin(), frames.end(), std::pair(type, id)) != frames.end();
+  };
+  while (!has(6, 0) || !has(3, 1)) {
+    char room[1000];
+    const ssize_t got = read(client, room, sizeof room);
+    ASSERT_GT(got, 0);
+    heads.feed({room, static_cast<size_t>(got)}, [&](uint8_t type, int32_t id) { frames.emplace_back(type, id); });
+  }
+  for (const auto& [type, id] : frames) EXPECT_NE(type, 7) << "the connection ends";
+  EXPECT_EQ(std::count(frames.begin(), frames.end(), std::pair<uint8_t, int32_t>(3, 1)), 1);
   close(client);
 }
 
