@@ -83,7 +83,7 @@ api::Status MetaGroup::not_leader() { return {api::Code::kUnavailable, "not lead
 Result<void, std::string> MetaGroup::open() {
   TRY(load_store());
   TRY(load_log());
-  if (is_new_) TRY(leave_first_mark());
+  if (!has_mark_) TRY(leave_first_mark());
   if (installed_) TRY(finish_install());
   raft::Config config;
   config.id = PeerId(options_.member_id);
@@ -104,7 +104,7 @@ Result<void, std::string> MetaGroup::load_store() {
     const bool is_own = iterator->key() == kAppliedKey || iterator->key() == kInstalledKey;
     bool good = false;
     if (iterator->key() == kAppliedKey) {
-      is_new_ = false;
+      has_mark_ = true;
       good = decode_position(iterator->value(), applied_);
     } else if (iterator->key() == kInstalledKey) {
       good = decode_position(iterator->value(), installed_.emplace());
@@ -132,16 +132,16 @@ Result<void, std::string> MetaGroup::load_log() {
   LogIndex last;
   if (*state && !decode_local_state(**state, hard_state_, last))
     return Err(std::string("PD's raft log: damaged state"));
-  if (!*state && !is_new_) return Err(lost_log(applied_.index, last));
-  if (*state) is_new_ = false;  // nothing of it was flushed yet
+  if (!*state && has_mark_) return Err(lost_log(applied_.index, last));
   log_.reset(truncated);
-  if (applied_.index > std::max(last, truncated.index)) {
-    // Either a snapshot was installed, and a crash came before the log was told; or the log is not what it was.
-    if (!installed_ || installed_->index != applied_.index) return Err(lost_log(applied_.index, last));
+  if (installed_ && truncated.index < installed_->index) {
+    // A crash came before the log was told of the snapshot. What it holds is not the group's, however long it is.
     log_.reset(applied_);
     hard_state_.commit = applied_.index;
     hard_state_.term = std::max(hard_state_.term, applied_.term);
     forgotten_ = std::pair(truncated.index.next(), last);
+  } else if (applied_.index > std::max(last, truncated.index)) {
+    return Err(lost_log(applied_.index, last));
   } else if (last > truncated.index) {
     std::vector<Bytes> encoded;
     auto got = world_.raft_log.entries(kGroup, truncated.index.next(), last.next(), SIZE_MAX, encoded);

@@ -128,9 +128,9 @@ class MetaGroup {
   LogPosition applied_;
   uint64_t applied_sequence_ = 0;         // the KV engine's, after the last apply
   std::optional<LogPosition> installed_;  // the snapshot installed last, until the log is known to go on behind it
-  // What open() has found: nothing was ever written here; the log's entries that an installed snapshot has replaced
+  // What open() has found: that this is no new member; the log's entries that an installed snapshot has replaced
   // without the log's knowing.
-  bool is_new_ = true;
+  bool has_mark_ = false;
   std::optional<std::pair<LogIndex, LogIndex>> forgotten_;
   MetaLog log_;
   raft::HardState hard_state_;  // as it is or will be on disk

@@ -179,6 +179,49 @@ TEST(MetaGroup, AMemberThatWasToldOfASnapshotButCouldNotTellItsLogGoesOnBehindIt
   }
 }
 
+// Its own log is longer than the snapshot, but not the group's.
+TEST(MetaGroup, AMemberThatLedAloneForgetsItsLogThoughACrashCutsTheInstallShort) {
+  Cluster cluster(5);
+  ASSERT_TRUE(cluster.put("/k", "first"));
+  auto* led = cluster.leader();
+  ASSERT_NE(led, nullptr);
+  uint64_t alone = 1;
+  while (cluster.member(alone).group.get() != led) ++alone;
+  for (uint64_t id = 1; id <= 3; ++id) {
+    if (id != alone) cluster.crash(id);
+  }
+  for (int i = 0; i < 400; ++i) {
+    MetaTxn txn;
+    txn.publish("/k", "of nobody but this one");
+    led->propose(MetaStore::encode_own(txn), [](const CommandResult& result) { EXPECT_FALSE(result.status.ok()); });
+  }
+  cluster.loop_.run_for(std::chrono::milliseconds(100));
+  const uint64_t last = led->last_index();
+  ASSERT_GE(last, 400u);
+  cluster.crash(alone);
+  for (uint64_t id = 1; id <= 3; ++id) {
+    if (id != alone) cluster.start(id);
+  }
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(cluster.put("/k", std::to_string(i)));
+    if (i % 20 == 0) cluster.loop_.run_for(std::chrono::milliseconds(500));
+  }
+  cluster.start(alone);
+  auto& member = cluster.member(alone);
+  ASSERT_TRUE(
+      cluster.loop_.run_until([&] { return member.group->store().value("/k") == "99"; }, std::chrono::seconds(30)));
+  cluster.crash(alone);
+  cluster.start(alone);
+  EXPECT_LT(member.group->last_index(), last) << "entries that nobody has committed";
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(cluster.put("/k", fmt::format("again {}", i)));
+    EXPECT_TRUE(cluster.loop_.run_until([&] { return member.group->store().value("/k") == fmt::format("again {}", i); },
+                                        std::chrono::seconds(30)));
+    cluster.crash(alone);
+    cluster.start(alone);
+  }
+}
+
 TEST(MetaGroup, AMemberWhoseLogIsGoneIsNoNewOne) {
   for (const bool is_flushed : {false, true}) {
     Cluster cluster(1);
@@ -191,6 +234,21 @@ TEST(MetaGroup, AMemberWhoseLogIsGoneIsNoNewOne) {
     const auto why = cluster.try_start(1);
     EXPECT_NE(why.find("Put back the log that belongs to the data"), std::string::npos) << why;
   }
+}
+
+// The first start was cut short between its two writes, or all that was applied since was lost with it.
+TEST(MetaGroup, AMemberWhoseDataWereNotFlushedYetIsNoNewOneFromItsNextStartOn) {
+  Cluster cluster(1);
+  ASSERT_TRUE(cluster.put("/k", "v"));
+  cluster.loop_.run_for(std::chrono::seconds(2));
+  auto& member = cluster.member(1);
+  cluster.crash(1);
+  member.log_disk = std::exchange(member.disk, std::make_shared<engine::MemoryDisk>());
+  cluster.start(1);
+  cluster.crash(1);
+  member.log_disk = std::make_shared<engine::MemoryDisk>();
+  const auto why = cluster.try_start(1);
+  EXPECT_NE(why.find("Put back the log that belongs to the data"), std::string::npos) << why;
 }
 
 TEST(MetaGroup, ALogThatEndsBeforeTheDataIsNoInterruptedInstall) {
