@@ -181,6 +181,7 @@ class Server::Core final : public ServerCalls, public std::enable_shared_from_th
   // Of all threads:
   const Router& router() const override { return router_; }
   const http::Router& http() const override { return *http_; }
+  std::atomic<size_t>& plain_requests() override { return plain_requests_; }
   ReceiveBudget& receive_budget() override { return receive_budget_; }
   void on_call_begun(const std::shared_ptr<ServerCall>& call, const Router::Route* route) override;
   void on_call_ended(ServerCall* call, const Router::Route* route) override;
@@ -192,6 +193,7 @@ class Server::Core final : public ServerCalls, public std::enable_shared_from_th
 
   Router router_;
   const std::shared_ptr<const http::Router> http_;
+  std::atomic<size_t> plain_requests_{0};
   ReceiveBudget receive_budget_;
   std::shared_ptr<HealthState> health_ = std::make_shared<HealthState>();
   int port_ = 0;

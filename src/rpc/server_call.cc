@@ -15,6 +15,8 @@ constexpr std::string_view kContentType = "application/grpc";
 constexpr std::string_view kEncodings = "identity,deflate,gzip";
 // What a message takes beside its bytes while it waits: a peer may send millions of empty ones.
 constexpr size_t kMessageCost = 64;
+// Of plain HTTP, of all connections, until their answers are taken: pages are large, and nobody needs many.
+constexpr size_t kPlainMax = 128;
 
 std::string lower_case(std::string_view text) {
   std::string out(text);
@@ -162,6 +164,10 @@ void ServerCall::serve_plain() {
   }
   if (route_ != nullptr) {
     return answer_plain({.status = 415, .body = "the content-type is not application/grpc", .headers = {}});
+  }
+  is_plain_counted_ = true;
+  if (++calls_->plain_requests() > kPlainMax) {
+    return answer_plain({.status = 503, .body = "too many requests at once\n", .headers = {}});
   }
   calls_->http().serve(std::move(request), http::Responder([held = self()](http::Response response) {
                          held->on_loop([held, response = std::move(response)] { held->answer_plain(response); });
@@ -332,6 +338,7 @@ void ServerCall::tell_stopping() {
 void ServerCall::on_closed(net::Http2Error, std::string_view) {
   is_over_ = true;
   let_go();
+  if (is_plain_counted_) --calls_->plain_requests();
   const auto events = std::exchange(events_, nullptr);
   if (events) events->on_closed();
   if (is_begun_) calls_->on_call_ended(this, route_);

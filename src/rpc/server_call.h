@@ -26,6 +26,8 @@ class ServerCalls {
   virtual ~ServerCalls() = default;
   virtual const Router& router() const = 0;
   virtual const http::Router& http() const = 0;
+  // Requests of plain HTTP whose streams are open, of all connections.
+  virtual std::atomic<size_t>& plain_requests() = 0;
   virtual ReceiveBudget& receive_budget() = 0;
   virtual void on_call_begun(const std::shared_ptr<ServerCall>& call, const Router::Route* route) = 0;
   virtual void on_call_ended(ServerCall* call, const Router::Route* route) = 0;
@@ -115,6 +117,7 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   Compression compression_ = Compression::kIdentity;  // of the answer
   Metadata trailers_;
   std::optional<http::Request> plain_;  // it is no gRPC
+  bool is_plain_counted_ = false;
 };
 
 }  // namespace cairn::rpc
