@@ -1,19 +1,18 @@
 #include "base/log.h"
 
-#include <fcntl.h>
-#include <spdlog/pattern_formatter.h>
+#include <fmt/chrono.h>
 #include <spdlog/sinks/sink.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
 #include <memory>
-#include <system_error>
 #include <utility>
 
 #include "base/log_output.h"
-#include "base/mutex.h"
+#include "base/log_writer.h"
 
 namespace cairn::log {
 namespace {
@@ -43,73 +42,74 @@ bool is_control(std::string_view character) {
          (character[1] == '\x81' && low >= 0xA6 && low <= 0xA9);
 }
 
-bool is_plain(std::string_view text) {
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F) return false;
-  }
-  return true;
+// Of a character of up to three bytes.
+uint32_t code_point(std::string_view character) {
+  const auto bits = [&](size_t i, unsigned mask) { return static_cast<unsigned char>(character[i]) & mask; };
+  if (character.size() == 1) return bits(0, 0x7F);
+  if (character.size() == 2) return bits(0, 0x1F) << 6 | bits(1, 0x3F);
+  return bits(0, 0x0F) << 12 | bits(1, 0x3F) << 6 | bits(2, 0x3F);
 }
 
-// Appends to a file, or to standard error if it has no name.
+const char* name_of(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+      return "TRACE";
+    case spdlog::level::debug:
+      return "DEBUG";
+    case spdlog::level::info:
+      return "INFO";
+    case spdlog::level::warn:
+      return "WARN";
+    case spdlog::level::err:
+      return "ERROR";
+    default:
+      return "FATAL";
+  }
+}
+
+std::string_view file_of(const char* path) {
+  const std::string_view text = path == nullptr ? "unknown" : path;
+  return text.substr(text.rfind('/') + 1);
+}
+
+// A message of one plain word stands as it is; all others as a string of JSON.
+void append_message(std::string_view text, std::string& out) {
+  const auto is_word = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte > 0x20 && byte < 0x7F && c != '"' && c != '=' && c != '[' && c != ']' && c != '\\';
+  };
+  if (!text.empty() && std::all_of(text.begin(), text.end(), is_word)) {
+    out += text;
+  } else {
+    out += json_text(text);
+  }
+}
+
+std::string line_of(const spdlog::details::log_msg& message) {
+  const auto since_epoch = message.time.time_since_epoch();
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count() % 1000;
+  const std::time_t seconds = spdlog::log_clock::to_time_t(message.time);
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  const long minutes = local.tm_gmtoff / 60;
+  std::string line = fmt::format("[{:%Y/%m/%d %H:%M:%S}.{:03} {}{:02}:{:02}] [{}] [{}:{}] [", local, millis,
+                                 minutes < 0 ? '-' : '+', std::abs(minutes) / 60, std::abs(minutes) % 60,
+                                 name_of(message.level), file_of(message.source.filename), message.source.line);
+  append_message({message.payload.data(), message.payload.size()}, line);
+  line += fmt::format("] [thread_id={}]\n", message.thread_id);
+  return line;
+}
+
+// Hands lines to the writer.
 class Sink final : public spdlog::sinks::sink {
  public:
-  explicit Sink(std::string path) : path_(std::move(path)) {}
-  ~Sink() override { close_file(); }
+  explicit Sink(const std::string& path) : writer(path) {}
+  void log(const spdlog::details::log_msg& message) override { writer.write(line_of(message)); }
+  void flush() override { writer.flush(); }
+  void set_pattern(const std::string&) override {}  // there is one
+  void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
 
-  // Why not, or nothing.
-  std::string open() {
-    if (path_.empty()) return "";
-    const int opened = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (opened < 0) return "cannot open the log file " + path_ + ": " + std::generic_category().message(errno);
-    MutexLock lock(mutex_);
-    close_file();
-    fd_ = opened;
-    return "";
-  }
-
-  void log(const spdlog::details::log_msg& message) override {
-    MutexLock lock(mutex_);
-    spdlog::memory_buf_t line;
-    const std::string_view text(message.payload.data(), message.payload.size());
-    if (is_plain(text)) {
-      formatter_->format(message, line);
-    } else {
-      const std::string safe = escaped(text);
-      spdlog::details::log_msg copy = message;
-      copy.payload = safe;
-      formatter_->format(copy, line);
-    }
-    write(line.data(), line.size());
-  }
-  void flush() override {}  // each line is handed to the operating system as it comes
-  void set_pattern(const std::string& pattern) override {
-    set_formatter(std::make_unique<spdlog::pattern_formatter>(pattern));
-  }
-  void set_formatter(std::unique_ptr<spdlog::formatter> formatter) override {
-    MutexLock lock(mutex_);
-    formatter_ = std::move(formatter);
-  }
-
- private:
-  void write(const char* data, size_t size) const CAIRN_REQUIRES(mutex_) {
-    while (size > 0) {
-      const ssize_t written = ::write(fd_, data, size);
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) return;  // no room: the process goes on without this line
-      data += written;
-      size -= static_cast<size_t>(written);
-    }
-  }
-  void close_file() CAIRN_REQUIRES(mutex_) {
-    if (fd_ != STDERR_FILENO) ::close(fd_);
-    fd_ = STDERR_FILENO;
-  }
-
-  const std::string path_;
-  Mutex mutex_;
-  std::unique_ptr<spdlog::formatter> formatter_ CAIRN_GUARDED_BY(mutex_) =
-      std::make_unique<spdlog::pattern_formatter>();
-  int fd_ CAIRN_GUARDED_BY(mutex_) = STDERR_FILENO;
+  Writer writer;
 };
 
 // Of init(); the logger keeps it alive.
@@ -139,6 +139,32 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+std::string json_text(std::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const size_t length = character_length(text);
+    const std::string_view character = text.substr(0, std::max<size_t>(length, 1));
+    text.remove_prefix(character.size());
+    if (length == 0) {
+      out += fmt::format("\\\\x{:02x}", static_cast<unsigned char>(character[0]));  // no text: shown as such
+    } else if (character == "\"" || character == "\\") {
+      out += '\\';
+      out += character;
+    } else if (!is_control(character)) {
+      out += character;
+    } else if (character == "\n") {
+      out += "\\n";
+    } else if (character == "\r") {
+      out += "\\r";
+    } else if (character == "\t") {
+      out += "\\t";
+    } else {
+      out += fmt::format("\\u{:04x}", code_point(character));
+    }
+  }
+  return out + "\"";
+}
+
 namespace {
 const std::vector<std::pair<std::string, spdlog::level::level_enum>>& named_levels() {
   static const std::vector<std::pair<std::string, spdlog::level::level_enum>> kLevels = {
@@ -155,21 +181,38 @@ std::vector<std::string> levels() {
   return names;
 }
 
-std::string init(const Options& options) {
-  std::string wanted = options.level;  // TiKV and PD take them in any case
+std::string set_level(const std::string& name) {
+  std::string wanted = name;  // TiKV and PD take them in any case
   std::transform(wanted.begin(), wanted.end(), wanted.begin(), [](unsigned char c) { return std::tolower(c); });
   const auto& known = named_levels();
   const auto level = std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == wanted; });
   if (level == known.end()) {
-    return "unknown log level \"" + options.level + "\": use trace, debug, info, warn, error or fatal";
+    return "unknown log level \"" + name + "\": use trace, debug, info, warn, error or fatal";
   }
+  spdlog::default_logger_raw()->set_level(level->second);
+  return "";
+}
+
+void set_limits(const Options& options) {
+  if (const auto sink = current_sink.lock()) {
+    sink->writer.limit(
+        {.bytes_max = options.file_mib_max << 20, .days_max = options.days_max, .files_max = options.backups_max});
+  }
+}
+
+std::string init(const Options& options) {
   auto sink = std::make_shared<Sink>(options.file);
-  if (std::string refused = sink->open(); !refused.empty()) return refused;
-  current_sink = sink;
-  auto logger = std::make_shared<spdlog::logger>("cairn", std::move(sink));
-  logger->set_pattern("[%Y/%m/%d %H:%M:%S.%e %z] [%^%l%$] %v");
-  logger->set_level(level->second);
+  auto logger = std::make_shared<spdlog::logger>("cairn", sink);
+  const auto before = spdlog::default_logger();
   spdlog::set_default_logger(std::move(logger));
+  std::string refused = set_level(options.level);
+  if (refused.empty()) refused = sink->writer.start();
+  if (!refused.empty()) {
+    spdlog::set_default_logger(before);
+    return refused;
+  }
+  current_sink = sink;
+  set_limits(options);
   return "";
 }
 
@@ -177,7 +220,12 @@ void flush() { spdlog::default_logger_raw()->flush(); }
 
 std::string reopen() {
   const auto sink = current_sink.lock();
-  return sink ? sink->open() : "";
+  return sink ? sink->writer.reopen() : "";
+}
+
+uint64_t dropped_lines() {
+  const auto sink = current_sink.lock();
+  return sink ? sink->writer.dropped() : 0;
 }
 
 }  // namespace cairn::log

@@ -1,13 +1,20 @@
 // What reaches the log stays one line; the file can be moved away.
 #include "base/log.h"
 #include "base/log_output.h"
+#include "base/log_writer.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
+#include <vector>
 
 namespace cairn::log {
 namespace {
@@ -24,6 +31,7 @@ class Log : public ::testing::Test {
   ~Log() override { EXPECT_EQ(init({}), ""); }
   fs::path moved() const { return path_.string() + ".1"; }
   static std::string text_of(const fs::path& path) {
+    flush();
     std::ifstream file(path);
     std::stringstream text;
     text << file.rdbuf();
@@ -42,7 +50,8 @@ TEST_F(Log, ForeignTextCannotForgeALine) {
   LOG_INFO("PD: {}", "gone\n[2026/01/01 00:00:00.000 +00:00] [error] forged\r\x1b[2J");
   const std::string text = text_of(path_);
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
-  EXPECT_NE(text.find("[info] PD: gone\\n[2026/01/01 00:00:00.000 +00:00] [error] forged\\r\\x1b[2J\n"),
+  EXPECT_NE(text.find("] [INFO] [log_test.cc:"), std::string::npos) << text;
+  EXPECT_NE(text.find("] [\"PD: gone\\n[2026/01/01 00:00:00.000 +00:00] [error] forged\\r\\u001b[2J\"] [thread_id="),
             std::string::npos)
       << text;
 }
@@ -51,6 +60,7 @@ TEST_F(Log, IsOpenedAnewUnderItsName) {
   LOG_INFO("before");
   fs::rename(path_, moved());
   LOG_INFO("still there");
+  flush();
   EXPECT_EQ(reopen(), "");
   LOG_INFO("after");
   EXPECT_NE(text_of(moved()).find("before"), std::string::npos);
@@ -64,6 +74,7 @@ TEST_F(Log, GoesOnInTheOldFileIfTheNewOneCannotBeOpened) {
   fs::create_directory(path_);
   EXPECT_NE(reopen(), "");
   LOG_INFO("still heard");
+  flush();
   fs::remove(path_);
   EXPECT_NE(text_of(moved()).find("still heard"), std::string::npos);
 }
@@ -71,6 +82,121 @@ TEST_F(Log, GoesOnInTheOldFileIfTheNewOneCannotBeOpened) {
 TEST_F(Log, AFileThatCannotBeOpenedIsAnErrorWithItsName) {
   const std::string refused = init({.file = "/no/such/folder/log"});
   EXPECT_NE(refused.find("/no/such/folder/log"), std::string::npos) << refused;
+}
+
+TEST_F(Log, ALineHasTheUnifiedFormat) {
+  LOG_WARN("region {} is slow", 7);
+  LOG_ERROR("ready");
+  const std::string text = text_of(path_);
+  const std::regex line(R"re(\[\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3} [+-]\d\d:\d\d\] \[WARN\] \[log_test\.cc:\d+\] )re"
+                        R"re(\["region 7 is slow"\] \[thread_id=\d+\]\n)re");
+  EXPECT_TRUE(std::regex_search(text, line)) << text;
+  EXPECT_NE(text.find("] [ready] [thread_id="), std::string::npos) << text;
+}
+
+TEST_F(Log, TheLevelCanChange) {
+  LOG_DEBUG("before");
+  EXPECT_EQ(set_level("debug"), "");
+  LOG_DEBUG("during");
+  EXPECT_NE(set_level("loud"), "");
+  EXPECT_EQ(set_level("warn"), "");
+  LOG_INFO("after");
+  const std::string text = text_of(path_);
+  EXPECT_EQ(text.find("before"), std::string::npos);
+  EXPECT_NE(text.find("during"), std::string::npos);
+  EXPECT_EQ(text.find("after"), std::string::npos);
+}
+
+class LogWriter : public ::testing::Test {
+ protected:
+  LogWriter() : folder_(fs::path(::testing::TempDir()) / "cairn-log-writer"), path_(folder_ / "a.log") {
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  ~LogWriter() override { fs::remove_all(folder_); }
+  // Of all files but the present one.
+  std::vector<fs::path> full() const {
+    std::vector<fs::path> out;
+    for (const auto& file : fs::directory_iterator(folder_)) {
+      if (file.path() != path_) out.push_back(file.path());
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+  const fs::path folder_;
+  const fs::path path_;
+};
+
+TEST_F(LogWriter, AFullFileIsMovedAsideAndNoLineIsTorn) {
+  Writer writer(path_.string());
+  ASSERT_EQ(writer.start(), "");
+  writer.limit({.bytes_max = 1000});
+  const std::string line = std::string(99, 'x') + "\n";
+  for (int i = 0; i < 55; ++i) {
+    writer.write(line);
+    if (i % 5 == 4) writer.flush();
+  }
+  writer.flush();
+  uint64_t all = fs::file_size(path_);
+  for (const auto& file : full()) {
+    EXPECT_EQ(fs::file_size(file) % 100, 0u) << file;
+    all += fs::file_size(file);
+  }
+  EXPECT_GE(full().size(), 1u);
+  EXPECT_EQ(all, 5500u);
+}
+
+TEST_F(LogWriter, FilesThatAreTooManyOrTooOldAreDeletedAndNoOthers) {
+  const std::vector<std::string> names = {"a-2020-01-01T00-00-00.000.log", "a-2021-01-01T00-00-00.000.log",
+                                          "a-2022-01-01T00-00-00.000.log", "a-important.log",
+                                          "b-2020-01-01T00-00-00.000.log"};
+  for (const auto& name : names) std::ofstream(folder_ / name) << "x";
+  Writer writer(path_.string());
+  ASSERT_EQ(writer.start(), "");
+  writer.limit({.files_max = 2});
+  EXPECT_FALSE(fs::exists(folder_ / names[0]));
+  EXPECT_TRUE(fs::exists(folder_ / names[1]));
+  EXPECT_TRUE(fs::exists(folder_ / names[2]));
+  fs::last_write_time(folder_ / names[1], fs::file_time_type::clock::now() - std::chrono::hours(24 * 9));
+  writer.limit({.days_max = 8});
+  EXPECT_FALSE(fs::exists(folder_ / names[1]));
+  EXPECT_TRUE(fs::exists(folder_ / names[2]));
+  EXPECT_TRUE(fs::exists(folder_ / names[3]));
+  EXPECT_TRUE(fs::exists(folder_ / names[4]));
+}
+
+// A pipe that nobody reads stands for a disk that hangs.
+TEST_F(LogWriter, WhoLogsNeverWaitsAndWhatIsDroppedIsSaid) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  const int reader = open(path_.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  std::string read_back;
+  uint64_t dropped = 0;
+  {
+    Writer writer(path_.string());
+    ASSERT_EQ(writer.start(), "");
+    const std::string line = std::string(9999, 'x') + "\n";
+    for (int i = 0; i < 2000; ++i) writer.write(line);  // 20 MB
+    dropped = writer.dropped();
+    EXPECT_GT(dropped, 0u);
+    const std::string said = "] [\"" + std::to_string(dropped) + " lines were dropped";
+    std::string buffer(1 << 16, '\0');
+    while (read_back.find(said) == std::string::npos) {
+      const ssize_t got = read(reader, buffer.data(), buffer.size());
+      ASSERT_GT(got, 0);
+      read_back.append(buffer, 0, static_cast<size_t>(got));
+      if (read_back.size() > 100'000) read_back.erase(0, read_back.size() - 50'000);
+    }
+  }
+  close(reader);
+}
+
+TEST(JsonText, IsAStringOfJson) {
+  EXPECT_EQ(json_text("plain, with \"quotes\" and \\"), R"("plain, with \"quotes\" and \\")");
+  EXPECT_EQ(json_text("Käse und 酒"), "\"Käse und 酒\"");
+  EXPECT_EQ(json_text(std::string("\0\x7f", 2)), R"("\u0000\u007f")");
+  EXPECT_EQ(json_text("\xff"), R"("\\xff")");
+  EXPECT_EQ(json_text("a\xc2\x85\xe2\x80\xa8z"), R"("a\u0085\u2028z")");
 }
 
 TEST(Escaped, LeavesTextAloneAndShowsWhatIsNone) {

@@ -1,11 +1,12 @@
 // `cairn ctl`: looks into a cluster's parts and changes them: `ctl digest`, checksums of what a stopped store holds,
-// and `ctl store` (ctl_store.h).
+// `ctl store` (ctl_store.h) and `ctl config` (ctl_config.h).
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/ctl_config.h"
 #include "cli/ctl_store.h"
 #include "engine/rocks/rocks_engine.h"
 #include "store/digest.h"
@@ -45,6 +46,7 @@ void add_ctl_command(CLI::App& program, int& exit_code) {
       ->check(CLI::ExistingDirectory);
   digest->callback([data_dir, &exit_code] { exit_code = print_digest(*data_dir); });
   add_ctl_store_command(*ctl, exit_code);
+  add_ctl_config_command(*ctl, exit_code);
 }
 
 }  // namespace cairn::cli

@@ -7,13 +7,16 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/config_pages.h"
 #include "cli/ending.h"
 #include "cli/flags.h"
 #include "cli/open_files.h"
 #include "cli/pd_collector.h"
 #include "cli/process.h"
+#include "config/live.h"
 #include "config/pd_config.h"
 #include "engine/rocks/rocks_engine.h"
 #include "http/server.h"
@@ -41,8 +44,9 @@ constexpr Duration kPartGrace = 5s;   // of each part that stops
 // runs.
 class PdProcess {
  public:
-  PdProcess(config::PdConfig config, std::vector<std::string> listen, EndOfProcess& end)
-      : config_(std::move(config)), listen_(std::move(listen)), end_(end) {}
+  // `file`: of the settings; empty if there is none.
+  PdProcess(config::PdConfig config, std::string file, std::vector<std::string> listen, EndOfProcess& end)
+      : config_(std::move(config)), listen_(std::move(listen)), end_(end), live_(config_, std::move(file)) {}
 
   int run();
 
@@ -50,6 +54,8 @@ class PdProcess {
   Parsed<void> open();
   void make();
   Parsed<void> serve_status();
+  // Settings that change reach those who go by them.
+  void follow_settings();
   // Returns when the process is to end.
   void serve();
   int stop();
@@ -57,6 +63,7 @@ class PdProcess {
   config::PdConfig config_;
   const std::vector<std::string> listen_;
   EndOfProcess& end_;
+  config::LiveSettings<config::PdConfig> live_;
   std::unique_ptr<DataDir> data_;
   std::unique_ptr<engine::KvEngine> kv_;
   std::unique_ptr<engine::RaftLogEngine> raft_log_;
@@ -68,6 +75,7 @@ class PdProcess {
   runtime::ThreadedExecutors executors_;
   std::optional<pd::Node> node_;
   std::atomic<bool> is_ready_{false};
+  std::atomic<bool> is_serving_{false};  // changes of settings are heard
   http::Router pages_;
   std::unique_ptr<http::Server> status_;
   std::unique_ptr<rpc::Server> server_;
@@ -122,7 +130,9 @@ Parsed<void> PdProcess::serve_status() {
   rpc::serve_status(pages_,
                     {.version = config_.node.version, .is_serving = [this] { return is_ready_.load(); }, .pages = {}});
   if (config_.status_address.empty()) return {};
-  TRY_ASSIGN(status_, http::Server::start({.addresses = {config_.status_address}, .tls = tls_}, pages_));
+  http::Router pages = pages_;
+  serve_config(pages, live_, [this] { return is_serving_.load(); });
+  TRY_ASSIGN(status_, http::Server::start({.addresses = {config_.status_address}, .tls = tls_}, std::move(pages)));
   return {};
 }
 
@@ -151,9 +161,19 @@ void PdProcess::serve() {
       std::move(router));
   if (!started.ok()) return end_.fatal(started.error());
   server_ = std::move(*started);
+  follow_settings();
+  is_serving_ = true;
   if (config_.gc_is_enabled) collector_ = std::make_unique<PdCollector>(*node_, clock_, executors_, config_.gc, tls_);
   LOG_INFO("PD {} {} serves on {}", config_.name, version(), listen_.front());
   end_.wait();
+}
+
+void PdProcess::follow_settings() {
+  follow_log(live_);
+  live_.subscribe(config::names_of_schedule(),
+                  [this](const config::PdConfig& config) { node_->reconfigure(config.node.schedule); });
+  const auto lost = live_.without_owner();
+  CHECK(lost.empty(), "nobody hears of a change of {}", lost.front());
 }
 
 int PdProcess::stop() {
@@ -179,33 +199,26 @@ int PdProcess::stop() {
 }
 
 int run(const Flags& flags) {
-  EndOfProcess end;
+  if (const auto text = flags.text_asked_for()) return say(*text);
   config::PdConfig config;
-  if (const auto applied = flags.apply(settings_of(config)); !applied.ok()) return complain(applied.error());
+  config::Settings settings = settings_of(config);
+  if (const auto applied = flags.apply(settings); !applied.ok()) return complain(applied.error());
   const auto listen = complete(config);
   if (!listen.ok()) return complain(listen.error());
+  if (flags.is_check()) return say_checked(settings);
+  EndOfProcess end;
   if (const std::string error = log::init(config.log); !error.empty()) return complain(error);
-  return PdProcess(std::move(config), *listen, end).run();
+  log_notes(settings);
+  return PdProcess(std::move(config), flags.config_file(), *listen, end).run();
 }
 
 }  // namespace
 
 void add_pd_command(CLI::App& program, int& exit_code) {
   auto* command = program.add_subcommand("pd", "run a placement driver");
-  auto flags = std::make_shared<Flags>(*command);
-  flags->add("--name", "name", "this member's name");
-  flags->add("--data-dir", "data-dir", "where the data is kept (default.<name>)");
-  flags->add("--client-urls", "client-urls", "where to listen for clients (http://127.0.0.1:2379)");
-  flags->add("--advertise-client-urls", "advertise-client-urls", "how clients are to dial this member");
-  flags->add("--peer-urls", "peer-urls", "where to listen for other members (http://127.0.0.1:2380)");
-  flags->add("--advertise-peer-urls", "advertise-peer-urls", "how other members are to dial this one");
-  flags->add("--initial-cluster", "initial-cluster", "all members, as name=url,...");
-  flags->add("--status-addr", "status-addr", "where /status and /metrics are, as host:port (nowhere)");
-  flags->add("--cacert", "security.cacert-path", "the CAs that sign everybody's certificates (PEM)");
-  flags->add("--cert", "security.cert-path", "this member's certificate (PEM)");
-  flags->add("--key", "security.key-path", "its key (PEM)");
-  flags->add("--log-level,-L", "log.level", "trace, debug, info, warn, error or fatal");
-  flags->add("--log-file", "log.file.filename", "where the log goes (standard error)");
+  config::PdConfig defaults;
+  auto flags = std::make_shared<Flags>(*command, settings_of(defaults), version_text("PD", defaults.node.version));
+  flags->accept(*command, "--metrics-addr", "metric.address");
   command->callback([flags, &exit_code] { exit_code = run(*flags); });
 }
 

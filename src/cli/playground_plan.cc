@@ -115,7 +115,7 @@ std::string find_cause(std::istream& log) {
     last = line;
     if (line.starts_with("error: ")) gave_up = line.substr(7);
     if (line.starts_with("CHECK failed") || line.starts_with("terminate called")) failed = line;
-    if (line.find("] [error] ") != std::string::npos) logged = line;
+    if (line.find("] [ERROR] ") != std::string::npos) logged = line;
   }
   for (const auto& cause : {gave_up, failed, logged, last}) {
     if (!cause.empty()) return cause;

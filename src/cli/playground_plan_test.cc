@@ -55,12 +55,12 @@ TEST(Playground, TheCauseOfADeathIsTheErrorNotWhatWasLoggedAfterIt) {
     std::istringstream log(text);
     return find_cause(log);
   };
-  EXPECT_EQ(cause_in("[t] [info] begins\nerror: the port is taken\n[t] [info] store 0 has stopped\n"),
+  EXPECT_EQ(cause_in("[t] [INFO] begins\nerror: the port is taken\n[t] [INFO] store 0 has stopped\n"),
             "the port is taken");
-  EXPECT_EQ(cause_in("[t] [info] begins\nCHECK failed: x\n[t] [error] CHECK failed: x\n[t] [info] more\n"),
+  EXPECT_EQ(cause_in("[t] [INFO] begins\nCHECK failed: x\n[t] [ERROR] CHECK failed: x\n[t] [INFO] more\n"),
             "CHECK failed: x");
-  EXPECT_EQ(cause_in("[t] [error] bad\n[t] [info] more\n"), "[t] [error] bad");
-  EXPECT_EQ(cause_in("[t] [info] only this\n\n"), "[t] [info] only this");
+  EXPECT_EQ(cause_in("[t] [ERROR] bad\n[t] [INFO] more\n"), "[t] [ERROR] bad");
+  EXPECT_EQ(cause_in("[t] [INFO] only this\n\n"), "[t] [INFO] only this");
   EXPECT_EQ(cause_in(""), "its log is empty");
 }
 

@@ -11,8 +11,10 @@
 #include <system_error>
 #include <thread>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/log_output.h"
+#include "cli/commands.h"
 
 namespace cairn::cli {
 
@@ -85,6 +87,31 @@ Parsed<std::unique_ptr<DataDir>> DataDir::open(const std::string& path) {
 }
 
 DataDir::~DataDir() { close(fd_); }
+
+void apply_to_log(const log::Options& options) {
+  const std::string refused = log::set_level(options.level);
+  CHECK(refused.empty(), "{}", refused);
+  log::set_limits(options);
+}
+
+void log_notes(const config::Settings& settings) {
+  for (const auto& note : settings.notes()) LOG_WARN("{}", note);
+}
+
+int say(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+int say_checked(const config::Settings& settings) {
+  std::string text;
+  for (const auto& note : settings.notes()) text += note + "\n";
+  return say(text + "config check successful\n");
+}
+
+std::string version_text(const std::string& part, const std::string& behaves_as) {
+  return "Cairn " + part + "\nRelease Version:   " + version() + "\nBehaves as:        " + behaves_as;
+}
 
 int complain(const std::string& message) {
   std::fprintf(stderr, "error: %s\n", log::escaped(message).c_str());

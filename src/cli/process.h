@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 
+#include "base/log.h"
 #include "base/mutex.h"
-#include "config/values.h"
+#include "config/live.h"
+#include "config/settings.h"
 
 namespace cairn::cli {
 
@@ -70,6 +72,21 @@ class DataDir {
   int fd_;
 };
 
+void apply_to_log(const log::Options& options);
+// The log goes by what the settings say of it now.
+template <class Config>
+void follow_log(config::LiveSettings<Config>& live) {
+  live.subscribe({"log.level", "log.file.max-size", "log.file.max-days", "log.file.max-backups"},
+                 [](const Config& config) { apply_to_log(config.log); });
+}
+// What the file and the flags set that is not used: a line in the log for each.
+void log_notes(const config::Settings& settings);
+// Prints the text; the exit code.
+int say(const std::string& text);
+// The word of --config-check: that all is well, after what is not used. The exit code.
+int say_checked(const config::Settings& settings);
+// What -V prints of a process: the part it plays, and whose version it tells others.
+std::string version_text(const std::string& part, const std::string& behaves_as);
 // Prints "error: ..." and returns the exit code for it.
 int complain(const std::string& message);
 

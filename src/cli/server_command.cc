@@ -8,13 +8,16 @@
 #include <thread>
 #include <utility>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/config_pages.h"
 #include "cli/ending.h"
 #include "cli/flags.h"
 #include "cli/gate.h"
 #include "cli/open_files.h"
 #include "cli/process.h"
+#include "config/live.h"
 #include "config/server_config.h"
 #include "http/server.h"
 #include "net/loop.h"
@@ -51,11 +54,17 @@ std::string regions_json(const store::Store& store) {
   return out + "]";
 }
 
+size_t pool_reads_max(const config::ServerConfig& config) {
+  return static_cast<size_t>(config.store.read_threads) * config.read_tasks_per_thread;
+}
+
 // The parts of the process, neighbours first, the store last: what a part refers to must outlive it. However far the
 // start came, stop() ends all that runs.
 class StoreProcess {
  public:
-  StoreProcess(config::ServerConfig config, EndOfProcess& end) : config_(std::move(config)), end_(end) {}
+  // `file`: of the settings; empty if there is none.
+  StoreProcess(config::ServerConfig config, std::string file, EndOfProcess& end)
+      : config_(std::move(config)), end_(end), live_(config_, std::move(file)) {}
 
   int run();
 
@@ -64,6 +73,8 @@ class StoreProcess {
   void make();
   Parsed<void> listen();
   rpc::Router routes();
+  // Settings that change reach those who go by them. Once the store has started.
+  void follow_settings();
   // Returns when the process is to end.
   void serve();
   void depart();
@@ -72,6 +83,8 @@ class StoreProcess {
   config::ServerConfig config_;
   FileShares shares_;
   EndOfProcess& end_;
+  config::LiveSettings<config::ServerConfig> live_;
+  std::atomic<Duration> graceful_shutdown_timeout_ = config_.graceful_shutdown_timeout;  // as it is now
   std::unique_ptr<DataDir> data_;
   std::unique_ptr<engine::KvEngine> kv_;
   std::unique_ptr<engine::RaftLogEngine> raft_log_;
@@ -114,14 +127,16 @@ Parsed<void> StoreProcess::open() {
   TRY_ASSIGN(shares_, claim_files({}));
   TRY_ASSIGN(data_, DataDir::open(config_.data_dir));
   const auto on_disk_error = [this](const engine::Error& error) { end_.fatal("the disk failed: " + error.message); };
+  config_.kv.block_cache = engine::BlockCache::make(config_.kv.block_cache_bytes);
   config_.kv.max_open_files = shares_.engine;
   config_.kv.file_directory = data_->sub("snap");
   config_.kv.on_background_error = on_disk_error;
   auto kv = engine::open_rocks_kv(data_->sub("db"), config_.kv);
   if (!kv.ok()) return Err(kv.error().message);
   kv_ = std::move(*kv);
-  auto raft_log = engine::open_rocks_raft_log(
-      data_->sub("raft"), {.max_open_files = shares_.raft_log, .on_background_error = on_disk_error});
+  config_.raft_log.max_open_files = shares_.raft_log;
+  config_.raft_log.on_background_error = on_disk_error;
+  auto raft_log = engine::open_rocks_raft_log(data_->sub("raft"), config_.raft_log);
   if (!raft_log.ok()) return Err(raft_log.error().message);
   raft_log_ = std::move(*raft_log);
   return {};
@@ -181,6 +196,7 @@ Parsed<void> StoreProcess::listen() {
   // On the store's own port the network's thread does not make them.
   const auto pages_elsewhere = std::make_shared<const http::Router>(pages.served_on(executors_.make("http-pages")));
   if (!config_.status_address.empty()) {
+    serve_config(pages, live_, [this] { return is_serving_.load(); });
     TRY_ASSIGN(status_, http::Server::start({.addresses = {config_.status_address}, .tls = tls_}, std::move(pages)));
   }
   TRY_ASSIGN(server_, rpc::Server::start({.addresses = {config_.address},
@@ -201,13 +217,14 @@ void StoreProcess::serve() {
   });
   if (end_.wait_until([this] { return is_started_.load(); })) return;
   transport_->set_source(store_->id());
-  const auto read_threads = static_cast<size_t>(config_.store.read_threads);
-  node_ = std::make_unique<server::Node>(
-      *store_, clock_,
-      server::NodeOptions{.cluster = store_->cluster(),
-                          .api_version = config_.store.api_version,
-                          .causal_timestamps = config_.causal_timestamps,
-                          .pool_reads_max = read_threads * config_.read_tasks_per_thread});
+  node_ = std::make_unique<server::Node>(*store_, clock_,
+                                         server::NodeOptions{.cluster = store_->cluster(),
+                                                             .api_version = config_.store.api_version,
+                                                             .causal_timestamps = config_.causal_timestamps,
+                                                             .key_bytes_max = config_.key_bytes_max,
+                                                             .slow_after = config_.slow_log_threshold,
+                                                             .pool_reads_max = pool_reads_max(config_)});
+  follow_settings();
   gate_.open(*node_);
   server_->set_serving(true);
   is_serving_ = true;
@@ -215,18 +232,37 @@ void StoreProcess::serve() {
   end_.wait();
 }
 
+void StoreProcess::follow_settings() {
+  follow_log(live_);
+  live_.subscribe({"server.graceful-shutdown-timeout"}, [this](const config::ServerConfig& config) {
+    graceful_shutdown_timeout_ = config.graceful_shutdown_timeout;
+  });
+  live_.subscribe({"storage.block-cache.capacity"},
+                  [cache = config_.kv.block_cache](const config::ServerConfig& config) {
+                    cache->resize(config.kv.block_cache_bytes);
+                  });
+  live_.subscribe({"slow-log-threshold"},
+                  [this](const config::ServerConfig& config) { node_->set_slow_after(config.slow_log_threshold); });
+  live_.subscribe({"readpool.unified.max-tasks-per-worker"},
+                  [this](const config::ServerConfig& config) { node_->set_pool_reads_max(pool_reads_max(config)); });
+  live_.subscribe(config::names_of_store(),
+                  [this](const config::ServerConfig& config) { store_->reconfigure(config.store); });
+  const auto lost = live_.without_owner();
+  CHECK(lost.empty(), "nobody hears of a change of {}", lost.front());
+}
+
 // Clients wait for the election of a new leader when this one is gone without a word: so it goes with one.
 void StoreProcess::depart() {
-  if (config_.graceful_shutdown_timeout == Duration{}) return;
+  const Duration patience = graceful_shutdown_timeout_;
+  if (patience == Duration{}) return;
   LOG_INFO("store {} hands its leaders to other stores before it stops", store_->id());
   auto left = std::make_shared<std::atomic<int64_t>>(-1);
   store_->depart([this, left](uint64_t leaders) {
     *left = static_cast<int64_t>(leaders);
     end_.wake();
   });
-  if (!end_.wait_for(config_.graceful_shutdown_timeout, [&] { return *left >= 0; })) {
-    LOG_WARN("not all leaders could be handed over within {}",
-             config::duration_text(config_.graceful_shutdown_timeout));
+  if (!end_.wait_for(patience, [&] { return *left >= 0; })) {
+    LOG_WARN("not all leaders could be handed over within {}", config::duration_text(patience));
   } else if (*left > 0) {
     LOG_INFO("{} regions are still led here: no other store can take them now", left->load());
   }
@@ -262,33 +298,33 @@ int StoreProcess::stop() {
   return ending.finish(error ? 1 : 0, kPartGrace);
 }
 
-int run(const Flags& flags) {
-  EndOfProcess end;
+config::ServerConfig default_config() {
   config::ServerConfig config;
   config.store.shards = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, 256);
-  if (const auto applied = flags.apply(settings_of(config)); !applied.ok()) return complain(applied.error());
+  return config;
+}
+
+int run(const Flags& flags) {
+  if (const auto text = flags.text_asked_for()) return say(*text);
+  config::ServerConfig config = default_config();
+  config::Settings settings = settings_of(config);
+  if (const auto applied = flags.apply(settings); !applied.ok()) return complain(applied.error());
   if (const auto completed = complete(config); !completed.ok()) return complain(completed.error());
+  if (flags.is_check()) return say_checked(settings);
+  EndOfProcess end;
   if (const std::string error = log::init(config.log); !error.empty()) return complain(error);
-  return StoreProcess(std::move(config), end).run();
+  log_notes(settings);
+  return StoreProcess(std::move(config), flags.config_file(), end).run();
 }
 
 }  // namespace
 
 void add_server_command(CLI::App& program, int& exit_code) {
   auto* command = program.add_subcommand("server", "run a storage node");
-  auto flags = std::make_shared<Flags>(*command);
-  flags->add("--addr,-A", "server.addr", "where to listen (127.0.0.1:20160)");
-  flags->add("--advertise-addr", "server.advertise-addr", "how clients and other stores are to dial this one");
-  flags->add("--status-addr", "server.status-addr", "where /status and /metrics are (127.0.0.1:20180)");
-  flags->add("--advertise-status-addr", "server.advertise-status-addr", "how others are to dial the status port");
-  flags->add("--pd-endpoints,--pd", "pd.endpoints", "PD's addresses, host:port,...");
-  flags->add("--data-dir,-s", "storage.data-dir", "where the data is kept");
-  flags->add("--labels", "server.labels", "where this store stands, as zone=east,host=h1");
-  flags->add("--cacert", "security.ca-path", "the CAs that sign everybody's certificates (PEM)");
-  flags->add("--cert", "security.cert-path", "this store's certificate (PEM)");
-  flags->add("--key", "security.key-path", "its key (PEM)");
-  flags->add("--log-level,-L", "log.level", "trace, debug, info, warn, error or fatal");
-  flags->add("--log-file", "log.file.filename", "where the log goes (standard error)");
+  config::ServerConfig defaults = default_config();
+  auto flags = std::make_shared<Flags>(*command, settings_of(defaults), version_text("store", defaults.store.version));
+  flags->accept(*command, "--capacity", "raftstore.capacity");
+  flags->accept(*command, "--metrics-addr", "metric.address");
   command->callback([flags, &exit_code] { exit_code = run(*flags); });
 }
 

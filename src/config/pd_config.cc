@@ -1,6 +1,6 @@
 #include "config/pd_config.h"
 
-#include "base/log_output.h"
+#include "config/log_settings.h"
 #include "pd/keyspaces.h"
 
 namespace cairn::config {
@@ -46,52 +46,107 @@ Parsed<void> check_security(const net::TlsOptions& security) {
 
 Settings settings_of(PdConfig& config) {
   Settings settings;
-  settings.text("name", config.name);
-  settings.text("data-dir", config.data_dir);
-  settings.list("client-urls", config.client_urls);
-  settings.list("advertise-client-urls", config.advertise_client_urls);
-  settings.list("peer-urls", config.peer_urls);
-  settings.list("advertise-peer-urls", config.advertise_peer_urls);
-  settings.text("initial-cluster", config.initial_cluster);
-  settings.text("status-addr", config.status_address);
-  settings.choice("log.level", config.log.level, log::levels());
-  settings.text("log.file.filename", config.log.file);
-  settings.text("security.cacert-path", config.security.ca_path);
-  settings.text("security.cert-path", config.security.cert_path);
-  settings.text("security.key-path", config.security.key_path);
-  settings.text("security.crl-path", config.security.crl_path);
-  settings.list("security.cert-allowed-cn", config.security.allowed_cn);
-  settings.list("security.cert-allowed-san", config.security.allowed_san);
-  settings.duration("tso-save-interval", config.node.tso_save_interval, {500ms, 1min});
-  settings.duration("tso-update-physical-interval", config.node.tso_update_interval, {1ms, 10s});
-  settings.seconds("lease", config.lease, {1s, 1h});
-  settings.boolean("gc.enable", config.gc_is_enabled);
+  settings.text("name", config.name, {.sentence = "name of the member", .flag = "--name"});
+  settings.text("data-dir", config.data_dir, {.sentence = "everything PD keeps", .flag = "--data-dir"});
+  settings.list("client-urls", config.client_urls, {.sentence = "where it listens", .flag = "--client-urls"});
+  settings.list("advertise-client-urls", config.advertise_client_urls,
+                {.sentence = "what clients dial", .flag = "--advertise-client-urls", .default_words = "the same"});
+  settings.list("peer-urls", config.peer_urls, {.sentence = "for other members", .flag = "--peer-urls"});
+  settings.list("advertise-peer-urls", config.advertise_peer_urls,
+                {.sentence = "what other members dial", .flag = "--advertise-peer-urls", .default_words = "the same"});
+  settings.text("initial-cluster", config.initial_cluster,
+                {.sentence = "one member for now", .flag = "--initial-cluster", .default_words = "this member"});
+  settings.text("join", config.join,
+                {.sentence = "a member of the cluster to join; PD runs with one member for now, so it must be empty",
+                 .flag = "--join",
+                 .default_words = "none"});
+  settings.text("status-addr", config.status_address,
+                {.sentence = "`/status`, `/health`, `/metrics` and `/config` over HTTP, as `host:port`; the client "
+                             "port serves them, too, but for `/config`",
+                 .flag = "--status-addr",
+                 .default_words = "none"});
+  add_log(settings, config.log);
+  settings.text(
+      "security.cacert-path", config.security.ca_path,
+      {.sentence =
+           "the CAs that sign everybody's certificates (PEM). Clients must then show one, see [TLS](operations.md#tls)",
+       .flag = "--cacert",
+       .default_words = "none"});
+  settings.text(
+      "security.cert-path", config.security.cert_path,
+      {.sentence = "PD's certificate, with those between it and the CA (PEM). With it and its key everything is TLS",
+       .flag = "--cert",
+       .default_words = "none"});
+  settings.text(
+      "security.key-path", config.security.key_path,
+      {.sentence = "the key of PD's certificate (PEM, no password)", .flag = "--key", .default_words = "none"});
+  settings.text("security.crl-path", config.security.crl_path,
+                {.sentence = "certificates that are revoked (PEM), of the CAs that sign certificates of nodes and "
+                             "clients; a list that has expired refuses everybody",
+                 .default_words = "none"});
+  settings.list(
+      "security.cert-allowed-cn", config.security.allowed_cn,
+      {.sentence =
+           "common names, one of which a client's certificate must have; none: any certificate of the CAs will do",
+       .default_words = "none"});
+  settings.list("security.cert-allowed-san", config.security.allowed_san,
+                {.sentence = "alternative names (DNS names, addresses, URIs), one of which a client's certificate must "
+                             "have; none: any will do",
+                 .default_words = "none"});
+  settings.duration("tso-save-interval", config.node.tso_save_interval, {500ms, 1min},
+                    {"how far ahead the bound of timestamps is saved"});
+  settings.duration("tso-update-physical-interval", config.node.tso_update_interval, {1ms, 10s},
+                    {"how often timestamps follow the clock"});
+  settings.seconds("lease", config.lease, {1s, 1h},
+                   {"seconds without a word from PD's leader after which another may be elected"});
+  settings.boolean("gc.enable", config.gc_is_enabled,
+                   {"whether PD collects garbage when nobody else does: [Garbage collection](garbage-collection.md)"});
   // A transaction must be able to live for a while.
-  settings.duration("gc.life-time", config.gc.life_time, {30s, 365 * kDay});
-  settings.duration("gc.run-interval", config.gc.run_interval, {1s, 365 * kDay});
-  settings.duration("gc.client-cache-time", config.gc.client_cache_time, {Duration{}, kDay});
-  settings.duration("gc.takeover-delay", config.node.gc_takeover_delay, {1min, 365 * kDay});
-  settings.list("keyspace.pre-alloc", config.node.keyspaces);
-  settings.size("max-request-bytes", config.node.etcd.max_request_bytes, {64 << 10, 64 << 20});
+  settings.duration("gc.life-time", config.gc.life_time, {30s, 365 * kDay},
+                    {"how long an old version can be read at least; not below `30s`"});
+  settings.duration("gc.run-interval", config.gc.run_interval, {1s, 365 * kDay},
+                    {"how often PD looks; not below `1s`"});
+  settings.duration("gc.client-cache-time", config.gc.client_cache_time, {Duration{}, kDay},
+                    {"how long clients go on with the safe point they know: what they must not read any more is "
+                     "deleted that much later"});
+  settings.duration("gc.takeover-delay", config.node.gc_takeover_delay, {1min, 365 * kDay},
+                    {"how long another owner must have been silent before PD collects; not below `1m`"});
+  settings.list(
+      "keyspace.pre-alloc", config.node.keyspaces,
+      {.sentence = "keyspaces of [API V2](raw.md) to be made at start beside `DEFAULT`", .default_words = "none"});
+  settings.size("max-request-bytes", config.node.etcd.max_request_bytes, {64 << 10, 64 << 20},
+                {"bound of a request of the etcd API, see `operations.md`"});
   settings.size("quota-backend-bytes", config.node.etcd.quota_backend_bytes,
-                {1 << 20, uint64_t{1} << 40, Zero::kMeansOff});
+                {1 << 20, uint64_t{1} << 40, Zero::kMeansOff}, {"bound of what the etcd API keeps; `0`: the default"});
   auto& schedule = config.node.schedule;
-  settings.number("replication.max-replicas", schedule.max_replicas, {1, 31});
+  settings.number("replication.max-replicas", schedule.max_replicas, {1, 31}, live("replicas of each region"));
   // Stores report every 10 s.
-  settings.duration("schedule.max-store-down-time", schedule.max_store_down_time, {15s, 365 * kDay});
-  settings.duration("schedule.patrol-region-interval", schedule.patrol_region_interval, {10ms, 1h});
-  settings.number("schedule.replica-schedule-limit", schedule.replica_schedule_limit, {0, 100'000});
-  settings.number("schedule.max-snapshot-count", schedule.store_snapshot_limit, {1, 100'000});
+  settings.duration("schedule.max-store-down-time", schedule.max_store_down_time, {15s, 365 * kDay},
+                    live("how long a store may be away before its replicas are made elsewhere; stores report every 10 "
+                         "s, so keep it well above that"));
+  settings.duration("schedule.patrol-region-interval", schedule.patrol_region_interval, {10ms, 1h},
+                    live("how often PD looks for regions that need work"));
+  settings.number("schedule.replica-schedule-limit", schedule.replica_schedule_limit, {0, 100'000},
+                  live("work on replicas under way at once; `0`: none is begun"));
+  settings.number("schedule.max-snapshot-count", schedule.store_snapshot_limit, {1, 100'000},
+                  live("replicas that are being added to one store at once"));
+  settings.accept(unused_names_of_pd());
   return settings;
 }
 
+std::set<std::string> names_of_schedule() {
+  return {"replication.max-replicas", "schedule.max-store-down-time", "schedule.patrol-region-interval",
+          "schedule.replica-schedule-limit", "schedule.max-snapshot-count"};
+}
+
 Parsed<std::vector<std::string>> complete(PdConfig& config) {
-  if (config.name.empty()) return Err(std::string("the name of the member is empty"));
+  if (config.name.empty()) config.name = PdConfig().name;
   TRY(check_security(config.security));
   const Tls tls = config.security.is_on() ? Tls::kOn : Tls::kOff;
   if (config.data_dir.empty()) config.data_dir = "default." + config.name;
   if (config.advertise_client_urls.empty()) config.advertise_client_urls = config.client_urls;
   if (config.advertise_peer_urls.empty()) config.advertise_peer_urls = config.peer_urls;
+  if (!config.join.empty()) return Err(std::string("join: PD runs with one member for now"));
   const auto members = split_list(config.initial_cluster);
   if (members.size() > 1) {
     return Err(std::string("initial-cluster names more than one member: PD runs with one member for now"));

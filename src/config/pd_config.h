@@ -1,6 +1,7 @@
 // What `cairn pd` is told by flags and file, under PD's names. Tests: config_test.cc.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct PdConfig {
   std::vector<std::string> peer_urls = {"http://127.0.0.1:2380"};
   std::vector<std::string> advertise_peer_urls;  // empty: peer_urls
   std::string initial_cluster;                   // "name=url,..."; empty: this member alone
+  std::string join;                              // must be empty
   std::string status_address;                    // empty: no status port
   log::Options log;
   net::TlsOptions security;
@@ -31,6 +33,8 @@ struct PdConfig {
 
 // The keys of PD's configuration file that exist here.
 Settings settings_of(PdConfig& config);
+// Those that change while the process runs and say how replicas are placed (pd::ScheduleConfig).
+std::set<std::string> names_of_schedule();
 // Fills what was left empty and checks that it fits together; the addresses to listen on come back.
 Parsed<std::vector<std::string>> complete(PdConfig& config);
 

@@ -1,6 +1,7 @@
 // What `cairn server` is told by flags and file, under TiKV's names. Tests: config_test.cc.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,15 +29,20 @@ struct ServerConfig {
   store::StoreOptions store;
   rawkv::CausalTimestampOptions causal_timestamps;
   engine::RocksKvOptions kv;
+  engine::RocksRaftLogOptions raft_log;
   // What the file says; complete() makes store.api_version of them.
   uint32_t api_version = 1;
   bool enable_ttl = false;
+  Duration slow_log_threshold = 1s;  // 0: slow requests are not logged
+  size_t key_bytes_max = 8 << 10;
   size_t read_tasks_per_thread = 2000;                          // reads on the read pool or waiting for it
   Duration health_feedback_interval = std::chrono::seconds(1);  // in BatchCommands' answers; 0: only when asked
 };
 
 // The keys of TiKV's configuration file that exist here.
 Settings settings_of(ServerConfig& config);
+// Those that change while the process runs and are the store's (store::StoreOptions).
+std::set<std::string> names_of_store();
 // Fills what was left empty and checks that it fits together.
 Parsed<void> complete(ServerConfig& config);
 

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "config/show.h"
+
 namespace cairn::config {
 namespace {
 
@@ -63,19 +65,24 @@ struct Places {
   std::string word = "a";
   std::string name;
   std::map<std::string, std::string> labels;
+  std::vector<std::string> friends;
   Settings table;
 
   Places() {
-    table.size("a.bytes", bytes, {1 << 20, 1 << 30, Zero::kMeansOff});
-    table.number("a.count", count, {2, 64});
-    table.duration("a.pause", pause, {5ms, 1min});
-    table.seconds("a.lease", lease, {1s, 1h});
-    table.ratio("a.ratio", ratio, {0.5, 2});
-    table.choice("a.word", word, {"a", "b"});
-    table.text("a.name", name);
-    table.labels("a.labels", labels);
+    table.size("a.bytes", bytes, {1 << 20, 1 << 30, Zero::kMeansOff}, live("so many"));
+    table.number("a.count", count, {2, 64}, {.sentence = "a `count`, see [there](x.md)", .flag = "--count"});
+    table.duration("a.pause", pause, {5ms, 1min}, {"how long"});
+    table.seconds("a.lease", lease, {1s, 1h}, {"how long"});
+    table.ratio("a.ratio", ratio, {0.5, 2}, {"how much"});
+    table.choice("a.word", word, {"a", "b"}, {"one of two"});
+    table.text("a.name", name, {"what it is called"});
+    table.labels("a.labels", labels, {"where it is"});
+    table.list("friends", friends, {"who else"});
+    table.alias("old-count", "a.count");
+    static constexpr UnusedNames kUnused[] = {{"a b", "colour", "all is grey"}, {"c", "*", "there is no c"}};
+    table.accept(kUnused);
   }
-  std::string outcome(const std::string& toml) const {
+  std::string outcome(const std::string& toml) {
     const auto read = table.read_toml(toml);
     return read.ok() ? "" : read.error();
   }
@@ -113,6 +120,68 @@ TEST(Settings, TextHoldsNoControlCharacters) {
   EXPECT_NE(places.outcome("[a.labels]\nzone = \"x\\ny\""), "");
   EXPECT_NE(places.outcome("[a.labels]\nzone = \"\""), "");
   EXPECT_EQ(places.outcome("[a.labels]\nzone = \"east\""), "");
+}
+
+TEST(Settings, AnUnknownNameComesWithTheNearestKnownOne) {
+  Places places;
+  EXPECT_EQ(places.outcome("a.cuont = 3"), "a.cuont: no such setting; did you mean a.count?");
+  EXPECT_EQ(places.outcome("b.color = 3"), "b.color: no such setting; did you mean b.colour?");
+  EXPECT_EQ(places.outcome("pause = \"1s\""), "pause: no such setting; did you mean a.pause?")
+      << "in the wrong section";
+  EXPECT_EQ(places.outcome("something-else = 1"), "something-else: no such setting");
+  EXPECT_EQ(places.outcome("[d]"), "d: no such setting") << "a section without keys";
+  EXPECT_EQ(places.outcome("[b]"), "");
+}
+
+TEST(Settings, ANameMayBeWrittenWithUnderscoresOrAsOfOld) {
+  Places places;
+  EXPECT_EQ(places.outcome("old_count = 5"), "");
+  EXPECT_EQ(places.count, 5);
+}
+
+TEST(Settings, WhatIsNotUsedIsTakenAndNoted) {
+  Places places;
+  EXPECT_EQ(places.outcome("a.colour = \"red\"\nc = { x = 1, y = [{ z = 2 }] }"), "");
+  EXPECT_EQ(places.table.notes(),
+            (std::vector<std::string>{"a.colour is not used: all is grey", "c.x is not used: there is no c",
+                                      "c.y is not used: there is no c"}));
+}
+
+TEST(Settings, TheSampleIsAFileThatSetsWhatIsSet) {
+  Places places;
+  places.bytes = 1 << 20;
+  places.count = 7;
+  places.name = "with \"quotes\"";
+  places.labels = {{"zone", "a"}};
+  places.friends = {"x", "y"};
+  const std::string sample = sample_of(places.table);
+  EXPECT_NE(sample.find("# a count, see there (2 to 64)\ncount = 7\n"), std::string::npos) << sample;
+  Places others;
+  EXPECT_EQ(others.outcome(sample), "") << sample;
+  EXPECT_EQ(others.count, 7);
+  EXPECT_EQ(others.name, places.name);
+  EXPECT_EQ(others.labels, places.labels);
+  EXPECT_EQ(others.friends, places.friends);
+}
+
+TEST(Settings, JsonIsNestedBySection) {
+  Places places;
+  places.bytes = uint64_t{3} << 20;
+  places.friends = {"x"};
+  EXPECT_EQ(json_of(places.table),
+            R"({"a":{"bytes":"3MiB","count":1,"labels":{},"lease":1,"name":"","pause":"1s","ratio":1.0,"word":"a"},)"
+            R"("friends":["x"]})");
+}
+
+TEST(Settings, HelpAndTheManualSayWhatASettingIs) {
+  Places places;
+  EXPECT_NE(help_of(places.table).find("a.count (1), --count\n    a count, see there\n    2 to 64\n"),
+            std::string::npos);
+  const std::string manual = manual_of(places.table);
+  EXPECT_NE(manual.find("| `a.bytes` |  | `1B` | 0 or 1MiB to 1GiB | yes | so many |"), std::string::npos) << manual;
+  EXPECT_NE(manual.find("| `a.count` | `--count` | `1` | 2 to 64 |  | a `count`, see [there](x.md) |"),
+            std::string::npos);
+  EXPECT_NE(manual.find("| `old-count` | | | | | another name of `a.count` |"), std::string::npos);
 }
 
 TEST(Settings, AConfigurationFileIsAFileOfReasonableLength) {

@@ -1,5 +1,7 @@
 #include "config/values.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -128,6 +130,74 @@ std::string duration_text(Duration duration) {
     if (duration >= unit && duration % unit == Duration{}) return std::to_string(duration / unit) + name;
   }
   return duration == Duration{} ? "0s" : std::to_string(duration / 1us) + "us";
+}
+
+namespace {
+
+// A basic string of TOML.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+template <class... Ts>
+struct Cases : Ts... {
+  using Ts::operator()...;
+};
+
+std::string real_text(double value) {
+  std::string text = fmt::format("{}", value);
+  return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
+}
+
+}  // namespace
+
+std::string toml_text(const Value& value) {
+  return std::visit(
+      Cases{[](const std::string& text) { return quoted(text); },
+            [](bool flag) { return std::string(flag ? "true" : "false"); },
+            [](uint64_t number) { return std::to_string(number); }, [](double real) { return real_text(real); },
+            [](const std::vector<std::string>& list) {
+              std::string all;
+              for (const auto& one : list) all += (all.empty() ? "" : ", ") + quoted(one);
+              return "[" + all + "]";
+            },
+            [](const std::map<std::string, std::string>& labels) {
+              std::string all;
+              for (const auto& [key, label] : labels) {
+                all += (all.empty() ? " " : ", ") + quoted(key) + " = " + quoted(label);
+              }
+              return all.empty() ? "{}" : "{" + all + " }";
+            }},
+      value);
+}
+
+std::string plain_text(const Value& value) {
+  return std::visit(
+      Cases{[](const std::string& text) { return text; },
+            [](bool flag) { return std::string(flag ? "true" : "false"); },
+            [](uint64_t number) { return std::to_string(number); }, [](double real) { return fmt::format("{}", real); },
+            [](const std::vector<std::string>& list) {
+              std::string all;
+              for (const auto& one : list) all += (all.empty() ? "" : ",") + one;
+              return all;
+            },
+            [](const std::map<std::string, std::string>& labels) {
+              std::string all;
+              for (const auto& [key, label] : labels) all += (all.empty() ? "" : ",") + key + "=" + label;
+              return all;
+            }},
+      value);
 }
 
 }  // namespace cairn::config

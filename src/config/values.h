@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/result.h"
@@ -24,6 +25,13 @@ std::string size_text(uint64_t bytes);
 std::string duration_text(Duration duration);
 // "key=value,key=value".
 Parsed<std::map<std::string, std::string>> parse_labels(const std::string& text);
+// What a setting holds. Sizes and durations are text, as files write them.
+using Value =
+    std::variant<std::string, bool, uint64_t, double, std::vector<std::string>, std::map<std::string, std::string>>;
+// As TOML writes it: text in quotes, `["a", "b"]`, `{ zone = "a" }`.
+std::string toml_text(const Value& value);
+// As a flag would: lists are "a,b", labels "zone=a,host=b".
+std::string plain_text(const Value& value);
 // "a,b": the parts, trimmed; empty ones are left out.
 std::vector<std::string> split_list(const std::string& text);
 // Whether the process speaks TLS, as its [security] says; then it does everywhere.

@@ -123,6 +123,10 @@ void Node::stop(std::function<void()> on_done) {
   executor_->post([core = core_, on_done = std::move(on_done)] { core->stop(on_done); });
 }
 
+void Node::reconfigure(const ScheduleConfig& schedule) {
+  executor_->post([core = core_, schedule] { core->reconfigure(schedule); });
+}
+
 void Node::ask_gc_turn(std::function<void(api::GcTurn)> done) {
   executor_->post([core = core_, done = std::move(done)]() mutable { core->ask_gc_turn(std::move(done)); });
 }

@@ -71,6 +71,9 @@ class Node : public api::Pd {
   // write has ended. Only then may the node be destroyed.
   void stop(std::function<void()> on_done);
 
+  // How replicas are placed from now on. Any thread.
+  void reconfigure(const ScheduleConfig& schedule);
+
   // Whether it is for this node to collect garbage now; `done` runs on "pd". AdvanceTxnSafePoint and AdvanceGCSafePoint
   // with the member's id as header.sender_id are the collector's own and are refused while another owns the garbage;
   // such calls of others make them the owner.

@@ -64,6 +64,9 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   CAIRN_META_STORAGE_UNARY(CAIRN_DECLARE)
 #undef CAIRN_DECLARE
 
+  // How replicas are placed from now on.
+  void reconfigure(const ScheduleConfig& schedule) { options_.schedule = schedule; }
+
   void open_stream(uint64_t stream, api::RegionHeartbeatSink sink);
   void region_heartbeat(uint64_t stream, pdpb::RegionHeartbeatRequest request);
   void close_stream(uint64_t stream);

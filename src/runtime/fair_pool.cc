@@ -24,6 +24,7 @@ class FairPool::Core : public std::enable_shared_from_this<Core> {
     return false;
   }
   void leave() { lanes_.fetch_sub(1); }
+  void set_lanes_max(size_t lanes_max) { lanes_max_ = lanes_max; }
   Executor& pool() { return pool_; }
   size_t waiting() const { return waiting_; }
 
@@ -43,7 +44,7 @@ class FairPool::Core : public std::enable_shared_from_this<Core> {
 
   Executor& pool_;
   const Clock& clock_;
-  const size_t lanes_max_;
+  std::atomic<size_t> lanes_max_;
   std::atomic<size_t> lanes_{0};
   std::atomic<size_t> waiting_{0};
   Mutex mutex_;
@@ -129,5 +130,7 @@ std::shared_ptr<Executor> FairPool::admit(uint64_t client) const {
   if (!core_->enter()) return nullptr;
   return std::make_shared<Lane>(core_, client);
 }
+
+void FairPool::set_lanes_max(size_t lanes_max) { core_->set_lanes_max(lanes_max); }
 
 }  // namespace cairn::runtime

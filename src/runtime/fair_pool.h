@@ -24,6 +24,8 @@ class FairPool {
 
   // A lane for work of that client, until it is let go of; nullptr: there are too many.
   std::shared_ptr<Executor> admit(uint64_t client) const;
+  // Those that are under way stay.
+  void set_lanes_max(size_t lanes_max);
 
  private:
   class Core;

@@ -64,6 +64,10 @@ TEST_P(FairPoolContract, is_full_while_so_many_lanes_are_held) {
   EXPECT_EQ(pool.admit(3), nullptr);
   first.reset();
   EXPECT_NE(pool.admit(3), nullptr);
+  pool.set_lanes_max(1);
+  EXPECT_EQ(pool.admit(3), nullptr);
+  pool.set_lanes_max(2);
+  EXPECT_NE(pool.admit(3), nullptr);
 }
 
 TEST_P(FairPoolContract, a_task_comes_back_to_its_lane) {

@@ -22,7 +22,8 @@ Node::Parts::Parts(store::Store& s, const runtime::Clock& c, NodeOptions o)
       options(o),
       raw_config(server::raw_config(o)),
       feedback_number(c.wall_now().ms()),
-      reads(s.read_pool(), c, o.pool_reads_max) {}
+      reads(s.read_pool(), c, o.pool_reads_max),
+      slow(o.slow_after) {}
 
 rawkv::RawWriter& Node::Parts::raw_writer(store::ShardHandle& shard) {
   MutexLock lock(mutex_);
@@ -41,5 +42,8 @@ Node::Node(store::Store& store, const runtime::Clock& clock, NodeOptions options
 }
 
 Node::~Node() = default;
+
+void Node::set_slow_after(Duration threshold) { parts_->slow.set_threshold(threshold); }
+void Node::set_pool_reads_max(size_t reads) { parts_->reads.set_lanes_max(reads); }
 
 }  // namespace cairn::server

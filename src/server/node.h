@@ -40,6 +40,7 @@ struct NodeOptions {
   rawkv::CausalTimestampOptions causal_timestamps;  // causal-ts.*
   size_t key_bytes_max = 8 * 1024;                  // storage.max-key-size, of a user key
   size_t answer_bytes_max = size_t{1} << 30;        // a read whose answer would be larger is refused
+  Duration slow_after = 1s;                         // slow-log-threshold; 0: nothing is logged
   size_t pool_reads_max = 4000;                     // on the read pool, or waiting for it; more: ServerIsBusy
 };
 
@@ -50,6 +51,12 @@ class Node : public api::Tikv, public api::Deadlock {
   ~Node() override;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
+
+  // NodeOptions::pool_reads_max, from now on. Any thread.
+  void set_pool_reads_max(size_t reads);
+
+  // NodeOptions::slow_after, from now on. Any thread.
+  void set_slow_after(Duration threshold);
 
   // What every family of handlers works with; defined in parts.h, of no interest to others.
   struct Parts;

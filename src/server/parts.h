@@ -25,6 +25,7 @@
 #include "server/figures.h"
 #include "server/key_mode.h"
 #include "server/node.h"
+#include "server/slow_log.h"
 #include "store/store.h"
 #include "txn/scheduler.h"
 
@@ -41,7 +42,9 @@ struct Node::Parts {
   std::atomic<uint64_t> feedback_number;
 
   // The read pool, shared by clients.
-  const runtime::FairPool reads;
+  runtime::FairPool reads;
+
+  mutable SlowLog slow;  // thread-safe by itself
 
   // Calls that wait for PD to say what time it is; further ones are refused.
   static constexpr size_t kCallsInDoubtMax = 1024;
@@ -145,12 +148,23 @@ void refuse(api::Call<Req, Resp> call, const std::string& text) {
   call.finish();
 }
 
+// Logs a call that took long, once its response says where the time went.
+template <class Req, class Resp>
+void note_if_slow(const Parts& parts, api::Call<Req, Resp>& call, Duration took) {
+  if (!parts.slow.is_slow(took)) return;
+  const kvrpcpb::ExecDetailsV2* details = nullptr;
+  if constexpr (requires { call.response().exec_details_v2(); }) details = &call.response().exec_details_v2();
+  parts.slow.note(Req::descriptor()->name(), call.request().context().region_id(), took, details, parts.clock.now());
+}
+
 // Says how long it took, if the response has a field for it, and finishes.
 template <class Req, class Resp>
 void finish(const Parts& parts, api::Call<Req, Resp> call, Instant arrived) {
+  const Duration took = parts.clock.now() - arrived;
   if constexpr (requires { call.response().mutable_exec_details_v2(); }) {
-    put_total_time(*call.response().mutable_exec_details_v2(), parts.clock.now() - arrived);
+    put_total_time(*call.response().mutable_exec_details_v2(), took);
   }
+  note_if_slow(parts, call, took);
   call.finish();
 }
 template <class Req, class Resp>
@@ -158,6 +172,7 @@ void finish(const Parts& parts, api::Call<Req, Resp> call, const ReadStages& sta
   if constexpr (requires { call.response().mutable_exec_details_v2(); }) {
     put_read_times(*call.response().mutable_exec_details_v2(), stages, parts.clock.now());
   }
+  note_if_slow(parts, call, parts.clock.now() - stages.arrived);
   call.finish();
 }
 

@@ -49,7 +49,7 @@ GcWorker::GcWorker(Shared& shared, std::shared_ptr<runtime::Executor> control, C
 GcWorker::~GcWorker() { filters_->close(); }
 
 void GcWorker::begin() {
-  if (shared_.options.gc.enable_compaction_filter) shared_.deps.kv.set_compaction_filters(filters_);
+  if (options_.enable_compaction_filter) shared_.deps.kv.set_compaction_filters(filters_);
   arm_check();
 }
 
@@ -71,7 +71,7 @@ void GcWorker::on_safe_point(Timestamp safe_point) {
 
 void GcWorker::drain() {
   if (is_stopped_) return;
-  auto keys = filters_->take_leftovers(shared_.options.gc.batch_keys);
+  auto keys = filters_->take_leftovers(options_.batch_keys);
   if (keys.empty()) {
     is_draining_ = false;
     return;
@@ -98,7 +98,7 @@ void GcWorker::on_collected(GcBatchReport report) {
 }
 
 void GcWorker::arm_check() {
-  check_timer_ = control_->after(shared_.options.gc.check_interval, [this] { check(); });
+  check_timer_ = control_->after(options_.check_interval, [this] { check(); });
 }
 
 void GcWorker::check() {
@@ -106,12 +106,12 @@ void GcWorker::check() {
   arm_check();
   if (is_checking_) return;  // the last one's compactions are still under way
   is_checking_ = true;
-  compactions_->post([this, safe_point = filters_->safe_point(), before = checked_at_] {
-    const bool collects = shared_.options.gc.enable_compaction_filter && safe_point > before;
+  compactions_->post([this, options = options_, safe_point = filters_->safe_point(), before = checked_at_] {
+    const bool collects = options.enable_compaction_filter && safe_point > before;
     bool is_cut_short = false;
     for (engine::Cf cf : engine::kDataCfs) {
       const bool counts = collects && cf == engine::Cf::kWrite;
-      plan(cf, counts ? OldVersions::kCount : OldVersions::kIgnore, is_cut_short);
+      plan(cf, options, counts ? OldVersions::kCount : OldVersions::kIgnore, is_cut_short);
     }
     // Behind the compactions that were planned.
     compactions_->post([this, safe_point, is_cut_short] {
@@ -123,14 +123,14 @@ void GcWorker::check() {
   });
 }
 
-void GcWorker::plan(engine::Cf cf, OldVersions old_versions, bool& is_cut_short) {
+void GcWorker::plan(engine::Cf cf, const GcOptions& options, OldVersions old_versions, bool& is_cut_short) {
   auto tables = shared_.deps.kv.tables(cf);
   if (!tables.ok()) {
     LOG_WARN("the tables of {} cannot be looked at: {}", engine::cf_name(cf), tables.error().message);
     is_cut_short = true;
     return;
   }
-  auto ranges = plan_compactions(*tables, shared_.options.gc, old_versions, kRangesMax);
+  auto ranges = plan_compactions(*tables, options, old_versions, kRangesMax);
   if (ranges.empty()) return;
   is_cut_short = is_cut_short || ranges.size() == kRangesMax;
   LOG_INFO("{} ranges of {} are to be compacted; the first has {} versions or tombstones too many", ranges.size(),

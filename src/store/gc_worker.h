@@ -38,6 +38,8 @@ class GcWorker {
   // `on_stopped` runs on the control executor when nothing blocks any more.
   void stop(runtime::Job on_stopped);
   void on_safe_point(Timestamp safe_point);
+  // Settings that have changed. Whether the compactions collect at all is none of them.
+  void reconfigure(const GcOptions& options) { options_ = options; }
   // Removes all data of [begin, end) (data keys) from this store; durable on return. Where there is nothing, nothing
   // waits for the disk. Any executor.
   runtime::Task<engine::Result<void>> destroy_range(Bytes begin, Bytes end, runtime::Executor& resume_on);
@@ -51,9 +53,10 @@ class GcWorker {
   void arm_check();
   void check();
   void run_compactions(engine::Cf cf, std::vector<CompactionRange> ranges);
-  void plan(engine::Cf cf, OldVersions old_versions, bool& is_cut_short);
+  void plan(engine::Cf cf, const GcOptions& options, OldVersions old_versions, bool& is_cut_short);
 
   Shared& shared_;
+  GcOptions options_ = shared_.options.gc;  // the worker's own, see reconfigure()
   std::shared_ptr<runtime::Executor> control_;
   std::shared_ptr<runtime::Executor> compactions_;  // blocks
   std::shared_ptr<runtime::Executor> deletions_;    // blocks

@@ -33,7 +33,7 @@ pdpb::RequestHeader PdSession::header() const {
 }
 
 metapb::Store PdSession::store_record(EngineLabel engine) const {
-  const auto& o = shared_.options;
+  const auto& o = options_;
   metapb::Store store;
   store.set_id(shared_.store.value);
   store.set_address(o.address);
@@ -69,7 +69,7 @@ void PdSession::begin() {
 void PdSession::compare_clocks() {
   if (stopped_) return;
   if (!fetching_ts_) fetch_timestamp();
-  clock_timer_ = executor_->after(shared_.options.max_ts_sync_interval, [this] { compare_clocks(); });
+  clock_timer_ = executor_->after(options_.max_ts_sync_interval, [this] { compare_clocks(); });
 }
 
 void PdSession::stop() {
@@ -108,7 +108,7 @@ void PdSession::on_stream_closed(uint64_t number, const api::Status& status) {
   LOG_INFO("PD: the stream of region heartbeats ended: {}", status.message);
   stream_.reset();
   was_away_ = true;
-  stream_timer_ = executor_->after(shared_.options.pd_retry_delay, [this] { open_stream(); });
+  stream_timer_ = executor_->after(options_.pd_retry_delay, [this] { open_stream(); });
 }
 
 void PdSession::heartbeat(pdpb::RegionHeartbeatRequest request) {
@@ -128,7 +128,7 @@ void PdSession::on_store_heartbeat_answered() {
 void PdSession::send_store_heartbeat() {
   if (stopped_) return;
   executor_->cancel(store_timer_);
-  store_timer_ = executor_->after(shared_.options.store_heartbeat_interval, [this] { send_store_heartbeat(); });
+  store_timer_ = executor_->after(options_.store_heartbeat_interval, [this] { send_store_heartbeat(); });
   pdpb::StoreHeartbeatRequest request;
   *request.mutable_header() = header();
   auto& stats = *request.mutable_stats();
@@ -198,7 +198,7 @@ void PdSession::fetch_timestamp() {
           if (self->stopped_) return;
           if (reply.ok() && reply->header().error().type() == pdpb::OK) {
             const Timestamp ts = timestamp_of(*reply);
-            self->shared_.concurrency.learn_tso(ts, self->shared_.deps.clock.now(), self->shared_.options.max_ts_drift);
+            self->shared_.concurrency.learn_tso(ts, self->shared_.deps.clock.now(), self->options_.max_ts_drift);
             self->shared_.concurrency.update_max_ts(ts);
             for (auto& job : *waiting) job(ts);
             if (!self->waiting_for_ts_.empty()) self->fetch_timestamp();
@@ -208,14 +208,14 @@ void PdSession::fetch_timestamp() {
           for (auto& job : *waiting) self->waiting_for_ts_.push_back(std::move(job));
           self->fetching_ts_ = true;
           auto again = [session = self.get()] { session->fetch_timestamp(); };
-          self->tso_timer_ = self->executor_->after(self->shared_.options.pd_retry_delay / 4, again);
+          self->tso_timer_ = self->executor_->after(self->options_.pd_retry_delay / 4, again);
         });
       }));
 }
 
 void PdSession::poll_safe_point() {
   if (stopped_) return;
-  safe_point_timer_ = executor_->after(shared_.options.gc.poll_interval, [this] { poll_safe_point(); });
+  safe_point_timer_ = executor_->after(options_.gc.poll_interval, [this] { poll_safe_point(); });
   pdpb::GetGCSafePointRequest request;
   *request.mutable_header() = header();
   auto weak = weak_from_this();
@@ -242,7 +242,7 @@ runtime::Task<Result<Timestamp, std::string>> PdSession::timestamps(uint32_t cou
   if (reply->header().error().type() != pdpb::OK) co_return Err(reply->header().error().message());
   if (reply->count() != count) co_return Err(fmt::format("PD gave {} timestamps of {}", reply->count(), count));
   const Timestamp last = timestamp_of(*reply);
-  shared_.concurrency.learn_tso(last, shared_.deps.clock.now(), shared_.options.max_ts_drift);
+  shared_.concurrency.learn_tso(last, shared_.deps.clock.now(), options_.max_ts_drift);
   co_return last;
 }
 
@@ -310,7 +310,7 @@ void PdSession::ask_for_stores() {
           if (is_answered) return;
           log_failure("GetAllStores", reply.ok() ? reply->header().error().message() : reply.error().message);
           auto again = [session = self.get()] { session->ask_for_stores(); };
-          self->stores_timer_ = self->executor_->after(self->shared_.options.pd_retry_delay, again);
+          self->stores_timer_ = self->executor_->after(self->options_.pd_retry_delay, again);
         });
       }));
 }

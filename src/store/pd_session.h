@@ -38,7 +38,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
     *request.mutable_header() = header();
     auto* pd = &shared_.deps.pd;
     auto send = [pd, method](api::Call<Req, Resp> one) { (pd->*method)(std::move(one)); };
-    return api::ask<Req, Resp>(*executor_, shared_.options.pd_timeout, std::move(request), send);
+    return api::ask<Req, Resp>(*executor_, options_.pd_timeout, std::move(request), send);
   }
   // The same, again and again until PD answers without a header error, or the store stops (then the last failure).
   template <class Req, class Resp>
@@ -48,7 +48,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
       if (reply.ok() && reply->header().error().type() == pdpb::OK) co_return std::move(reply);
       log_failure(Req::descriptor()->name(), reply.ok() ? reply->header().error().message() : reply.error().message);
       if (shared_.stopping) co_return std::move(reply);
-      co_await runtime::sleep(*executor_, shared_.options.pd_retry_delay);
+      co_await runtime::sleep(*executor_, options_.pd_retry_delay);
     }
   }
   pdpb::RequestHeader header() const;
@@ -56,6 +56,8 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   enum class EngineLabel : uint8_t { kTold, kNot, kWithdrawn };
   metapb::Store store_record(EngineLabel engine) const;
 
+  // Settings that have changed. On the executor.
+  void reconfigure(const StoreOptions& options) { options_ = options; }
   // Heartbeats begin. On the executor.
   void begin();
   // The next heartbeat leaves now, and says that the store is about to stop. On the executor.
@@ -87,6 +89,7 @@ class PdSession : public std::enable_shared_from_this<PdSession> {
   void set_stores(replica::KnownStores stores);
 
   Shared& shared_;
+  StoreOptions options_ = shared_.options;  // the session's own, see reconfigure()
   std::shared_ptr<runtime::Executor> executor_;
   Hooks hooks_;
   // On the executor only.

@@ -27,7 +27,7 @@ Shard::Shard(int index, Shared& shared, std::shared_ptr<const replica::KnownStor
 }
 
 txn::SchedulerLimits Shard::scheduler_limits() const {
-  const auto& options = shared_.options;
+  const auto& options = options_;
   txn::SchedulerLimits limits;
   limits.lock_waiting.timeout_default = options.wait_for_lock_timeout;
   limits.lock_waiting.wake_up_delay = options.wake_up_delay;

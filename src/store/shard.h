@@ -78,6 +78,8 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void on_unreachable(StoreId store);
   void on_unreachable(RegionId region, PeerId peer);
   void on_pd_command(const pdpb::RegionHeartbeatResponse& command);
+  // Settings that have changed; those that hold for the store's whole life do not.
+  void reconfigure(const StoreOptions& options) { options_ = options; }
   // PD was away and may have forgotten who leads: the next look tells it of every region led here.
   void report_again() { reported_.clear(); }
   // What PD has told of the cluster's stores.
@@ -185,6 +187,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
 
   const int index_;
   Shared& shared_;
+  StoreOptions options_ = shared_.options;  // the shard's own, see reconfigure()
   std::shared_ptr<runtime::Executor> executor_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<txn::Scheduler> scheduler_;

@@ -9,7 +9,7 @@ namespace cairn::store {
 
 void Shard::depart(runtime::Job on_departed) {
   const Instant now = shared_.deps.clock.now();
-  const Duration election = shared_.options.tick * shared_.options.election_ticks;
+  const Duration election = options_.tick * options_.election_ticks;
   departing_ =
       std::make_unique<Departing>(Departing{Departure({.patience = 2 * election}, now), std::move(on_departed)});
   hand_over_led(now);
@@ -52,8 +52,7 @@ Departure::Led Shard::describe_led(const replica::Replica& replica, Instant now)
     followers.push_back(follower);
   }
   led.is_alone = std::none_of(followers.begin(), followers.end(), [](const Follower& f) { return f.is_voter; });
-  led.successors =
-      successors(replica.id(), std::move(followers), shared_.options.tick * shared_.options.election_ticks);
+  led.successors = successors(replica.id(), std::move(followers), options_.tick * options_.election_ticks);
   // To try what hand_over() refuses would take the turn of the regions behind.
   std::erase_if(led.successors,
                 [&](PeerId peer) { return !replica.view() || !replica.why_not_transfer(peer).empty(); });

@@ -10,7 +10,7 @@
 namespace cairn::store {
 
 replica::ReplicaOptions Shard::replica_options() const {
-  const auto& o = shared_.options;
+  const auto& o = options_;
   replica::ReplicaOptions out;
   out.store = shared_.store;
   out.tick = o.tick;
@@ -232,7 +232,7 @@ void Shard::on_region_gone(const metapb::Region& newer) {
 
 void Shard::make_snapshot(RegionId region) {
   auto& counters = shared_.counters;
-  if (counters.snapshots_making + counters.snapshots_sending >= shared_.snapshots_sending_max()) {
+  if (counters.snapshots_making + counters.snapshots_sending >= shared_.snapshots_sending_max) {
     // Raft asks again when the follower answers the next heartbeat.
     if (auto* replica = find(region)) replica->on_snapshot_made(std::nullopt, nullptr);
     return;
@@ -240,7 +240,7 @@ void Shard::make_snapshot(RegionId region) {
   replica::MakeOptions options;
   options.region = region;
   options.folder = std::string(kMadeSnapshots) + "/" + std::to_string(shared_.next_folder++);
-  options.sst_bytes_max = shared_.options.snapshot_sst_bytes_max;
+  options.sst_bytes_max = options_.snapshot_sst_bytes_max;
   options.now = shared_.deps.clock.wall_now();
   options.is_canceled = &shared_.stopping;
   ++counters.snapshots_making;
@@ -283,7 +283,7 @@ void Shard::send_snapshot(replica::OutgoingSnapshot snapshot) {
       });
     });
   };
-  if (shared_.counters.snapshots_sending++ >= shared_.snapshots_sending_max()) {
+  if (shared_.counters.snapshots_sending++ >= shared_.snapshots_sending_max) {
     LOG_INFO("region {}: a snapshot for peer {} must wait: too many are being sent", region, to);
     return done(false);
   }

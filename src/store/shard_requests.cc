@@ -104,7 +104,7 @@ runtime::Task<Result<LogIndex, RegionError>> Shard::write(engine::RegionRequest 
 std::optional<RegionError> Shard::refuse_write(const replica::Replica& replica, engine::DiskFullOpt opt) const {
   // Who does not lead says so, whatever its disk is like.
   if (!replica.is_leader()) return std::nullopt;
-  if (shared_.waiting_write_bytes >= shared_.options.waiting_write_bytes_max) {
+  if (shared_.waiting_write_bytes >= options_.waiting_write_bytes_max) {
     return engine::ServerIsBusy{"too many writes wait to be applied", 100ms};
   }
   const DiskUsage own = shared_.own_disk_usage;
@@ -118,7 +118,7 @@ std::optional<RegionError> Shard::refuse_write(const replica::Replica& replica, 
 bool Shard::is_busy(RegionId region) const {
   auto* replica = find(region);
   if (!replica) return false;
-  return replica->is_busy() || shared_.waiting_write_bytes >= shared_.options.waiting_write_bytes_max ||
+  return replica->is_busy() || shared_.waiting_write_bytes >= options_.waiting_write_bytes_max ||
          shared_.deps.kv.is_write_stalled();
 }
 

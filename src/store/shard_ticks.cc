@@ -50,7 +50,7 @@ void Shard::wait_for_commands(runtime::Job on_quiet) {
 }
 
 void Shard::arm_tick() {
-  tick_timer_ = executor_->after(shared_.options.tick, [this] { tick(); });
+  tick_timer_ = executor_->after(options_.tick, [this] { tick(); });
 }
 
 void Shard::tick() {
@@ -75,13 +75,13 @@ void Shard::tick() {
   hand_over_led(now);
   for (auto& message : std::exchange(held_back_, {})) on_raft_message(std::move(message));
   auto every = [&](Duration interval) {
-    return ticks_ % std::max<uint64_t>(1, static_cast<uint64_t>(interval / shared_.options.tick)) == 0;
+    return ticks_ % std::max<uint64_t>(1, static_cast<uint64_t>(interval / options_.tick)) == 0;
   };
   if (every(200ms)) look_at_disk();
   see_off_leaving();
   if (!leaving_.empty() && every(1s)) shared_.deps.kv.flush_soon();  // the flush before may have begun too early
-  if (every(shared_.options.log_gc_interval)) gc_logs();
-  if (shared_.options.region_split_bytes > 0 && every(shared_.options.split_check_interval)) check_sizes();
+  if (every(options_.log_gc_interval)) gc_logs();
+  if (options_.region_split_bytes > 0 && every(options_.split_check_interval)) check_sizes();
   // A peer that has caught up is news that PD waits for: it is told at the next tick.
   heartbeat_regions(now, every(1s) ? Look::kAtAll : Look::kAtTheUnwell);
   if (every(1s)) {
@@ -95,7 +95,7 @@ void Shard::tick() {
 void Shard::look_at_disk() {
   if (index_ != 0) return;
   auto space = shared_.deps.kv.space();
-  DiskUsage usage = judge_disk(space, shared_.options.reserve_space_bytes);
+  DiskUsage usage = judge_disk(space, options_.reserve_space_bytes);
   DiskUsage before = shared_.own_disk_usage.exchange(usage);
   if (usage == before) return;
   if (usage == disk_usage::Normal) {
@@ -103,12 +103,12 @@ void Shard::look_at_disk() {
   } else {
     LOG_WARN("the disk is {}: {} of {} bytes are left, {} are kept free: writes are refused",
              usage == disk_usage::AlmostFull ? "almost full" : "full", space.available, space.capacity,
-             shared_.options.reserve_space_bytes);
+             options_.reserve_space_bytes);
   }
 }
 
 void Shard::gc_logs() {
-  const auto& options = shared_.options;
+  const auto& options = options_;
   const uint64_t flushed = shared_.deps.kv.flushed_sequence();
   const uint64_t used = shared_.deps.raft_log.used_bytes();
   const auto shards = static_cast<uint64_t>(std::max(1, options.shards));
@@ -133,7 +133,7 @@ void Shard::gc_logs() {
 
 // Regions that were written to a good deal since the last look, and are too large now, are parted.
 void Shard::check_sizes() {
-  uint64_t target = shared_.options.region_split_bytes;
+  uint64_t target = options_.region_split_bytes;
   for (auto& [id, replica] : replicas_) {
     if (!replica->is_leader() || replica->is_destroying() || split_checks_.contains(id)) continue;
     if (replica->written_bytes_since_split_check() < target / 16) continue;
@@ -185,8 +185,8 @@ void Shard::heartbeat_regions(Instant now, Look look) {
     auto last = reported_.find(id);
     if (look == Look::kAtTheUnwell && last != reported_.end() && last->second.unwell.empty()) continue;
     auto unwell = unwell_peers(*replica, now);
-    Duration interval = unwell.empty() ? shared_.options.region_heartbeat_interval
-                                       : shared_.options.region_heartbeat_interval_unhealthy;
+    Duration interval =
+        unwell.empty() ? options_.region_heartbeat_interval : options_.region_heartbeat_interval_unhealthy;
     if (last == reported_.end() || now - last->second.at >= interval || last->second.unwell != unwell) {
       heartbeat(*replica, now);
     }
@@ -199,7 +199,7 @@ std::map<PeerId, Shard::Unwell> Shard::unwell_peers(replica::Replica& replica, I
     if (progress.id.value == replica.self().id()) continue;
     Unwell state{.is_pending = progress.matched < replica.storage().truncated()};
     auto heard = replica.last_heard().find(progress.id);
-    state.is_down = heard != replica.last_heard().end() && now - heard->second >= shared_.options.peer_down_after;
+    state.is_down = heard != replica.last_heard().end() && now - heard->second >= options_.peer_down_after;
     if (state.is_pending || state.is_down) out.emplace(progress.id, state);
   }
   return out;
@@ -227,8 +227,8 @@ void Shard::heartbeat(replica::Replica& replica, Instant now) {
   request.set_approximate_size(std::max<uint64_t>(size, 1));
   uint64_t wall = shared_.deps.clock.wall_now().seconds();
   request.mutable_interval()->set_end_timestamp(wall);
-  request.mutable_interval()->set_start_timestamp(
-      wall - static_cast<uint64_t>(shared_.options.region_heartbeat_interval / 1s));
+  request.mutable_interval()->set_start_timestamp(wall -
+                                                  static_cast<uint64_t>(options_.region_heartbeat_interval / 1s));
   shared_.heartbeat(std::move(request));
 }
 
@@ -239,11 +239,11 @@ void Shard::check_missing_leaders(Instant now) {
     const auto is_silent_for = [&](Instant last_asked, Duration limit) {
       return now - std::max(replica->leader_seen(), last_asked) >= limit;
     };
-    if (is_silent_for(asked.of_peers, shared_.options.leader_missing_after / kPeersAskedSooner)) {
+    if (is_silent_for(asked.of_peers, options_.leader_missing_after / kPeersAskedSooner)) {
       asked.of_peers = now;
       ask_whether_gone(*replica);
     }
-    if (is_silent_for(asked.of_pd, shared_.options.leader_missing_after)) {
+    if (is_silent_for(asked.of_pd, options_.leader_missing_after)) {
       asked.of_pd = now;
       shared_.report_missing_leader(id);
     }

@@ -54,7 +54,7 @@ class WaitingWrite {
 struct Shared {
   Shared(StoreOptions o, StoreDeps d) : options(std::move(o)), deps(std::move(d)), concurrency(Timestamp(0)) {}
 
-  StoreOptions options;
+  const StoreOptions options;  // of the start; what changes later goes to its owners, see Store::reconfigure()
   StoreDeps deps;
   StoreId store;      // set before the shards begin
   ClusterId cluster;  // likewise
@@ -73,6 +73,9 @@ struct Shared {
   std::atomic<bool> stopping{false};
   std::atomic<DiskUsage> own_disk_usage{disk_usage::Normal};  // of this store; written by the first shard
   std::atomic<uint64_t> waiting_write_bytes{0};               // of all shards
+  // At a time; looked at by shards and by the network, changed by Store::reconfigure().
+  std::atomic<uint64_t> snapshots_sending_max = static_cast<uint64_t>(std::max(1, options.snapshots_sending_max));
+  std::atomic<uint64_t> snapshots_receiving_max = static_cast<uint64_t>(std::max(1, options.snapshots_receiving_max));
   UnflushedSplits unflushed_splits;
 
   // What the network holds of a store, snapshots under way above all, may outlive it, and its engines: it reaches them
@@ -95,8 +98,6 @@ struct Shared {
   std::function<void(Bytes begin, Bytes end, std::function<void(engine::Result<void>)> done)> clear_remains;
   // Runs the job on the shard of that index.
   std::function<void(int shard, absl::AnyInvocable<void(Shard&)>)> post_to_shard;
-
-  uint64_t snapshots_sending_max() const { return static_cast<uint64_t>(std::max(1, options.snapshots_sending_max)); }
 
   // Waits for those who are inside. Before the store or its engines go.
   void revoke() {

@@ -300,6 +300,19 @@ void Store::start(absl::AnyInvocable<void(Result<void, StoreError>)> on_started)
   });
 }
 
+void Store::reconfigure(const StoreOptions& options) {
+  auto& shared = core_->shared;
+  shared.snapshots_sending_max = static_cast<uint64_t>(std::max(1, options.snapshots_sending_max));
+  shared.snapshots_receiving_max = static_cast<uint64_t>(std::max(1, options.snapshots_receiving_max));
+  core_->control->post([core = core_.get(), options] {
+    core->pd->reconfigure(options);
+    core->gc->reconfigure(options.gc);
+    for (auto& shard : core->shards) {
+      shard->executor().post([s = shard.get(), options] { s->reconfigure(options); });
+    }
+  });
+}
+
 void Store::depart(absl::AnyInvocable<void(uint64_t)> on_departed) { core_->depart(std::move(on_departed)); }
 
 void Store::stop(absl::AnyInvocable<void()> on_stopped) { core_->stop(std::move(on_stopped)); }
@@ -441,7 +454,7 @@ Result<std::unique_ptr<SnapshotReceiver>, std::string> Store::begin_snapshot(raf
   auto& shared = core_->shared;
   if (!core_->is_started() || shared.stopping) return Err(std::string("the store is not ready"));
   if (message.to_peer().store_id() != shared.store.value) return Err(std::string("the snapshot is for another store"));
-  if (shared.counters.snapshots_receiving >= static_cast<uint64_t>(shared.options.snapshots_receiving_max)) {
+  if (shared.counters.snapshots_receiving >= shared.snapshots_receiving_max) {
     return Err(std::string("too many snapshots are being received"));
   }
   if (shared.own_disk_usage != disk_usage::Normal) return Err(std::string("the disk has no room"));

@@ -124,6 +124,9 @@ class Store {
   // Identifies the store, bootstraps the cluster if need be, loads and starts the regions, begins heartbeats. Retries
   // while PD cannot be reached. `on_started` runs on a store thread: nothing, or why it cannot be.
   void start(absl::AnyInvocable<void(Result<void, StoreError>)> on_started);
+  // Settings that have changed go to those who go by them. What holds for the store's whole life (threads, ticks, sizes
+  // of pools, how keys are laid out) does not change. Once started. Any thread.
+  void reconfigure(const StoreOptions& options);
   // Gives the leadership of all regions led here to stores that are up to date, pessimistic locks of memory with it,
   // and tells PD. Serves all the while: clients hear who leads now. `on_departed` runs on a store thread with how many
   // regions are still led here, because no other store can take them. It has no limit of its own, and may never run if

@@ -621,6 +621,29 @@ TEST(Store, ASplitThatWasRefusedIsTriedAgainThoughNothingMoreIsWritten) {
   EXPECT_TRUE(cluster.run_until([&] { return cluster.pd.regions.size() > 1; }));
 }
 
+TEST(Store, SettingsThatChangeAreGoneByFromThenOn) {
+  auto options = TestCluster::quick();
+  options.region_split_bytes = 0;
+  TestCluster cluster(1, options);
+  auto& node = cluster.add();
+  for (int i = 100; i < 140; ++i) ASSERT_TRUE(cluster.put("k" + std::to_string(i), Bytes(1000, 'v')));
+  cluster.run_for(3s);
+  EXPECT_EQ(cluster.pd.splits_asked, 0);
+
+  options.region_split_bytes = 10'000;
+  options.split_check_interval = 1s;
+  node.store->reconfigure(options);
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.pd.regions.size() > 1; }));
+
+  const auto heartbeats = [&] { return cluster.pd.store_heartbeats; };
+  options.store_heartbeat_interval = 100ms;
+  node.store->reconfigure(options);
+  cluster.run_for(options.store_heartbeat_interval * 2 + TestCluster::quick().store_heartbeat_interval);
+  const auto before = heartbeats();
+  cluster.run_for(1s);
+  EXPECT_GE(heartbeats() - before, 9);
+}
+
 runtime::Task<void> destroy_task(Store* store, runtime::Executor* executor, Bytes begin, Bytes end, int* done) {
   auto destroyed = co_await store->destroy_range(std::move(begin), std::move(end), *executor);
   EXPECT_TRUE(destroyed.ok());

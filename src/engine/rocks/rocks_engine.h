@@ -13,8 +13,17 @@
 
 namespace cairn::engine {
 
+// Memory for blocks of the data that were read. Its size may change while engines use it. Any thread.
+class BlockCache {
+ public:
+  static std::shared_ptr<BlockCache> make(uint64_t bytes);
+  virtual ~BlockCache() = default;
+  virtual void resize(uint64_t bytes) = 0;
+};
+
 struct RocksKvOptions {
   uint64_t block_cache_bytes = uint64_t{64} << 20;   // shared by all column families
+  std::shared_ptr<BlockCache> block_cache;           // instead of one of its own of that size
   uint64_t write_buffer_bytes = uint64_t{32} << 20;  // of default and write, each
   uint64_t lock_write_buffer_bytes = uint64_t{16} << 20;
   uint64_t raft_write_buffer_bytes = uint64_t{8} << 20;
@@ -26,7 +35,7 @@ struct RocksKvOptions {
   int memtables_max = 5;
   uint64_t compaction_bytes_slow = uint64_t{192} << 30;
   uint64_t compaction_bytes_stop = uint64_t{1024} << 30;
-  int background_jobs = 2;     // 2 to 7: one flush at a time, the rest for compactions
+  int background_jobs = 2;     // 2 to 64: one flush at a time, the rest for compactions
   std::string file_directory;  // of files(); empty: `path` + "-snap"
   // The disk failed in the background (a flush or a compaction): writes return the error from now on. Called once, on a
   // thread of RocksDB: it should only say it aloud and start the end of the process.

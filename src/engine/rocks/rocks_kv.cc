@@ -453,7 +453,7 @@ rocksdb::DBOptions database_options(const RocksKvOptions& options, const Databas
   out.atomic_flush = true;
   out.avoid_flush_during_shutdown = false;
   out.max_open_files = options.max_open_files;
-  out.max_background_jobs = std::clamp(options.background_jobs, 2, 7);
+  out.max_background_jobs = std::clamp(options.background_jobs, 2, 64);
   out.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.total_write_buffer_bytes);
   out.listeners = {database.listener, make_error_listener(database.background_error)};
   return out;
@@ -461,11 +461,28 @@ rocksdb::DBOptions database_options(const RocksKvOptions& options, const Databas
 
 }  // namespace
 
+namespace {
+
+class LruCache final : public BlockCache {
+ public:
+  explicit LruCache(uint64_t bytes) : cache_(rocksdb::NewLRUCache(bytes, -1, false, 0.5)) {}
+  void resize(uint64_t bytes) override { cache_->SetCapacity(bytes); }
+  const std::shared_ptr<rocksdb::Cache>& cache() const { return cache_; }
+
+ private:
+  const std::shared_ptr<rocksdb::Cache> cache_;
+};
+
+}  // namespace
+
+std::shared_ptr<BlockCache> BlockCache::make(uint64_t bytes) { return std::make_shared<LruCache>(bytes); }
+
 Result<std::unique_ptr<KvEngine>> open_rocks_kv(const std::string& path, RocksKvOptions options) {
   std::string file_directory = options.file_directory.empty() ? path + "-snap" : options.file_directory;
   auto database = std::make_shared<Database>();
   database->background_error = std::make_shared<BackgroundError>(options.on_background_error);
-  auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, -1, false, 0.5);
+  if (!options.block_cache) options.block_cache = BlockCache::make(options.block_cache_bytes);
+  const auto& cache = static_cast<const LruCache&>(*options.block_cache).cache();
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (Cf cf : kAllCfs) {
     auto family = column_family_options(cf, options, cache);

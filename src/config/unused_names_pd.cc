@@ -1,0 +1,98 @@
+// The settings of PD that Cairn's PD takes without using them.
+#include "config/unused_names.h"
+
+namespace cairn::config {
+namespace {
+
+constexpr UnusedNames kPd[] = {
+    // The process.
+    {"log", "format", "the log has PD's text format; there is no JSON"},
+    {"log", "development disable-caller disable-stacktrace disable-timestamp disable-error-verbose error-output-path",
+     "each line of the log has its time and the place in the source"},
+    {"log", "sampling", "every line is written"},
+    {"log.sampling", "*", "every line is written"},
+    {"log.file", "compression", "full log files are kept as they are"},
+    {"metric", "job address interval", "Prometheus fetches the figures from status-addr"},
+    {"", "cluster-version", "it follows from the versions of the stores"},
+    {"", "labels", "members have no labels"},
+    {"labels", "*", "members have no labels"},
+
+    // Members.
+    {"", "initial-cluster-state force-new-cluster", "PD runs with one member for now"},
+    {"", "initial-cluster-token", "PD runs with one member for now"},
+    {"", "tick-interval election-interval enable-prevote", "the time between elections follows from lease"},
+    {"", "auto-compaction-mode auto-compaction-retention auto-compaction-retention-v2",
+     "etcd's keys are kept in their newest version alone"},
+    {"", "max-concurrent-tso-proxy-streamings tso-proxy-recv-from-client-timeout enable-local-tso",
+     "PD's one member hands out the timestamps itself"},
+    {"micro-service",
+     "enable-scheduling-fallback enable-tso-dynamic-switching enable-resource-manager-fallback "
+     "enable-multi-timelines",
+     "PD is one process"},
+    {"replication-mode", "replication-mode", "a majority of a region's replicas acknowledges each write"},
+    {"replication-mode.dr-auto-sync",
+     "label-key primary dr primary-replicas dr-replicas wait-store-timeout wait-recover-timeout pause-region-split",
+     "a majority of a region's replicas acknowledges each write"},
+
+    // Security.
+    {"security", "redact-info-log", "no keys of users are written to the log"},
+    {"security", "SSLCABytes SSLCertBytes SSLKEYBytes", "certificates come from files"},
+    {"security.encryption", "data-encryption-method data-key-rotation-period",
+     "what is on the disk is not encrypted yet"},
+    {"security.encryption.master-key", "*", "what is on the disk is not encrypted yet"},
+
+    // What PD does.
+    {"pd-server", "use-region-storage", "regions are kept in memory, and reported anew after a restart"},
+    {"pd-server", "max-gap-reset-ts", "timestamps are not set back or forth by hand"},
+    {"pd-server", "key-type", "regions are split as the stores find right, whatever their keys are"},
+    {"pd-server", "runtime-services metric-storage dashboard-address trace-region-flow", "there is no dashboard yet"},
+    {"pd-server", "flow-round-by-digit min-resolved-ts-persistence-interval", "there are no resolved timestamps yet"},
+    {"pd-server", "server-memory-limit server-memory-limit-gc-trigger enable-gogc-tuner gc-tuner-threshold",
+     "PD is not written in Go: there is no collector of its own memory"},
+    {"pd-server", "block-safe-point-v1 enable-governance-kv-storage", "both kinds of safe points are served"},
+    {"dashboard",
+     "tidb-cacert-path tidb-cert-path tidb-key-path public-path-prefix temp-dir internal-proxy enable-telemetry "
+     "enable-experimental disable-custom-prom-addr",
+     "there is no dashboard yet"},
+    {"label-property", "*", "stores are not told apart by their labels yet"},
+    {"keyspace", "wait-region-split wait-region-split-timeout check-region-split-interval meta-service-groups",
+     "a keyspace is there at once; its region is split off as it grows"},
+    {"controller",
+     "degraded-mode-wait-duration ltb-max-wait-duration ltb-token-rpc-max-delay enable-controller-trace-log *",
+     "there are no resource groups yet"},
+    {"metering", "*", "there are no resource groups yet"},
+    {"replication", "location-labels strictly-match-label isolation-level",
+     "stores are not told apart by their labels yet"},
+    {"replication", "enable-placement-rules enable-placement-rules-cache",
+     "every region has replication.max-replicas voters, wherever there is room"},
+    {"schedule",
+     "max-pending-peer-count max-merge-region-size max-merge-region-keys split-merge-interval enable-one-way-merge "
+     "enable-cross-table-merge merge-schedule-limit max-affinity-merge-region-size affinity-schedule-limit",
+     "regions are not merged yet"},
+    {"schedule",
+     "leader-schedule-limit leader-schedule-policy region-schedule-limit hot-region-schedule-limit "
+     "hot-region-cache-hits-threshold hot-regions-write-interval hot-regions-reserved-days max-movable-hot-peer-size "
+     "split-scatter-schedule-limit store-balance-rate default-store-limit store-limit store-limit-version "
+     "store-limit-mode tolerant-size-ratio low-space-ratio high-space-ratio region-score-formula-version "
+     "scheduler-max-waiting-operator max-store-preparing-time "
+     "slow-store-evicting-affected-store-ratio-threshold schedulers schedulers-v2 schedulers-payload",
+     "regions are not balanced yet: schedule.replica-schedule-limit bounds the making of replicas"},
+    {"schedule.store-limit", "*", "schedule.max-snapshot-count bounds the peers that are added to one store"},
+    {"schedule",
+     "disable-raft-learner disable-remove-down-replica disable-replace-offline-replica disable-make-up-replica "
+     "disable-remove-extra-replica disable-location-replacement enable-remove-down-replica "
+     "enable-replace-offline-replica enable-make-up-replica enable-remove-extra-replica enable-location-replacement "
+     "disable-namespace-relocation enable-joint-consensus halt-scheduling patrol-region-worker-count",
+     "replicas are always made up and moved, by way of learners and joint consensus"},
+    {"schedule",
+     "enable-debug-metrics enable-heartbeat-breakdown-metrics enable-heartbeat-concurrent-runner enable-diagnostic",
+     "all figures are kept"},
+    {"schedule", "enable-tikv-split-region", "stores split their regions as they find right"},
+    {"schedule", "enable-witness switch-witness-interval witness-schedule-limit", "there are no witnesses"},
+};
+
+}  // namespace
+
+std::span<const UnusedNames> unused_names_of_pd() { return kPd; }
+
+}  // namespace cairn::config
