@@ -114,6 +114,7 @@ std::string version_text(const std::string& part, const std::string& behaves_as)
 }
 
 int complain(const std::string& message) {
+  log::flush();  // what was logged before stands above it
   std::fprintf(stderr, "error: %s\n", log::escaped(message).c_str());
   return 1;
 }
