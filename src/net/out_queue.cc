@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -10,24 +11,31 @@ namespace cairn::net {
 namespace {
 
 constexpr size_t kBlock = size_t{16} << 10;
+constexpr size_t kSmallBlock = 256;          // thousands of queues may hold a few bytes each
 constexpr size_t kCopied = size_t{2} << 10;  // up to here a copy costs less than a part of its own
 
 }  // namespace
 
-OutQueue::Part& OutQueue::block_with_room() {
+OutQueue::Part& OutQueue::block_with_room(size_t bytes) {
   if (!parts_.empty() && parts_.back().room > 0) return parts_.back();
-  auto block = spare_ ? std::move(spare_) : std::make_shared_for_overwrite<char[]>(kBlock);
-  spare_ = nullptr;
+  size_t capacity = std::clamp(size_ + bytes, kSmallBlock, kBlock);
+  std::shared_ptr<char[]> block;
+  if (spare_capacity_ >= capacity) {
+    block = std::move(spare_);
+    capacity = std::exchange(spare_capacity_, 0);
+  } else {
+    block = std::make_shared_for_overwrite<char[]>(capacity);
+  }
   const char* begin = block.get();
-  return parts_.emplace_back(Part{std::move(block), Slice{nullptr, begin, 0}, kBlock});
+  return parts_.emplace_back(Part{std::move(block), Slice{nullptr, begin, 0}, capacity, capacity});
 }
 
 void OutQueue::append(std::string_view bytes) {
   size_ += bytes.size();
   while (!bytes.empty()) {
-    Part& part = block_with_room();
+    Part& part = block_with_room(bytes.size());
     const size_t taken = std::min(bytes.size(), part.room);
-    std::memcpy(part.block.get() + (kBlock - part.room), bytes.data(), taken);
+    std::memcpy(part.block.get() + (part.capacity - part.room), bytes.data(), taken);
     part.slice.size += taken;
     part.room -= taken;
     bytes.remove_prefix(taken);
@@ -37,7 +45,7 @@ void OutQueue::append(std::string_view bytes) {
 void OutQueue::append(Slice slice) {
   if (slice.size <= kCopied) return append(slice.view());
   size_ += slice.size;
-  parts_.push_back(Part{nullptr, std::move(slice), 0});
+  parts_.push_back(Part{nullptr, std::move(slice), 0, 0});
 }
 
 size_t OutQueue::fill(iovec* out, size_t max) const {
@@ -74,7 +82,10 @@ void OutQueue::consume(size_t bytes) {
     first.slice.size -= taken;
     bytes -= taken;
     if (first.slice.size > 0) break;
-    if (first.block) spare_ = std::move(first.block);
+    if (first.capacity > spare_capacity_) {
+      spare_ = std::move(first.block);
+      spare_capacity_ = first.capacity;
+    }
     parts_.pop_front();
   }
 }

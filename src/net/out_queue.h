@@ -32,12 +32,15 @@ class OutQueue {
     std::shared_ptr<char[]> block;  // nullptr: a slice
     Slice slice;                    // what is to be sent of it
     size_t room = 0;                // free bytes of the block behind it
+    size_t capacity = 0;            // of the block
   };
-  Part& block_with_room();
+  // A block at the end that has room; made for so many bytes, if there is none.
+  Part& block_with_room(size_t bytes);
 
   std::deque<Part> parts_;
   size_t size_ = 0;
   std::shared_ptr<char[]> spare_;  // a block to use again
+  size_t spare_capacity_ = 0;
 };
 
 }  // namespace cairn::net
