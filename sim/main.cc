@@ -6,19 +6,28 @@
 //   --seconds N                   what one of a range may take of the processor
 //   --until-failure               a range ends with its first seed that fails
 //
+// A seed of a range fails, too, if it takes too much of the processor, or none at all for a minute: all that it has
+// left to do waits for something that never comes.
+//
 // A range of fifty seeds or more fails if a kind of fault came in none of them.
 //
 // CAIRN_SIM_API=1 or 2 plays in that version of the API; else each fourth seed is of API V2.
 // Prints a line a seed and at the end the seeds that failed; the exit code says whether there were any.
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <map>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +40,11 @@ namespace {
 using cairn::sim::Report;
 
 constexpr uint64_t kRangeOfAllFaults = 50;
-constexpr uint64_t kSeconds = 300;    // of the processor, that a world of a range may take
-constexpr uint64_t kWaitFactor = 20;  // so many times that of real time: a world that waits for ever
+constexpr uint64_t kSeconds = 300;  // of the processor, that a world of a range may take
+// A world does nothing but compute. One that has not done so for as long as this, on however busy a machine, waits for
+// ever.
+constexpr int kIdleMs = 60'000;
+constexpr int64_t kIdleTicks = 3;  // of a hundredth of a second
 
 Report play(uint64_t seed) {
   const char* api = std::getenv("CAIRN_SIM_API");
@@ -48,11 +60,23 @@ struct Child {
   int output = 0;  // the end of a pipe that it writes its report to
 };
 
-// The process that calls this ends after so many seconds of the processor, or if it does not use it.
+// The process that calls this ends after so many seconds of the processor.
 void limit_time(uint64_t seconds) {
   const rlimit limit{seconds, seconds + 1};
   setrlimit(RLIMIT_CPU, &limit);
-  alarm(static_cast<unsigned>(seconds * kWaitFactor));
+}
+
+// What the process has used of the processor, in the kernel's ticks (proc(5): the 12th and 13th field behind the name).
+int64_t cpu_ticks(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+  for (int i = 0; i < 11; ++i) fields >> text;
+  int64_t user = 0;
+  int64_t system = 0;
+  fields >> user >> system;
+  return user + system;
 }
 
 Child start(uint64_t seed, uint64_t seconds) {
@@ -77,14 +101,36 @@ Child start(uint64_t seed, uint64_t seconds) {
   return {pid, ends[0]};
 }
 
-bool is_out_of_time(int signal) { return signal == SIGALRM || signal == SIGXCPU; }
+// Whether the child has something to say, or has ended; it is ended if it computes no more.
+bool has_word(const Child& child) {
+  pollfd word{child.output, POLLIN, 0};
+  for (int64_t before = cpu_ticks(child.pid); poll(&word, 1, kIdleMs) == 0;) {
+    const int64_t now = cpu_ticks(child.pid);
+    if (now - before < kIdleTicks) {
+      kill(child.pid, SIGKILL);
+      return false;
+    }
+    before = now;
+  }
+  return true;
+}
+
+std::string why_it_ended(int signal, bool is_idle) {
+  if (is_idle) return "it computes no more: all that it has left waits for ever";
+  return signal == SIGXCPU ? "it does not end" : "a check failed";
+}
 
 // Prints the child's report and adds its faults; whether the seed is good.
 bool finish(uint64_t seed, const Child& child, cairn::sim::FaultCounts& faults) {
   std::string text;
   char buffer[4096];
   ssize_t n = 0;
-  while ((n = read(child.output, buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
+  bool is_idle = false;
+  do {
+    is_idle = is_idle || !has_word(child);
+    n = read(child.output, buffer, sizeof buffer);
+    if (n > 0) text.append(buffer, static_cast<size_t>(n));
+  } while (n > 0);
   close(child.output);
   int status = 0;
   waitpid(child.pid, &status, 0);
@@ -95,8 +141,7 @@ bool finish(uint64_t seed, const Child& child, cairn::sim::FaultCounts& faults) 
   }
   for (size_t kind = 0; kind < seen.size(); ++kind) faults[kind] += seen[kind];
   if (WIFSIGNALED(status)) {
-    text = "seed " + std::to_string(seed) + ": FAILED, " +
-           (is_out_of_time(WTERMSIG(status)) ? "it does not end" : "a check failed") + "\n" + text;
+    text = "seed " + std::to_string(seed) + ": FAILED, " + why_it_ended(WTERMSIG(status), is_idle) + "\n" + text;
   }
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
@@ -146,9 +191,16 @@ bool play_range(const Range& range) {
   return is_good;
 }
 
-int usage() {
-  std::fprintf(stderr, "usage: cairn_sim_run [--jobs N] [--seconds N] [--until-failure] <seed> [<last seed>]\n");
-  return 2;
+std::optional<uint64_t> number(std::string_view text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+int usage(std::FILE* to, int code) {
+  std::fprintf(to, "usage: cairn_sim_run [--jobs N] [--seconds N] [--until-failure] <seed> [<last seed>]\n");
+  return code;
 }
 
 }  // namespace
@@ -158,17 +210,22 @@ int main(int argc, char** argv) {
   std::vector<uint64_t> seeds;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
+    if (argument == "--help" || argument == "-h") return usage(stdout, 0);
     if (argument == "--until-failure") {
       range.is_until_failure = true;
-    } else if (argument == "--jobs" && i + 1 < argc) {
-      range.jobs = std::max<uint64_t>(1, std::strtoull(argv[++i], nullptr, 10));
-    } else if (argument == "--seconds" && i + 1 < argc) {
-      range.seconds = std::max<uint64_t>(1, std::strtoull(argv[++i], nullptr, 10));
+      continue;
+    }
+    const bool is_option = argument == "--jobs" || argument == "--seconds";
+    if (is_option && i + 1 == argc) return usage(stderr, 2);
+    const auto value = number(is_option ? argv[++i] : argument);
+    if (!value) return usage(stderr, 2);
+    if (!is_option) {
+      seeds.push_back(*value);
     } else {
-      seeds.push_back(std::strtoull(argv[i], nullptr, 10));
+      (argument == "--jobs" ? range.jobs : range.seconds) = std::max<uint64_t>(1, *value);
     }
   }
-  if (seeds.empty() || seeds.size() > 2) return usage();
+  if (seeds.empty() || seeds.size() > 2) return usage(stderr, 2);
   const char* level = std::getenv("CAIRN_SIM_LOG");
   const std::string fallback = seeds.size() == 1 ? "info" : "fatal";
   if (auto error = cairn::log::init({.level = level != nullptr ? level : fallback, .file = ""}); !error.empty()) {
