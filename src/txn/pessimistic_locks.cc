@@ -214,10 +214,15 @@ void PessimisticLocks::settle(const Kept& kept) {
   }
 }
 
+// A lock that a split has moved meanwhile is left alone: the child may have a change of its own under way.
 void PessimisticLocks::give_up(const Kept& kept) {
-  Region* owner = nullptr;
+  const auto found = regions_.find(kept.region);
+  if (found == regions_.end() || found->second.term != kept.term) return;
   for (const auto& leaving : kept.leaving) {
-    if (Entry* entry = entry_of(kept, leaving, &owner)) entry->is_leaving = false;
+    const auto entry = found->second.entries.find(leaving.key);
+    if (entry != found->second.entries.end() && entry->second.start_ts == leaving.start_ts) {
+      entry->second.is_leaving = false;
+    }
   }
 }
 
@@ -270,6 +275,7 @@ void PessimisticLocks::split(RegionId parent, RegionId child, ByteView start, By
   for (auto it = entries.lower_bound(start); it != entries.end() && (end.empty() || it->first < end);) {
     Bytes key = it->first;
     Entry entry = it->second;
+    entry.is_leaving = false;  // what is under way for it is settled before the child leads, or will be refused
     erase(found->second, it++);
     insert(moved, std::move(key), std::move(entry));
   }

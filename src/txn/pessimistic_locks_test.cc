@@ -242,6 +242,7 @@ TEST(PessimisticLocks, MoveToAnotherShardWithTheChildThatLivesThere) {
   const size_t bytes = locks_of(world).bytes();
   const RegionId child(2);
   locks_of(world).split(kRegion, child, "", codec::encode_bytes("c"), Term(6));
+  EXPECT_EQ(locks_of(world).begin_hand_over(child, Term(6)).changes.size(), 2u) << "none is about to go";
   PessimisticLocks others({});
   others.adopt(locks_of(world).take(child));
   EXPECT_EQ(locks_of(world).size(), 1u);
@@ -251,6 +252,19 @@ TEST(PessimisticLocks, MoveToAnotherShardWithTheChildThatLivesThere) {
   EXPECT_EQ(others.begin_hand_over(child, Term(6)).changes.size(), 2u) << "none is about to go";
   others.adopt(locks_of(world).take(child));
   EXPECT_EQ(others.size(), 0u) << "nothing has come";
+}
+
+// Both of them prewrite the key for one transaction: its client has asked again.
+TEST(PessimisticLocks, ADoomedCommandOfTheParentDoesNotKeepWhatTheChildIsReplacing) {
+  World world;
+  EXPECT_FALSE(world.run(lock(10, {"a"})).error);
+  const Bytes key = codec::encode_bytes("a");
+  std::vector<Modify> changes = {Modify::del(Cf::kLock, key), Modify::put(Cf::kWrite, "record", "")};
+  const auto of_child = locks_of(world).keep(*world.store().snapshot_now(), {}, changes);
+  const PessimisticLocks::Kept of_parent{RegionId(77), of_child.term, {{key, Timestamp(10)}}, {}};
+  locks_of(world).give_up(of_parent);
+  EXPECT_TRUE(locks_of(world).begin_hand_over(kRegion, of_child.term).changes.empty())
+      << "the lock would come after what replaces it";
 }
 
 TEST(PessimisticLocks, GoWithTheRangeThatIsDeleted) {
