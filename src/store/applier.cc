@@ -33,7 +33,7 @@ void Applier::begin(Begin begin) {
   executor_->post([this, begin = std::move(begin)]() mutable {
     replica::ApplyMachine machine(
         {store_, begin.peer}, std::move(begin.description), begin.state,
-        [this](const metapb::Region& child, PeerId) { return may_create(RegionId(child.id())); });
+        [this](const metapb::Region& child, PeerId peer) { return may_create(RegionId(child.id()), peer); });
     machines_.erase(begin.region);
     machines_.emplace(begin.region, Machine{begin.incarnation, std::move(machine)});
   });
@@ -50,8 +50,8 @@ void Applier::stop(runtime::Job on_stopped) {
   });
 }
 
-bool Applier::may_create(RegionId child) {
-  if (!births_.begin(child)) return false;
+bool Applier::may_create(RegionId child, PeerId peer) {
+  if (!births_.begin(child, peer)) return false;
   auto bytes = kv_.get(engine::Cf::kRaft, replica::region_state_key(child));
   // Any record here means that the child's peer came some other way, and perhaps went again.
   const auto look = bytes.ok() && !bytes->has_value() ? Births::Look::kFree : Births::Look::kTaken;

@@ -60,7 +60,7 @@ class Applier {
   // Writes the tombstone.
   engine::Result<void> bury(const replica::ApplyTask& task, metapb::Region last);
   engine::Result<void> write_batch();
-  bool may_create(RegionId child);
+  bool may_create(RegionId child, PeerId peer);
   struct Collection {
     std::vector<GcKey> keys;
     Timestamp safe_point;

@@ -216,5 +216,42 @@ TEST(Applier, APeerWithoutDataThatASplitIsMakingAnewLeavesNoTombstone) {
   EXPECT_TRUE(std::get<replica::SplitDone>(reports[0].entries.at(0).effect).created.at(0));
 }
 
+// What the later peer has voted would go with the end of the one that the split makes.
+TEST(Applier, ASplitMakesNoPeerWhereALaterOneHasCome) {
+  for (const uint64_t here : {12, 50}) {
+    runtime::SimLoop loop(1);
+    runtime::SimClock clock(loop);
+    Births births;
+    auto kv = engine::open_memory_kv(std::make_shared<engine::MemoryDisk>());
+    std::vector<replica::ApplyReport> reports;
+    Applier applier(
+        std::make_shared<InlineExecutor>(), *kv, births, StoreId(1), rawkv::ApiVersion::kV1, clock,
+        [&](std::vector<replica::ApplyReport> more) { reports = std::move(more); },
+        [](const engine::Error& error) { FAIL() << error.message; });
+    const metapb::Region region = region_of_one();
+    applier.begin({RegionId(1), 1, PeerId(11), region, replica::kInitialApplyState});
+    ASSERT_TRUE(births.make_empty(RegionId(2), PeerId(here)));
+    std::vector<replica::ApplyTask> tasks;
+    tasks.push_back({RegionId(1), 1, replica::ApplyEntries{{split_of(region, "m")}}});
+    applier.submit(std::move(tasks));
+    ASSERT_EQ(reports.size(), 1u);
+    EXPECT_EQ(std::get<replica::SplitDone>(reports[0].entries.at(0).effect).created.at(0), here == 12);
+    EXPECT_EQ(kv->get(Cf::kRaft, replica::region_state_key(RegionId(2)))->has_value(), here == 12);
+  }
+}
+
+TEST(Births, NoPeerComesByAVoteWhileASplitMakesItsRegion) {
+  Births births;
+  const RegionId region(2);
+  ASSERT_TRUE(births.begin(region, PeerId(12)));
+  EXPECT_FALSE(births.make_empty(region, PeerId(50)));
+  ASSERT_TRUE(births.confirm(region, Births::Look::kFree));
+  EXPECT_FALSE(births.make_empty(region, PeerId(50)));
+  births.end({region});
+  EXPECT_TRUE(births.make_empty(region, PeerId(50))) << "the record in the engine tells";
+  births.forget_empty(region);
+  EXPECT_TRUE(births.begin(region, PeerId(12)));
+}
+
 }  // namespace
 }  // namespace cairn::store

@@ -1,12 +1,16 @@
 // Regions that a split is making on this store, while its applier looks whether it may and until their records are
-// written. Their peers may be here without data, made by a vote, and may be told to go meanwhile, by another applier:
-// it is one or the other. No tombstone of theirs comes under the records that follow, and none is overlooked.
+// written; and the peers here without data, which a vote has made. Such a peer may be told to go meanwhile, by another
+// applier: it is one or the other. No tombstone of theirs comes under the records that follow, and none is overlooked.
 //
 //   birth   begin ─ look at the engine ─ confirm ─ write ─ end
 //   death            may_die ─ write the tombstone ─ died        a birth that is not confirmed comes too late
+//   vote    make_empty ─ look at the engine ─ ... ─ forget_empty
 //
-// Shared by the appliers on purpose; thread-safe. Nobody waits: the disk is not used under the mutex. Tests:
-// applier_test.cc.
+// A split takes the place of an empty peer only if that is the very one which it makes: a later one has come with a
+// later membership, and what it has voted must not go with an earlier one's end (INV-LEADER-UNIQUE).
+//
+// Shared by the shards and their appliers on purpose; thread-safe. Nobody waits: the disk is not used under the mutex.
+// Tests: applier_test.cc, split_shards_test.cc.
 #pragma once
 
 #include <map>
@@ -19,9 +23,11 @@ namespace cairn::store {
 
 class Births {
  public:
-  // False if the region's peer is about to get its tombstone.
-  bool begin(RegionId region) {
+  // False if the region's peer is about to get its tombstone, or another peer of it is here.
+  bool begin(RegionId region, PeerId peer) {
     MutexLock lock(mutex_);
+    const auto empty = empty_.find(region);
+    if (empty != empty_.end() && empty->second != peer) return false;
     return stages_.try_emplace(region, Stage::kLooking).second;
   }
   enum class Look : uint8_t { kFree, kTaken };
@@ -54,11 +60,24 @@ class Births {
     MutexLock lock(mutex_);
     stages_.erase(region);
   }
+  // A peer without data comes. False if a split is making the region. Whether one has made it shows in the engine then.
+  bool make_empty(RegionId region, PeerId peer) {
+    MutexLock lock(mutex_);
+    if (stages_.contains(region)) return false;
+    empty_[region] = peer;
+    return true;
+  }
+  // It has gone, or has data.
+  void forget_empty(RegionId region) {
+    MutexLock lock(mutex_);
+    empty_.erase(region);
+  }
 
  private:
   enum class Stage : uint8_t { kLooking, kBorn, kDying };
   Mutex mutex_;
   std::map<RegionId, Stage> stages_ CAIRN_GUARDED_BY(mutex_);
+  std::map<RegionId, PeerId> empty_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::store

@@ -172,6 +172,7 @@ void Shard::handle_events(replica::Replica& replica) {
   note_first_region(replica);
   if (events.installed) {
     locks.drop(replica.id());
+    shared_.births.forget_empty(replica.id());
     const auto& region = *events.installed;
     shared_.directory.set_ranges({{RegionId(region.id()), region.start_key(), region.end_key()}});
     LOG_INFO("region {}: installed a snapshot at {}", replica.id(), replica.applied());

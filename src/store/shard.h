@@ -115,7 +115,9 @@ class Shard final : public ShardHandle, public engine::RegionStore {
 
   // Life.
   replica::Replica& add(replica::Replica::Loaded loaded);
+  // A peer without data, for a message of which it is the first.
   bool try_create(const raft_serverpb::RaftMessage& message);
+  bool create_empty(const raft_serverpb::RaftMessage& message);
   void on_split(replica::Replica& parent, const replica::SplitDone& split, bool leader);
   void give_child_to(int shard, const metapb::Region& child, bool campaign);
   void create_child(const metapb::Region& child, bool campaign);

@@ -122,6 +122,9 @@ void Shard::create_child(const metapb::Region& child, bool campaign) {
   std::optional<replica::RaftState> before;
   if (auto* existing = find(region)) {
     CHECK(!existing->is_initialized(), "region {}: a split makes a region that is here", region);
+    CHECK(existing->self().id() == replica::find_peer_on(child, shared_.store)->id(),
+          "region {}: a split makes another peer than {}, which is here", region, existing->self().id());
+    shared_.births.forget_empty(region);
     before = existing->storage().raft_state();
     for (const auto& folder : existing->take_folders()) remove_folder(folder);
     existing->abandon("the peer begins anew by a split");
@@ -153,6 +156,7 @@ void Shard::destroy(replica::Replica& replica) {
   replica.set_destroying();
   replica.abandon("the peer was removed");
   scheduler_->pessimistic_locks().drop(replica.id());
+  scheduler_->wake_waiters(replica.id());  // nobody else would
   note_first_region(replica);
   metapb::Region last = replica.region();
   if (!replica.is_initialized()) *last.add_peers() = replica.self();
@@ -220,6 +224,7 @@ void Shard::forget(RegionId region, replica::Incarnation incarnation) {
   leaders_asked_.erase(region);
   early_commands_.erase(region);
   shared_.directory.erase(region);
+  shared_.births.forget_empty(region);
 }
 
 void Shard::on_region_gone(const metapb::Region& newer) {

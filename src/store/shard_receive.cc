@@ -141,8 +141,20 @@ bool Shard::holds_back(const raft_serverpb::RaftMessage& message, const replica:
 }
 
 bool Shard::try_create(const raft_serverpb::RaftMessage& message) {
-  RegionId region(message.region_id());
-  if (!may_create(message) || refuses_by_tombstone(message)) return false;
+  const RegionId region(message.region_id());
+  if (!may_create(message)) return false;
+  if (!shared_.births.make_empty(region, PeerId(message.to_peer().id()))) {
+    if (is_vote_request(message)) shared_.pending_votes.keep(message);
+    return false;
+  }
+  if (create_empty(message)) return true;
+  shared_.births.forget_empty(region);
+  return false;
+}
+
+bool Shard::create_empty(const raft_serverpb::RaftMessage& message) {
+  const RegionId region(message.region_id());
+  if (refuses_by_tombstone(message)) return false;
   if (shared_.directory.overlaps({region, message.start_key(), message.end_key()})) {
     if (is_vote_request(message)) shared_.pending_votes.keep(message);
     return false;

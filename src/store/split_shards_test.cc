@@ -302,6 +302,62 @@ TEST(SplitShards, AVoteThatComesWhileTheChildIsBeingMadeIsKeptForIt) {
   EXPECT_GT(answers, 0);
 }
 
+// A store that gets a member's data late: a later peer of the child asked for its vote first.
+TEST(SplitShards, ALaterPeerThatHasVotedOutlivesTheSplitThatWouldMakeAnEarlierOne) {
+  Story story;
+  auto& cluster = story.cluster;
+  Node& late = cluster.add();
+  for (story.child = cluster.pd.next_id + 40; home(story.child) == home(story.parent);) ++story.child;
+  raft_serverpb::RaftMessage word;
+  word.set_region_id(story.child);
+  word.mutable_region_epoch()->set_conf_ver(9);
+  word.mutable_region_epoch()->set_version(9);
+  word.mutable_from_peer()->set_id(999);
+  word.mutable_from_peer()->set_store_id(story.leader->store->id().value);
+  word.mutable_to_peer()->set_id(1000);
+  word.mutable_to_peer()->set_store_id(late.store->id().value);
+  word.set_end_key("m");
+  auto& raft = *word.mutable_message();
+  raft.set_msg_type(eraftpb::MsgRequestVote);
+  raft.set_from(999);
+  raft.set_to(1000);
+  raft.set_term(50);
+  raft.set_index(100);
+  raft.set_log_term(49);
+  late.store->on_raft_message(word);
+  cluster.run_for(50ms);
+  cluster.replicate_everywhere(story.parent);
+  cluster.pd.next_id = story.child;
+  const auto parts = cluster.split(story.parent, {"m"});
+  ASSERT_TRUE(parts.ok());
+  ASSERT_EQ(parts->front().id.value, story.child);
+  cluster.run_for(2s);
+  EXPECT_TRUE(has_record(*story.leader->kv, story.child));
+  EXPECT_FALSE(has_record(*late.kv, story.child)) << "its vote of term 50 would be forgotten";
+}
+
+TEST(SplitShards, WhoWaitsForALockOfAParentThatIsDestroyedIsTold) {
+  Story story;
+  auto& cluster = story.cluster;
+  ASSERT_FALSE(story.run(story.parent, lock(10, "a")).error);
+  auto patient = lock(20, "a");
+  patient.wait_timeout_ms = 0;
+  auto waiter = story.begin(story.parent, patient);
+  cluster.run_for(10ms);
+  ASSERT_FALSE(waiter->has_value());
+  raft_serverpb::RaftMessage word;
+  word.set_region_id(story.parent);
+  word.mutable_region_epoch()->set_conf_ver(100);
+  word.mutable_region_epoch()->set_version(100);
+  *word.mutable_to_peer() = peer_on(cluster, story.parent, *story.leader);
+  *word.mutable_from_peer() = word.to_peer();
+  word.set_is_tombstone(true);
+  story.leader->store->on_raft_message(word);
+  cluster.run_for(20ms);
+  ASSERT_TRUE(waiter->has_value());
+  EXPECT_FALSE((*waiter)->ok());
+}
+
 TEST(SplitShards, AShardThatHasStoppedMakesNoChild) {
   Story story;
   auto& shard = story.parents("shard-");
