@@ -18,6 +18,7 @@ namespace {
 
 void split(World& world, const Leader& leader, runtime::Random& dice) {
   const auto& [host, status] = leader;
+  if (host->store() == nullptr) return;  // it went down since
   kvrpcpb::SplitRegionRequest request;
   auto* context = request.mutable_context();
   context->set_region_id(status.region.id.value);
