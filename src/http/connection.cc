@@ -159,7 +159,8 @@ void Connection::put(const Response& response) {
   is_ending_ = !keeps_alive_;
   set_deadline(limits_.stall_max);
   wire_->flush();
-  if (wire_ && wire_->unsent() == 0) set_deadline(limits_.idle_max);
+  // Unless the next request has begun meanwhile, which has a deadline of its own.
+  if (wire_ && wire_->unsent() == 0 && !has_begun_ && !is_handled_) set_deadline(limits_.idle_max);
 }
 
 void Connection::drain() {

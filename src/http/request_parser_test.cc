@@ -47,6 +47,19 @@ TEST(HttpRequestParser, ReadsABodyInChunks) {
                    step),
               Outcome::kWhole);
     EXPECT_EQ(parser.request().body, "abcde");
+    EXPECT_EQ(parser.request().header("trailer"), "") << "it comes too late to be a header";
+  }
+}
+
+TEST(HttpRequestParser, AnEmptyBodyInChunksEndsHoweverItIsCut) {
+  const std::string head = "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string end : {"0\r\n\r\n", "0\r\nA: b\r\n\r\n", "000;x\r\n\r\n"}) {
+    for (size_t step = 1; step < 7; ++step) {
+      RequestParser parser(kSmall);
+      ASSERT_EQ(feed(parser, head, 1000), Outcome::kMore);
+      ASSERT_EQ(feed(parser, end, step), Outcome::kWhole) << end << " by " << step;
+      EXPECT_EQ(parser.request().body, "");
+    }
   }
 }
 
@@ -77,8 +90,15 @@ TEST(HttpRequestParser, MistakesHaveTheirStatus) {
       {"POST /" + host + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400},
       {"POST /" + host + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
       {"POST /" + host + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", 413},
-      {"POST /" + host + "Transfer-Encoding: chunked\r\n\r\n15\r\n", 413},
+      {"POST /" + host + "Transfer-Encoding: chunked\r\n\r\n15\r\nx", 413},
       {"POST /" + host + "Transfer-Encoding: chunked\r\n\r\n14\r\n" + std::string(20, 'x') + "\r\n2\r\nab\r\n", 413},
+      {"POST /" + host + "Transfer-Encoding: chunked, gzip\r\n\r\n", 501},
+      {"POST /" + host + "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
+      {"POST /" + host + "Transfer-Encoding: identity\r\nContent-Length: 3\r\n\r\nabc", 501},
+      {"POST /" + host + "Content-Length: 3\r\nTransfer-Encoding: identity\r\n\r\nabc", 400},
+      {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"POST /" + host + "Transfer-Encoding: chunked\r\n\r\n1;" + much, 431},
+      {"POST /" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\nTrailer: " + much, 431},
       {"POST /" + host + "Expect: wonders\r\n\r\n", 417},
   };
   for (const auto& [bytes, status] : mistakes) {
