@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -154,11 +156,13 @@ TEST_F(LogWriter, FilesThatAreTooManyOrTooOldAreDeletedAndNoOthers) {
   Writer writer(path_.string());
   ASSERT_EQ(writer.start(), "");
   writer.limit({.files_max = 2});
+  writer.flush();
   EXPECT_FALSE(fs::exists(folder_ / names[0]));
   EXPECT_TRUE(fs::exists(folder_ / names[1]));
   EXPECT_TRUE(fs::exists(folder_ / names[2]));
   fs::last_write_time(folder_ / names[1], fs::file_time_type::clock::now() - std::chrono::hours(24 * 9));
   writer.limit({.days_max = 8});
+  writer.flush();
   EXPECT_FALSE(fs::exists(folder_ / names[1]));
   EXPECT_TRUE(fs::exists(folder_ / names[2]));
   EXPECT_TRUE(fs::exists(folder_ / names[3]));
@@ -189,6 +193,72 @@ TEST_F(LogWriter, WhoLogsNeverWaitsAndWhatIsDroppedIsSaid) {
     }
   }
   close(reader);
+}
+
+// Who asks for more than a line does not wait for ever either: it may be the thread that hears the signals.
+TEST_F(LogWriter, ADiskThatHangsHoldsUpNobody) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  const int reader = open(path_.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  const auto writer = std::make_unique<Writer>(path_.string());
+  ASSERT_EQ(writer->start(), "");
+  writer->write(std::string(1'000'000, 'x') + "\n");  // more than a pipe takes
+  writer->limit({.bytes_max = 100});
+  EXPECT_NE(writer->reopen(), "") << "it says that this is not done yet";
+  std::string buffer(1 << 16, '\0');
+  for (size_t got = 0; got < 1'000'001;) {
+    const ssize_t some = read(reader, buffer.data(), buffer.size());
+    ASSERT_GT(some, 0);
+    got += static_cast<size_t>(some);
+  }
+  EXPECT_EQ(writer->reopen(), "");
+  close(reader);
+}
+
+TEST_F(LogWriter, LinesForWhichTheDiskHasNoRoomAreCounted) {
+  Writer writer("/dev/full");
+  ASSERT_EQ(writer.start(), "");
+  writer.write("one\ntwo\n");
+  writer.flush();
+  EXPECT_EQ(writer.dropped(), 2u);
+}
+
+TEST_F(LogWriter, GoesOnInANewLineOnceThereIsRoomAgain) {
+  const auto before = signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  Writer writer(path_.string());
+  ASSERT_EQ(writer.start(), "");
+  const rlimit small{.rlim_cur = 1000, .rlim_max = limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  for (int i = 0; i < 4; ++i) writer.write(std::string(299, 'x') + "\n");
+  writer.flush();
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  signal(SIGXFSZ, before);
+  EXPECT_EQ(writer.dropped(), 1u);
+  writer.write("after\n");
+  writer.flush();
+  std::ifstream in(path_);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  ASSERT_EQ(lines.size(), 6u);
+  EXPECT_EQ(lines[3].size(), 100u) << "what there was room for";
+  EXPECT_EQ(lines[4], "after");
+  EXPECT_NE(lines[5].find("1 lines were dropped"), std::string::npos) << lines[5];
+}
+
+// As when a full file could be renamed and no new one opened, or when somebody moves files and sends no signal.
+TEST_F(LogWriter, AFileThatIsGoneIsBegunAnew) {
+  Writer writer(path_.string());
+  ASSERT_EQ(writer.start(), "");
+  writer.limit({.bytes_max = 100});
+  writer.write(std::string(99, 'x') + "\n");
+  writer.flush();
+  fs::rename(path_, folder_ / "elsewhere");
+  writer.write(std::string(99, 'y') + "\n");
+  writer.flush();
+  ASSERT_TRUE(fs::exists(path_));
+  EXPECT_EQ(fs::file_size(path_), 100u);
 }
 
 TEST(JsonText, IsAStringOfJson) {

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <system_error>
@@ -61,16 +62,28 @@ bool is_full_name(const std::string& name, const fs::path& path) {
   return true;
 }
 
-// False: there is no room on the disk, or the disk fails; the process goes on without this.
-bool write_all(int fd, const char* data, size_t size) {
-  while (size > 0) {
-    const ssize_t written = ::write(fd, data, size);
+// How many bytes; less than all: there is no room on the disk, or it fails, and the process goes on without the rest.
+size_t write_all(int fd, std::string_view data) {
+  size_t done = 0;
+  while (done < data.size()) {
+    const ssize_t written = ::write(fd, data.data() + done, data.size() - done);
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    data += written;
-    size -= static_cast<size_t>(written);
+    if (written <= 0) break;
+    done += static_cast<size_t>(written);
   }
-  return true;
+  return done;
+}
+
+std::string line_about_dropped(uint64_t dropped) {
+  const auto now = wall_now();
+  const std::tm local = local_time(now);
+  const long minutes = local.tm_gmtoff / 60;
+  return fmt::format(
+      "[{:%Y/%m/%d %H:%M:%S}.{:03} {}{:02}:{:02}] [WARN] [log_writer.cc:{}] [\"{} lines were dropped: the log is "
+      "written "
+      "too slowly, or there is no room for it\"]\n",
+      local, millis_of(now), minutes < 0 ? '-' : '+', std::abs(minutes) / 60, std::abs(minutes) % 60, __LINE__,
+      dropped);
 }
 
 }  // namespace
@@ -84,15 +97,11 @@ Writer::~Writer() {
     changed_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
-  MutexLock lock(file_mutex_);
   close_file();
 }
 
 std::string Writer::start() {
-  {
-    MutexLock lock(file_mutex_);
-    if (std::string refused = open_file(); !refused.empty()) return refused;
-  }
+  if (std::string refused = open_file(); !refused.empty()) return refused;
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "log");
     run();
@@ -109,26 +118,31 @@ void Writer::write(std::string_view line) {
   }
   const bool was_empty = queue_.empty();
   queue_ += line;
-  handed_over_ += line.size();
+  ++handed_over_;
   if (was_empty) changed_.notify_all();
 }
 
 std::string Writer::reopen() {
-  MutexLock lock(file_mutex_);
-  return open_file();
+  MutexLock lock(mutex_);
+  chores_.reopens = true;
+  const uint64_t target = ++handed_over_;
+  changed_.notify_all();
+  const bool is_done =
+      changed_.wait_for(mutex_, kFlushPatience, [&]() CAIRN_REQUIRES(mutex_) { return done_ >= target; });
+  return is_done ? refused_ : "the log file is opened anew once its disk answers";
 }
 
 void Writer::limit(FileLimits limits) {
-  MutexLock lock(file_mutex_);
-  limits_ = limits;
-  make_room(0);
-  delete_old();
+  MutexLock lock(mutex_);
+  chores_.limits = limits;
+  ++handed_over_;
+  changed_.notify_all();
 }
 
 void Writer::flush() {
   MutexLock lock(mutex_);
   const uint64_t target = handed_over_;
-  changed_.wait_for(mutex_, kFlushPatience, [&]() CAIRN_REQUIRES(mutex_) { return written_ >= target; });
+  changed_.wait_for(mutex_, kFlushPatience, [&]() CAIRN_REQUIRES(mutex_) { return done_ >= target; });
 }
 
 uint64_t Writer::dropped() const {
@@ -140,31 +154,45 @@ void Writer::run() {
   std::string lines;
   while (true) {
     uint64_t dropped = 0;
+    uint64_t target = 0;
+    Chores chores;
     lines.clear();
     {
       MutexLock lock(mutex_);
-      changed_.wait(mutex_, [this]() CAIRN_REQUIRES(mutex_) { return is_over_ || !queue_.empty(); });
-      if (queue_.empty()) return;
+      changed_.wait(mutex_, [this]() CAIRN_REQUIRES(mutex_) { return is_over_ || done_ < handed_over_; });
+      if (done_ == handed_over_) return;
       std::swap(lines, queue_);
+      std::swap(chores, chores_);
       std::swap(dropped, dropped_unsaid_);
+      target = handed_over_;
     }
-    put(lines);
-    if (dropped > 0) {
-      const auto now = wall_now();
-      put(
-          fmt::format("[{:%Y/%m/%d %H:%M:%S}.{:03}] [WARN] [log_writer.cc] [\"{} lines were dropped: the log is "
-                      "written too slowly\"]\n",
-                      local_time(now), millis_of(now), dropped));
-    }
+    const uint64_t lost = put(lines);
+    // Said once there is room again.
+    const bool is_said = dropped == 0 || (lost == 0 && put(line_about_dropped(dropped)) == 0);
+    see_to(chores);
     MutexLock lock(mutex_);
-    written_ += lines.size();
+    dropped_ += lost;
+    dropped_unsaid_ += lost + (is_said ? 0 : dropped);
+    done_ = target;
     changed_.notify_all();
   }
 }
 
-// File by file: no line is torn apart.
-void Writer::put(const std::string& lines) {
-  MutexLock lock(file_mutex_);
+void Writer::see_to(const Chores& chores) {
+  if (chores.reopens) {
+    std::string refused = open_file();
+    MutexLock lock(mutex_);
+    refused_ = std::move(refused);
+  }
+  if (!chores.limits) return;
+  limits_ = *chores.limits;
+  make_room(0);
+  delete_old();
+}
+
+// File by file: no line is torn apart, as long as there is room on the disk.
+uint64_t Writer::put(const std::string& lines) {
+  uint64_t lost = 0;
   size_t at = 0;
   while (at < lines.size()) {
     const size_t first_end = lines.find('\n', at);
@@ -179,9 +207,15 @@ void Writer::put(const std::string& lines) {
                 ? (first_end == std::string::npos ? lines.size() : first_end + 1)
                 : last + 1;
     }
-    if (write_all(fd_, lines.data() + at, end - at)) file_bytes_ += end - at;
+    const std::string_view part = std::string_view(lines).substr(at, end - at);
+    if (is_torn_ && write_all(fd_, "\n") == 1) is_torn_ = false;
+    const size_t written = is_torn_ ? 0 : write_all(fd_, part);
+    file_bytes_ += written;
+    if (written > 0) is_torn_ = part[written - 1] != '\n';
+    lost += static_cast<uint64_t>(std::count(part.begin() + static_cast<ptrdiff_t>(written), part.end(), '\n'));
     at = end;
   }
+  return lost;
 }
 
 void Writer::make_room(uint64_t bytes) {
@@ -192,7 +226,9 @@ void Writer::make_room(uint64_t bytes) {
   // Two in one millisecond, or no right to rename: the present file grows a little longer.
   if (fs::exists(full, error)) return;
   fs::rename(path_, full, error);
-  if (error || !open_file().empty()) return;
+  // If it is gone already, by another's hand or because no new one could be opened then, a new one is due all the more.
+  if (error && error != std::errc::no_such_file_or_directory) return;
+  if (!open_file().empty()) return;
   delete_old();
 }
 
@@ -227,6 +263,7 @@ std::string Writer::open_file() {
   file_bytes_ = fstat(opened, &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
   close_file();
   fd_ = opened;
+  is_torn_ = false;
   return "";
 }
 

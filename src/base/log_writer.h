@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -36,39 +37,51 @@ class Writer {
   std::string start();
   // A whole line. Never waits for the disk.
   void write(std::string_view line);
-  // Opens the file anew under its name; if that cannot be, the old one goes on. Why not, or nothing.
+  // Opens the file anew under its name; if that cannot be, the old one goes on. Why not, or nothing. Waits for it at
+  // most some seconds: then it comes about once the disk answers.
   std::string reopen();
+  // Soon.
   void limit(FileLimits limits);
-  // Waits until what was handed over so far is written, at most some seconds.
+  // Waits until all that was handed over so far is done, at most some seconds.
   void flush();
-  // Lines that found no room, ever.
+  // Lines that found no room in the queue or on the disk, ever.
   uint64_t dropped() const;
 
  private:
+  // What else the thread is to do.
+  struct Chores {
+    bool reopens = false;
+    std::optional<FileLimits> limits;
+  };
+
   void run();
-  void put(const std::string& lines);
+  void see_to(const Chores& chores);
+  // How many of the lines are lost.
+  uint64_t put(const std::string& lines);
   // Begins a new file if the present one is full, or would be with so many bytes more.
-  void make_room(uint64_t bytes) CAIRN_REQUIRES(file_mutex_);
-  void delete_old() CAIRN_REQUIRES(file_mutex_);
-  std::string open_file() CAIRN_REQUIRES(file_mutex_);
-  void close_file() CAIRN_REQUIRES(file_mutex_);
+  void make_room(uint64_t bytes);
+  void delete_old();
+  std::string open_file();
+  void close_file();
 
   const std::string path_;
 
   mutable Mutex mutex_;
   CondVar changed_;
   std::string queue_ CAIRN_GUARDED_BY(mutex_);
-  uint64_t handed_over_ CAIRN_GUARDED_BY(mutex_) = 0;  // bytes, ever
-  uint64_t written_ CAIRN_GUARDED_BY(mutex_) = 0;
+  Chores chores_ CAIRN_GUARDED_BY(mutex_);
+  uint64_t handed_over_ CAIRN_GUARDED_BY(mutex_) = 0;  // lines and chores, ever
+  uint64_t done_ CAIRN_GUARDED_BY(mutex_) = 0;         // of them
   uint64_t dropped_ CAIRN_GUARDED_BY(mutex_) = 0;
   uint64_t dropped_unsaid_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::string refused_ CAIRN_GUARDED_BY(mutex_);  // why the file could not be opened anew
   bool is_over_ CAIRN_GUARDED_BY(mutex_) = false;
 
-  // Held while a line is written: only by the thread, reopen() and limit(), never by who logs.
-  Mutex file_mutex_;
-  int fd_ CAIRN_GUARDED_BY(file_mutex_);
-  uint64_t file_bytes_ CAIRN_GUARDED_BY(file_mutex_) = 0;
-  FileLimits limits_ CAIRN_GUARDED_BY(file_mutex_);
+  // The thread's alone, once it runs: a disk that hangs holds up nobody else.
+  int fd_;
+  uint64_t file_bytes_ = 0;
+  bool is_torn_ = false;  // the last line in the file is not whole
+  FileLimits limits_;
 
   std::thread thread_;
 };
