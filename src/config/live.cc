@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -17,12 +18,16 @@ namespace {
 
 std::string reason() { return std::generic_category().message(errno); }
 
-// The file is the old one or the new one, whatever happens meanwhile; its owner and rights stay.
-Parsed<void> replace_file(const std::string& path, const std::string& text) {
+// The file is the old one or the new one, whatever happens meanwhile; its rights stay, and a link to it stays one.
+Parsed<void> replace_file(const std::string& name, const std::string& text) {
+  std::error_code error_of_link;
+  const auto behind_links = std::filesystem::canonical(name, error_of_link);
+  const std::string path = error_of_link ? name : behind_links.string();
   struct stat status{};
   const mode_t mode = ::stat(path.c_str(), &status) == 0 ? status.st_mode & 0777 : 0644;
   const std::string fresh = path + ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  ::unlink(fresh.c_str());  // of one that crashed
+  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return Err("cannot write " + fresh + ": " + reason());
   size_t done = 0;
   while (done < text.size()) {
@@ -31,7 +36,7 @@ Parsed<void> replace_file(const std::string& path, const std::string& text) {
     if (written <= 0) break;
     done += static_cast<size_t>(written);
   }
-  const bool is_whole = done == text.size() && ::fsync(fd) == 0;
+  const bool is_whole = done == text.size() && ::fchmod(fd, mode) == 0 && ::fsync(fd) == 0;
   const std::string why = is_whole ? "" : reason();
   ::close(fd);
   if (is_whole && ::rename(fresh.c_str(), path.c_str()) == 0) return {};
@@ -42,16 +47,26 @@ Parsed<void> replace_file(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-Parsed<void> write_changes(const std::string& path, const std::map<std::string, Value>& changes,
-                           const std::function<Parsed<void>(const std::string& toml)>& check) {
+Parsed<void> write_changes(
+    const std::string& path, const Settings& table, const std::map<std::string, Value>& changes,
+    const std::function<Parsed<void>(const std::string& before, const std::string& after)>& check) {
   if (path.empty()) return {};
   std::ifstream file(path, std::ios::binary);
   if (!file) return Err("the configuration file " + path + " cannot be read");
   std::stringstream text;
   text << file.rdbuf();
-  std::string toml = text.str();
-  for (const auto& [name, value] : changes) toml = with_value(toml, name, toml_text(value));
-  if (const auto read = check(toml); !read.ok()) {
+  const std::string before = text.str();
+  std::string toml = before;
+  for (const auto& [name, value] : changes) {
+    bool is_there = false;
+    for (const auto& [other, of] : table.aliases()) {
+      if (of != name || !has_value(toml, other)) continue;
+      toml = with_value(toml, other, toml_text(value));
+      is_there = true;
+    }
+    if (!is_there || has_value(toml, name)) toml = with_value(toml, name, toml_text(value));
+  }
+  if (const auto read = check(before, toml); !read.ok()) {
     return Err("the configuration file " + path + " cannot be brought into step, change it by hand: " + read.error());
   }
   return replace_file(path, toml);

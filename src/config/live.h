@@ -20,9 +20,11 @@
 
 namespace cairn::config {
 
-// Puts the changes into the file, at once or not at all. An empty path: there is no file, and none is made.
-Parsed<void> write_changes(const std::string& path, const std::map<std::string, Value>& changes,
-                           const std::function<Parsed<void>(const std::string& toml)>& check);
+// Puts the changes into the file, at once or not at all; where it has another name of the table for one, under that
+// name. An empty path: there is no file, and none is made. `check` sees the file as it was and as it would be.
+Parsed<void> write_changes(
+    const std::string& path, const Settings& table, const std::map<std::string, Value>& changes,
+    const std::function<Parsed<void>(const std::string& before, const std::string& after)>& check);
 // The text of JSON's object {"name": value, ...}, values as text; an error if it is none.
 Parsed<std::map<std::string, std::string>> changes_of_json(const std::string& json);
 // Sets what is to change, in TiKV's words if it may not. The names that were set come back, aliases resolved.
@@ -74,9 +76,8 @@ class LiveSettings {
     if (persist == Persist::kYes) {
       std::map<std::string, Value> values;
       for (const auto& name : names) values[name] = settings.find(name)->show();
-      TRY(write_changes(file_, values, [](const std::string& toml) {
-        Config read;
-        return settings_of(read).read_toml(toml);
+      TRY(write_changes(file_, settings, values, [&values](const std::string& before, const std::string& after) {
+        return check_file(before, after, values);
       }));
     }
     config_ = std::move(next);
@@ -93,6 +94,23 @@ class LiveSettings {
   }
 
  private:
+  // Whether the next start takes the file, and finds these values in it. A file that needs flags beside it does not
+  // stand on its own before the change either.
+  static Parsed<void> check_file(const std::string& before, const std::string& after,
+                                 const std::map<std::string, Value>& values) {
+    Config read;
+    Settings table = settings_of(read);
+    TRY(table.read_toml(after));
+    for (const auto& [name, value] : values) {
+      if (table.find(name)->show() != value) return Err(name + " is set in it in more than one way");
+    }
+    const auto completed = complete(read);
+    if (completed.ok()) return {};
+    Config old;
+    if (settings_of(old).read_toml(before).ok() && complete(old).ok()) return Err(completed.error());
+    return {};
+  }
+
   Mutex mutex_;
   Config config_ CAIRN_GUARDED_BY(mutex_);
   std::vector<std::pair<std::set<std::string>, Owner>> owners_ CAIRN_GUARDED_BY(mutex_);

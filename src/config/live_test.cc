@@ -90,11 +90,60 @@ TEST_F(Live, AFileThatCannotBeChangedLineByLineIsLeftAlone) {
   EXPECT_NE(live.json().find("\"raft-log-gc-threshold\":50"), std::string::npos) << "and nothing has changed";
 }
 
+TEST_F(Live, WhatTheFileHasUnderAnotherNameIsChangedThere) {
+  std::ofstream(path_) << "log-level = \"info\"\n[raftstore]\nraft_log_gc_threshold = 60\n";
+  LiveSettings<ServerConfig> live(whole(), path_.string());
+  EXPECT_EQ(outcome(live, "log.level", "debug"), "");
+  EXPECT_EQ(outcome(live, "raftstore.raft-log-gc-threshold", "70"), "");
+  EXPECT_EQ(file(), "log-level = \"debug\"\n[raftstore]\nraft-log-gc-threshold = 70\n");
+}
+
+TEST_F(Live, TheNextStartFindsTheValueOrTheChangeIsRefused) {
+  const std::string twice = "[raftstore]\nraft-log-gc-threshold = 60\nraft_log_gc_threshold = 61\n";
+  std::ofstream(path_) << twice;
+  LiveSettings<ServerConfig> live(whole(), path_.string());
+  EXPECT_NE(outcome(live, "raftstore.raft-log-gc-threshold", "70").find("by hand"), std::string::npos);
+  EXPECT_EQ(file(), twice);
+  EXPECT_EQ(outcome(live, "gc.ratio-threshold", "1.123456789"), "") << "with all its digits";
+}
+
+// The running process has the other half of it, the file has not.
+TEST_F(Live, AFileThatTheNextStartWouldRefuseIsNotWritten) {
+  LiveSettings<ServerConfig> live(whole(), path_.string());
+  EXPECT_EQ(outcome(live, "raftstore.raft-log-gc-count-limit", "900000000", Persist::kNo), "");
+  EXPECT_NE(outcome(live, "raftstore.raft-log-gc-threshold", "800000000").find("by hand"), std::string::npos);
+  EXPECT_EQ(file(), "# mine\n[raftstore]\nraft-log-gc-threshold = 60\n");
+  std::ofstream(path_) << "[server]\nadvertise-addr = \"https://h:1\"\n";  // with --cacert and so on, all is well
+  EXPECT_EQ(outcome(live, "log.level", "debug"), "")
+      << "a file that does not stand on its own is not the change's fault";
+}
+
+TEST_F(Live, ALinkStaysALinkAndRightsStay) {
+  const fs::path link = path_.string() + ".link";
+  fs::remove(link);
+  fs::create_symlink(path_.filename(), link);
+  fs::permissions(path_, fs::perms(0666));
+  LiveSettings<ServerConfig> live(whole(), link.string());
+  EXPECT_EQ(outcome(live, "raftstore.raft-log-gc-threshold", "70"), "");
+  EXPECT_TRUE(fs::is_symlink(link));
+  EXPECT_NE(file().find("threshold = 70"), std::string::npos);
+  EXPECT_EQ(fs::status(path_).permissions(), fs::perms(0666));
+  fs::remove(link);
+}
+
+TEST_F(Live, WhatIsNoTextIsShownAllTheSame) {
+  auto config = whole();
+  config.data_dir = "/data/\xff";
+  LiveSettings<ServerConfig> live(config, "");
+  EXPECT_NE(live.json().find("/data/"), std::string::npos);
+}
+
 TEST(ChangesOfJson, AreTextNumbersAndFlags) {
   const auto changes = changes_of_json(R"({"a":"1MiB","b.c":7,"d":true,"e":1.5})");
   ASSERT_TRUE(changes.ok());
   EXPECT_EQ(*changes, (std::map<std::string, std::string>{{"a", "1MiB"}, {"b.c", "7"}, {"d", "true"}, {"e", "1.5"}}));
   for (const char* bad : {"", "7", "[1]", "{\"a\":{}}", "{\"a\":null}", "{"}) EXPECT_FALSE(changes_of_json(bad).ok());
+  EXPECT_FALSE(changes_of_json("{\"a\":" + std::string(4'000'000, '[')).ok()) << "however deep it goes";
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ constexpr size_t kFileBytesMax = size_t{1} << 20;
 Parsed<std::string> text_of(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* whole = node.as_integer()) return std::to_string(whole->get());
-  if (const auto* real = node.as_floating_point()) return std::to_string(real->get());
+  if (const auto* real = node.as_floating_point()) return toml_text(real->get());  // with all its digits
   if (const auto* flag = node.as_boolean()) return std::string(flag->get() ? "true" : "false");
   if (const auto* list = node.as_array()) {
     std::string all;

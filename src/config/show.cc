@@ -111,7 +111,8 @@ std::string json_of(const Settings& settings) {
     }
     (*at)[rest] = json_value(setting.show());
   }
-  return out.dump();
+  // A path or a label of a flag may be no UTF-8.
+  return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string manual_of(const Settings& settings) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cairn::config {
@@ -41,33 +42,50 @@ size_t comment_begin(std::string_view line) {
   return line.size();
 }
 
-// The section that the line begins; nothing if it begins none. Spaces around the dots do not count.
+std::string with_dashes(std::string_view text) {
+  std::string out(text);
+  std::replace(out.begin(), out.end(), '_', '-');
+  return out;
+}
+
+// The section that the line begins; nothing if it begins none.
 bool begins_section(std::string_view line, std::string& section) {
   line = trimmed(line.substr(0, comment_begin(line)));
   if (line.size() < 2 || line.front() != '[' || line.back() != ']') return false;
-  section = std::string(trimmed(line.substr(1, line.size() - 2)));
+  section = with_dashes(trimmed(line.substr(1, line.size() - 2)));
   return true;
 }
 
 // Whether the line sets the key of the present section.
 bool sets(std::string_view line, std::string_view key) {
-  line = trimmed(line);
-  if (line.starts_with('"') && line.substr(1).starts_with(key) && line.substr(1 + key.size()).starts_with('"')) {
-    line.remove_prefix(key.size() + 2);
-  } else if (line.starts_with(key)) {
-    line.remove_prefix(key.size());
-  } else {
-    return false;
-  }
-  return trimmed(line).starts_with('=');
+  const size_t equals = line.find('=');
+  if (equals == std::string_view::npos) return false;
+  std::string_view name = trimmed(line.substr(0, equals));
+  const bool is_quoted = name.size() >= 2 && name.front() == name.back() && (name[0] == '"' || name[0] == '\'');
+  if (is_quoted) name = name.substr(1, name.size() - 2);
+  return with_dashes(name) == key;
+}
+
+// "a.b.c" in "a.b" and "c"; the first is empty outside of sections.
+std::pair<std::string, std::string> split_name(const std::string& name) {
+  const size_t dot = name.rfind('.');
+  if (dot == std::string::npos) return {"", name};
+  return {name.substr(0, dot), name.substr(dot + 1)};
 }
 
 }  // namespace
 
+bool has_value(const std::string& toml, const std::string& name) {
+  const auto [wanted, key] = split_name(name);
+  std::string section;
+  for (const auto& line : lines_of(toml)) {
+    if (!begins_section(line, section) && section == wanted && sets(line, key)) return true;
+  }
+  return false;
+}
+
 std::string with_value(const std::string& toml, const std::string& name, const std::string& value) {
-  const size_t dot = name.rfind('.');
-  const std::string wanted = dot == std::string::npos ? "" : name.substr(0, dot);
-  const std::string key = dot == std::string::npos ? name : name.substr(dot + 1);
+  const auto [wanted, key] = split_name(name);
   auto lines = lines_of(toml);
   std::string section;
   // Behind the last line of the section that is not empty; what stands outside of sections is always there.
