@@ -96,7 +96,7 @@ TEST(Settings, WhatIsOutOfItsRangeIsRefusedWithNameValueAndRange) {
   EXPECT_EQ(places.outcome("a.bytes = \"512KiB\""), "a.bytes: \"512KiB\" is out of range: 0 or 1MiB to 1GiB");
   EXPECT_EQ(places.outcome("a.pause = \"0s\""), "a.pause: \"0s\" is out of range: 5ms to 1m");
   EXPECT_EQ(places.outcome("a.lease = 0"), "a.lease: \"0\" is out of range: 1 to 3600");
-  EXPECT_EQ(places.outcome("a.ratio = 2.5"), "a.ratio: \"2.500000\" is out of range: 0.5 to 2");
+  EXPECT_EQ(places.outcome("a.ratio = 2.5"), "a.ratio: \"2.5\" is out of range: 0.5 to 2");
   EXPECT_EQ(places.outcome("a.word = \"c\""), "a.word: \"c\" is none of a, b");
   EXPECT_EQ(places.outcome("a.word = \"B\""), "");
   EXPECT_EQ(places.word, "b") << "words are taken in any case";
