@@ -117,6 +117,14 @@ std::weak_ptr<Sink> current_sink;  // NOLINT: the logger is ambient on purpose
 
 }  // namespace
 
+// "\\n" and its like, for what has a letter; empty: it has none.
+std::string_view letter_of(std::string_view character) {
+  if (character == "\n") return "\\n";
+  if (character == "\r") return "\\r";
+  if (character == "\t") return "\\t";
+  return {};
+}
+
 std::string escaped(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -126,12 +134,8 @@ std::string escaped(std::string_view text) {
     text.remove_prefix(character.size());
     if (length != 0 && !is_control(character)) {
       out += character;
-    } else if (character == "\n") {
-      out += "\\n";
-    } else if (character == "\r") {
-      out += "\\r";
-    } else if (character == "\t") {
-      out += "\\t";
+    } else if (const auto letter = letter_of(character); !letter.empty()) {
+      out += letter;
     } else {
       for (const char byte : character) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
     }
@@ -152,12 +156,8 @@ std::string json_text(std::string_view text) {
       out += character;
     } else if (!is_control(character)) {
       out += character;
-    } else if (character == "\n") {
-      out += "\\n";
-    } else if (character == "\r") {
-      out += "\\r";
-    } else if (character == "\t") {
-      out += "\\t";
+    } else if (const auto letter = letter_of(character); !letter.empty()) {
+      out += letter;
     } else {
       out += fmt::format("\\u{:04x}", code_point(character));
     }

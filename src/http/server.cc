@@ -1,7 +1,5 @@
 #include "http/server.h"
 
-#include <unistd.h>
-
 #include <future>
 #include <map>
 #include <utility>
@@ -73,16 +71,9 @@ int Server::port() const { return core_->port(); }
 
 Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options, Router router) {
   CHECK(!options.addresses.empty(), "a server without an address");
-  std::vector<int> sockets;
-  for (const auto& address : options.addresses) {
-    const auto socket = net::listen_on(address);
-    if (!socket.ok()) {
-      for (const int open : sockets) close(open);
-      return Err("cannot listen on " + address + ": " + socket.error());
-    }
-    sockets.push_back(*socket);
-  }
-  return std::unique_ptr<Server>(new Server(std::make_shared<Core>(std::move(options), std::move(router), sockets)));
+  auto sockets = net::listen_on_all(options.addresses);
+  if (!sockets.ok()) return Err(std::move(sockets).error());
+  return std::unique_ptr<Server>(new Server(std::make_shared<Core>(std::move(options), std::move(router), *sockets)));
 }
 
 }  // namespace cairn::http

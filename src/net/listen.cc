@@ -44,6 +44,19 @@ Result<int, std::string> listen_on(const std::string& address) {
   return listening;
 }
 
+Result<std::vector<int>, std::string> listen_on_all(const std::vector<std::string>& addresses) {
+  std::vector<int> sockets;
+  for (const auto& address : addresses) {
+    const auto socket = listen_on(address);
+    if (!socket.ok()) {
+      for (const int open : sockets) close(open);
+      return Err("cannot listen on " + address + ": " + socket.error());
+    }
+    sockets.push_back(*socket);
+  }
+  return sockets;
+}
+
 int port_of(int socket) {
   sockaddr_storage own{};
   socklen_t size = sizeof own;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -12,6 +13,9 @@ namespace cairn::net {
 // A socket that listens on "host:port" or "[v6]:port" (port 0: any free one) and that no other process shares; it does
 // not block and is closed by the caller.
 Result<int, std::string> listen_on(const std::string& address);
+
+// One for each address, or none at all; the error names the address.
+Result<std::vector<int>, std::string> listen_on_all(const std::vector<std::string>& addresses);
 
 // The port that such a socket has.
 int port_of(int socket);

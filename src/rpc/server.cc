@@ -343,17 +343,10 @@ Server::~Server() { stop(Duration(0)); }
 
 Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options, Router router) {
   CHECK(!options.addresses.empty(), "a server without an address");
-  std::vector<int> sockets;
-  for (const auto& address : options.addresses) {
-    const auto socket = net::listen_on(address);
-    if (!socket.ok()) {
-      for (const int open : sockets) close(open);
-      return Err("cannot listen on " + address + ": " + socket.error());
-    }
-    sockets.push_back(*socket);
-  }
+  auto sockets = net::listen_on_all(options.addresses);
+  if (!sockets.ok()) return Err(std::move(sockets).error());
   auto core = std::make_shared<Core>(std::move(router), options.http, options.receive_bytes_max);
-  core->start(options, sockets);
+  core->start(options, *sockets);
   return std::unique_ptr<Server>(new Server(std::move(core)));
 }
 

@@ -89,7 +89,12 @@ func judged(t *testing.T) string {
 // serve starts our server and returns its address.
 func serve(t *testing.T, mode security) string {
 	t.Helper()
-	cmd := exec.Command(judged(t), append([]string{"serve", "127.0.0.1:0"}, mode.files()...)...)
+	return served(t, exec.Command(judged(t), append([]string{"serve", "127.0.0.1:0"}, mode.files()...)...))
+}
+
+// served starts a server that says its port and lives until its input ends. Returns its address.
+func served(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -105,13 +110,13 @@ func serve(t *testing.T, mode security) string {
 	t.Cleanup(func() {
 		in.Close()
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("our server ended with %v", err)
+			t.Errorf("the server ended with %v", err)
 		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	var port int
 	if _, scanned := fmt.Sscanf(line, "port %d", &port); scanned != nil {
-		t.Fatalf("our server says %q (%v)", line, err)
+		t.Fatalf("the server says %q (%v)", line, err)
 	}
 	return fmt.Sprintf("127.0.0.1:%d", port)
 }
@@ -287,26 +292,8 @@ func TestTheJavaClientOnOurServer(t *testing.T) {
 
 func TestOurClientOnTheJavaServer(t *testing.T) {
 	inBothModes(t, func(t *testing.T, mode security) {
-		cmd := java(t, append([]string{"serve"}, mode.files()...)...)
-		cmd.Stderr = os.Stderr
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { in.Close(); cmd.Wait() })
-		line, err := bufio.NewReader(out).ReadString('\n')
-		var port int
-		if _, scanned := fmt.Sscanf(line, "port %d", &port); scanned != nil {
-			t.Fatalf("the Java server says %q (%v)", line, err)
-		}
+		address := served(t, java(t, append([]string{"serve"}, mode.files()...)...))
 		// Its service looks at no request's compression, and does not compress the messages of a stream.
-		play(t, mode, fmt.Sprintf("127.0.0.1:%d", port), append(common, "server_compressed_unary")...)
+		play(t, mode, address, append(common, "server_compressed_unary")...)
 	})
 }
