@@ -4,7 +4,8 @@
 // For each region: the hard state with the last index (`raft_state`: opaque bytes, raft_serverpb.RaftLocalState),
 // entries at consecutive indices (opaque bytes: eraftpb.Entry), and a few small named values (`meta`). A batch is
 // atomic. After a crash the store is what it was after some batch at or after the last synced one. A torn tail is cut
-// off; it may begin anywhere behind the last synced batch. Damage before that is Corruption.
+// off; it may begin anywhere behind the last synced batch. Damage before that is Corruption. What an open finds is
+// durable, also what a process that died had written and not synced: it is acknowledged and applied at once.
 //
 // Threads: read methods are thread-safe; write() is called by one thread.
 #pragma once

@@ -59,6 +59,22 @@ TEST(MemoryDisk, the_end_of_a_process_keeps_the_log_that_the_end_of_a_machine_ma
   EXPECT_THAT(after_machine, ElementsAre("synced", "unsynced"));
 }
 
+TEST(MemoryDisk, what_a_log_finds_when_it_is_opened_is_durable) {
+  runtime::Random dice(4);
+  for (int world = 0; world < 20; ++world) {
+    auto disk = std::make_shared<MemoryDisk>();
+    auto log = open_memory_raft_log(disk);
+    auto batch = log->new_batch();
+    batch->put_state(RegionId(1), "unsynced");
+    must(log->write(*batch, Sync::kNo));
+    disk->crash(dice, CrashKind::kProcess);
+    log = open_memory_raft_log(disk);
+    disk->crash(dice, CrashKind::kMachine);
+    log = open_memory_raft_log(disk);
+    EXPECT_EQ(must(log->state(RegionId(1))), "unsynced");
+  }
+}
+
 TEST(MemoryDisk, what_a_sync_waits_for_is_written_but_not_durable) {
   auto disk = std::make_shared<MemoryDisk>();
   std::vector<std::pair<DiskAccess, uint64_t>> seen;  // and the batches that a crash would lose

@@ -144,6 +144,7 @@ class MemoryRaftLog final : public RaftLogEngine {
     MutexLock lock(state.mutex);
     CHECK(!state.log->open, "the disk's Raft log is open already");
     state.log->open = true;
+    state.log->sync();  // as recovery writes what it finds into files of its own
     return state.log;
   }
   const RegionLog* find(RegionId region) const CAIRN_REQUIRES(state_.mutex) {

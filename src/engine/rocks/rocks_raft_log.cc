@@ -231,7 +231,8 @@ rocksdb::Options raft_log_options(const RocksRaftLogOptions& options) {
   out.max_open_files = options.max_open_files;
   out.max_background_jobs = 2;
   out.manual_wal_flush = false;
-  out.wal_bytes_per_sync = 0;  // the last batch of each round is synced anyway
+  out.avoid_flush_during_recovery = false;  // what an open finds is durable
+  out.wal_bytes_per_sync = 0;               // the last batch of each round is synced anyway
   out.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   out.track_and_verify_wals_in_manifest = true;
   return out;
