@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/pingcap/kvproto v0.0.0-20260724054804-059694ae4472
+	github.com/pingcap/tipb v0.0.0-20260623093813-5f9928e91afe
 	go.etcd.io/etcd/api/v3 v3.7.3
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12

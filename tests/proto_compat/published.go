@@ -30,6 +30,7 @@ import (
 	_ "github.com/pingcap/kvproto/pkg/tikvpb"
 	_ "github.com/pingcap/kvproto/pkg/tracepb"
 	_ "github.com/pingcap/kvproto/pkg/tsopb"
+	_ "github.com/pingcap/tipb/go-tipb"
 	_ "go.etcd.io/etcd/api/v3/authpb"
 	_ "go.etcd.io/etcd/api/v3/etcdserverpb"
 	_ "go.etcd.io/etcd/api/v3/mvccpb"
@@ -39,8 +40,15 @@ import (
 // publishedPath maps a file of ours to the path its published twin is registered under. Files not
 // named here are registered under the same path.
 var publishedPath = map[string]string{
-	"etcd/auth.proto":      "auth.proto",
-	"etcd/kv.proto":        "kv.proto",
-	"etcd/rpc.proto":       "rpc.proto",
-	"grpc_health_v1.proto": "grpc/health/v1/health.proto",
+	"etcd/auth.proto":       "auth.proto",
+	"etcd/kv.proto":         "kv.proto",
+	"etcd/rpc.proto":        "rpc.proto",
+	"grpc_health_v1.proto":  "grpc/health/v1/health.proto",
+	"tipb/analyze.proto":    "analyze.proto",
+	"tipb/checksum.proto":   "checksum.proto",
+	"tipb/executor.proto":   "executor.proto",
+	"tipb/expression.proto": "expression.proto",
+	"tipb/metadata.proto":   "metadata.proto",
+	"tipb/schema.proto":     "schema.proto",
+	"tipb/select.proto":     "select.proto",
 }
