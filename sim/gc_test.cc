@@ -11,7 +11,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "client/send.h"
-#include "pd/node.h"
+#include "pd/node/node.h"
 #include "replica/keys.h"
 #include "runtime/async.h"
 #include "sim/world.h"

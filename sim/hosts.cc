@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "engine/memory/memory_engine.h"
 #include "gc/collector.h"
-#include "pd/node.h"
+#include "pd/node/node.h"
 #include "server/node.h"
 #include "sim/pd_watch.h"
 #include "sim/proxies.h"

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "gc/collector.h"
-#include "pd/node.h"
+#include "pd/node/node.h"
 #include "rpc/client.h"
 #include "rpc/store_clients.h"
 #include "runtime/clock.h"

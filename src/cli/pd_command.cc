@@ -21,7 +21,7 @@
 #include "engine/rocks/rocks_engine.h"
 #include "http/server.h"
 #include "net/loop.h"
-#include "pd/node.h"
+#include "pd/node/node.h"
 #include "rpc/server.h"
 #include "rpc/services.h"
 #include "rpc/status_pages.h"

@@ -1,7 +1,7 @@
 #include "config/pd_config.h"
 
 #include "config/log_settings.h"
-#include "pd/keyspaces.h"
+#include "pd/keyspace/keyspaces.h"
 
 namespace cairn::config {
 

@@ -1,7 +1,7 @@
 #include "config/server_config.h"
 
 #include "config/log_settings.h"
-#include "pd/version.h"
+#include "pd/cluster/version.h"
 
 namespace cairn::config {
 

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "base/check.h"
-#include "pd/meta_store.h"
-#include "pd/raft_codec.h"
-#include "pd/record_check.h"
+#include "pd/meta/meta_store.h"
+#include "pd/meta/raft_codec.h"
+#include "pd/meta/record_check.h"
 
 namespace cairn::pd::testing {
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "engine/memory/memory_engine.h"
-#include "pd/node.h"
-#include "pd/raft_codec.h"
+#include "pd/meta/raft_codec.h"
+#include "pd/node/node.h"
 #include "runtime/simulated/sim_loop.h"
 
 namespace cairn::pd {

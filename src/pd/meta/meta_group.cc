@@ -1,0 +1,556 @@
+#include "pd/meta/meta_group.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "pd/meta/record_check.h"
+#include "pd/node/node.h"
+
+namespace cairn::pd {
+namespace {
+
+constexpr RegionId kGroup{1};  // the one group of PD's Raft log engine
+constexpr uint8_t kTruncatedSlot = 0;
+constexpr engine::Cf kCf = engine::Cf::kDefault;
+const Bytes kAppliedKey = "a";
+const Bytes kInstalledKey = "i";  // the snapshot that was installed last, until the log is known to go on behind it
+constexpr Duration kApplyTurn = std::chrono::milliseconds(10);
+constexpr size_t kFreedAtOnce = 8192;
+
+// A key for people: as it stands if it is text.
+std::string printable(ByteView key) {
+  const bool is_text = std::all_of(key.begin(), key.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  return is_text ? std::string(key) : to_hex(key);
+}
+
+std::string lost_log(LogIndex applied, LogIndex last) {
+  return fmt::format(
+      "PD's raft log (the folder raft of the data directory) ends at {}, but PD's data stand at {}: the log was "
+      "removed, "
+      "cut short or is an older copy. To go on would lose what was acknowledged. Put back the log that belongs to the "
+      "data, or the whole data directory from one backup",
+      last, applied);
+}
+
+// The store whose image a snapshot carries; nothing if it is damaged.
+std::optional<MetaStore> read_image(ByteView in, uint64_t seed) {
+  MetaStore store(seed);
+  ByteView key;
+  ByteView value;
+  while (!in.empty()) {
+    if (!take_pair(in, key, value) || !store.load_pair(key, value)) return std::nullopt;
+  }
+  if (!store.finish_load().ok()) return std::nullopt;
+  return store;
+}
+
+}  // namespace
+
+struct MetaGroup::Round {
+  uint64_t number = 0;  // of the Ready; 0 for a cut, which is no Ready
+  std::vector<raft::Entry> entries;
+  std::optional<raft::HardState> hard_state;
+  std::vector<raft::Message> messages;  // to send once it is on disk
+  bool must_sync = false;
+  std::optional<LogPosition> snapshot;  // installed: the log begins anew behind it
+  std::optional<LogPosition> cut;       // the log loses what is up to it
+  LogIndex first_before;                // the log's bounds before this round
+  LogIndex last_before;
+
+  bool wants_disk() const { return !entries.empty() || hard_state || snapshot || cut || must_sync; }
+};
+
+MetaGroup::MetaGroup(const Options& options, World world, Listener listener)
+    : options_(options), world_(std::move(world)), listener_(std::move(listener)), store_(world_.seed), log_([this] {
+        return make_snapshot();
+      }) {
+  for (const auto& member : options_.members) conf_.voters.emplace_back(member.id);
+  if (conf_.voters.empty()) conf_.voters.emplace_back(options_.member_id);
+  std::sort(conf_.voters.begin(), conf_.voters.end());
+  CHECK(std::binary_search(conf_.voters.begin(), conf_.voters.end(), PeerId(options_.member_id)),
+        "member {} is not of the group", options_.member_id);
+  CHECK(conf_.voters.size() == 1 || world_.transport != nullptr, "a group of {} members needs a transport",
+        conf_.voters.size());
+}
+
+MetaGroup::~MetaGroup() = default;
+
+api::Status MetaGroup::not_leader() { return {api::Code::kUnavailable, "not leader"}; }
+
+Result<void, std::string> MetaGroup::open() {
+  TRY(load_store());
+  TRY(load_log());
+  if (!has_mark_) TRY(leave_first_mark());
+  if (installed_) TRY(finish_install());
+  raft::Config config;
+  config.id = PeerId(options_.member_id);
+  config.applied = applied_.index;
+  config.election_ticks = options_.raft_election_ticks;
+  config.election_ticks_max = options_.raft_election_ticks * 2;
+  // A leader's lease may rest on what this member promised before its restart.
+  if (conf_.voters.size() > 1) config.vote_grace_ticks = options_.raft_election_ticks;
+  config.seed = world_.seed;
+  raft_ = std::make_unique<raft::RawNode>(config, log_);
+  return {};
+}
+
+Result<void, std::string> MetaGroup::load_store() {
+  auto snapshot = world_.kv.snapshot();
+  auto iterator = snapshot->iterator(kCf, {});
+  for (iterator->seek_to_first(); iterator->valid(); iterator->next()) {
+    const bool is_own = iterator->key() == kAppliedKey || iterator->key() == kInstalledKey;
+    bool good = false;
+    if (iterator->key() == kAppliedKey) {
+      has_mark_ = true;
+      good = decode_position(iterator->value(), applied_);
+    } else if (iterator->key() == kInstalledKey) {
+      good = decode_position(iterator->value(), installed_.emplace());
+    } else {
+      good = store_.load_pair(iterator->key(), iterator->value());
+    }
+    if (good) continue;
+    const std::string key = printable(iterator->key());
+    if (is_own || MetaStore::is_image_key(iterator->key())) return Err(damaged_record(key));
+    return Err(fmt::format("the data directory is not PD's: it holds the key {}, perhaps of a store", key));
+  }
+  if (auto status = iterator->status(); !status.ok()) return Err(status.error().message);
+  return store_.finish_load();
+}
+
+Result<void, std::string> MetaGroup::load_log() {
+  auto describe = [](const engine::Error& error) { return "reading PD's raft log: " + error.message; };
+  LogPosition truncated;
+  auto meta = world_.raft_log.meta(kGroup, kTruncatedSlot);
+  if (!meta.ok()) return Err(describe(meta.error()));
+  if (*meta && !decode_position(**meta, truncated))
+    return Err(std::string("PD's raft log: damaged truncated position"));
+  auto state = world_.raft_log.state(kGroup);
+  if (!state.ok()) return Err(describe(state.error()));
+  LogIndex last;
+  if (*state && !decode_local_state(**state, hard_state_, last))
+    return Err(std::string("PD's raft log: damaged state"));
+  if (!*state && has_mark_) return Err(lost_log(applied_.index, last));
+  log_.reset(truncated);
+  if (installed_ && truncated.index < installed_->index) {
+    // A crash came before the log was told of the snapshot. What it holds is not the group's, however long it is.
+    log_.reset(applied_);
+    hard_state_.commit = applied_.index;
+    hard_state_.term = std::max(hard_state_.term, applied_.term);
+    forgotten_ = std::pair(truncated.index.next(), last);
+  } else if (applied_.index > std::max(last, truncated.index)) {
+    return Err(lost_log(applied_.index, last));
+  } else if (last > truncated.index) {
+    std::vector<Bytes> encoded;
+    auto got = world_.raft_log.entries(kGroup, truncated.index.next(), last.next(), SIZE_MAX, encoded);
+    if (!got.ok()) return Err(describe(got.error()));
+    if (encoded.size() != last - truncated.index) return Err(std::string("PD's raft log has a gap"));
+    std::vector<raft::Entry> entries(encoded.size());
+    for (size_t i = 0; i < encoded.size(); ++i) {
+      const LogIndex index = truncated.index + (i + 1);
+      if (!decode_entry(encoded[i], entries[i]) || entries[i].index != index) {
+        return Err(fmt::format("PD's raft log: damaged entry {}", index));
+      }
+    }
+    log_.append(entries);
+  }
+  if (applied_.index < log_.truncated().index) return Err(std::string("PD's raft log was cut behind its data"));
+  hard_state_.commit = std::max(hard_state_.commit, applied_.index);
+  if (hard_state_.commit > log_.last_index()) {
+    return Err(fmt::format("PD's raft log ends at {}, but {} is committed", log_.last_index(), hard_state_.commit));
+  }
+  log_.set_initial(hard_state_, conf_);
+  return {};
+}
+
+// From then on a start without a log is known to have lost it.
+Result<void, std::string> MetaGroup::leave_first_mark() {
+  auto log = world_.raft_log.new_batch();
+  log->put_state(kGroup, encode_local_state(hard_state_, log_.last_index()));
+  if (auto done = world_.raft_log.write(*log, engine::Sync::kYes); !done.ok()) return Err(done.error().message);
+  auto batch = world_.kv.new_batch();
+  batch->put(kCf, kAppliedKey, encode_position(applied_));
+  if (auto done = world_.kv.write(*batch); !done.ok()) return Err(done.error().message);
+  if (auto done = world_.kv.flush(); !done.ok()) return Err(done.error().message);
+  return {};
+}
+
+// What a crash cut short.
+Result<void, std::string> MetaGroup::finish_install() {
+  if (forgotten_) {
+    auto log = world_.raft_log.new_batch();
+    const auto& [first, last] = *forgotten_;
+    if (last >= first) log->cut_suffix(kGroup, first, last);
+    log->put_meta(kGroup, kTruncatedSlot, encode_position(applied_));
+    log->put_state(kGroup, encode_local_state(hard_state_, log_.last_index()));
+    if (auto done = world_.raft_log.write(*log, engine::Sync::kYes); !done.ok()) return Err(done.error().message);
+  }
+  if (auto done = forget_install(); !done.ok()) return Err(done.error().message);
+  return {};
+}
+
+engine::Result<void> MetaGroup::forget_install() {
+  auto batch = world_.kv.new_batch();
+  installed_.reset();
+  batch->del(kCf, kInstalledKey);
+  TRY_ASSIGN(applied_sequence_, world_.kv.write(*batch));
+  world_.kv.flush_soon();
+  return {};
+}
+
+void MetaGroup::start() {
+  if (conf_.voters.size() == 1) raft_->campaign();
+  arm_tick();
+  schedule();
+}
+
+void MetaGroup::arm_tick() {
+  timer_ = world_.executor.after(options_.raft_tick, [this, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired() || stopping_ || failed_) return;
+    tick();
+    arm_tick();
+  });
+}
+
+void MetaGroup::tick() {
+  raft_->tick();
+  renew_lease();
+  process();
+}
+
+void MetaGroup::stop(std::function<void()> done) {
+  stopping_ = true;
+  on_stopped_ = std::move(done);
+  world_.executor.cancel(timer_);
+  fail_proposals();
+  if (!writing_ && on_stopped_) std::exchange(on_stopped_, nullptr)();
+}
+
+void MetaGroup::propose(Bytes command, Done done) {
+  if (stopping_ || failed_ || raft_ == nullptr) {
+    done({not_leader(), {}});
+    return;
+  }
+  auto index = raft_->propose(SharedBytes(std::move(command)));
+  if (!index.ok()) {
+    done({index.error() == raft::ProposeError::kTooMuchUncommitted
+              ? api::Status{api::Code::kUnavailable, "etcdserver: too many requests"}
+              : not_leader(),
+          {}});
+    return;
+  }
+  proposals_[*index] = {raft_->term(), std::move(done)};
+  schedule();
+}
+
+void MetaGroup::receive(ByteView bytes) {
+  raft::Message message;
+  if (raft_ == nullptr || stopping_ || failed_ || !decode_message(bytes, message)) return;
+  const bool is_member = std::binary_search(conf_.voters.begin(), conf_.voters.end(), message.from);
+  if (!is_member || message.from == PeerId(options_.member_id)) return;
+  if (!message.snapshot.empty() && !read_image(message.snapshot.data.view(), world_.seed)) {
+    LOG_ERROR("a damaged snapshot of PD's data from member {} is dropped", message.from);
+    return;
+  }
+  raft_->step(std::move(message));
+  schedule();
+}
+
+void MetaGroup::schedule() {
+  if (scheduled_ || processing_) return;
+  scheduled_ = true;
+  world_.executor.post([this, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired()) return;
+    scheduled_ = false;
+    if (!stopping_ && !failed_) process();
+  });
+}
+
+void MetaGroup::process() {
+  CHECK(!processing_, "a round inside a round");
+  processing_ = true;
+  const Instant until = world_.clock.now() + kApplyTurn;
+  maybe_cut();
+  do {
+    while (raft_->has_ready() && !failed_) {
+      auto ready = raft_->ready();
+      Round round;
+      round.first_before = log_.first_index();
+      round.last_before = log_.last_index();
+      send(ready.messages);
+      if (!ready.snapshot.empty()) {
+        install(ready.snapshot);
+        round.snapshot = applied_;
+      }
+      log_.append(ready.entries);
+      if (ready.hard_state) hard_state_ = *ready.hard_state;
+      round.number = ready.number;
+      round.entries = std::move(ready.entries);
+      round.hard_state = ready.hard_state;
+      round.messages = std::move(ready.persisted_messages);
+      round.must_sync = ready.must_sync;
+      rounds_.push_back(std::move(round));
+      to_apply_.insert(to_apply_.end(), std::make_move_iterator(ready.committed.begin()),
+                       std::make_move_iterator(ready.committed.end()));
+      for (const auto& read : ready.read_states) {
+        uint64_t asked = 0;
+        ByteView context = read.context;
+        if (!codec::get_u64_be(context, asked)) continue;
+        if (auto found = lease_asked_.find(asked); found != lease_asked_.end()) {
+          const auto length = options_.raft_tick * options_.raft_election_ticks * 8 / 10;
+          lease_until_ = std::max(lease_until_, found->second + length);
+          lease_asked_.erase(lease_asked_.begin(), std::next(found));
+        }
+      }
+    }
+    apply(until);
+    start_write();  // may end at once and make more ready
+  } while (raft_->has_ready() && !failed_);
+  processing_ = false;
+  if (!to_apply_.empty()) schedule();
+  free_remains();
+  watch_leadership();
+}
+
+void MetaGroup::free_remains() {
+  if (freeing_ || !store_.has_remains()) return;
+  freeing_ = true;
+  world_.executor.post([this, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired()) return;
+    freeing_ = false;
+    store_.free_some(kFreedAtOnce);
+    free_remains();
+  });
+}
+
+void MetaGroup::send(const std::vector<raft::Message>& messages) {
+  for (const auto& message : messages) {
+    if (world_.transport == nullptr) continue;
+    world_.transport->send(message.to.value, encode_message(message));
+    if (message.type == raft::MessageType::kSnapshot) {
+      // Whether it arrived shows in the follower's next answer.
+      raft_->report_snapshot(message.to, raft::RawNode::SnapshotOutcome::kFinished);
+    }
+  }
+}
+
+void MetaGroup::apply(Instant until) {
+  if (to_apply_.empty() || failed_) return;
+  std::vector<std::pair<Done, CommandResult>> answers;
+  do {
+    const auto entry = std::move(to_apply_.front());
+    to_apply_.pop_front();
+    CHECK(entry.index == applied_.index.next(), "entry {} applied after {}", entry.index, applied_.index);
+    applied_ = {entry.index, entry.term};
+    CommandResult result;
+    if (entry.type != raft::EntryType::kNormal) {
+      raft_->apply_conf_change(std::nullopt);  // the membership is what the options say
+    } else if (!entry.data.empty()) {
+      auto applied = store_.apply(entry.data.view());
+      if (!applied.ok()) return fatal(fmt::format("entry {} of PD's raft log: {}", entry.index, applied.error()));
+      result = std::move(*applied);
+    }
+    if (auto found = proposals_.find(entry.index); found != proposals_.end()) {
+      if (found->second.term != entry.term) result = {not_leader(), {}};
+      answers.emplace_back(std::move(found->second.done), std::move(result));
+      proposals_.erase(found);
+    }
+  } while (!to_apply_.empty() && world_.clock.now() < until);
+  write_changes();
+  raft_->on_applied(applied_.index);
+  for (auto& [done, result] : answers) done(std::move(result));
+}
+
+void MetaGroup::write_changes() {
+  auto batch = world_.kv.new_batch();
+  for (const auto& change : store_.take_changes()) {
+    if (change.value) {
+      batch->put(kCf, change.key, *change.value);
+    } else if (change.end.empty()) {
+      batch->del(kCf, change.key);
+    } else {
+      batch->delete_range(kCf, change.key, change.end);
+    }
+  }
+  for (int64_t id : store_.take_changed_leases()) {
+    auto found = store_.leases().find(id);
+    if (found == store_.leases().end()) {
+      batch->del(kCf, MetaStore::image_lease_key(id));
+    } else {
+      batch->put(kCf, MetaStore::image_lease_key(id), MetaStore::image_lease_value(found->second));
+    }
+  }
+  for (const auto& key : store_.take_changed_own()) {
+    if (auto value = store_.own().value(key)) {
+      batch->put(kCf, MetaStore::image_own_key(key), *value);
+    } else {
+      batch->del(kCf, MetaStore::image_own_key(key));
+    }
+  }
+  batch->put(kCf, MetaStore::image_revision_key(), store_.image_revision_value());
+  batch->put(kCf, kAppliedKey, encode_position(applied_));
+  auto sequence = world_.kv.write(*batch);
+  if (!sequence.ok()) return fatal("writing PD's data: " + sequence.error().message);
+  applied_sequence_ = *sequence;
+}
+
+void MetaGroup::install(const raft::RaftSnapshot& snapshot) {
+  auto image = read_image(snapshot.data.view(), world_.seed);
+  if (!image) return fatal(fmt::format("a damaged snapshot at {}", snapshot.meta.index));
+  store_ = std::move(*image);
+  to_apply_.clear();  // it holds them all
+  auto batch = world_.kv.new_batch();
+  batch->delete_range(kCf, Bytes(1, '\0'), Bytes(1, '\xff'));
+  store_.write_image([&](ByteView key, ByteView value) { batch->put(kCf, key, value); });
+  applied_ = {snapshot.meta.index, snapshot.meta.term};
+  batch->put(kCf, kAppliedKey, encode_position(applied_));
+  installed_ = applied_;
+  batch->put(kCf, kInstalledKey, encode_position(applied_));
+  auto sequence = world_.kv.write(*batch);
+  if (!sequence.ok()) return fatal("installing a snapshot: " + sequence.error().message);
+  applied_sequence_ = *sequence;
+  if (auto flushed = world_.kv.flush(); !flushed.ok()) return fatal("flushing a snapshot: " + flushed.error().message);
+  log_.reset(applied_);
+  cut_.reset();
+}
+
+raft::RaftSnapshot MetaGroup::make_snapshot() const {
+  Bytes data;
+  store_.write_image([&](ByteView key, ByteView value) { append_pair(data, key, value); });
+  return {{applied_.index, applied_.term, conf_}, SharedBytes(std::move(data))};
+}
+
+void MetaGroup::start_write() {
+  if (writing_ || rounds_.empty() || failed_) return;
+  auto rounds = std::exchange(rounds_, {});
+  if (std::none_of(rounds.begin(), rounds.end(), [](const Round& round) { return round.wants_disk(); })) {
+    finish_write({}, std::move(rounds));
+    return;
+  }
+  std::shared_ptr<engine::RaftLogBatch> batch = world_.raft_log.new_batch();
+  bool sync = false;
+  for (const auto& round : rounds) {
+    sync |= round.must_sync || round.snapshot;
+    if (round.snapshot) {
+      if (round.last_before >= round.first_before) batch->cut_suffix(kGroup, round.first_before, round.last_before);
+      batch->put_meta(kGroup, kTruncatedSlot, encode_position(*round.snapshot));
+    }
+    if (!round.entries.empty() && !round.snapshot && round.entries.front().index <= round.last_before) {
+      batch->cut_suffix(kGroup, round.entries.front().index, round.last_before);
+    }
+    for (const auto& entry : round.entries) batch->put_entry(kGroup, entry.index, encode_entry(entry));
+    if (round.cut) {
+      batch->cut_prefix(kGroup, round.first_before, round.cut->index.next());
+      batch->put_meta(kGroup, kTruncatedSlot, encode_position(*round.cut));
+    }
+  }
+  // The state is that of now: all entries in the log's memory are in this batch or before it.
+  batch->put_state(kGroup, encode_local_state(hard_state_, log_.last_index()));
+  writing_ = true;
+  // What runs on "pd-log" touches nothing of the group but the engine; the group waits for it before it goes.
+  world_.log_executor.post([this, alive = std::weak_ptr<int>(alive_), batch, sync, log = &world_.raft_log,
+                            home = &world_.executor, rounds = std::move(rounds)]() mutable {
+    auto written = log->write(*batch, sync ? engine::Sync::kYes : engine::Sync::kNo);
+    Result<void, std::string> outcome;
+    if (!written.ok()) outcome = Err(written.error().message);
+    home->post([this, alive, outcome = std::move(outcome), rounds = std::move(rounds)]() mutable {
+      if (alive.expired()) return;
+      writing_ = false;
+      if (stopping_) {
+        if (on_stopped_) std::exchange(on_stopped_, nullptr)();
+        return;
+      }
+      finish_write(std::move(outcome), std::move(rounds));
+      if (!failed_) process();
+    });
+  });
+}
+
+void MetaGroup::finish_write(Result<void, std::string> outcome, std::vector<Round> rounds) {
+  if (!outcome.ok()) return fatal("writing PD's raft log: " + outcome.error());
+  uint64_t number = 0;
+  for (const auto& round : rounds) {
+    send(round.messages);
+    number = std::max(number, round.number);
+    if (!round.snapshot) continue;
+    const bool is_last = installed_ && installed_->index == round.snapshot->index;
+    raft_->on_snapshot_applied(round.snapshot->index);
+    if (!is_last) continue;
+    if (auto done = forget_install(); !done.ok()) return fatal("writing PD's data: " + done.error().message);
+  }
+  if (number != 0) raft_->on_persisted(number);
+}
+
+void MetaGroup::maybe_cut() {
+  if (cut_ && world_.kv.flushed_sequence() >= cut_->sequence) {
+    const auto position = cut_->position;
+    cut_.reset();
+    if (position.index > log_.truncated().index) {
+      Round round;
+      round.first_before = log_.first_index();
+      round.last_before = log_.last_index();
+      log_.cut(position.index);
+      round.cut = position;
+      rounds_.push_back(std::move(round));
+    }
+  }
+  const bool is_long = applied_.index - log_.truncated().index > options_.raft_log_gc_entries;
+  const bool is_large = log_.bytes() > options_.raft_log_gc_bytes && applied_.index > log_.truncated().index;
+  if (!cut_ && (is_long || is_large)) {
+    cut_ = Cut{applied_, applied_sequence_};
+    world_.kv.flush_soon();
+  }
+}
+
+bool MetaGroup::is_leader() const {
+  return leading_ && raft_->is_leader() && !raft_->is_transferring() &&
+         (conf_.voters.size() == 1 || world_.clock.now() < lease_until_);
+}
+
+uint64_t MetaGroup::leader() const { return raft_ == nullptr ? 0 : raft_->leader().value; }
+uint64_t MetaGroup::term() const { return raft_ == nullptr ? 0 : raft_->term().value; }
+
+void MetaGroup::renew_lease() {
+  if (conf_.voters.size() == 1 || !raft_->is_leader()) return;
+  Bytes context;
+  codec::put_u64_be(context, ++lease_round_);
+  if (raft_->read_index(std::move(context))) lease_asked_[lease_round_] = world_.clock.now();
+  while (lease_asked_.size() > 64) lease_asked_.erase(lease_asked_.begin());
+}
+
+void MetaGroup::watch_leadership() {
+  if (failed_ || stopping_) return;
+  const bool leads = raft_->is_leader() && raft_->committed_in_term() && applied_.index >= raft_->commit();
+  if (leading_ && (!raft_->is_leader() || raft_->term() != leading_term_)) {
+    leading_ = false;
+    lease_until_ = {};
+    lease_asked_.clear();
+    LOG_INFO("pd member {} leads no more, term {}", options_.member_id, raft_->term());
+    listener_.on_leadership(false);
+  }
+  if (!raft_->is_leader()) fail_proposals();
+  if (leads && !leading_) {
+    leading_ = true;
+    leading_term_ = raft_->term();
+    LOG_INFO("pd member {} leads in term {}", options_.member_id, leading_term_);
+    listener_.on_leadership(true);
+  }
+}
+
+void MetaGroup::fail_proposals() {
+  auto failed = std::exchange(proposals_, {});
+  for (auto& [index, proposal] : failed) proposal.done({not_leader(), {}});
+}
+
+void MetaGroup::fatal(const std::string& what) {
+  if (std::exchange(failed_, true)) return;
+  LOG_ERROR("pd member {} stops serving: {}", options_.member_id, what);
+  const bool led = std::exchange(leading_, false);
+  fail_proposals();
+  if (led) listener_.on_leadership(false);
+  if (world_.on_fatal) world_.on_fatal(what);
+}
+
+}  // namespace cairn::pd

@@ -1,0 +1,159 @@
+#include "pd/node/node.h"
+
+#include <atomic>
+
+#include "pd/node/node_core.h"
+
+namespace cairn::pd {
+namespace {
+
+// Runs `call` on the actor; if the actor's executor has stopped, the dropped call answers UNAVAILABLE by itself.
+template <class Call, class Method>
+void hand_over(const std::shared_ptr<runtime::Executor>& executor, const std::shared_ptr<NodeCore>& core, Call call,
+               Method method) {
+  if (executor->is_current()) {
+    (core.get()->*method)(std::move(call));
+    return;
+  }
+  executor->post([core, method, call = std::move(call)]() mutable { (core.get()->*method)(std::move(call)); });
+}
+
+// The node's end of a store's stream of region heartbeats.
+class StreamEnd final : public api::RegionHeartbeatStream {
+ public:
+  StreamEnd(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core, uint64_t id)
+      : executor_(std::move(executor)), core_(std::move(core)), id_(id) {}
+  ~StreamEnd() override {
+    executor_->post([core = std::move(core_), id = id_] { core->close_stream(id); });
+  }
+  void send(pdpb::RegionHeartbeatRequest request) override {
+    executor_->post([core = core_, id = id_, request = std::move(request)]() mutable {
+      core->region_heartbeat(id, std::move(request));
+    });
+  }
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::shared_ptr<NodeCore> core_;
+  uint64_t id_;
+};
+
+}  // namespace
+
+class Node::Etcd final : public EtcdKv {
+ public:
+  Etcd(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
+      : executor_(std::move(executor)), core_(std::move(core)) {}
+
+#define CAIRN_DEFINE(Service, Rpc, method, Req, Resp)                       \
+  void method(api::Call<Req, Resp> call) override {                         \
+    hand_over(executor_, core_, std::move(call), &NodeCore::etcd_##method); \
+  }
+  CAIRN_ETCD_UNARY(CAIRN_DEFINE)
+  CAIRN_ETCD_ORDERED(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::shared_ptr<NodeCore> core_;
+};
+
+class Node::MetaStorageService final : public MetaStorage {
+ public:
+  MetaStorageService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
+      : executor_(std::move(executor)), core_(std::move(core)) {}
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                \
+  void meta_##method(api::Call<Req, Resp> call) override {                  \
+    hand_over(executor_, core_, std::move(call), &NodeCore::meta_##method); \
+  }
+  CAIRN_META_STORAGE_UNARY(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::shared_ptr<NodeCore> core_;
+};
+
+class Node::AdminService final : public api::Admin {
+ public:
+  AdminService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
+      : executor_(std::move(executor)), core_(std::move(core)) {}
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp) \
+  void method(api::Call<Req, Resp> call) override { hand_over(executor_, core_, std::move(call), &NodeCore::method); }
+  CAIRN_ADMIN_UNARY(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::shared_ptr<NodeCore> core_;
+};
+
+class Node::KeyspaceService final : public api::Keyspaces {
+ public:
+  KeyspaceService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
+      : executor_(std::move(executor)), core_(std::move(core)) {}
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp) \
+  void method(api::Call<Req, Resp> call) override { hand_over(executor_, core_, std::move(call), &NodeCore::method); }
+  CAIRN_KEYSPACE_UNARY(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::shared_ptr<NodeCore> core_;
+};
+
+Node::Node(Options options, Dependencies dependencies)
+    : executor_(dependencies.executor ? dependencies.executor : dependencies.executors.make("pd")),
+      core_(std::make_shared<NodeCore>(std::move(options), std::move(dependencies), executor_)),
+      etcd_(std::make_unique<Etcd>(executor_, core_)),
+      meta_storage_(std::make_unique<MetaStorageService>(executor_, core_)),
+      admin_(std::make_unique<AdminService>(executor_, core_)),
+      keyspaces_(std::make_unique<KeyspaceService>(executor_, core_)) {}
+
+Node::~Node() = default;
+
+void Node::start(std::function<void(api::Status)> on_ready) {
+  executor_->post([core = core_, on_ready = std::move(on_ready)] { core->start(on_ready); });
+}
+
+void Node::stop(std::function<void()> on_done) {
+  executor_->post([core = core_, on_done = std::move(on_done)] { core->stop(on_done); });
+}
+
+void Node::reconfigure(const ScheduleConfig& schedule) {
+  executor_->post([core = core_, schedule] { core->reconfigure(schedule); });
+}
+
+void Node::ask_gc_turn(std::function<void(api::GcTurn)> done) {
+  executor_->post([core = core_, done = std::move(done)]() mutable { core->ask_gc_turn(std::move(done)); });
+}
+
+EtcdKv& Node::etcd() { return *etcd_; }
+
+MetaStorage& Node::meta_storage() { return *meta_storage_; }
+
+api::Admin& Node::admin() { return *admin_; }
+
+api::Keyspaces& Node::keyspaces() { return *keyspaces_; }
+
+void Node::receive(Bytes message) {
+  executor_->post([core = core_, message = std::move(message)] { core->receive(message); });
+}
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp) \
+  void Node::method(api::Call<Req, Resp> call) { hand_over(executor_, core_, std::move(call), &NodeCore::method); }
+CAIRN_PD_UNARY(CAIRN_DEFINE)
+CAIRN_PD_ORDERED(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+std::unique_ptr<api::RegionHeartbeatStream> Node::open_region_heartbeat(api::RegionHeartbeatSink sink) {
+  static std::atomic<uint64_t> next_stream{1};  // names only: any order of them does
+  const uint64_t id = next_stream.fetch_add(1);
+  executor_->post([core = core_, id, sink = std::move(sink)]() mutable { core->open_stream(id, std::move(sink)); });
+  return std::make_unique<StreamEnd>(executor_, core_, id);
+}
+
+}  // namespace cairn::pd

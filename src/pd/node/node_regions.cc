@@ -1,0 +1,317 @@
+// Region heartbeats, routing, splits.
+#include "base/log.h"
+#include "pd/node/node_core.h"
+
+namespace cairn::pd {
+namespace {
+
+constexpr size_t kScanSlice = 1024;                     // regions between two turns of the others
+constexpr uint64_t kScanBytesMax = uint64_t{64} << 20;  // of one answer
+constexpr int kWideScansMax = 64;                       // of more than a slice, waiting ones included
+constexpr int kQueryMax = 16'384;                       // keys and ids in one QueryRegion
+
+// co_await others_turn(executor): the task goes on behind all that waits on its executor now.
+auto others_turn(runtime::Executor& executor) {
+  struct Awaiter {
+    runtime::Executor& executor;
+    bool await_ready() const { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) {
+      executor.post([waiter] { waiter.resume(); });
+    }
+    void await_resume() const {}
+  };
+  return Awaiter{executor};
+}
+
+}  // namespace
+
+void NodeCore::open_stream(uint64_t stream, api::RegionHeartbeatSink sink) {
+  if (!serving_ || stopping_) {
+    if (sink.on_closed) sink.on_closed(MetaGroup::not_leader());
+    return;
+  }
+  streams_[stream] = {std::move(sink), {}};
+}
+
+void NodeCore::close_stream(uint64_t stream) {
+  auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  auto closed = std::move(found->second);
+  streams_.erase(found);
+  if (closed.sink.on_closed) closed.sink.on_closed({});
+}
+
+void NodeCore::region_heartbeat(uint64_t stream, pdpb::RegionHeartbeatRequest request) {
+  auto found = streams_.find(stream);
+  if (found == streams_.end() || !serving_ || !group_.is_leader()) return;
+  const auto sink = found->second.sink;  // answering may close the stream
+  auto refuse_report = [&](pdpb::ErrorType type, std::string message) {
+    metrics_.heartbeats_stale.Increment();
+    pdpb::RegionHeartbeatResponse response;
+    response.mutable_header()->set_cluster_id(cluster_id_);
+    response.mutable_header()->mutable_error()->set_type(type);
+    response.mutable_header()->mutable_error()->set_message(std::move(message));
+    response.set_region_id(request.region().id());
+    response.mutable_target_peer()->CopyFrom(request.leader());
+    if (sink.on_response) sink.on_response(std::move(response));
+  };
+  if (request.header().cluster_id() != cluster_id_) {
+    streams_.erase(found);
+    if (sink.on_closed) {
+      sink.on_closed({api::Code::kFailedPrecondition, fmt::format("mismatch cluster id, need {} but got {}",
+                                                                  cluster_id_, request.header().cluster_id())});
+    }
+    return;
+  }
+  if (!cluster_) return refuse_report(pdpb::NOT_BOOTSTRAPPED, "cluster is not bootstrapped");
+  if (auto reason = refuse_region(request.region()); !reason.empty()) return refuse_report(pdpb::UNKNOWN, reason);
+  if (request.leader().id() == 0 || request.leader().store_id() == 0) {
+    return refuse_report(pdpb::UNKNOWN, fmt::format("invalid request leader of region {}", request.region().id()));
+  }
+  const StoreId store(request.leader().store_id());
+  const auto* known_store = stores_.get(store);
+  if (known_store == nullptr) return refuse_report(pdpb::UNKNOWN, Stores::no_such_store(store.value).message());
+  found->second.store = store;
+  auto region = make_region(request);
+  auto accepted = regions_.put(region);
+  if (!accepted.ok()) return refuse_report(pdpb::UNKNOWN, accepted.error());
+  metrics_.heartbeats_ok.Increment();
+  for (auto removed : accepted->removed) operators_.cancel(removed);
+  region = regions_.by_id(region->id());
+  auto cluster = view();
+  check_region(region, cluster);
+}
+
+void NodeCore::send_to_store(StoreId store, pdpb::RegionHeartbeatResponse response) {
+  response.mutable_header()->set_cluster_id(cluster_id_);
+  // The newest stream of the store: an older one is one that broke unnoticed.
+  for (auto it = streams_.rbegin(); it != streams_.rend(); ++it) {
+    if (it->second.store != store || !it->second.sink.on_response) continue;
+    const auto sink = it->second.sink;
+    sink.on_response(std::move(response));
+    return;
+  }
+}
+
+template <class Region>
+void NodeCore::fill_region(const RegionInfo& region, Region& out) {
+  *out.mutable_region() = region.meta;
+  if (region.leader.id() != 0) *out.mutable_leader() = region.leader;
+  for (const auto& down : region.down_peers) *out.add_down_peers() = down;
+  for (const auto& pending : region.pending_peers) *out.add_pending_peers() = pending;
+}
+
+void NodeCore::get_region(api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) {
+  if (!admit_bootstrapped(call)) return;
+  if (auto region = regions_.find(call.request().region_key())) fill_region(*region, call.response());
+  finish(std::move(call));
+}
+
+void NodeCore::get_prev_region(api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) {
+  if (!admit_bootstrapped(call)) return;
+  if (auto region = regions_.find_prev(call.request().region_key())) fill_region(*region, call.response());
+  finish(std::move(call));
+}
+
+void NodeCore::get_region_by_id(api::Call<pdpb::GetRegionByIDRequest, pdpb::GetRegionResponse> call) {
+  if (!admit_bootstrapped(call)) return;
+  if (auto region = regions_.by_id(RegionId(call.request().region_id()))) fill_region(*region, call.response());
+  finish(std::move(call));
+}
+
+void NodeCore::query_region(api::Call<pdpb::QueryRegionRequest, pdpb::QueryRegionResponse> call) {
+  if (!admit_bootstrapped(call)) return;
+  const auto& request = call.request();
+  if (request.keys_size() + request.prev_keys_size() + request.ids_size() > kQueryMax) {
+    return call.finish({api::Code::kInvalidArgument, fmt::format("more than {} keys and ids in a query", kQueryMax)});
+  }
+  auto& response = call.response();
+  uint64_t bytes = 0;
+  auto note = [&](const RegionPtr& region) -> uint64_t {
+    if (!region) return 0;
+    auto [slot, is_new] = response.mutable_regions_by_id()->insert({region->meta.id(), pdpb::RegionResponse()});
+    if (is_new) bytes += region->meta.ByteSizeLong();
+    if (is_new && bytes <= kScanBytesMax) fill_region(*region, slot->second);
+    return region->meta.id();
+  };
+  for (const auto& key : call.request().keys()) response.add_key_id_map(note(regions_.find(key)));
+  for (const auto& key : call.request().prev_keys()) response.add_prev_key_id_map(note(regions_.find_prev(key)));
+  for (const uint64_t id : call.request().ids()) note(regions_.by_id(RegionId(id)));
+  if (bytes > kScanBytesMax) {
+    return call.finish({api::Code::kResourceExhausted, "the regions do not fit into one answer: ask for fewer"});
+  }
+  finish(std::move(call));
+}
+
+void NodeCore::scan_regions(api::Call<pdpb::ScanRegionsRequest, pdpb::ScanRegionsResponse> call) {
+  if (!admit_bootstrapped(call)) return;
+  const auto& request = call.request();
+  RegionScan scan({.ranges = {{request.start_key(), request.end_key()}},
+                   .limit = request.limit(),
+                   .bytes_max = kScanBytesMax / 2});  // each stands in the answer twice
+  scan_for(std::move(call), std::move(scan), [](const RegionInfo& region, pdpb::ScanRegionsResponse& response) {
+    fill_region(region, *response.add_regions());
+    *response.add_region_metas() = region.meta;
+    *response.add_leaders() = region.leader;
+  });
+}
+
+void NodeCore::batch_scan_regions(api::Call<pdpb::BatchScanRegionsRequest, pdpb::BatchScanRegionsResponse> call) {
+  if (!admit_bootstrapped(call)) return;
+  const auto& request = call.request();
+  RegionScan::Options options{
+      .limit = request.limit(), .must_cover = request.contain_all_key_range(), .bytes_max = kScanBytesMax};
+  for (const auto& range : request.ranges()) options.ranges.push_back({range.start_key(), range.end_key()});
+  scan_for(std::move(call), RegionScan(std::move(options)),
+           [](const RegionInfo& region, pdpb::BatchScanRegionsResponse& response) {
+             fill_region(region, *response.add_regions());
+           });
+}
+
+template <class Call, class Fill>
+void NodeCore::scan_for(Call call, RegionScan scan, Fill fill) {
+  if (scan.step(regions_, kScanSlice)) {
+    end_scan(call, scan);
+    if (!call.is_pending()) return;
+    for (const auto& region : scan.take()) fill(*region, call.response());
+    return call.finish();
+  }
+  if (wide_scans_ >= kWideScansMax) {
+    return call.finish({api::Code::kResourceExhausted, "too many scans of many regions at once, use a limit"});
+  }
+  spawn(serve_wide_scan(std::move(call), std::move(scan), std::move(fill)));
+}
+
+template <class Call, class Fill>
+runtime::Task<void> NodeCore::serve_wide_scan(Call call, RegionScan scan, Fill fill) {
+  ++wide_scans_;
+  const uint64_t leadership = leadership_;  // a later one knows other regions, at first none
+  co_await scan_lane_.acquire();            // one at a time: each takes memory
+  bool over = false;
+  while (!over && leadership == leadership_) {
+    co_await others_turn(*executor_);
+    over = leadership == leadership_ && scan.step(regions_, kScanSlice);
+  }
+  if (over) {
+    end_scan(call, scan);
+  } else {
+    call.finish(MetaGroup::not_leader());
+  }
+  if (call.is_pending()) {
+    // To build and encode a large answer takes long: elsewhere.
+    auto [promise, future] = runtime::one_shot<bool>();
+    scan_executor_->post(
+        [call = std::move(call), found = scan.take(), fill = std::move(fill), p = std::move(promise)]() mutable {
+          for (const auto& region : found) fill(*region, call.response());
+          call.finish();
+          p.set(true);
+        });
+    co_await future.wait(*executor_);
+  }
+  --wide_scans_;
+  scan_lane_.release();
+}
+
+template <class Call>
+void NodeCore::end_scan(Call& call, const RegionScan& scan) {
+  call.response().mutable_header()->set_cluster_id(cluster_id_);
+  if (scan.end() == RegionScan::End::kHole) {
+    refuse(std::move(call), pdpb::REGIONS_NOT_CONTAIN_ALL_KEY_RANGE,
+           fmt::format("found regions not contain all key range, from {} to {}", to_hex(scan.hole().start),
+                       to_hex(scan.hole().end)));
+  } else if (scan.end() == RegionScan::End::kTooLarge) {
+    call.finish({api::Code::kResourceExhausted,
+                 "the regions of the range do not fit into one answer: ask with a limit and go on from the last end"});
+  }
+}
+
+std::string NodeCore::refuse_split(const metapb::Region& region) const {
+  const auto known = regions_.by_id(RegionId(region.id()));
+  if (!known) return fmt::format("region {} not found", region.id());
+  const auto& asked = region.region_epoch();
+  const auto& epoch = known->meta.region_epoch();
+  if (asked.version() < epoch.version() || asked.conf_ver() < epoch.conf_ver()) {
+    return fmt::format("region is stale: region {} asks with version {} conf_ver {}, known are {} and {}", region.id(),
+                       asked.version(), asked.conf_ver(), epoch.version(), epoch.conf_ver());
+  }
+  return {};
+}
+
+void NodeCore::ask_split(api::Call<pdpb::AskSplitRequest, pdpb::AskSplitResponse> call) {
+  if (admit_bootstrapped(call)) spawn(serve_ask_split(std::move(call)));
+}
+
+runtime::Task<void> NodeCore::serve_ask_split(api::Call<pdpb::AskSplitRequest, pdpb::AskSplitResponse> call) {
+  if (auto reason = refuse_split(call.request().region()); !reason.empty()) {
+    refuse(std::move(call), pdpb::UNKNOWN, std::move(reason));
+    co_return;
+  }
+  const auto peers = static_cast<uint64_t>(call.request().region().peers_size());
+  auto last = co_await take_ids(peers + 1);
+  if (!last.ok()) {
+    call.finish(std::move(last).error());
+    co_return;
+  }
+  uint64_t id = *last - peers;
+  call.response().set_new_region_id(id);
+  for (uint64_t i = 0; i < peers; ++i) call.response().add_new_peer_ids(++id);
+  finish(std::move(call));
+}
+
+void NodeCore::ask_batch_split(api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse> call) {
+  if (admit_bootstrapped(call)) spawn(serve_ask_batch_split(std::move(call)));
+}
+
+runtime::Task<void> NodeCore::serve_ask_batch_split(
+    api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse> call) {
+  constexpr uint64_t kIdsMax = 1'000'000;  // beyond all reason; keeps a broken request from eating ids and memory
+  const uint32_t count = call.request().split_count();
+  const auto peers = static_cast<uint64_t>(call.request().region().peers_size());
+  const uint64_t wanted = (peers + 1) * count;
+  auto reason = refuse_split(call.request().region());
+  if (reason.empty() && (wanted == 0 || wanted > kIdsMax)) {
+    reason = fmt::format("invalid split count {} of a region of {} peers", count, peers);
+  }
+  if (!reason.empty()) {
+    refuse(std::move(call), pdpb::UNKNOWN, std::move(reason));
+    co_return;
+  }
+  auto last = co_await take_ids(wanted);
+  if (!last.ok()) {
+    call.finish(std::move(last).error());
+    co_return;
+  }
+  uint64_t id = *last - wanted;
+  for (uint32_t split = 0; split < count; ++split) {
+    auto& ids = *call.response().add_ids();
+    ids.set_new_region_id(++id);
+    for (uint64_t i = 0; i < peers; ++i) ids.add_new_peer_ids(++id);
+  }
+  finish(std::move(call));
+}
+
+// What a report of a split tells is taken in at once, if it can be; what counts is the heartbeats of the regions.
+void NodeCore::report_split(api::Call<pdpb::ReportSplitRequest, pdpb::ReportSplitResponse> call) {
+  if (!admit_bootstrapped(call)) return;
+  const auto& left = call.request().left();
+  const auto& right = call.request().right();
+  if (left.end_key() != right.start_key()) {
+    return refuse(std::move(call), pdpb::UNKNOWN, "invalid split region: the two do not touch");
+  }
+  regions_.put_split({left, right});
+  finish(std::move(call));
+}
+
+void NodeCore::report_batch_split(api::Call<pdpb::ReportBatchSplitRequest, pdpb::ReportBatchSplitResponse> call) {
+  if (!admit_bootstrapped(call)) return;
+  const auto& regions = call.request().regions();
+  for (int i = 0; i + 1 < regions.size(); ++i) {
+    if (regions[i].end_key() != regions[i + 1].start_key()) {
+      return refuse(std::move(call), pdpb::UNKNOWN, "invalid batch split regions: two do not touch");
+    }
+  }
+  regions_.put_split({regions.begin(), regions.end()});
+  finish(std::move(call));
+}
+
+}  // namespace cairn::pd
