@@ -1,5 +1,5 @@
 // The service `keyspacepb.Keyspace` as a C++ interface: clients of API V2 ask it for the id that goes before their
-// keys. Implemented by pd::Node (node_keyspace.cc). What a node leaves out answers UNIMPLEMENTED.
+// keys. Implemented by pd::Node (keyspace_service.h). What a node leaves out answers UNIMPLEMENTED.
 #pragma once
 
 #include "api/call.h"

@@ -7,7 +7,7 @@
 // split the parent and its children report one by one, and a client that asks meanwhile is sent to a store that knows
 // better, not to nowhere. So a key covered once stays covered (INV-ROUTES-STAY). Remnants are for routing alone.
 //
-// Owned by NodeCore. Tests: region_tree_test.cc (against a naive model).
+// Owned by RegionService. Tests: region_tree_test.cc (against a naive model).
 #pragma once
 
 #include <functional>

@@ -7,7 +7,7 @@
 // A store that is Offline is emptied by the replica checker; once it holds no replica it becomes a Tombstone. Its
 // address is free from then on; that of a physically destroyed one at once.
 //
-// Owned by NodeCore. Tests: stores_test.cc.
+// Owned by ClusterService. Tests: stores_test.cc.
 #pragma once
 
 #include <map>

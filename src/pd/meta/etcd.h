@@ -3,7 +3,7 @@
 // answers UNIMPLEMENTED. rpc/ serves these lists: X(Service, RpcName, method, Request, Response).
 //
 // LeaseKeepAlive is a stream on the wire, with one answer for each request, in order; here it is a call, and rpc/ keeps
-// the order. Implemented by pd::Node (node_etcd.cc). Tests: meta_store_test.cc, node_etcd_test.cc.
+// the order. Implemented by pd::Node (etcd_service.h). Tests: meta_store_test.cc, node_etcd_test.cc.
 #pragma once
 
 #include "api/call.h"

@@ -4,7 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/bytes.h"
+#include "base/codec.h"
 
 namespace cairn::pd {
 
@@ -13,6 +16,19 @@ inline const Bytes kClusterIdKey = "/pd/cluster_id";  // u64 big-endian
 inline const Bytes kPublishedTxnSafePointKey = "/tidb/store/gcworker/saved_safe_point";
 // In the etcd key space: SQL servers tell the start of their oldest transaction here, in decimal.
 inline const Bytes kMinStartTsPrefix = "/tidb/server/minstartts/";
+
+// Numbers in records: u64 big-endian. 0 for what is not there, or is no number.
+inline uint64_t number_of(const std::optional<Bytes>& value) {
+  if (!value) return 0;
+  ByteView in = *value;
+  uint64_t number = 0;
+  return codec::get_u64_be(in, number) ? number : 0;
+}
+inline Bytes number_bytes(uint64_t number) {
+  Bytes value;
+  codec::put_u64_be(value, number);
+  return value;
+}
 
 // The records of one cluster.
 class Keys {

@@ -1,6 +1,6 @@
 // LeaseDeadlines: until when each lease of the etcd key space lasts, in the order in which they end. A lease that is
 // not kept is over at its deadline; then it stands here until its end has gone through the log. Pure. Owned by
-// NodeCore. Tests: lease_deadlines_test.cc.
+// EtcdService. Tests: lease_deadlines_test.cc.
 #pragma once
 
 #include <map>

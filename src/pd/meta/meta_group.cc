@@ -6,8 +6,8 @@
 #include "base/check.h"
 #include "base/codec.h"
 #include "base/log.h"
+#include "pd/member/peer_transport.h"
 #include "pd/meta/record_check.h"
-#include "pd/node/node.h"
 
 namespace cairn::pd {
 namespace {

@@ -1,6 +1,6 @@
 // meta_storagepb.MetaStorage as a C++ interface: what current PD clients ask for settings, above all when they connect.
 // It is the etcd key space of the meta store. Watch is left out: it answers UNIMPLEMENTED, and clients read again.
-// Implemented by pd::Node (node_etcd.cc). Tests: node_etcd_test.cc.
+// Implemented by pd::Node (meta_storage_service.h). Tests: node_etcd_test.cc.
 #pragma once
 
 #include "api/call.h"

@@ -7,15 +7,13 @@
 namespace cairn::pd {
 namespace {
 
-// Runs `call` on the actor; if the actor's executor has stopped, the dropped call answers UNAVAILABLE by itself.
-template <class Call, class Method>
+// Runs `job(core, call)` on the actor; if the actor's executor has stopped, the dropped call answers UNAVAILABLE by
+// itself.
+template <class Call, class Job>
 void hand_over(const std::shared_ptr<runtime::Executor>& executor, const std::shared_ptr<NodeCore>& core, Call call,
-               Method method) {
-  if (executor->is_current()) {
-    (core.get()->*method)(std::move(call));
-    return;
-  }
-  executor->post([core, method, call = std::move(call)]() mutable { (core.get()->*method)(std::move(call)); });
+               Job job) {
+  if (executor->is_current()) return job(*core, std::move(call));
+  executor->post([core, job, call = std::move(call)]() mutable { job(*core, std::move(call)); });
 }
 
 // The node's end of a store's stream of region heartbeats.
@@ -24,11 +22,11 @@ class StreamEnd final : public api::RegionHeartbeatStream {
   StreamEnd(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core, uint64_t id)
       : executor_(std::move(executor)), core_(std::move(core)), id_(id) {}
   ~StreamEnd() override {
-    executor_->post([core = std::move(core_), id = id_] { core->close_stream(id); });
+    executor_->post([core = std::move(core_), id = id_] { core->heartbeats().close_stream(id); });
   }
   void send(pdpb::RegionHeartbeatRequest request) override {
     executor_->post([core = core_, id = id_, request = std::move(request)]() mutable {
-      core->region_heartbeat(id, std::move(request));
+      core->heartbeats().region_heartbeat(id, std::move(request));
     });
   }
 
@@ -45,9 +43,10 @@ class Node::Etcd final : public EtcdKv {
   Etcd(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
       : executor_(std::move(executor)), core_(std::move(core)) {}
 
-#define CAIRN_DEFINE(Service, Rpc, method, Req, Resp)                       \
-  void method(api::Call<Req, Resp> call) override {                         \
-    hand_over(executor_, core_, std::move(call), &NodeCore::etcd_##method); \
+#define CAIRN_DEFINE(Service, Rpc, method, Req, Resp)                                                    \
+  void method(api::Call<Req, Resp> call) override {                                                      \
+    hand_over(executor_, core_, std::move(call),                                                         \
+              [](NodeCore& core, api::Call<Req, Resp> taken) { core.etcd().method(std::move(taken)); }); \
   }
   CAIRN_ETCD_UNARY(CAIRN_DEFINE)
   CAIRN_ETCD_ORDERED(CAIRN_DEFINE)
@@ -63,9 +62,11 @@ class Node::MetaStorageService final : public MetaStorage {
   MetaStorageService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
       : executor_(std::move(executor)), core_(std::move(core)) {}
 
-#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                \
-  void meta_##method(api::Call<Req, Resp> call) override {                  \
-    hand_over(executor_, core_, std::move(call), &NodeCore::meta_##method); \
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                                      \
+  void meta_##method(api::Call<Req, Resp> call) override {                                        \
+    hand_over(executor_, core_, std::move(call), [](NodeCore& core, api::Call<Req, Resp> taken) { \
+      core.meta_storage().meta_##method(std::move(taken));                                        \
+    });                                                                                           \
   }
   CAIRN_META_STORAGE_UNARY(CAIRN_DEFINE)
 #undef CAIRN_DEFINE
@@ -80,8 +81,11 @@ class Node::AdminService final : public api::Admin {
   AdminService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
       : executor_(std::move(executor)), core_(std::move(core)) {}
 
-#define CAIRN_DEFINE(Rpc, method, Req, Resp) \
-  void method(api::Call<Req, Resp> call) override { hand_over(executor_, core_, std::move(call), &NodeCore::method); }
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                                                \
+  void method(api::Call<Req, Resp> call) override {                                                         \
+    hand_over(executor_, core_, std::move(call),                                                            \
+              [](NodeCore& core, api::Call<Req, Resp> taken) { core.cluster().method(std::move(taken)); }); \
+  }
   CAIRN_ADMIN_UNARY(CAIRN_DEFINE)
 #undef CAIRN_DEFINE
 
@@ -95,8 +99,11 @@ class Node::KeyspaceService final : public api::Keyspaces {
   KeyspaceService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
       : executor_(std::move(executor)), core_(std::move(core)) {}
 
-#define CAIRN_DEFINE(Rpc, method, Req, Resp) \
-  void method(api::Call<Req, Resp> call) override { hand_over(executor_, core_, std::move(call), &NodeCore::method); }
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                                                  \
+  void method(api::Call<Req, Resp> call) override {                                                           \
+    hand_over(executor_, core_, std::move(call),                                                              \
+              [](NodeCore& core, api::Call<Req, Resp> taken) { core.keyspaces().method(std::move(taken)); }); \
+  }
   CAIRN_KEYSPACE_UNARY(CAIRN_DEFINE)
 #undef CAIRN_DEFINE
 
@@ -128,7 +135,7 @@ void Node::reconfigure(const ScheduleConfig& schedule) {
 }
 
 void Node::ask_gc_turn(std::function<void(api::GcTurn)> done) {
-  executor_->post([core = core_, done = std::move(done)]() mutable { core->ask_gc_turn(std::move(done)); });
+  executor_->post([core = core_, done = std::move(done)]() mutable { core->gc().ask_turn(std::move(done)); });
 }
 
 EtcdKv& Node::etcd() { return *etcd_; }
@@ -143,8 +150,14 @@ void Node::receive(Bytes message) {
   executor_->post([core = core_, message = std::move(message)] { core->receive(message); });
 }
 
-#define CAIRN_DEFINE(Rpc, method, Req, Resp) \
-  void Node::method(api::Call<Req, Resp> call) { hand_over(executor_, core_, std::move(call), &NodeCore::method); }
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                                                        \
+  void Node::method(api::Call<Req, Resp> call) {                                                                    \
+    hand_over(executor_, core_, std::move(call), [](NodeCore& core, api::Call<Req, Resp> taken) {                   \
+      core.serve_pd(std::move(taken), [](auto& service, auto asked) -> decltype(service.method(std::move(asked))) { \
+        service.method(std::move(asked));                                                                           \
+      });                                                                                                           \
+    });                                                                                                             \
+  }
 CAIRN_PD_UNARY(CAIRN_DEFINE)
 CAIRN_PD_ORDERED(CAIRN_DEFINE)
 #undef CAIRN_DEFINE
@@ -152,7 +165,8 @@ CAIRN_PD_ORDERED(CAIRN_DEFINE)
 std::unique_ptr<api::RegionHeartbeatStream> Node::open_region_heartbeat(api::RegionHeartbeatSink sink) {
   static std::atomic<uint64_t> next_stream{1};  // names only: any order of them does
   const uint64_t id = next_stream.fetch_add(1);
-  executor_->post([core = core_, id, sink = std::move(sink)]() mutable { core->open_stream(id, std::move(sink)); });
+  executor_->post(
+      [core = core_, id, sink = std::move(sink)]() mutable { core->heartbeats().open_stream(id, std::move(sink)); });
   return std::make_unique<StreamEnd>(executor_, core_, id);
 }
 

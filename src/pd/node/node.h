@@ -26,20 +26,13 @@
 #include "engine/kv_engine.h"
 #include "engine/raft_log_engine.h"
 #include "pd/config.h"
+#include "pd/member/peer_transport.h"
 #include "pd/meta/etcd.h"
 #include "pd/meta/meta_storage.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
 
 namespace cairn::pd {
-
-// Carries Raft messages between the members. send() may lose messages; it is called on the executor "pd". A group of
-// one member needs none.
-class PeerTransport {
- public:
-  virtual ~PeerTransport() = default;
-  virtual void send(uint64_t to_member, Bytes message) = 0;
-};
 
 // What a node needs of the world.
 struct Dependencies {

@@ -1,6 +1,6 @@
 // Operators under way: at most one a region, each a list of steps that its leader carries out. The controller knows,
 // from the region's reports, which step is done, whether the current one may still be taken, and what to tell the
-// leader. Pure: time comes in. Owned by NodeCore. Tests: replica_checker_test.cc.
+// leader. Pure: time comes in. Owned by Coordinator. Tests: replica_checker_test.cc.
 #pragma once
 
 #include <deque>

@@ -10,7 +10,7 @@
 // back changes nothing. The physical part never reaches the saved bound less the guard. A request that finds the
 // logical part full waits for the clock, or, where that went back, until a millisecond has passed since the last move:
 // requests never move timestamps faster than time goes by (INV-TSO-NOT-AHEAD), or locks would seem to have expired long
-// ago. Owned by NodeCore. Tests: tso_test.cc.
+// ago. Owned by TsoService. Tests: tso_test.cc.
 #pragma once
 
 #include <cstdint>

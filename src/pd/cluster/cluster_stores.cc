@@ -1,6 +1,6 @@
 // The stores of the cluster: registration, heartbeats, removal.
 #include "base/log.h"
-#include "pd/node/node_core.h"
+#include "pd/cluster/cluster_service.h"
 
 namespace cairn::pd {
 namespace {
@@ -10,33 +10,33 @@ constexpr size_t kNewClusterRegions = 100;
 
 }  // namespace
 
-void NodeCore::get_store(api::Call<pdpb::GetStoreRequest, pdpb::GetStoreResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void ClusterService::get_store(api::Call<pdpb::GetStoreRequest, pdpb::GetStoreResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   const StoreId id(call.request().store_id());
   const auto* store = stores_.get(id);
-  if (store == nullptr) return refuse(std::move(call), Stores::no_such_store(id.value));
+  if (store == nullptr) return leadership_.refuse(std::move(call), Stores::no_such_store(id.value));
   *call.response().mutable_store() = store->meta;
   *call.response().mutable_stats() = store->stats;
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
-void NodeCore::get_all_stores(api::Call<pdpb::GetAllStoresRequest, pdpb::GetAllStoresResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void ClusterService::get_all_stores(api::Call<pdpb::GetAllStoresRequest, pdpb::GetAllStoresResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   for (const auto& [id, store] : stores_.all()) {
     if (call.request().exclude_tombstone_stores() && store.is_tombstone()) continue;
     *call.response().add_stores() = store.meta;
   }
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
-runtime::Task<api::Status> NodeCore::save_store(metapb::Store record) {
-  const uint64_t leadership = leadership_;
+runtime::Task<api::Status> ClusterService::save_store(metapb::Store record) {
+  const uint64_t leadership = leadership_.number();
   const auto version = stores_.version_with(record);
   MetaTxn txn;
-  txn.put(keys_.store(record.id()), record.SerializeAsString());
-  if (version != stores_.cluster_version()) txn.put(keys_.cluster_version(), version.to_string());
-  auto result = co_await commit(std::move(txn));
-  if (result.status.ok() && leadership != leadership_) co_return MetaGroup::not_leader();
+  txn.put(leadership_.keys().store(record.id()), record.SerializeAsString());
+  if (version != stores_.cluster_version()) txn.put(leadership_.keys().cluster_version(), version.to_string());
+  auto result = co_await leadership_.commit(std::move(txn));
+  if (result.status.ok() && leadership != leadership_.number()) co_return MetaGroup::not_leader();
   if (result.status.ok()) {
     const auto* known = stores_.get(StoreId(record.id()));
     const int64_t saved = record.last_heartbeat();
@@ -44,67 +44,67 @@ runtime::Task<api::Status> NodeCore::save_store(metapb::Store record) {
       record.set_last_heartbeat(known->meta.last_heartbeat());  // one came meanwhile
     }
     const StoreId id(record.id());
-    stores_.set(std::move(record), dependencies_.clock.now());
+    stores_.set(std::move(record), leadership_.clock().now());
     stores_.find(id)->saved_heartbeat_ns = saved;
     stores_.set_cluster_version(version);
   }
   co_return result.status;
 }
 
-void NodeCore::put_store(api::Call<pdpb::PutStoreRequest, pdpb::PutStoreResponse> call) {
-  if (admit_bootstrapped(call)) spawn(serve_put_store(std::move(call)));
+void ClusterService::put_store(api::Call<pdpb::PutStoreRequest, pdpb::PutStoreResponse> call) {
+  if (leadership_.admit_bootstrapped(call)) leadership_.spawn(serve_put_store(std::move(call)));
 }
 
-runtime::Task<void> NodeCore::serve_put_store(api::Call<pdpb::PutStoreRequest, pdpb::PutStoreResponse> call) {
-  co_await cluster_lane_.acquire();
-  if (!serving_) {
+runtime::Task<void> ClusterService::serve_put_store(api::Call<pdpb::PutStoreRequest, pdpb::PutStoreResponse> call) {
+  co_await lane_.acquire();
+  if (!leadership_.is_serving()) {
     call.finish(MetaGroup::not_leader());
   } else if (auto record = stores_.put(call.request().store()); !record.ok()) {
-    refuse(std::move(call), std::move(record).error());
+    leadership_.refuse(std::move(call), std::move(record).error());
   } else {
-    record->set_last_heartbeat(dependencies_.clock.wall_now().since_epoch.count());
+    record->set_last_heartbeat(leadership_.clock().wall_now().since_epoch.count());
     auto status = co_await save_store(*record);
     if (status.ok()) {
       // It speaks now, so it is not silent.
-      if (auto* store = stores_.find(StoreId(record->id()))) store->last_heartbeat = dependencies_.clock.now();
+      if (auto* store = stores_.find(StoreId(record->id()))) store->last_heartbeat = leadership_.clock().now();
       LOG_INFO("store {} at {} is registered, version {}", record->id(), record->address(), record->version());
-      finish(std::move(call));
-      patrol();  // it may take replicas at once
+      leadership_.finish(std::move(call));
+      on_registered_();  // it may take replicas at once
     } else {
       call.finish(std::move(status));
     }
   }
-  cluster_lane_.release();
+  lane_.release();
 }
 
-void NodeCore::store_heartbeat(api::Call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void ClusterService::store_heartbeat(api::Call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   const auto& stats = call.request().stats();
-  auto taken = stores_.heartbeat(stats, dependencies_.clock.now(), dependencies_.clock.wall_now());
-  if (!taken.ok()) return refuse(std::move(call), std::move(taken).error());
+  auto taken = stores_.heartbeat(stats, leadership_.clock().now(), leadership_.clock().wall_now());
+  if (!taken.ok()) return leadership_.refuse(std::move(call), std::move(taken).error());
   auto& store = *stores_.find(StoreId(stats.store_id()));
   if (stores_.wants_heartbeat_saved(store)) {
     store.saved_heartbeat_ns = store.meta.last_heartbeat();  // one save at a time
-    spawn(save_heartbeat(store.id()));
+    leadership_.spawn(save_heartbeat(store.id()));
   }
   call.response().set_cluster_version(stores_.cluster_version().to_string());
   call.response().set_state(stores_.get(StoreId(stats.store_id()))->meta.node_state());
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
-void NodeCore::report_min_resolved_ts(
+void ClusterService::report_min_resolved_ts(
     api::Call<pdpb::ReportMinResolvedTsRequest, pdpb::ReportMinResolvedTsResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+  if (!leadership_.admit_bootstrapped(call)) return;
   const StoreId id(call.request().store_id());
   auto* store = stores_.find(id);
-  if (store == nullptr) return refuse(std::move(call), Stores::no_such_store(id.value));
+  if (store == nullptr) return leadership_.refuse(std::move(call), Stores::no_such_store(id.value));
   store->min_resolved_ts = call.request().min_resolved_ts();
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
-void NodeCore::list_stores(api::Call<cairnpb::ListStoresRequest, cairnpb::ListStoresResponse> call) {
-  if (!admit_bootstrapped(call)) return;
-  const auto now = dependencies_.clock.now();
+void ClusterService::list_stores(api::Call<cairnpb::ListStoresRequest, cairnpb::ListStoresResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
+  const auto now = leadership_.clock().now();
   for (const auto& [id, store] : stores_.all()) {
     auto& out = *call.response().add_stores();
     const auto count = regions_.count(id);
@@ -115,51 +115,52 @@ void NodeCore::list_stores(api::Call<cairnpb::ListStoresRequest, cairnpb::ListSt
     out.set_capacity(store.stats.capacity());
     out.set_available(store.stats.available());
   }
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
 template <class Call, class Change>
-runtime::Task<void> NodeCore::serve_store_change(Call call, Change change) {
-  co_await cluster_lane_.acquire();
-  if (!serving_) {
+runtime::Task<void> ClusterService::serve_store_change(Call call, Change change) {
+  co_await lane_.acquire();
+  if (!leadership_.is_serving()) {
     call.finish(MetaGroup::not_leader());
   } else if (auto record = change(); !record.ok()) {
-    refuse(std::move(call), pdpb::UNKNOWN, std::move(record).error());
+    leadership_.refuse(std::move(call), pdpb::UNKNOWN, std::move(record).error());
   } else {
     LOG_INFO("store {} at {} goes to {}{}", record->id(), record->address(), metapb::StoreState_Name(record->state()),
              record->physically_destroyed() ? ", physically destroyed" : "");
     auto status = co_await save_store(std::move(*record));
     if (status.ok()) {
-      finish(std::move(call));
+      leadership_.finish(std::move(call));
     } else {
       call.finish(std::move(status));
     }
   }
-  cluster_lane_.release();
+  lane_.release();
 }
 
-void NodeCore::remove_store(api::Call<cairnpb::RemoveStoreRequest, cairnpb::RemoveStoreResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void ClusterService::remove_store(api::Call<cairnpb::RemoveStoreRequest, cairnpb::RemoveStoreResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   const StoreId store(call.request().store_id());
   const auto loss = call.request().physically_destroyed() ? Stores::Loss::kPhysicallyDestroyed : Stores::Loss::kLeaves;
-  spawn(serve_store_change(std::move(call), [this, store, loss] { return stores_.remove(store, loss); }));
+  leadership_.spawn(serve_store_change(std::move(call), [this, store, loss] { return stores_.remove(store, loss); }));
 }
 
-void NodeCore::cancel_remove_store(
+void ClusterService::cancel_remove_store(
     api::Call<cairnpb::CancelRemoveStoreRequest, cairnpb::CancelRemoveStoreResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+  if (!leadership_.admit_bootstrapped(call)) return;
   const StoreId store(call.request().store_id());
-  spawn(serve_store_change(std::move(call), [this, store] { return stores_.cancel_removal(store); }));
+  leadership_.spawn(serve_store_change(std::move(call), [this, store] { return stores_.cancel_removal(store); }));
 }
 
-void NodeCore::remove_tombstones(api::Call<cairnpb::RemoveTombstonesRequest, cairnpb::RemoveTombstonesResponse> call) {
-  if (admit_bootstrapped(call)) spawn(serve_remove_tombstones(std::move(call)));
-}
-
-runtime::Task<void> NodeCore::serve_remove_tombstones(
+void ClusterService::remove_tombstones(
     api::Call<cairnpb::RemoveTombstonesRequest, cairnpb::RemoveTombstonesResponse> call) {
-  co_await cluster_lane_.acquire();
-  const uint64_t leadership = leadership_;
+  if (leadership_.admit_bootstrapped(call)) leadership_.spawn(serve_remove_tombstones(std::move(call)));
+}
+
+runtime::Task<void> ClusterService::serve_remove_tombstones(
+    api::Call<cairnpb::RemoveTombstonesRequest, cairnpb::RemoveTombstonesResponse> call) {
+  co_await lane_.acquire();
+  const uint64_t leadership = leadership_.number();
   MetaTxn txn;
   std::vector<StoreId> gone;
   std::string kept;  // those that a region still names
@@ -168,34 +169,35 @@ runtime::Task<void> NodeCore::serve_remove_tombstones(
     if (regions_.count(id).peers > 0) {
       kept += fmt::format("{}{}", kept.empty() ? "" : ", ", id);
     } else {
-      txn.del(keys_.store(id.value));
+      txn.del(leadership_.keys().store(id.value));
       gone.push_back(id);
     }
   }
   api::Status status;
-  if (!serving_) status = MetaGroup::not_leader();
-  if (status.ok() && txn.has_writes()) status = (co_await commit(std::move(txn))).status;
-  if (status.ok() && leadership != leadership_) status = MetaGroup::not_leader();
+  if (!leadership_.is_serving()) status = MetaGroup::not_leader();
+  if (status.ok() && txn.has_writes()) status = (co_await leadership_.commit(std::move(txn))).status;
+  if (status.ok() && leadership != leadership_.number()) status = MetaGroup::not_leader();
   if (!status.ok()) {
     call.finish(std::move(status));
   } else {
     for (const StoreId id : gone) stores_.erase(id);
-    kept.empty() ? finish(std::move(call)) : refuse(std::move(call), pdpb::UNKNOWN, "failed stores: " + kept);
+    kept.empty() ? leadership_.finish(std::move(call))
+                 : leadership_.refuse(std::move(call), pdpb::UNKNOWN, "failed stores: " + kept);
   }
-  cluster_lane_.release();
+  lane_.release();
 }
 
-runtime::Task<void> NodeCore::save_heartbeat(StoreId store) {
-  co_await cluster_lane_.acquire();
-  if (const auto* known = stores_.get(store); known != nullptr && serving_ && !known->is_tombstone()) {
+runtime::Task<void> ClusterService::save_heartbeat(StoreId store) {
+  co_await lane_.acquire();
+  if (const auto* known = stores_.get(store); known != nullptr && leadership_.is_serving() && !known->is_tombstone()) {
     co_await save_store(known->meta);
   }
-  cluster_lane_.release();
+  lane_.release();
 }
 
-void NodeCore::advance_store_states() {
+void ClusterService::advance_store_states() {
   const bool is_complete = regions_.is_complete();
-  const auto now = dependencies_.clock.now();
+  const auto now = leadership_.clock().now();
   uint64_t serving = 0;
   uint64_t peers = 0;
   for (const auto& [id, store] : stores_.all()) {
@@ -208,24 +210,24 @@ void NodeCore::advance_store_states() {
     // After a restart no region is known, and one that cannot elect a leader never reports: then the store's own word
     // that it is empty counts.
     const bool says_empty = store.stats.store_id() == id.value && store.stats.region_count() == 0 &&
-                            now - store.last_heartbeat < options_.schedule.store_disconnect_time;
+                            now - store.last_heartbeat < config_.store_disconnect_time;
     if (store.meta.node_state() == metapb::Removing && held == 0 && (is_complete || says_empty)) {
-      spawn(advance_store_state(id, metapb::Removed));
+      leadership_.spawn(advance_store_state(id, metapb::Removed));
       return;  // one at a time: the lane would pile up otherwise
     }
     // It has four fifths of its share: it counts as one of the others now.
     const bool has_share = regions_.size() < kNewClusterRegions || held * (serving + 1) * 5 >= (peers + held) * 4;
     if (store.meta.node_state() == metapb::Preparing && has_share && is_complete) {
-      spawn(advance_store_state(id, metapb::Serving));
+      leadership_.spawn(advance_store_state(id, metapb::Serving));
       return;
     }
   }
 }
 
-runtime::Task<void> NodeCore::advance_store_state(StoreId store, metapb::NodeState to) {
-  co_await cluster_lane_.acquire();
+runtime::Task<void> ClusterService::advance_store_state(StoreId store, metapb::NodeState to) {
+  co_await lane_.acquire();
   const auto* known = stores_.get(store);
-  const bool wanted = known != nullptr && serving_ &&
+  const bool wanted = known != nullptr && leadership_.is_serving() &&
                       ((to == metapb::Removed && known->meta.node_state() == metapb::Removing) ||
                        (to == metapb::Serving && known->meta.node_state() == metapb::Preparing));
   if (wanted && (to == metapb::Serving || regions_.count(store).peers == 0)) {
@@ -235,7 +237,7 @@ runtime::Task<void> NodeCore::advance_store_state(StoreId store, metapb::NodeSta
     const auto status = co_await save_store(std::move(record));
     LOG_INFO("store {} goes to state {}: {}", store, metapb::NodeState_Name(to), status.ok() ? "done" : status.message);
   }
-  cluster_lane_.release();
+  lane_.release();
 }
 
 }  // namespace cairn::pd

@@ -1,6 +1,4 @@
-// Region heartbeats, routing, splits.
-#include "base/log.h"
-#include "pd/node/node_core.h"
+#include "pd/cluster/region_service.h"
 
 namespace cairn::pd {
 namespace {
@@ -23,104 +21,36 @@ auto others_turn(runtime::Executor& executor) {
   return Awaiter{executor};
 }
 
-}  // namespace
-
-void NodeCore::open_stream(uint64_t stream, api::RegionHeartbeatSink sink) {
-  if (!serving_ || stopping_) {
-    if (sink.on_closed) sink.on_closed(MetaGroup::not_leader());
-    return;
-  }
-  streams_[stream] = {std::move(sink), {}};
-}
-
-void NodeCore::close_stream(uint64_t stream) {
-  auto found = streams_.find(stream);
-  if (found == streams_.end()) return;
-  auto closed = std::move(found->second);
-  streams_.erase(found);
-  if (closed.sink.on_closed) closed.sink.on_closed({});
-}
-
-void NodeCore::region_heartbeat(uint64_t stream, pdpb::RegionHeartbeatRequest request) {
-  auto found = streams_.find(stream);
-  if (found == streams_.end() || !serving_ || !group_.is_leader()) return;
-  const auto sink = found->second.sink;  // answering may close the stream
-  auto refuse_report = [&](pdpb::ErrorType type, std::string message) {
-    metrics_.heartbeats_stale.Increment();
-    pdpb::RegionHeartbeatResponse response;
-    response.mutable_header()->set_cluster_id(cluster_id_);
-    response.mutable_header()->mutable_error()->set_type(type);
-    response.mutable_header()->mutable_error()->set_message(std::move(message));
-    response.set_region_id(request.region().id());
-    response.mutable_target_peer()->CopyFrom(request.leader());
-    if (sink.on_response) sink.on_response(std::move(response));
-  };
-  if (request.header().cluster_id() != cluster_id_) {
-    streams_.erase(found);
-    if (sink.on_closed) {
-      sink.on_closed({api::Code::kFailedPrecondition, fmt::format("mismatch cluster id, need {} but got {}",
-                                                                  cluster_id_, request.header().cluster_id())});
-    }
-    return;
-  }
-  if (!cluster_) return refuse_report(pdpb::NOT_BOOTSTRAPPED, "cluster is not bootstrapped");
-  if (auto reason = refuse_region(request.region()); !reason.empty()) return refuse_report(pdpb::UNKNOWN, reason);
-  if (request.leader().id() == 0 || request.leader().store_id() == 0) {
-    return refuse_report(pdpb::UNKNOWN, fmt::format("invalid request leader of region {}", request.region().id()));
-  }
-  const StoreId store(request.leader().store_id());
-  const auto* known_store = stores_.get(store);
-  if (known_store == nullptr) return refuse_report(pdpb::UNKNOWN, Stores::no_such_store(store.value).message());
-  found->second.store = store;
-  auto region = make_region(request);
-  auto accepted = regions_.put(region);
-  if (!accepted.ok()) return refuse_report(pdpb::UNKNOWN, accepted.error());
-  metrics_.heartbeats_ok.Increment();
-  for (auto removed : accepted->removed) operators_.cancel(removed);
-  region = regions_.by_id(region->id());
-  auto cluster = view();
-  check_region(region, cluster);
-}
-
-void NodeCore::send_to_store(StoreId store, pdpb::RegionHeartbeatResponse response) {
-  response.mutable_header()->set_cluster_id(cluster_id_);
-  // The newest stream of the store: an older one is one that broke unnoticed.
-  for (auto it = streams_.rbegin(); it != streams_.rend(); ++it) {
-    if (it->second.store != store || !it->second.sink.on_response) continue;
-    const auto sink = it->second.sink;
-    sink.on_response(std::move(response));
-    return;
-  }
-}
-
 template <class Region>
-void NodeCore::fill_region(const RegionInfo& region, Region& out) {
+void fill_region(const RegionInfo& region, Region& out) {
   *out.mutable_region() = region.meta;
   if (region.leader.id() != 0) *out.mutable_leader() = region.leader;
   for (const auto& down : region.down_peers) *out.add_down_peers() = down;
   for (const auto& pending : region.pending_peers) *out.add_pending_peers() = pending;
 }
 
-void NodeCore::get_region(api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+}  // namespace
+
+void RegionService::get_region(api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   if (auto region = regions_.find(call.request().region_key())) fill_region(*region, call.response());
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
-void NodeCore::get_prev_region(api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void RegionService::get_prev_region(api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   if (auto region = regions_.find_prev(call.request().region_key())) fill_region(*region, call.response());
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
-void NodeCore::get_region_by_id(api::Call<pdpb::GetRegionByIDRequest, pdpb::GetRegionResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void RegionService::get_region_by_id(api::Call<pdpb::GetRegionByIDRequest, pdpb::GetRegionResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   if (auto region = regions_.by_id(RegionId(call.request().region_id()))) fill_region(*region, call.response());
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
-void NodeCore::query_region(api::Call<pdpb::QueryRegionRequest, pdpb::QueryRegionResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void RegionService::query_region(api::Call<pdpb::QueryRegionRequest, pdpb::QueryRegionResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   const auto& request = call.request();
   if (request.keys_size() + request.prev_keys_size() + request.ids_size() > kQueryMax) {
     return call.finish({api::Code::kInvalidArgument, fmt::format("more than {} keys and ids in a query", kQueryMax)});
@@ -140,11 +70,11 @@ void NodeCore::query_region(api::Call<pdpb::QueryRegionRequest, pdpb::QueryRegio
   if (bytes > kScanBytesMax) {
     return call.finish({api::Code::kResourceExhausted, "the regions do not fit into one answer: ask for fewer"});
   }
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
-void NodeCore::scan_regions(api::Call<pdpb::ScanRegionsRequest, pdpb::ScanRegionsResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void RegionService::scan_regions(api::Call<pdpb::ScanRegionsRequest, pdpb::ScanRegionsResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   const auto& request = call.request();
   RegionScan scan({.ranges = {{request.start_key(), request.end_key()}},
                    .limit = request.limit(),
@@ -156,8 +86,8 @@ void NodeCore::scan_regions(api::Call<pdpb::ScanRegionsRequest, pdpb::ScanRegion
   });
 }
 
-void NodeCore::batch_scan_regions(api::Call<pdpb::BatchScanRegionsRequest, pdpb::BatchScanRegionsResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void RegionService::batch_scan_regions(api::Call<pdpb::BatchScanRegionsRequest, pdpb::BatchScanRegionsResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   const auto& request = call.request();
   RegionScan::Options options{
       .limit = request.limit(), .must_cover = request.contain_all_key_range(), .bytes_max = kScanBytesMax};
@@ -169,7 +99,7 @@ void NodeCore::batch_scan_regions(api::Call<pdpb::BatchScanRegionsRequest, pdpb:
 }
 
 template <class Call, class Fill>
-void NodeCore::scan_for(Call call, RegionScan scan, Fill fill) {
+void RegionService::scan_for(Call call, RegionScan scan, Fill fill) {
   if (scan.step(regions_, kScanSlice)) {
     end_scan(call, scan);
     if (!call.is_pending()) return;
@@ -179,18 +109,18 @@ void NodeCore::scan_for(Call call, RegionScan scan, Fill fill) {
   if (wide_scans_ >= kWideScansMax) {
     return call.finish({api::Code::kResourceExhausted, "too many scans of many regions at once, use a limit"});
   }
-  spawn(serve_wide_scan(std::move(call), std::move(scan), std::move(fill)));
+  leadership_.spawn(serve_wide_scan(std::move(call), std::move(scan), std::move(fill)));
 }
 
 template <class Call, class Fill>
-runtime::Task<void> NodeCore::serve_wide_scan(Call call, RegionScan scan, Fill fill) {
+runtime::Task<void> RegionService::serve_wide_scan(Call call, RegionScan scan, Fill fill) {
   ++wide_scans_;
-  const uint64_t leadership = leadership_;  // a later one knows other regions, at first none
-  co_await scan_lane_.acquire();            // one at a time: each takes memory
+  const uint64_t leadership = leadership_.number();  // a later one knows other regions, at first none
+  co_await scan_lane_.acquire();                     // one at a time: each takes memory
   bool over = false;
-  while (!over && leadership == leadership_) {
-    co_await others_turn(*executor_);
-    over = leadership == leadership_ && scan.step(regions_, kScanSlice);
+  while (!over && leadership == leadership_.number()) {
+    co_await others_turn(leadership_.executor());
+    over = leadership == leadership_.number() && scan.step(regions_, kScanSlice);
   }
   if (over) {
     end_scan(call, scan);
@@ -200,32 +130,32 @@ runtime::Task<void> NodeCore::serve_wide_scan(Call call, RegionScan scan, Fill f
   if (call.is_pending()) {
     // To build and encode a large answer takes long: elsewhere.
     auto [promise, future] = runtime::one_shot<bool>();
-    scan_executor_->post(
+    scan_executor_.post(
         [call = std::move(call), found = scan.take(), fill = std::move(fill), p = std::move(promise)]() mutable {
           for (const auto& region : found) fill(*region, call.response());
           call.finish();
           p.set(true);
         });
-    co_await future.wait(*executor_);
+    co_await future.wait(leadership_.executor());
   }
   --wide_scans_;
   scan_lane_.release();
 }
 
 template <class Call>
-void NodeCore::end_scan(Call& call, const RegionScan& scan) {
-  call.response().mutable_header()->set_cluster_id(cluster_id_);
+void RegionService::end_scan(Call& call, const RegionScan& scan) {
+  call.response().mutable_header()->set_cluster_id(leadership_.cluster_id());
   if (scan.end() == RegionScan::End::kHole) {
-    refuse(std::move(call), pdpb::REGIONS_NOT_CONTAIN_ALL_KEY_RANGE,
-           fmt::format("found regions not contain all key range, from {} to {}", to_hex(scan.hole().start),
-                       to_hex(scan.hole().end)));
+    leadership_.refuse(std::move(call), pdpb::REGIONS_NOT_CONTAIN_ALL_KEY_RANGE,
+                       fmt::format("found regions not contain all key range, from {} to {}", to_hex(scan.hole().start),
+                                   to_hex(scan.hole().end)));
   } else if (scan.end() == RegionScan::End::kTooLarge) {
     call.finish({api::Code::kResourceExhausted,
                  "the regions of the range do not fit into one answer: ask with a limit and go on from the last end"});
   }
 }
 
-std::string NodeCore::refuse_split(const metapb::Region& region) const {
+std::string RegionService::refuse_split(const metapb::Region& region) const {
   const auto known = regions_.by_id(RegionId(region.id()));
   if (!known) return fmt::format("region {} not found", region.id());
   const auto& asked = region.region_epoch();
@@ -237,17 +167,17 @@ std::string NodeCore::refuse_split(const metapb::Region& region) const {
   return {};
 }
 
-void NodeCore::ask_split(api::Call<pdpb::AskSplitRequest, pdpb::AskSplitResponse> call) {
-  if (admit_bootstrapped(call)) spawn(serve_ask_split(std::move(call)));
+void RegionService::ask_split(api::Call<pdpb::AskSplitRequest, pdpb::AskSplitResponse> call) {
+  if (leadership_.admit_bootstrapped(call)) leadership_.spawn(serve_ask_split(std::move(call)));
 }
 
-runtime::Task<void> NodeCore::serve_ask_split(api::Call<pdpb::AskSplitRequest, pdpb::AskSplitResponse> call) {
+runtime::Task<void> RegionService::serve_ask_split(api::Call<pdpb::AskSplitRequest, pdpb::AskSplitResponse> call) {
   if (auto reason = refuse_split(call.request().region()); !reason.empty()) {
-    refuse(std::move(call), pdpb::UNKNOWN, std::move(reason));
+    leadership_.refuse(std::move(call), pdpb::UNKNOWN, std::move(reason));
     co_return;
   }
   const auto peers = static_cast<uint64_t>(call.request().region().peers_size());
-  auto last = co_await take_ids(peers + 1);
+  auto last = co_await ids_.take(peers + 1);
   if (!last.ok()) {
     call.finish(std::move(last).error());
     co_return;
@@ -255,14 +185,14 @@ runtime::Task<void> NodeCore::serve_ask_split(api::Call<pdpb::AskSplitRequest, p
   uint64_t id = *last - peers;
   call.response().set_new_region_id(id);
   for (uint64_t i = 0; i < peers; ++i) call.response().add_new_peer_ids(++id);
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
-void NodeCore::ask_batch_split(api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse> call) {
-  if (admit_bootstrapped(call)) spawn(serve_ask_batch_split(std::move(call)));
+void RegionService::ask_batch_split(api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse> call) {
+  if (leadership_.admit_bootstrapped(call)) leadership_.spawn(serve_ask_batch_split(std::move(call)));
 }
 
-runtime::Task<void> NodeCore::serve_ask_batch_split(
+runtime::Task<void> RegionService::serve_ask_batch_split(
     api::Call<pdpb::AskBatchSplitRequest, pdpb::AskBatchSplitResponse> call) {
   constexpr uint64_t kIdsMax = 1'000'000;  // beyond all reason; keeps a broken request from eating ids and memory
   const uint32_t count = call.request().split_count();
@@ -273,10 +203,10 @@ runtime::Task<void> NodeCore::serve_ask_batch_split(
     reason = fmt::format("invalid split count {} of a region of {} peers", count, peers);
   }
   if (!reason.empty()) {
-    refuse(std::move(call), pdpb::UNKNOWN, std::move(reason));
+    leadership_.refuse(std::move(call), pdpb::UNKNOWN, std::move(reason));
     co_return;
   }
-  auto last = co_await take_ids(wanted);
+  auto last = co_await ids_.take(wanted);
   if (!last.ok()) {
     call.finish(std::move(last).error());
     co_return;
@@ -287,31 +217,31 @@ runtime::Task<void> NodeCore::serve_ask_batch_split(
     ids.set_new_region_id(++id);
     for (uint64_t i = 0; i < peers; ++i) ids.add_new_peer_ids(++id);
   }
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
 // What a report of a split tells is taken in at once, if it can be; what counts is the heartbeats of the regions.
-void NodeCore::report_split(api::Call<pdpb::ReportSplitRequest, pdpb::ReportSplitResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void RegionService::report_split(api::Call<pdpb::ReportSplitRequest, pdpb::ReportSplitResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   const auto& left = call.request().left();
   const auto& right = call.request().right();
   if (left.end_key() != right.start_key()) {
-    return refuse(std::move(call), pdpb::UNKNOWN, "invalid split region: the two do not touch");
+    return leadership_.refuse(std::move(call), pdpb::UNKNOWN, "invalid split region: the two do not touch");
   }
   regions_.put_split({left, right});
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
-void NodeCore::report_batch_split(api::Call<pdpb::ReportBatchSplitRequest, pdpb::ReportBatchSplitResponse> call) {
-  if (!admit_bootstrapped(call)) return;
+void RegionService::report_batch_split(api::Call<pdpb::ReportBatchSplitRequest, pdpb::ReportBatchSplitResponse> call) {
+  if (!leadership_.admit_bootstrapped(call)) return;
   const auto& regions = call.request().regions();
   for (int i = 0; i + 1 < regions.size(); ++i) {
     if (regions[i].end_key() != regions[i + 1].start_key()) {
-      return refuse(std::move(call), pdpb::UNKNOWN, "invalid batch split regions: two do not touch");
+      return leadership_.refuse(std::move(call), pdpb::UNKNOWN, "invalid batch split regions: two do not touch");
     }
   }
   regions_.put_split({regions.begin(), regions.end()});
-  finish(std::move(call));
+  leadership_.finish(std::move(call));
 }
 
 }  // namespace cairn::pd

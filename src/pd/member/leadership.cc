@@ -1,0 +1,27 @@
+#include "pd/member/leadership.h"
+
+namespace cairn::pd {
+
+bool Leadership::spawn(runtime::Task<void> story) {
+  if (is_stopping_) return false;
+  ++running_tasks_;
+  runtime::spawn_inline(run_counted(owner_.lock(), this, std::move(story)));
+  return true;
+}
+
+runtime::Task<void> Leadership::run_counted([[maybe_unused]] std::shared_ptr<void> owner, Leadership* self,
+                                            runtime::Task<void> story) {
+  co_await std::move(story);
+  if (--self->running_tasks_ == 0 && self->on_idle_) self->on_idle_();
+}
+
+runtime::Task<CommandResult> Leadership::run(Bytes command) {
+  auto [promise, future] = runtime::one_shot<CommandResult>();
+  group_.propose(std::move(command),
+                 [p = std::move(promise)](CommandResult result) mutable { p.set(std::move(result)); });
+  auto result = co_await future.wait(executor_);
+  if (!result) co_return CommandResult{MetaGroup::not_leader(), {}};
+  co_return std::move(*result);
+}
+
+}  // namespace cairn::pd
