@@ -143,6 +143,16 @@ bool ClusterWatch::is_settled(size_t replicas) const {
   return true;
 }
 
+bool ClusterWatch::is_complete(size_t replicas) const {
+  for (const auto& [id, copies] : gather(stores_)) {
+    if (copies.size() != replicas) return false;
+    for (const auto& [host, status] : copies) {
+      if (status.region.peers.size() != replicas) return false;
+    }
+  }
+  return true;
+}
+
 std::string ClusterWatch::describe() const {
   std::string out;
   for (const auto& [id, copies] : gather(stores_)) {

@@ -48,7 +48,9 @@ class ClusterWatch {
   bool is_routed() const { return routes_->is_whole(); }
   // Whether every region's replicas have applied the same index and know the same leader.
   bool is_settled(size_t replicas) const;
-  // What stands in the way of is_settled, for reports.
+  // Whether every region has all its replicas, with data: nobody waits for a split or a snapshot.
+  bool is_complete(size_t replicas) const;
+  // What stands in the way of both, for reports.
   std::string describe() const;
   // The checks of the end. Precondition: is_settled(). Replicas may differ in what readers at or above the safe point
   // do not see.

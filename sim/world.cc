@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kFailuresMax = 8;  // more say nothing new
 constexpr Duration kBringUpLimit = std::chrono::minutes(1);
+constexpr uint64_t kRoomyLog = 100 << 20;
 constexpr Duration kLivenessLimit = std::chrono::minutes(2);
 constexpr Duration kSettleLimit = std::chrono::minutes(2);
 constexpr Duration kLookInterval = std::chrono::milliseconds(5);
@@ -191,6 +192,7 @@ World::World(uint64_t seed, WorldOptions options)
   for (int i = 1; i <= options_.stores; ++i) {
     const std::string name = "store" + std::to_string(i);
     store::StoreOptions of_store = store_options(name, options_, loop_.random());
+    has_log_room_ = has_log_room_ && of_store.raft_log_flush_bytes >= kRoomyLog;
     if (i <= options_.tikvs) play_tikv(of_store);
     stores_.push_back(std::make_unique<StoreHost>(surroundings, name, std::move(of_store), *pd_));
     stores_.back()->set_disk_times(profile_.disk);
@@ -345,8 +347,9 @@ bool World::bring_up() {
   return !is_failed();
 }
 
+size_t World::replicas() const { return std::min<size_t>(stores_.size(), 3); }
+
 bool World::wait_for_replicas() {
-  const size_t replicas = std::min<size_t>(stores_.size(), 3);
   // Asked now and then only: it looks at everything.
   Duration next{};
   const bool is_there = loop_.run_until(
@@ -354,7 +357,7 @@ bool World::wait_for_replicas() {
         if (is_failed()) return true;
         if (loop_.now() < next) return false;
         next = loop_.now() + 50ms;
-        return watch_->is_settled(replicas);
+        return watch_->is_settled(replicas());
       },
       kSettleLimit);
   if (!is_there) fail("the replicas do not become equal:\n" + watch_->describe());
@@ -455,6 +458,12 @@ bool World::check_liveness() {
                     registers_->successes() - operations, bank_->transfers() - transfers, bank_->audits() - audits,
                     lists_->successes() - lists, watch_->describe()));
   }
+  // The load goes on meanwhile: who is behind must be able to catch up with it, unless the log has no room to wait.
+  const Duration end = loop_.now() + kLivenessLimit;
+  while (has_log_room_ && !is_failed() && !watch_->is_complete(replicas())) {
+    if (loop_.now() >= end) fail("replicas do not come to their data under load:\n" + watch_->describe());
+    loop_.run_until([this] { return is_failed(); }, 100ms);
+  }
   return !is_failed();
 }
 
@@ -534,7 +543,7 @@ Report World::run() {
   } else {
     loop_.run_for(options_.faults);
   }
-  loop_.run_until([&is_over] { return is_over; }, 4 * options_.faults);
+  loop_.run_until([&is_over] { return is_over; }, 6 * options_.faults);
   if (options_.is_wild && !is_failed() && !is_eventful()) fail("too little happened in this seed");
   loop_.run_for(3s);  // what the nemesis began ends by itself
   heal();

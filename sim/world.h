@@ -133,6 +133,7 @@ class World {
 
   // Its acts, for directed tests. Each returns false if something failed.
   bool bring_up();           // PD and stores are started and serve
+  size_t replicas() const;   // of each region, as PD is to have it
   bool wait_for_replicas();  // every region has a replica on each store
   bool open_bank();          // the accounts are there
   void start_workloads();    // clients begin
@@ -195,6 +196,7 @@ class World {
   std::vector<std::string> failures_;
   runtime::SimLoop loop_;
   Profile profile_;
+  bool has_log_room_ = true;  // every store may keep as much of its log as a product does
   Network network_;
   Directory directory_;
   runtime::SimClock clock_;  // of the watchers, exact

@@ -89,6 +89,9 @@ TEST(RegionReaction, EachErrorHasItsOwn) {
   error.mutable_server_is_busy()->set_backoff_ms(100);
   EXPECT_EQ(std::get<SameAgain>(react(error)).at_least, 100ms);
   error.Clear();
+  error.mutable_region_not_initialized();
+  EXPECT_TRUE(std::holds_alternative<NextPeer>(react(error))) << "it leads nothing";
+  error.Clear();
   error.mutable_raft_entry_too_large();
   EXPECT_TRUE(std::holds_alternative<Hopeless>(react(error)));
   error.Clear();

@@ -30,7 +30,8 @@ Reaction react(const errorpb::Error& error) {
   if (error.has_max_timestamp_not_synced()) return SameAgain{};
   if (error.has_read_index_not_ready()) return SameAgain{};
   if (error.has_proposal_in_merging_mode()) return SameAgain{};
-  if (error.has_region_not_initialized()) return SameAgain{};
+  // It cannot lead: who took it for the leader was wrong, and would be for as long as it waits for its data.
+  if (error.has_region_not_initialized()) return NextPeer{Wait::kShort};
   if (error.has_data_is_not_ready()) return NextPeer{Wait::kShort};
   if (error.has_bucket_version_not_match()) return SameAgain{};
   if (error.has_raft_entry_too_large()) return Hopeless{};

@@ -13,7 +13,11 @@ std::optional<LogIndex> LogGc::compact_to(const View& view, const std::vector<ra
   if (forced) {
     // Keep half of what is applied where a follower is behind, so that one that is only a little slow can catch up.
     LogIndex middle = view.truncated + (view.applied - view.truncated) / 2;
+    LogIndex needed = needed_from(view, progress);
+    if (!limits.is_tight) middle = std::min(middle, needed);
     to = std::max(to, middle);
+  } else {
+    matched_.clear();
   }
   // One entry stays: term checks at the follower's last index need it.
   if (to > LogIndex(0)) to = to.prev();
@@ -22,10 +26,42 @@ std::optional<LogIndex> LogGc::compact_to(const View& view, const std::vector<ra
   return to;
 }
 
+LogIndex LogGc::needed_from(const View& view, const std::vector<raft::PeerProgress>& progress) {
+  using State = raft::PeerProgress::State;
+  LogIndex needed = view.applied;
+  std::map<PeerId, LogIndex> matched;
+  for (const auto& peer : progress) {
+    if (!peer.recently_active) continue;
+    switch (peer.state) {
+      case State::kSnapshot:
+        needed = std::min(needed, peer.pending_snapshot);
+        break;
+      case State::kProbe:
+        // Asked for what follows the snapshot it got; or for what is no longer there, and then it is the next
+        // snapshot's.
+        if (peer.next > view.truncated) {
+          needed = std::min(needed, peer.next.prev());
+        } else if (view.snapshot) {
+          needed = std::min(needed, *view.snapshot);
+        }
+        break;
+      case State::kReplicate: {
+        matched[peer.id] = peer.matched;
+        auto before = matched_.find(peer.id);
+        if (before == matched_.end() || before->second < peer.matched) needed = std::min(needed, peer.matched);
+        break;
+      }
+    }
+  }
+  matched_ = std::move(matched);
+  return needed;
+}
+
 LogGcLimits LogGcLimits::within(uint64_t store_bytes, uint64_t store_bytes_max, uint64_t regions) const {
   LogGcLimits limits = *this;
   const uint64_t share = store_bytes_max / std::max<uint64_t>(1, regions);
-  if (store_bytes <= store_bytes_max || share >= bytes_max) return limits;
+  limits.is_tight = store_bytes > store_bytes_max;
+  if (!limits.is_tight || share >= bytes_max) return limits;
   const double part = static_cast<double>(share) / static_cast<double>(bytes_max);
   limits.bytes_max = share;
   // The bytes of entries from before the start are not known: their number stands for them.

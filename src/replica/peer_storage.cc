@@ -86,7 +86,14 @@ std::optional<raft::RaftSnapshot> PeerStorage::snapshot(LogIndex min_index, Peer
 bool PeerStorage::take_snapshot_request() {
   if (snapshot_state_ != SnapshotState::kWanted) return false;
   snapshot_state_ = SnapshotState::kMaking;
+  making_from_ = applied_;
   return true;
+}
+
+std::optional<LogIndex> PeerStorage::snapshot_begin() const {
+  if (snapshot_state_ == SnapshotState::kMaking) return making_from_;
+  if (snapshot_state_ == SnapshotState::kOffered) return offered_.meta.index;
+  return std::nullopt;
 }
 
 void PeerStorage::offer_snapshot(raft::RaftSnapshot snapshot) {

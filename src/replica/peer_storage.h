@@ -70,6 +70,8 @@ class PeerStorage final : public raft::LogStorage {
   bool take_snapshot_request();
   void offer_snapshot(raft::RaftSnapshot snapshot);
   void on_snapshot_failed() { snapshot_state_ = SnapshotState::kNone; }
+  // The snapshot that is being made, or was made and not taken, is of this index or a later one.
+  std::optional<LogIndex> snapshot_begin() const;
 
  private:
   enum class SnapshotState { kNone, kWanted, kMaking, kOffered };
@@ -89,6 +91,7 @@ class PeerStorage final : public raft::LogStorage {
   size_t cache_bytes_ = 0;
   uint64_t log_bytes_ = 0;
   SnapshotState snapshot_state_ = SnapshotState::kNone;
+  LogIndex making_from_;  // applied when it was asked for
   raft::RaftSnapshot offered_;
 };
 

@@ -373,8 +373,9 @@ void Replica::on_snapshot_made(std::optional<MadeSnapshot> made, std::shared_ptr
 void Replica::gc_log(const LogGcLimits& limits, uint64_t flushed_sequence, Instant now, Outbox& out) {
   if (auto cuttable = log_gc_.take_cuttable(flushed_sequence)) storage_.cut(*cuttable, *out.log);
   if (!node_.is_leader() || is_compacting_) return;
-  LogGc::View view{storage_.truncated(), applied_, storage_.last_index(), storage_.log_bytes()};
-  auto to = LogGc::compact_to(view, node_.status().progress, limits);
+  LogGc::View view{storage_.truncated(), applied_, storage_.last_index(), storage_.log_bytes(),
+                   storage_.snapshot_begin()};
+  auto to = log_gc_.compact_to(view, node_.status().progress, limits);
   if (!to) return;
   auto term = storage_.term(*to);
   CHECK(term.ok(), "region {}: no term of {} which is to be compacted", id(), *to);
