@@ -249,7 +249,7 @@ runtime::Task<void> rage(World* world, runtime::Executor* executor, Duration spa
   const Duration begin = world->loop().now();
   auto goes_on = [&] {
     const Duration passed = world->loop().now() - begin;
-    return !world->is_failed() && (passed < span || (!world->is_eventful() && passed < 3 * span));
+    return !world->is_failed() && (passed < span || (!world->is_eventful() && passed < 5 * span));
   };
   while (goes_on()) {
     co_await runtime::sleep(*executor, dice.between(profile.pace_min, profile.pace_max));
