@@ -57,6 +57,47 @@ TEST(StoreMessages, APeerGivesWayOnlyToOneOfALaterMembership) {
   }));
 }
 
+// A peer is wanted here of which the disk holds what nobody wrote.
+std::string end_by_damage(const std::function<void(Node&, RegionId)>& damage) {
+  TestCluster cluster;
+  cluster.add();
+  Node& node = cluster.add();  // without a region
+  const RegionId region(700);
+  damage(node, region);
+  raft_serverpb::RaftMessage vote;
+  vote.set_region_id(region.value);
+  vote.mutable_region_epoch()->set_conf_ver(1);
+  vote.mutable_region_epoch()->set_version(1);
+  vote.mutable_from_peer()->set_id(701);
+  vote.mutable_from_peer()->set_store_id(99);
+  vote.mutable_to_peer()->set_id(702);
+  vote.mutable_to_peer()->set_store_id(node.store->id().value);
+  vote.mutable_message()->set_msg_type(eraftpb::MsgRequestVote);
+  vote.mutable_message()->set_from(701);
+  vote.mutable_message()->set_to(702);
+  vote.mutable_message()->set_term(6);
+  vote.set_start_key("x");
+  vote.set_end_key("y");
+  node.store->on_raft_message(vote);
+  cluster.run_until([&] { return node.fatal.has_value(); }, 3s);
+  return node.fatal ? node.fatal->message : "";
+}
+
+TEST(StoreMessages, DamageThatAMessageFindsOnTheDiskEndsTheStoreInWords) {
+  EXPECT_EQ(end_by_damage([](Node& node, RegionId region) {
+              auto batch = node.kv->new_batch();
+              batch->put(engine::Cf::kRaft, replica::region_state_key(region), "\xff\xff");
+              ASSERT_TRUE(node.kv->write(*batch).ok());
+            }),
+            "the data are damaged: region 700 has a region state that cannot be read");
+  EXPECT_EQ(end_by_damage([](Node& node, RegionId region) {
+              auto batch = node.log->new_batch();
+              batch->put_state(region, "\xff\xff");
+              ASSERT_TRUE(node.log->write(*batch, engine::Sync::kYes).ok());
+            }),
+            "the raft log is damaged: region 700 has a raft state that cannot be read");
+}
+
 // The peer was made by a vote request before the split was applied; the term that it learned is not on disk yet.
 TEST(StoreMessages, AChildConfirmsNoLeaderInATermThatItsFormerLifeHasNotPersisted) {
   Trio trio;

@@ -1,4 +1,6 @@
 // Messages of other stores: which of them reach a replica, and which create or end one (protocol e.3).
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -168,7 +170,11 @@ bool Shard::create_empty(const raft_serverpb::RaftMessage& message) {
   replica::RaftState raft_state;
   if (*bytes) {
     auto decoded = replica::decode_raft_state(**bytes);
-    CHECK(decoded, "region {}: a raft state that cannot be read", region);
+    if (!decoded) {
+      shared_.fail({engine::Error::Kind::kCorruption,
+                    fmt::format("the raft log is damaged: region {} has a raft state that cannot be read", region)});
+      return false;
+    }
     raft_state = *decoded;
     // A log without a region, and nobody here whose split would make it: no crash leaves that (see on_split). To forget
     // a log that others count on would be worse than a peer that is missing.
@@ -228,7 +234,11 @@ bool Shard::refuses_by_tombstone(const raft_serverpb::RaftMessage& message) {
   }
   if (!*bytes) return false;
   auto local = replica::decode_region_state(**bytes);
-  CHECK(local, "region {}: a region state that cannot be read", region);
+  if (!local) {
+    shared_.fail({engine::Error::Kind::kCorruption,
+                  fmt::format("the data are damaged: region {} has a region state that cannot be read", region)});
+    return true;
+  }
   if (local->state() != raft_serverpb::Tombstone) {  // being made, or being destroyed
     if (is_vote_request(message)) shared_.pending_votes.keep(message);
     return true;
