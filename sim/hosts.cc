@@ -54,6 +54,7 @@ Host::Host(Surroundings world, std::string name)
   disk_->set_pace([this](engine::DiskAccess access, uint64_t) {
     if (world_.loop.may_wait()) world_.loop.wait(disk_times_.of(access, disk_dice_));
   });
+  disk_->set_cold([this] { return disk_dice_.chance(world_.profile.cold_reads); });
 }
 
 Endpoint Host::power_on() {

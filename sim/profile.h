@@ -59,6 +59,7 @@ using FaultCounts = std::array<uint64_t, kFaultKinds>;
 struct Profile {
   DiskTimes disk;
   DiskTimes pd_disk;
+  double cold_reads = 0;    // of those that look into the cache alone, how many would need the disk
   Duration queueing_max{};  // how long a job waits for its turn in a pool, mostly far less
   engine::MemoryDiskOptions memory{.flush_bytes = 16 << 10};
   // How often each fault comes, in the order of Fault; and how long after the one before.

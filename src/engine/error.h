@@ -15,6 +15,7 @@ struct Error {
     kCorruption,  // bytes on disk are not what was written
     kLocked,      // another process has the directory
     kInvalid,     // the caller asked for what cannot be (a directory of another kind, an unordered SST)
+    kNotCached,   // a read that may not touch the disk (ReadTier::kCache) would have had to
   };
   Kind kind = Kind::kIo;
   std::string message;

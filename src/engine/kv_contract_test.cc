@@ -63,6 +63,57 @@ TEST_P(KvContract, a_batch_changes_all_column_families_at_once_and_stays_as_it_w
   EXPECT_TRUE(batch->empty());
 }
 
+TEST_P(KvContract, a_read_of_the_cache_alone_finds_what_is_in_memory_and_says_what_is_not) {
+  put(Cf::kWrite, "cold-12345678", "on the disk");
+  put(Cf::kLock, "cold", "likewise");
+  must(kv().flush());
+  world_.cool_down();
+  put(Cf::kLock, "warm", "in memory");
+  const auto snapshot = kv().snapshot();
+  const auto is_not_cached = [](const auto& result) {
+    return !result.ok() && result.error().kind == Error::Kind::kNotCached;
+  };
+  EXPECT_TRUE(is_not_cached(snapshot->get(Cf::kLock, "cold", ReadTier::kCache)));
+  IterOptions options;
+  options.tier = ReadTier::kCache;
+  for (const bool by_prefix : {false, true}) {
+    options.prefix_same_as_start = by_prefix;
+    const auto it = snapshot->iterator(Cf::kWrite, options);
+    it->seek("cold-12345678");
+    EXPECT_FALSE(it->valid());
+    EXPECT_TRUE(is_not_cached(it->status()));
+  }
+  // Whoever may read the disk sees all, and has it cached for the others.
+  EXPECT_EQ(must(snapshot->get(Cf::kLock, "cold")), "likewise");
+  EXPECT_THAT(keys(*snapshot, Cf::kWrite), ElementsAre("cold-12345678"));
+  world_.warm_up();
+  EXPECT_EQ(must(snapshot->get(Cf::kLock, "cold", ReadTier::kCache)), "likewise");
+  EXPECT_EQ(must(snapshot->get(Cf::kLock, "warm", ReadTier::kCache)), "in memory");
+  EXPECT_EQ(must(snapshot->get(Cf::kLock, "none", ReadTier::kCache)), std::nullopt);
+  options.prefix_same_as_start = false;
+  EXPECT_THAT(keys(*snapshot, Cf::kWrite, options), ElementsAre("cold-12345678"));
+  EXPECT_THAT(keys(*snapshot, Cf::kLock, options), ElementsAre("cold", "warm"));
+}
+
+TEST_P(KvContract, an_iterator_of_the_cache_alone_stops_where_the_disk_begins) {
+  constexpr int kKeys = 4000;  // of several blocks
+  for (int i = 0; i < kKeys; ++i) put(Cf::kDefault, fmt::format("{:08}", i), Bytes(100, 'v'));
+  must(kv().flush());
+  world_.cool_down();
+  const auto snapshot = kv().snapshot();
+  must(snapshot->get(Cf::kDefault, "00000000"));
+  world_.stay_warm_for(5);
+  IterOptions options;
+  options.tier = ReadTier::kCache;
+  const auto it = snapshot->iterator(Cf::kDefault, options);
+  int seen = 0;
+  for (it->seek_to_first(); it->valid(); it->next()) EXPECT_EQ(it->key(), fmt::format("{:08}", seen++));
+  EXPECT_GT(seen, 0);
+  EXPECT_LT(seen, kKeys);
+  ASSERT_FALSE(it->status().ok());
+  EXPECT_EQ(it->status().error().kind, Error::Kind::kNotCached);
+}
+
 TEST_P(KvContract, a_save_point_takes_back_what_came_after_it) {
   auto batch = kv().new_batch();
   batch->put(Cf::kDefault, "a", "1");

@@ -32,6 +32,13 @@ inline constexpr Cf kDataCfs[] = {Cf::kDefault, Cf::kLock, Cf::kWrite};  // thos
 const char* cf_name(Cf cf);                                              // "default", "lock", "write", "raft"
 std::optional<Cf> cf_from_name(ByteView name);                           // empty means default
 
+// How far down a read may go. Threads that must not wait for a disk read from the cache alone, and leave what is answered
+// with kNotCached to a thread that may.
+enum class ReadTier : uint8_t {
+  kCache,  // what is in memory; else kNotCached
+  kDisk,
+};
+
 // Bounds of an iterator. `lower` is included, `upper` excluded; an empty upper is no bound.
 struct IterOptions {
   Bytes lower;
@@ -41,9 +48,11 @@ struct IterOptions {
   // files. Only for point lookups of versions in the write and default column families.
   bool prefix_same_as_start = false;
   bool key_only = false;  // values will not be read; a hint
+  // kCache: a move that would read the disk leaves the iterator invalid, with status kNotCached.
+  ReadTier tier = ReadTier::kDisk;
 };
 
-// Walks one column family of a snapshot. Starts invalid. Views stay good until the next move. After an I/O error
+// Walks one column family of a snapshot. Starts invalid. Views stay good until the next move. After an error
 // valid() is false and status() says so: a scan that ends must look.
 class Iterator {
  public:
@@ -65,7 +74,8 @@ class Iterator {
 class Snapshot {
  public:
   virtual ~Snapshot() = default;
-  virtual Result<std::optional<Bytes>> get(Cf cf, ByteView key) const = 0;
+  virtual Result<std::optional<Bytes>> get(Cf cf, ByteView key, ReadTier tier) const = 0;
+  Result<std::optional<Bytes>> get(Cf cf, ByteView key) const { return get(cf, key, ReadTier::kDisk); }
   // The iterator must not outlive the snapshot.
   virtual std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const = 0;
 };

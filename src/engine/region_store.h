@@ -44,7 +44,8 @@ class WriteBasis {
 class RegionSnapshot {
  public:
   virtual ~RegionSnapshot() = default;
-  virtual Result<std::optional<Bytes>> get(Cf cf, ByteView engine_key) const = 0;
+  virtual Result<std::optional<Bytes>> get(Cf cf, ByteView engine_key, ReadTier tier) const = 0;
+  Result<std::optional<Bytes>> get(Cf cf, ByteView engine_key) const { return get(cf, engine_key, ReadTier::kDisk); }
   // Bounds of `options` are engine keys; they are clipped to the region's.
   virtual std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const = 0;
 
@@ -113,6 +114,8 @@ class RegionStore {
   // Cheap: may be called for each command. The region's writes are slower than they come in: answer ServerIsBusy.
   virtual bool is_busy(RegionId region) const = 0;
   virtual runtime::Executor& executor() = 0;
+  // Where reads of the shard's commands may wait for the disk.
+  virtual runtime::Executor& read_executor() { return executor(); }
 };
 
 }  // namespace cairn::engine

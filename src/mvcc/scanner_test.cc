@@ -168,7 +168,9 @@ class CollectedMeanwhile final : public engine::RegionSnapshot {
   // Of the write column family the first iterator sees `before`, all others `after`.
   CollectedMeanwhile(engine::RegionSnapshotPtr before, engine::RegionSnapshotPtr after)
       : before_(std::move(before)), after_(std::move(after)) {}
-  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView key) const override { return after_->get(cf, key); }
+  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView key, engine::ReadTier tier) const override {
+    return after_->get(cf, key, tier);
+  }
   std::unique_ptr<engine::Iterator> iterator(engine::Cf cf, engine::IterOptions options) const override {
     const bool is_first = cf == engine::Cf::kWrite && !std::exchange(has_opened_, true);
     return (is_first ? before_ : after_)->iterator(cf, std::move(options));
@@ -212,7 +214,9 @@ TEST(Scanner, GarbageMayBeCollectedWhileItIsUnderWay) {
 class CountingSnapshot final : public engine::RegionSnapshot {
  public:
   CountingSnapshot(engine::RegionSnapshotPtr inner, uint64_t* moves) : inner_(std::move(inner)), moves_(moves) {}
-  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView key) const override { return inner_->get(cf, key); }
+  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView key, engine::ReadTier tier) const override {
+    return inner_->get(cf, key, tier);
+  }
   std::unique_ptr<engine::Iterator> iterator(engine::Cf cf, engine::IterOptions options) const override {
     return std::make_unique<Counted>(inner_->iterator(cf, std::move(options)), moves_);
   }

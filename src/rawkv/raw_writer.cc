@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/codec.h"
+#include "engine/cached_view.h"
 #include "rawkv/rawkv.h"
 #include "rawkv/validation.h"
 #include "rawkv/value.h"
@@ -150,7 +151,16 @@ Task<Answer<RawCompareAndSwapResult>> RawWriter::compare_and_swap(RawCompareAndS
   CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
   CO_TRY(snapshot->write_basis());
   RawCompareAndSwapResult result;
-  CO_TRY_ASSIGN(result.previous, RawReader(*snapshot, config_, now_s).get(command.cf, command.key));
+  const engine::CachedView cached(*snapshot);
+  auto previous = RawReader(cached, config_, now_s).get(command.cf, command.key);
+  if (!previous.ok() && engine::is_not_cached(previous.error())) {
+    // What follows from it is proposed in the view's term or not at all.
+    runtime::Executor& home = store_.executor();
+    co_await runtime::switch_to(store_.read_executor());
+    previous = RawReader(*snapshot, config_, now_s).get(command.cf, command.key);
+    co_await runtime::switch_to(home);
+  }
+  CO_TRY_ASSIGN(result.previous, std::move(previous));
   if (result.previous != command.expected) co_return result;
   result.succeed = true;
   std::vector<Modify> changes;

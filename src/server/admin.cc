@@ -222,13 +222,13 @@ void Node::read_index(ReadIndexCall call) {
 void Node::mvcc_get_by_key(api::Call<kvrpcpb::MvccGetByKeyRequest, kvrpcpb::MvccGetByKeyResponse> call) {
   auto admitted = admit(*parts_, call, Family::kAdmin);
   if (!admitted) return;
-  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPoolWithLocks, answer_by_key);
+  read(*parts_, std::move(call), std::move(*admitted), Locks::kAll, answer_by_key);
 }
 
 void Node::mvcc_get_by_start_ts(api::Call<kvrpcpb::MvccGetByStartTsRequest, kvrpcpb::MvccGetByStartTsResponse> call) {
   auto admitted = admit(*parts_, call, Family::kAdmin);
   if (!admitted) return;
-  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPoolWithLocks, answer_by_start_ts);
+  read(*parts_, std::move(call), std::move(*admitted), Locks::kAll, answer_by_start_ts);
 }
 
 // The keys are user keys and are encoded, whatever data there is: as TiKV, which only destroys what TiDB has dropped.

@@ -23,7 +23,10 @@ Node::Parts::Parts(store::Store& s, const runtime::Clock& c, NodeOptions o)
       raw_config(server::raw_config(o)),
       feedback_number(c.wall_now().ms()),
       reads(s.read_pool(), c, o.pool_reads_max),
-      slow(o.slow_after) {}
+      slow(o.slow_after),
+      reads_left_to_pool(metrics::counter("cairn_reads_left_to_pool_total",
+                                          "Reads that found not all in the cache, and went to a thread that may wait",
+                                          {{"type", "get"}})) {}
 
 rawkv::RawWriter& Node::Parts::raw_writer(store::ShardHandle& shard) {
   MutexLock lock(mutex_);

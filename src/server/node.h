@@ -2,8 +2,9 @@
 // port, the simulator connects clients to it directly.
 //
 //   call ──▶ context.cc   who asks what of which region, until when; is the request well formed?
-//         ──▶ a read:      reads.cc, raw.cc: on the calling thread while the region's lease holds (point reads), on the
-//                          read pool (scans, batches), by way of the shard's read index if there is no lease
+//         ──▶ a read:      reads.cc, raw.cc: on the calling thread while the region's lease holds and the cache has all
+//                          that is asked for (point reads), on the read pool (what needs the disk, scans, batches),
+//                          by way of the shard's read index if there is no lease
 //         ──▶ a write:     txn_writes.cc, raw.cc: a task on the region's shard
 //         ──▶ errors.cc    what went wrong, as errorpb and kvrpcpb say it
 //         ──▶ call.finish()

@@ -16,7 +16,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/metrics.h"
 #include "base/mutex.h"
+#include "engine/cached_view.h"
 #include "rawkv/rawkv.h"
 #include "runtime/fair_pool.h"
 #include "runtime/task.h"
@@ -45,6 +47,8 @@ struct Node::Parts {
   runtime::FairPool reads;
 
   mutable SlowLog slow;  // thread-safe by itself
+
+  prometheus::Counter& reads_left_to_pool;  // that found not all in the cache
 
   // Calls that wait for PD to say what time it is; further ones are refused.
   static constexpr size_t kCallsInDoubtMax = 1024;
@@ -176,22 +180,37 @@ void finish(const Parts& parts, api::Call<Req, Resp> call, const ReadStages& sta
   call.finish();
 }
 
-// Fills the response of a read from a snapshot; synchronous, on any thread.
+// Answers a read from a snapshot; synchronous, on any thread.
 template <class Req, class Resp>
 using Answer = void (*)(const Parts& parts, const Req& request, Resp& response, const engine::RegionSnapshot& snapshot);
-
+// Likewise, of a point read: it may be asked for what the cache holds (engine::CachedView). kNotCached: that was not
+// enough, and the response is as it was.
+enum class Answered : bool { kNotCached, kYes };
 template <class Req, class Resp>
-void answer_from(const Parts& parts, api::Call<Req, Resp> call, const Admitted& admitted, Instant begun,
-                 const Result<engine::RegionSnapshotPtr, engine::RegionError>& snapshot, Answer<Req, Resp> answer) {
+using PointAnswer = Answered (*)(const Parts& parts, const Req& request, Resp& response,
+                                 const engine::RegionSnapshot& snapshot);
+
+// What a point read failed for.
+template <class Resp, class Failure>
+Answered put_point_failure(Resp& response, const Failure& failure) {
+  if (engine::is_not_cached(failure)) return Answered::kNotCached;
+  put_failure(response, failure);
+  return Answered::kYes;
+}
+
+// `fill` is called if there is a snapshot in time. The call is to be finished with what is returned.
+template <class Req, class Resp, class Fill>
+ReadStages answer_from(const Parts& parts, api::Call<Req, Resp>& call, const Admitted& admitted, Instant begun,
+                       const Result<engine::RegionSnapshotPtr, engine::RegionError>& snapshot, Fill fill) {
   const Instant ready = parts.clock.now();
   if (!snapshot.ok()) {
     *call.response().mutable_region_error() = to_proto(snapshot.error());
   } else if (ready > admitted.region.deadline) {
     *call.response().mutable_region_error() = deadline_exceeded();
   } else {
-    answer(parts, call.request(), call.response(), **snapshot);
+    fill(parts, call.request(), call.response(), **snapshot);
   }
-  finish(parts, std::move(call), ReadStages{admitted.arrived, begun, ready});
+  return {admitted.arrived, begun, ready};
 }
 
 // Finishes a call whose answer would be of no use, without work. Whether it did.
@@ -222,33 +241,70 @@ runtime::Task<void> read_on_pool(const Parts* parts, api::Call<Req, Resp> call, 
   auto snapshot = locks == Locks::kAll ? co_await parts->store.snapshot_with_locks(admitted.region, *lane)
                                        : co_await parts->store.snapshot(admitted.region, *lane);
   if (ends_in_vain(*parts, call, admitted)) co_return;
-  answer_from(*parts, std::move(call), admitted, begun, snapshot, answer);
+  const ReadStages stages = answer_from(*parts, call, admitted, begun, snapshot, answer);
+  finish(*parts, std::move(call), stages);
 }
 
-// Where a read runs.
-enum class ReadOn {
-  kCaller,         // point reads: on this thread while the lease holds
-  kPool,           // what may take long
-  kPoolWithLocks,  // likewise; it looks at locks for their own sake, so it must see the pessimistic ones of memory
-};
-
+// A lane of the read pool. Null: it is full, and the call was told so.
 template <class Req, class Resp>
-void read(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted, ReadOn where,
-          std::type_identity_t<Answer<Req, Resp>> answer) {
-  if (where == ReadOn::kCaller) {
-    if (auto snapshot = parts.store.try_lease_snapshot(admitted.region)) {
-      answer_from(parts, std::move(call), admitted, admitted.arrived, *snapshot, answer);
-      return;
-    }
-  }
-  const auto lane = parts.reads.admit(call.client());
+std::shared_ptr<runtime::Executor> lane_for(const Parts& parts, api::Call<Req, Resp>& call, const Admitted& admitted) {
+  auto lane = parts.reads.admit(call.client());
   if (!lane) {
     // The words of TiKV.
     *call.response().mutable_region_error() = to_proto(engine::RegionError(engine::ServerIsBusy{"scheduler is busy"}));
-    return finish(parts, std::move(call), admitted.arrived);
+    finish(parts, std::move(call), admitted.arrived);
   }
-  const Locks locks = where == ReadOn::kPoolWithLocks ? Locks::kAll : Locks::kReplicated;
-  runtime::spawn(*lane, read_on_pool(&parts, std::move(call), std::move(admitted), locks, answer, lane));
+  return lane;
+}
+
+// Reads on the read pool: what may take long.
+template <class Req, class Resp>
+void read(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted, Locks locks,
+          std::type_identity_t<Answer<Req, Resp>> answer) {
+  if (const auto lane = lane_for(parts, call, admitted)) {
+    runtime::spawn(*lane, read_on_pool(&parts, std::move(call), std::move(admitted), locks, answer, lane));
+  }
+}
+
+// A point read on the pool. `snapshot` is there if it was tried already.
+template <class Req, class Resp>
+runtime::Task<void> read_point_on_pool(const Parts* parts, api::Call<Req, Resp> call, Admitted admitted,
+                                       engine::RegionSnapshotPtr snapshot, PointAnswer<Req, Resp> answer,
+                                       std::shared_ptr<runtime::Executor> lane) {
+  if (ends_in_vain(*parts, call, admitted)) co_return;
+  const Instant begun = parts->clock.now();
+  Result<engine::RegionSnapshotPtr, engine::RegionError> view(std::move(snapshot));
+  if (!*view) view = co_await parts->store.snapshot(admitted.region, *lane);
+  if (ends_in_vain(*parts, call, admitted)) co_return;
+  const auto from_disk = [answer](const Parts& p, const Req& request, Resp& response,
+                                  const engine::RegionSnapshot& from) {
+    CHECK(answer(p, request, response, from) == Answered::kYes, "a read of the disk ended at the cache");
+  };
+  const ReadStages stages = answer_from(*parts, call, admitted, begun, view, from_disk);
+  finish(*parts, std::move(call), stages);
+}
+
+// Reads a key: on this thread while the lease holds and the cache has all that is asked for, else on the read pool. So
+// the thread, which may drive Raft and the network, never waits for the disk.
+template <class Req, class Resp>
+void read_point(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted,
+                std::type_identity_t<PointAnswer<Req, Resp>> answer) {
+  engine::RegionSnapshotPtr snapshot;
+  if (auto leased = parts.store.try_lease_snapshot(admitted.region)) {
+    auto answered = Answered::kYes;
+    const auto from_cache = [answer, &answered](const Parts& p, const Req& request, Resp& response,
+                                                const engine::RegionSnapshot& view) {
+      answered = answer(p, request, response, engine::CachedView(view));
+    };
+    const ReadStages stages = answer_from(parts, call, admitted, admitted.arrived, *leased, from_cache);
+    if (answered == Answered::kYes) return finish(parts, std::move(call), stages);
+    snapshot = std::move(**leased);
+    parts.reads_left_to_pool.Increment();
+  }
+  if (const auto lane = lane_for(parts, call, admitted)) {
+    runtime::spawn(*lane, read_point_on_pool(&parts, std::move(call), std::move(admitted), std::move(snapshot), answer,
+                                             lane));
+  }
 }
 
 // Fills the response of a write from what the command answered.

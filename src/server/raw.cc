@@ -1,5 +1,5 @@
-// The raw API: reads over a snapshot (point reads on the caller's thread while the lease holds), writes on the region's
-// shard, all by rawkv/. Tests: node_test.cc.
+// The raw API: reads over a snapshot (point reads on the caller's thread while the lease holds and the cache has them),
+// writes on the region's shard, all by rawkv/. Tests: node_test.cc.
 #include "rawkv/rawkv.h"
 
 #include "server/node.h"
@@ -28,16 +28,17 @@ void put_pairs(google::protobuf::RepeatedPtrField<kvrpcpb::KvPair>& out, std::ve
   }
 }
 
-void answer_get(const Parts& parts, const kvrpcpb::RawGetRequest& request, kvrpcpb::RawGetResponse& response,
-                const engine::RegionSnapshot& snapshot) {
+Answered answer_get(const Parts& parts, const kvrpcpb::RawGetRequest& request, kvrpcpb::RawGetResponse& response,
+                    const engine::RegionSnapshot& snapshot) {
   auto value = reader(parts, snapshot).get(request.cf(), request.key());
-  if (!value.ok()) return put_failure(response, value.error());
+  if (!value.ok()) return put_point_failure(response, value.error());
   // An empty value is found.
   if (*value) {
     response.set_value(std::move(**value));
   } else {
     response.set_not_found(true);
   }
+  return Answered::kYes;
 }
 
 void answer_batch_get(const Parts& parts, const kvrpcpb::RawBatchGetRequest& request,
@@ -70,15 +71,16 @@ void answer_batch_scan(const Parts& parts, const kvrpcpb::RawBatchScanRequest& r
   put_pairs(*response.mutable_kvs(), *pairs);
 }
 
-void answer_ttl(const Parts& parts, const kvrpcpb::RawGetKeyTTLRequest& request,
-                kvrpcpb::RawGetKeyTTLResponse& response, const engine::RegionSnapshot& snapshot) {
+Answered answer_ttl(const Parts& parts, const kvrpcpb::RawGetKeyTTLRequest& request,
+                    kvrpcpb::RawGetKeyTTLResponse& response, const engine::RegionSnapshot& snapshot) {
   auto ttl = reader(parts, snapshot).key_ttl(request.cf(), request.key());
-  if (!ttl.ok()) return put_failure(response, ttl.error());
+  if (!ttl.ok()) return put_point_failure(response, ttl.error());
   if (*ttl) {
     response.set_ttl(**ttl);
   } else {
     response.set_not_found(true);
   }
+  return Answered::kYes;
 }
 
 void answer_checksum(const Parts& parts, const kvrpcpb::RawChecksumRequest& request,
@@ -91,11 +93,16 @@ void answer_checksum(const Parts& parts, const kvrpcpb::RawChecksumRequest& requ
 }
 
 template <class Req, class Resp>
-void raw_read(const Parts& parts, api::Call<Req, Resp> call, ReadOn where,
-              std::type_identity_t<Answer<Req, Resp>> answer) {
+void raw_read(const Parts& parts, api::Call<Req, Resp> call, std::type_identity_t<Answer<Req, Resp>> answer) {
   auto admitted = admit(parts, call, Family::kRaw);
-  if (!admitted) return;
-  read(parts, std::move(call), std::move(*admitted), where, answer);
+  if (admitted) read(parts, std::move(call), std::move(*admitted), Locks::kReplicated, answer);
+}
+
+template <class Req, class Resp>
+void raw_read_point(const Parts& parts, api::Call<Req, Resp> call,
+                    std::type_identity_t<PointAnswer<Req, Resp>> answer) {
+  auto admitted = admit(parts, call, Family::kRaw);
+  if (admitted) read_point(parts, std::move(call), std::move(*admitted), answer);
 }
 
 // Awaits what the writer answers, and finishes the call.
@@ -144,30 +151,30 @@ runtime::Task<void> finish_swap(const Parts* parts, CasCall call, Instant arrive
 }  // namespace
 
 void Node::raw_get(api::Call<kvrpcpb::RawGetRequest, kvrpcpb::RawGetResponse> call) {
-  raw_read(*parts_, std::move(call), ReadOn::kCaller, answer_get);
+  raw_read_point(*parts_, std::move(call), answer_get);
 }
 
 void Node::raw_get_key_ttl(api::Call<kvrpcpb::RawGetKeyTTLRequest, kvrpcpb::RawGetKeyTTLResponse> call) {
-  raw_read(*parts_, std::move(call), ReadOn::kCaller, answer_ttl);
+  raw_read_point(*parts_, std::move(call), answer_ttl);
 }
 
 void Node::raw_batch_get(api::Call<kvrpcpb::RawBatchGetRequest, kvrpcpb::RawBatchGetResponse> call) {
-  raw_read(*parts_, std::move(call), ReadOn::kPool, answer_batch_get);
+  raw_read(*parts_, std::move(call), answer_batch_get);
 }
 
 void Node::raw_scan(api::Call<kvrpcpb::RawScanRequest, kvrpcpb::RawScanResponse> call) {
-  raw_read(*parts_, std::move(call), ReadOn::kPool, answer_scan);
+  raw_read(*parts_, std::move(call), answer_scan);
 }
 
 void Node::raw_batch_scan(api::Call<kvrpcpb::RawBatchScanRequest, kvrpcpb::RawBatchScanResponse> call) {
-  raw_read(*parts_, std::move(call), ReadOn::kPool, answer_batch_scan);
+  raw_read(*parts_, std::move(call), answer_batch_scan);
 }
 
 void Node::raw_checksum(api::Call<kvrpcpb::RawChecksumRequest, kvrpcpb::RawChecksumResponse> call) {
   if (call.request().algorithm() != kvrpcpb::ChecksumAlgorithm::Crc64_Xor) {
     return refuse(std::move(call), "unknown checksum algorithm");
   }
-  raw_read(*parts_, std::move(call), ReadOn::kPool, answer_checksum);
+  raw_read(*parts_, std::move(call), answer_checksum);
 }
 
 void Node::raw_put(api::Call<kvrpcpb::RawPutRequest, kvrpcpb::RawPutResponse> call) {

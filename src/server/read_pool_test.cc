@@ -1,6 +1,8 @@
 // How reads share the read pool.
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,6 +90,71 @@ TEST(ReadPool, AClientThatAsksForMuchDoesNotHoldUpAnother) {
   EXPECT_LE(many.ended(), 2U);
   run_until_ended(world, many, 30'000);
   EXPECT_EQ(many.read, 30'000);
+}
+
+// A get whose answer is to be seen later.
+template <class Req, class Resp>
+std::shared_ptr<std::optional<api::Reply<Resp>>> start(SingleStore& world, void (Node::*method)(api::Call<Req, Resp>),
+                                                       Req request) {
+  auto reply = std::make_shared<std::optional<api::Reply<Resp>>>();
+  ((*world.node).*method)(
+      api::make_call<Req, Resp>(std::move(request), [reply](api::Reply<Resp> r) { reply->emplace(std::move(r)); }));
+  return reply;
+}
+
+TEST(ReadPool, APointReadIsAnsweredAtOnceFromTheCacheAndByThePoolFromTheDisk) {
+  SingleStore world;
+  put_one(world);
+  kvrpcpb::RawGetRequest raw;
+  *raw.mutable_context() = world.context();
+  raw.set_key("a");
+  kvrpcpb::GetRequest get;
+  *get.mutable_context() = world.context();
+  get.set_key("none");
+  get.set_version(uint64_t{2000} << 18);
+  EXPECT_EQ(start(world, &Node::raw_get, raw)->value().value().value(), "1");
+  EXPECT_TRUE(start(world, &Node::kv_get, get)->value().value().not_found());
+
+  world.is_cold = true;
+  for (auto* threads : world.executors.find("read")) threads->stall(100ms);
+  const auto cold = start(world, &Node::raw_get, raw);
+  const auto cold_none = start(world, &Node::kv_get, get);
+  world.loop.run_for(50ms);
+  EXPECT_FALSE(cold->has_value() || cold_none->has_value());
+  world.is_cold = false;
+  EXPECT_EQ(start(world, &Node::raw_get, raw)->value().value().value(), "1");
+  world.is_cold = true;
+  ASSERT_TRUE(world.loop.run_until([&] { return cold->has_value() && cold_none->has_value(); }, 30s));
+  EXPECT_EQ(cold->value().value().value(), "1");
+  EXPECT_TRUE(cold_none->value().value().not_found());
+  EXPECT_FALSE(cold_none->value().value().has_region_error());
+}
+
+TEST(ReadPool, CommandsReadTheDiskThereAndLeaveTheShard) {
+  SingleStore world;
+  put_one(world);
+  world.is_cold = true;
+  for (auto* threads : world.executors.find("read-command")) threads->stall(100ms);
+  kvrpcpb::RawCASRequest swap;
+  *swap.mutable_context() = world.context();
+  swap.set_key("a");
+  swap.set_value("2");
+  swap.set_previous_value("1");
+  kvrpcpb::PrewriteRequest prewrite;
+  *prewrite.mutable_context() = world.context();
+  auto& mutation = *prewrite.add_mutations();
+  mutation.set_key("k");
+  mutation.set_value("v");
+  prewrite.set_primary_lock("k");
+  prewrite.set_start_version(uint64_t{2000} << 18);
+  const auto swapped = start(world, &Node::raw_compare_and_swap, swap);
+  const auto prewritten = start(world, &Node::kv_prewrite, prewrite);
+  world.loop.run_for(50ms);
+  EXPECT_FALSE(swapped->has_value() || prewritten->has_value());
+  ASSERT_TRUE(world.loop.run_until([&] { return swapped->has_value() && prewritten->has_value(); }, 30s));
+  EXPECT_TRUE(swapped->value().value().succeed()) << swapped->value().value().ShortDebugString();
+  EXPECT_EQ(prewritten->value().value().errors_size(), 0);
+  EXPECT_FALSE(prewritten->value().value().has_region_error());
 }
 
 TEST(ReadPool, WhatNobodyWaitsForIsDroppedUnread) {

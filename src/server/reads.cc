@@ -29,12 +29,12 @@ void put_answer(Response& response, txn::Answer<txn::FoundPairs> answer) {
   for (auto& pair : answer->pairs) put_pair(*response.add_pairs(), pair);
 }
 
-void answer_get(const Parts&, const kvrpcpb::GetRequest& request, kvrpcpb::GetResponse& response,
-                const engine::RegionSnapshot& snapshot) {
+Answered answer_get(const Parts&, const kvrpcpb::GetRequest& request, kvrpcpb::GetResponse& response,
+                    const engine::RegionSnapshot& snapshot) {
   auto options = read_options(request.context(), Timestamp(request.version()));
   options.need_commit_ts = request.need_commit_ts();
   auto result = txn::get(snapshot, options, request.key());
-  if (!result.ok()) return put_failure(response, result.error());
+  if (!result.ok()) return put_point_failure(response, result.error());
   put_read_figures(*response.mutable_exec_details_v2(), result->figures);
   if (result->error) {
     *response.mutable_error() = to_proto(*result->error);
@@ -44,6 +44,7 @@ void answer_get(const Parts&, const kvrpcpb::GetRequest& request, kvrpcpb::GetRe
   } else {
     response.set_not_found(true);
   }
+  return Answered::kYes;
 }
 
 void answer_batch_get(const Parts& parts, const kvrpcpb::BatchGetRequest& request, kvrpcpb::BatchGetResponse& response,
@@ -108,7 +109,7 @@ void Node::kv_get(api::Call<kvrpcpb::GetRequest, kvrpcpb::GetResponse> call) {
                                      context.stale_read())) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
   }
-  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kCaller, answer_get);
+  read_point(*parts_, std::move(call), std::move(*admitted), answer_get);
 }
 
 void Node::kv_batch_get(api::Call<kvrpcpb::BatchGetRequest, kvrpcpb::BatchGetResponse> call) {
@@ -121,7 +122,7 @@ void Node::kv_batch_get(api::Call<kvrpcpb::BatchGetRequest, kvrpcpb::BatchGetRes
                                      keys_of(call.request().keys()), context.stale_read())) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
   }
-  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_batch_get);
+  read(*parts_, std::move(call), std::move(*admitted), Locks::kReplicated, answer_batch_get);
 }
 
 void Node::kv_scan(api::Call<kvrpcpb::ScanRequest, kvrpcpb::ScanResponse> call) {
@@ -137,7 +138,7 @@ void Node::kv_scan(api::Call<kvrpcpb::ScanRequest, kvrpcpb::ScanResponse> call) 
                                            request.context().stale_read())) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
   }
-  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_scan);
+  read(*parts_, std::move(call), std::move(*admitted), Locks::kReplicated, answer_scan);
 }
 
 void Node::kv_scan_lock(api::Call<kvrpcpb::ScanLockRequest, kvrpcpb::ScanLockResponse> call) {
@@ -151,13 +152,13 @@ void Node::kv_scan_lock(api::Call<kvrpcpb::ScanLockRequest, kvrpcpb::ScanLockRes
   if (auto locked = txn::before_scan_lock(parts_->store.concurrency(), scan_lock_of(call.request()))) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
   }
-  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPoolWithLocks, answer_scan_lock);
+  read(*parts_, std::move(call), std::move(*admitted), Locks::kAll, answer_scan_lock);
 }
 
 void Node::kv_buffer_batch_get(api::Call<kvrpcpb::BufferBatchGetRequest, kvrpcpb::BufferBatchGetResponse> call) {
   auto admitted = admit(*parts_, call, Family::kTransaction, Timestamp(call.request().version()));
   if (!admitted) return;
-  read(*parts_, std::move(call), std::move(*admitted), ReadOn::kPool, answer_buffer_batch_get);
+  read(*parts_, std::move(call), std::move(*admitted), Locks::kReplicated, answer_buffer_batch_get);
 }
 
 }  // namespace cairn::server

@@ -41,7 +41,7 @@ struct StoreOptions {
 
   // Threads.
   int shards = 1;            // each owns a share of the regions; default of the binary: max(1, cores / 2)
-  int read_threads = 2;      // the read pool
+  int read_threads = 2;      // the read pool; and as many for what commands have to read from the disk
   int snapshot_threads = 1;  // making snapshots
 
   // Raft.

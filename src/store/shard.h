@@ -40,6 +40,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   engine::RegionStore& regions() override { return *this; }
   txn::Scheduler& scheduler() override { return *scheduler_; }
   runtime::Executor& executor() override { return *executor_; }
+  runtime::Executor& read_executor() override { return *shared_.command_reads; }
 
   // engine::RegionStore: on the executor only.
   runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> snapshot(engine::RegionRequest request) override;

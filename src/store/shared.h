@@ -65,6 +65,7 @@ struct Shared {
   std::shared_ptr<Deadlocks> deadlocks;
   std::unique_ptr<LogWriter> log_writer;
   std::shared_ptr<runtime::Executor> snapshot_pool;
+  std::shared_ptr<runtime::Executor> command_reads;  // a pool: reads of commands that are not cached
   Counters counters;
   Refusals refusals;
   std::atomic<uint64_t> next_incarnation{1};

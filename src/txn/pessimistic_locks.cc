@@ -27,8 +27,8 @@ class FrozenView final : public engine::RegionSnapshot {
  public:
   FrozenView(engine::RegionSnapshotPtr base, Pairs locks) : base_(std::move(base)), locks_(std::move(locks)) {}
 
-  engine::Result<std::optional<Bytes>> get(Cf cf, ByteView engine_key) const override {
-    TRY_ASSIGN(auto found, base_->get(cf, engine_key));
+  engine::Result<std::optional<Bytes>> get(Cf cf, ByteView engine_key, engine::ReadTier tier) const override {
+    TRY_ASSIGN(auto found, base_->get(cf, engine_key, tier));
     if (found || cf != Cf::kLock) return found;
     const auto it = lower_bound(engine_key);
     if (it != locks_.end() && it->first == engine_key) found = it->second;
@@ -60,8 +60,9 @@ class FrozenView final : public engine::RegionSnapshot {
 
 }  // namespace
 
-engine::Result<std::optional<Bytes>> PessimisticLocks::View::get(Cf cf, ByteView engine_key) const {
-  TRY_ASSIGN(auto found, base_.get(cf, engine_key));
+engine::Result<std::optional<Bytes>> PessimisticLocks::View::get(Cf cf, ByteView engine_key,
+                                                                 engine::ReadTier tier) const {
+  TRY_ASSIGN(auto found, base_.get(cf, engine_key, tier));
   if (found || cf != Cf::kLock) return found;
   if (const Bytes* record = locks_.find(base_.region_id(), base_.term(), engine_key)) found = *record;
   return found;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/metrics.h"
+#include "engine/cached_view.h"
+#include "runtime/async.h"
 #include "txn/reads.h"
 
 namespace cairn::txn {
@@ -69,6 +72,18 @@ Duration patience(int64_t wait_timeout_ms, Duration longest) {
   if (wait_timeout_ms == 0) return longest;
   const int64_t longest_ms = longest / std::chrono::milliseconds(1);
   return std::chrono::milliseconds(std::clamp<int64_t>(wait_timeout_ms, 0, longest_ms));
+}
+
+prometheus::Counter& reads_left_to_pool() {
+  static auto& left = metrics::counter("cairn_reads_left_to_pool_total",
+                                       "Reads that found not all in the cache, and went to a thread that may wait",
+                                       {{"type", "command"}});
+  return left;
+}
+
+// Whether what was decided over the one view may be carried out in the state of the other.
+bool is_same_region(const engine::RegionSnapshot& before, const engine::RegionSnapshot& now) {
+  return before.term() == now.term() && before.start_key() == now.start_key() && before.end_key() == now.end_key();
 }
 
 const mvcc::KeyIsLocked* lock_in_the_way(const Answer<PessimisticLockResult>& answer) {
@@ -151,11 +166,26 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
 
   Decided<R> decided{.result = {}, .plan = {.basis = basis}};
   Plan& plan = decided.plan;
-  const PessimisticLocks::View view(*snapshot, pessimistic_locks_);
-  Computation computation(view, concurrency_);
-  auto result = compute(computation);
+  const engine::CachedView cached(*snapshot);
+  const PessimisticLocks::View view(cached, pessimistic_locks_);
+  engine::RegionSnapshotPtr frozen;  // what is computed over elsewhere
+  std::optional<Computation> computation;
+  computation.emplace(view, concurrency_);
+  auto result = compute(*computation);
+  if (!result.ok() && engine::is_not_cached(result.error())) {
+    reads_left_to_pool().Increment();
+    frozen = pessimistic_locks_.frozen(snapshot);
+    computation.emplace(*frozen, concurrency_);
+    runtime::Executor& home = store_.executor();
+    co_await runtime::switch_to(store_.read_executor());
+    result = compute(*computation);
+    co_await runtime::switch_to(home);
+    // The latches kept other commands from the keys, but the region may have another leader or other bounds by now.
+    CO_TRY_ASSIGN(const engine::RegionSnapshotPtr again, co_await store_.snapshot(request));
+    if (!is_same_region(*snapshot, *again)) co_return Err(RegionError(engine::StaleCommand{}));
+  }
   figures.process += clock_.now() - begun;
-  figures.reads += computation.reader.figures();
+  figures.reads += computation->reader.figures();
   if (!result.ok()) {
     mvcc::Error error = std::move(result).error();
     if (auto* broken = std::get_if<engine::Error>(&error)) co_return Err(std::move(*broken));
@@ -163,16 +193,17 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
     co_return std::move(decided);
   }
   decided.result = std::move(*result);
-  plan.acquired = computation.finish();
-  plan.data = {computation.txn.take(), computation.is_one_pc};
-  plan.guards = std::move(computation.guards);
-  plan.released = std::move(computation.released);
-  plan.committed = std::move(computation.committed);
+  plan.acquired = computation->finish();
+  plan.data = {computation->txn.take(), computation->is_one_pc};
+  plan.guards = std::move(computation->guards);
+  plan.released = std::move(computation->released);
+  plan.committed = std::move(computation->committed);
   std::vector<PessimisticLocks::NewLock> taken;
-  for (auto& [key, lock] : computation.acquired) {
+  for (auto& [key, lock] : computation->acquired) {
     taken.push_back({std::move(key.encoded), lock.start_ts, lock.encode()});
   }
-  // From the look at the locks to here, and on to the proposal, nothing else happens on this executor.
+  // From the look at the locks of memory to here, and on to the proposal, nothing else happens on this executor; or,
+  // while the command computed elsewhere, nothing but hand-overs that were begun: these keep() sees itself.
   plan.kept = pessimistic_locks_.keep(*snapshot, std::move(taken), plan.data.changes);
   co_return std::move(decided);
 }
@@ -268,9 +299,13 @@ Task<Answer<typename Command::Result>> Scheduler::run_over_region(const Command&
   while (true) {
     if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
     CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
-    const PessimisticLocks::View view(*snapshot, pessimistic_locks_);
-    CO_TRY_ASSIGN(const auto keys, keys_concerned(command, view, from, limits_.resolve_batch_keys));
-    snapshot.reset();
+    // However few the locks are, there may be many that vanished to be passed.
+    const engine::RegionSnapshotPtr frozen = pessimistic_locks_.frozen(std::move(snapshot));
+    runtime::Executor& home = store_.executor();
+    co_await runtime::switch_to(store_.read_executor());
+    auto looked_up = keys_concerned(command, *frozen, from, limits_.resolve_batch_keys);
+    co_await runtime::switch_to(home);
+    CO_TRY_ASSIGN(const auto keys, std::move(looked_up));
     if (keys.empty()) co_return R{};
 
     std::vector<Bytes> user_keys;

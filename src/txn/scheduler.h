@@ -1,6 +1,7 @@
 // Runs transaction commands: the frame around each is written once here.
 //
 //   run(command)   latches of its keys, in order of hash  ->  RegionStore::snapshot  ->  compute (commands/, pure)
+//                      on the shard while all that it reads is cached, else on a thread that may wait for the disk
 //                  ->  PessimisticLocks::keep: what stays in memory  ->  RegionStore::write if there is something left
 //                  ->  waiters for locks that went are woken  ->  latches released  ->  answer
 //

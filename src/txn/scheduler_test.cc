@@ -70,6 +70,57 @@ struct Slow {
   }
 };
 
+template <class C>
+bool run_until_answered(World& world, const C& answer) {
+  return world.loop().run_until([&] { return answer->has_value(); }, std::chrono::seconds(1));
+}
+
+TEST(Scheduler, ACommandThatNeedsTheDiskLeavesTheShardToOthersAndKeepsItsKeys) {
+  World world;
+  world.set_cold_reads(1);
+  world.readers().stall(std::chrono::milliseconds(100));
+  const auto request = world.store().request();
+  const auto cold = world.start(put(10, {"a"}), request);
+  const auto behind = world.start(put(20, {"a"}), request);
+  world.loop().run_for(std::chrono::milliseconds(50));
+  world.set_cold_reads(0);
+  ASSERT_TRUE(run_until_answered(world, world.start(put(30, {"b"}), request)));
+  EXPECT_FALSE(cold->has_value() || behind->has_value());
+  ASSERT_TRUE(run_until_answered(world, behind));
+  ASSERT_TRUE(cold->has_value() && (*cold)->ok());
+  EXPECT_TRUE((**cold)->errors.empty());
+  ASSERT_EQ((**behind)->errors.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<mvcc::KeyIsLocked>((**behind)->errors.front()));
+}
+
+TEST(Scheduler, WhatWasDecidedElsewhereIsDroppedIfTheRegionIsAnotherOneByThen) {
+  World world;
+  world.set_cold_reads(1);
+  world.readers().stall(std::chrono::milliseconds(100));
+  PessimisticLock lock;
+  lock.keys = {{"a"}};
+  lock.primary = "a";
+  lock.start_ts = lock.for_update_ts = Timestamp(10);
+  const auto answer = world.start(lock, world.store().request());
+  world.loop().run_for(std::chrono::milliseconds(50));
+  world.store().set_term(Term(2));
+  ASSERT_TRUE(run_until_answered(world, answer));
+  EXPECT_TRUE(failed_with<engine::StaleCommand>(**answer));
+  EXPECT_EQ(world.scheduler().pessimistic_locks().size(), 0u);
+}
+
+TEST(Scheduler, LocksOfAWholeRegionAreLookedForWhereItMayTakeLong) {
+  World world;
+  world.run(put(10, {"a", "b"}));
+  world.readers().stall(std::chrono::milliseconds(100));
+  const auto answer = world.start(ResolveLock{{{Timestamp(10), Timestamp(11)}}, {}}, world.store().request());
+  world.loop().run_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(answer->has_value());
+  ASSERT_TRUE(run_until_answered(world, answer));
+  EXPECT_FALSE((**answer)->error);
+  EXPECT_TRUE(scan_lock(*world.snapshot(), {Timestamp::max(), {}, {}, 0})->empty());
+}
+
 TEST(Scheduler, CommandsOfOneKeyNeverInterleave) {
   Slow slow;
   std::optional<Answer<PrewriteResult>> first, second, other;

@@ -55,7 +55,7 @@ struct Read {
 
 class Play {
  public:
-  explicit Play(uint64_t seed) : dice_(seed) {}
+  explicit Play(uint64_t seed) : dice_(seed) { world_.set_cold_reads(seed % 2 == 0 ? 0.2 : 0); }
 
   void run(int steps) {
     for (int i = 0; i < steps; ++i) step();

@@ -119,6 +119,7 @@ struct DiskState {
   bool stalled CAIRN_GUARDED_BY(mutex) = false;
   MemoryDisk::Hook hook CAIRN_GUARDED_BY(mutex);
   MemoryDisk::Pace pace;                               // under no lock: set before use
+  MemoryDisk::Cold cold;                               // likewise
   MemoryDisk::Stats counters CAIRN_GUARDED_BY(mutex);  // only what is counted; the rest is looked up
   std::shared_ptr<KvState> kv CAIRN_GUARDED_BY(mutex) = std::make_shared<KvState>();
   std::shared_ptr<RaftLogState> log CAIRN_GUARDED_BY(mutex) = std::make_shared<RaftLogState>();
@@ -130,6 +131,8 @@ struct DiskState {
   void wait(DiskAccess kind, uint64_t bytes) const CAIRN_EXCLUDES(mutex) {
     if (pace) pace(kind, bytes);
   }
+  // Whether what is to be read lies on the disk alone.
+  bool is_cold() const { return cold && cold(); }
   void remove_file(const std::string& path) CAIRN_REQUIRES(mutex);
   // Asks the hook and the disk's health whether an access may happen. Counts it.
   Result<void> access(DiskAccess kind, uint64_t bytes) CAIRN_REQUIRES(mutex);

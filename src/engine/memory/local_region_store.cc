@@ -54,10 +54,10 @@ class LocalSnapshot final : public RegionSnapshot {
   LocalSnapshot(std::shared_ptr<const Snapshot> snapshot, RegionDescription region, Term term, LogIndex applied)
       : snapshot_(std::move(snapshot)), region_(std::move(region)), term_(term), applied_(applied) {}
 
-  Result<std::optional<Bytes>> get(Cf cf, ByteView engine_key) const override {
+  Result<std::optional<Bytes>> get(Cf cf, ByteView engine_key, ReadTier tier) const override {
     CHECK(engine_key >= ByteView(region_.start_key) && (region_.end_key.empty() || engine_key < region_.end_key),
           "key {} lies outside region {}", to_hex(engine_key), region_.id);
-    return snapshot_->get(cf, data_key(engine_key));
+    return snapshot_->get(cf, data_key(engine_key), tier);
   }
   std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const override {
     Bytes lower = data_key(std::max<ByteView>(options.lower, region_.start_key));

@@ -32,6 +32,7 @@ class LocalRegionStore final : public RegionStore {
                                                             WriteData data) override;
   bool is_busy(RegionId region) const override;
   runtime::Executor& executor() override { return executor_; }
+  runtime::Executor& read_executor() override { return *read_executor_; }
 
   // The same without a task, for tests that look from outside.
   RegionSnapshotPtr snapshot_now() const;
@@ -39,6 +40,8 @@ class LocalRegionStore final : public RegionStore {
 
   // What a test may change. The term: writes that follow from an older one are StaleCommand.
   void set_term(Term term) { term_ = term; }
+  // By default the store's own; it outlives the store.
+  void set_read_executor(runtime::Executor& executor) { read_executor_ = &executor; }
   void set_busy(bool busy) { busy_ = busy; }
   // Answers each snapshot and write with the error that the hook returns, before anything happens.
   void set_error_hook(std::function<std::optional<RegionError>(const RegionRequest&)> hook) { hook_ = std::move(hook); }
@@ -50,6 +53,7 @@ class LocalRegionStore final : public RegionStore {
 
   std::shared_ptr<KvEngine> engine_;
   runtime::Executor& executor_;
+  runtime::Executor* read_executor_ = &executor_;
   RegionDescription region_;
   Term term_{1};
   LogIndex applied_{0};

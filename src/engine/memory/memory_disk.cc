@@ -247,6 +247,8 @@ void MemoryDisk::set_pace(Pace pace) {
   state_->pace = std::move(pace);
 }
 
+void MemoryDisk::set_cold(Cold cold) { state_->cold = std::move(cold); }
+
 void MemoryDisk::set_write_stalled(bool stalled) {
   MutexLock lock(state_->mutex);
   state_->stalled = stalled;

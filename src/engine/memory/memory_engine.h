@@ -52,7 +52,7 @@ enum class DiskAccess {
   kFileWrite,
   kFileSync,
   kFileRead,
-  kKvRead,  // a look into a snapshot; for the pace only
+  kKvRead,  // a look into a snapshot that may go to the disk; for the pace only
 };
 
 // The disk of one node. Thread-safe. Made by make_shared; engines hold a reference to it.
@@ -86,6 +86,11 @@ class MemoryDisk {
   // written but not durable meanwhile. To be set before engines are opened.
   using Pace = std::function<void(DiskAccess access, uint64_t bytes)>;
   void set_pace(Pace pace);
+
+  // Asked at each read of the cache alone (ReadTier::kCache): true, and it ends with kNotCached. None: all is cached.
+  // To be set before engines are opened; any thread.
+  using Cold = std::function<bool()>;
+  void set_cold(Cold cold);
 
   // What is_write_stalled() of the ordered store answers.
   void set_write_stalled(bool stalled);

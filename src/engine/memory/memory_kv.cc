@@ -62,10 +62,13 @@ class MemoryBatch final : public WriteBatch {
 
 ByteView prefix_of(ByteView key) { return key.substr(0, key.size() - std::min(key.size(), codec::kTimestampSize)); }
 
+Error not_cached() { return {Error::Kind::kNotCached, "not cached"}; }
+
 class MemoryIterator final : public Iterator {
  public:
-  MemoryIterator(const PersistentMap& map, IterOptions options, bool by_prefix)
-      : cursor_(map), options_(std::move(options)), by_prefix_(by_prefix) {}
+  // `disk` says what is cached.
+  MemoryIterator(std::shared_ptr<MemoryDisk> disk, const PersistentMap& map, IterOptions options, bool by_prefix)
+      : disk_(std::move(disk)), cursor_(map), options_(std::move(options)), by_prefix_(by_prefix) {}
 
   void seek(ByteView target) override {
     cursor_.seek(std::max<ByteView>(target, options_.lower));
@@ -104,7 +107,10 @@ class MemoryIterator final : public Iterator {
   bool valid() const override { return cursor_.valid(); }
   ByteView key() const override { return cursor_.entry().key; }
   ByteView value() const override { return cursor_.entry().value; }
-  Result<void> status() const override { return {}; }
+  Result<void> status() const override {
+    if (is_cold_) return Err(not_cached());
+    return {};
+  }
 
  private:
   void settle(ByteView target) {
@@ -115,16 +121,21 @@ class MemoryIterator final : public Iterator {
     if (by_prefix_ && cursor_.valid()) prefix_ = prefix_of(cursor_.entry().key);
     clip();
   }
+  // After each move.
   void clip() {
+    is_cold_ = options_.tier == ReadTier::kCache && disk_->state().is_cold();
+    if (is_cold_) return cursor_.clear();
     if (!cursor_.valid()) return;
     ByteView key = cursor_.entry().key;
     bool outside = key < ByteView(options_.lower) || (!options_.upper.empty() && key >= ByteView(options_.upper));
     if (outside || (by_prefix_ && prefix_of(key) != ByteView(prefix_))) cursor_.clear();
   }
 
+  std::shared_ptr<MemoryDisk> disk_;
   PersistentMap::Cursor cursor_;
   IterOptions options_;
   bool by_prefix_;
+  bool is_cold_ = false;  // the last move would have read the disk
   Bytes prefix_;
 };
 
@@ -138,16 +149,17 @@ class MemorySnapshot final : public Snapshot {
  public:
   MemorySnapshot(std::shared_ptr<MemoryDisk> disk, std::shared_ptr<const KvImage> image)
       : disk_(std::move(disk)), image_(std::move(image)) {}
-  Result<std::optional<Bytes>> get(Cf cf, ByteView key) const override {
-    disk_->state().wait(DiskAccess::kKvRead, 0);
+  Result<std::optional<Bytes>> get(Cf cf, ByteView key, ReadTier tier) const override {
+    if (tier == ReadTier::kCache && disk_->state().is_cold()) return Err(not_cached());
+    if (tier == ReadTier::kDisk) disk_->state().wait(DiskAccess::kKvRead, 0);
     MutexLock lock(disk_->state().mutex);
     return get_from(*image_, cf, key);
   }
   std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const override {
-    disk_->state().wait(DiskAccess::kKvRead, 0);
+    if (options.tier == ReadTier::kDisk) disk_->state().wait(DiskAccess::kKvRead, 0);
     bool by_prefix = options.prefix_same_as_start && (cf == Cf::kDefault || cf == Cf::kWrite);
     MutexLock lock(disk_->state().mutex);
-    return std::make_unique<MemoryIterator>(image_->of(cf), std::move(options), by_prefix);
+    return std::make_unique<MemoryIterator>(disk_, image_->of(cf), std::move(options), by_prefix);
   }
 
  private:

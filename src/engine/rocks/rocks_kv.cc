@@ -80,6 +80,10 @@ struct Database {
   }
 };
 
+rocksdb::ReadTier tier_of(ReadTier tier) {
+  return tier == ReadTier::kCache ? rocksdb::kBlockCacheTier : rocksdb::kReadAllTier;
+}
+
 class RocksBatch final : public WriteBatch {
  public:
   explicit RocksBatch(const Database& database) : database_(database) {}
@@ -116,6 +120,7 @@ class RocksIterator final : public Iterator {
     rocksdb::ReadOptions read;
     read.snapshot = snapshot;
     read.fill_cache = bounds_.fill_cache;
+    read.read_tier = tier_of(bounds_.tier);
     if (!bounds_.lower.empty()) read.iterate_lower_bound = &lower_;
     if (!bounds_.upper.empty()) read.iterate_upper_bound = &upper_;
     // Without total order, RocksDB may skip keys that do not share the sought key's prefix: raw keys would get lost.
@@ -141,9 +146,10 @@ class RocksIterator final : public Iterator {
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
-Result<std::optional<Bytes>> get_from(const Database& database, Cf cf, ByteView key,
-                                      const rocksdb::Snapshot* snapshot) {
+Result<std::optional<Bytes>> get_from(const Database& database, Cf cf, ByteView key, const rocksdb::Snapshot* snapshot,
+                                      ReadTier tier) {
   rocksdb::ReadOptions read;
+  read.read_tier = tier_of(tier);
   read.snapshot = snapshot;
   Bytes value;
   rocksdb::Status status = database.db->Get(read, database.of(cf), slice(key), &value);
@@ -160,8 +166,8 @@ class RocksSnapshot final : public Snapshot {
   RocksSnapshot(const RocksSnapshot&) = delete;
   RocksSnapshot& operator=(const RocksSnapshot&) = delete;
 
-  Result<std::optional<Bytes>> get(Cf cf, ByteView key) const override {
-    return get_from(*database_, cf, key, snapshot_);
+  Result<std::optional<Bytes>> get(Cf cf, ByteView key, ReadTier tier) const override {
+    return get_from(*database_, cf, key, snapshot_, tier);
   }
   std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const override {
     return std::make_unique<RocksIterator>(*database_, cf, snapshot_, std::move(options));
@@ -220,7 +226,7 @@ class RocksKvEngine final : public KvEngine {
   }
 
   Result<std::optional<Bytes>> get(Cf cf, ByteView key) const override {
-    return get_from(*database_, cf, key, nullptr);
+    return get_from(*database_, cf, key, nullptr, ReadTier::kDisk);
   }
   std::shared_ptr<const Snapshot> snapshot() const override { return std::make_shared<RocksSnapshot>(database_); }
 

@@ -40,7 +40,9 @@ class ScratchDirectory {
 // A node's disk with both engines on it.
 class World {
  public:
-  explicit World(Twin twin) : twin_(twin), dice_(20) {}
+  explicit World(Twin twin) : twin_(twin), dice_(20) {
+    disk_->set_cold([this] { return is_cold_ && warm_reads_-- <= 0; });
+  }
 
   void open_kv() {
     if (twin_ == Twin::kMemory) {
@@ -87,6 +89,20 @@ class World {
     close();
   }
 
+  // Nothing of the ordered store is cached from now on, but what is not flushed: a new process, whose cache fills by
+  // reading. In memory: until warm_up(), or but for so many reads.
+  void cool_down() {
+    if (twin_ == Twin::kMemory) {
+      is_cold_ = true;
+      warm_reads_ = 0;
+      return;
+    }
+    kv_.reset();
+    open_kv();
+  }
+  void stay_warm_for(int reads) { warm_reads_ = reads; }
+  void warm_up() { is_cold_ = false; }
+
   KvEngine& kv() { return *kv_; }
   RaftLogEngine& log() { return *log_; }
   MemoryDisk& disk() { return *disk_; }
@@ -102,6 +118,8 @@ class World {
   std::shared_ptr<MemoryDisk> disk_ = std::make_shared<MemoryDisk>();
   ScratchDirectory scratch_;
   int generation_ = 0;
+  bool is_cold_ = false;
+  int warm_reads_ = 0;
   std::unique_ptr<KvEngine> kv_;
   std::unique_ptr<RaftLogEngine> log_;
 };

@@ -73,6 +73,7 @@ std::unique_ptr<api::RegionHeartbeatStream> OnePagePd::open_region_heartbeat(api
 
 SingleStore::SingleStore(NodeOptions options, store::StoreOptions store_options)
     : transport(std::make_unique<NoTransport>()) {
+  disk->set_cold([this] { return is_cold; });
   store_options.address = "127.0.0.1:20160";
   store_options.api_version = options.api_version;
   store = std::make_unique<store::Store>(

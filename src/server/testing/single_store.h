@@ -58,6 +58,9 @@ class SingleStore {
   // Addresses the region that holds the engine key, at its only peer.
   kvrpcpb::Context context(ByteView engine_key = {});
 
+  // Whether looks into the engine's cache alone find nothing.
+  bool is_cold = false;
+
   runtime::SimLoop loop{11};
   runtime::SimClock clock{loop};
   runtime::SimExecutors executors{loop, clock, "store"};

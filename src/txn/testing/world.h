@@ -21,9 +21,12 @@ class World {
  public:
   explicit World(SchedulerLimits limits = {},
                  engine::RegionDescription region = engine::LocalRegionStore::whole_key_space())
-      : store_(engine::open_memory_kv(std::make_shared<engine::MemoryDisk>()), *executor_, std::move(region)),
+      : store_(engine::open_memory_kv(disk_), *executor_, std::move(region)),
         deadlocks_(clock_, limits.lock_waiting.timeout_default),
-        scheduler_(store_, concurrency_, clock_, deadlocks_, limits) {}
+        scheduler_(store_, concurrency_, clock_, deadlocks_, limits) {
+    store_.set_read_executor(*readers_);
+    disk_->set_cold([this] { return dice_.chance(cold_reads_); });
+  }
 
   // Starts a command; the answer appears in the result once it is there.
   template <class C>
@@ -56,6 +59,10 @@ class World {
   runtime::SimLoop& loop() { return loop_; }
   runtime::SimClock& clock() { return clock_; }
   runtime::Executor& executor() { return *executor_; }
+  // Where reads wait for the disk.
+  runtime::SimExecutor& readers() { return *executors_.find("readers").front(); }
+  // How many of the looks into the cache alone find nothing.
+  void set_cold_reads(double share) { cold_reads_ = share; }
 
  private:
   template <class C>
@@ -68,6 +75,10 @@ class World {
   runtime::SimClock clock_{loop_};
   runtime::SimExecutors executors_{loop_, clock_, "node"};
   std::shared_ptr<runtime::Executor> executor_ = executors_.make("shard");
+  std::shared_ptr<runtime::Executor> readers_ = executors_.make("readers");
+  runtime::Random dice_{3};
+  double cold_reads_ = 0;
+  std::shared_ptr<engine::MemoryDisk> disk_ = std::make_shared<engine::MemoryDisk>();
   ConcurrencyManager concurrency_{Timestamp(1)};
   engine::LocalRegionStore store_;
   LocalDeadlocks deadlocks_;
