@@ -54,7 +54,7 @@ Host::Host(Surroundings world, std::string name)
   disk_->set_pace([this](engine::DiskAccess access, uint64_t) {
     if (world_.loop.may_wait()) world_.loop.wait(disk_times_.of(access, disk_dice_));
   });
-  disk_->set_cold([this] { return disk_dice_.chance(world_.profile.cold_reads); });
+  disk_->set_cold([this] { return disk_dice_.chance(disk_times_.cold); });
 }
 
 Endpoint Host::power_on() {
@@ -237,9 +237,11 @@ void StoreHost::start() {
   life->store->start([this, life](const Result<void, store::StoreError>& started) {
     if (!started.ok()) return world_.fail(name_ + " did not start: " + started.error().message);
     world_.directory.nodes[life->store->id()] = node_;
-    life->node = std::make_unique<server::Node>(
-        *life->store, clock_,
-        server::NodeOptions{.cluster = life->store->cluster(), .api_version = options_.api_version});
+    life->node =
+        std::make_unique<server::Node>(*life->store, clock_,
+                                       server::NodeOptions{.cluster = life->store->cluster(),
+                                                           .api_version = options_.api_version,
+                                                           .read_slices = {.steps = world_.profile.read_slice_steps}});
     life->is_started = true;
   });
 }

@@ -81,7 +81,7 @@ Profile Profile::draw(runtime::Random& dice) {
   profile.queueing_max = draw_magnitude(dice, 10us, 20ms);
   profile.memory.flush_bytes = one_of<uint64_t>(dice, {2 << 10, 16 << 10, 256 << 10});
   profile.memory.flush_lag = one_of(dice, {1, 8, 60});
-  profile.cold_reads = one_of(dice, {0.0, 0.01, 0.1, 0.5});
+  profile.read_slice_steps = one_of<uint32_t>(dice, {3, 50, 1 << 20});
   // Every seed has all of them, and much of some.
   for (auto& weight : profile.weights) weight = dice.chance(0.3) ? 8 : 2;
   profile.pace_min = 20ms;

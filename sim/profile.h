@@ -21,7 +21,7 @@ struct DiskTimes {
   Duration write{};  // handing bytes to the operating system; a batch applied to the engine's memory
   Duration sync{};   // fsync of the Raft log or of a file
   Duration flush{};  // of the engine, and taking in or dropping whole files
-  double cold = 0;   // of reads: they go to the disk
+  double cold = 0;   // of reads: they go to the disk, or would have to if they may look into the cache alone
   double slow = 0;   // of accesses
   Duration slow_max{};
   double stall = 0;  // of accesses
@@ -59,8 +59,8 @@ using FaultCounts = std::array<uint64_t, kFaultKinds>;
 struct Profile {
   DiskTimes disk;
   DiskTimes pd_disk;
-  double cold_reads = 0;    // of those that look into the cache alone, how many would need the disk
-  Duration queueing_max{};  // how long a job waits for its turn in a pool, mostly far less
+  uint32_t read_slice_steps = 1 << 20;  // of a read on the pool, between two turns
+  Duration queueing_max{};              // how long a job waits for its turn in a pool, mostly far less
   engine::MemoryDiskOptions memory{.flush_bytes = 16 << 10};
   // How often each fault comes, in the order of Fault; and how long after the one before.
   std::array<uint64_t, kFaultKinds> weights{3, 1, 1, 1, 0, 1, 0, 1, 0, 1, 2, 0, 0, 0, 0};

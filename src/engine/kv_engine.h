@@ -32,8 +32,8 @@ inline constexpr Cf kDataCfs[] = {Cf::kDefault, Cf::kLock, Cf::kWrite};  // thos
 const char* cf_name(Cf cf);                                              // "default", "lock", "write", "raft"
 std::optional<Cf> cf_from_name(ByteView name);                           // empty means default
 
-// How far down a read may go. Threads that must not wait for a disk read from the cache alone, and leave what is answered
-// with kNotCached to a thread that may.
+// How far down a read may go. Threads that must not wait for a disk read from the cache alone, and leave what is
+// answered with kNotCached to a thread that may.
 enum class ReadTier : uint8_t {
   kCache,  // what is in memory; else kNotCached
   kDisk,

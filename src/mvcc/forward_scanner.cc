@@ -13,29 +13,27 @@ class ForwardScanner final : public ScannerBase {
   }
 
   // Invariant between calls: both iterators stand on the first record of keys not yet answered.
-  engine::Result<std::optional<Row>> next() override {
-    while (true) {
-      TRY_ASSIGN(ByteView lock_at, lock_key());
-      TRY_ASSIGN(ByteView write_at, write_key());
-      if (lock_at.empty() && write_at.empty()) return std::optional<Row>();
-      const bool has_lock = !lock_at.empty() && (write_at.empty() || lock_at <= write_at);
-      const bool has_write = !write_at.empty() && (lock_at.empty() || write_at <= lock_at);
-      TRY_ASSIGN(const Key key, key_of(has_lock ? lock_at : write_at));
+  engine::Result<Step> step() override {
+    TRY_ASSIGN(ByteView lock_at, lock_key());
+    TRY_ASSIGN(ByteView write_at, write_key());
+    if (lock_at.empty() && write_at.empty()) return Step{.is_at_end = true};
+    const bool has_lock = !lock_at.empty() && (write_at.empty() || lock_at <= write_at);
+    const bool has_write = !write_at.empty() && (lock_at.empty() || write_at <= lock_at);
+    TRY_ASSIGN(const Key key, key_of(has_lock ? lock_at : write_at));
 
-      std::optional<Row> row;
-      bool is_done = false;
-      if (has_lock) {
-        TRY_ASSIGN(row, row_of_lock(key, is_done));
-        locks_->next();
-      }
-      if (has_write) {
-        if (!is_done) {
-          TRY_ASSIGN(row, row_of_writes(key));
-        }
-        TRY(skip_key(key));
-      }
-      if (row) return row;
+    std::optional<Row> row;
+    bool is_done = false;
+    if (has_lock) {
+      TRY_ASSIGN(row, row_of_lock(key, is_done));
+      locks_->next();
     }
+    if (has_write) {
+      if (!is_done) {
+        TRY_ASSIGN(row, row_of_writes(key));
+      }
+      TRY(skip_key(key));
+    }
+    return Step{std::move(row)};
   }
 
  private:

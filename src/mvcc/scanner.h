@@ -33,8 +33,19 @@ struct ScanBounds {
 class Scanner {
  public:
   virtual ~Scanner() = default;
-  // The next row; nothing at the end. Values of key_only scans are empty.
-  virtual engine::Result<std::optional<Row>> next() = 0;
+  // Looks at one key more: there is a row if it has one. Values of key_only scans are empty.
+  struct Step {
+    std::optional<Row> row;
+    bool is_at_end = false;  // there was no key
+  };
+  virtual engine::Result<Step> step() = 0;
+  // The next row; nothing at the end. Takes as long as there are keys without one.
+  engine::Result<std::optional<Row>> next() {
+    while (true) {
+      TRY_ASSIGN(Step step, this->step());
+      if (step.row || step.is_at_end) return std::move(step.row);
+    }
+  }
   // What was looked at so far.
   virtual const ReadFigures& figures() const = 0;
 };

@@ -26,31 +26,32 @@ Cursor::Cursor(const engine::RegionSnapshot& snapshot, ApiVersion version, Optio
       options_(std::move(options)),
       it_(snapshot.iterator(options_.cf, iter_options(options_, version))) {}
 
-engine::Result<bool> Cursor::next() {
+engine::Result<Cursor::Step> Cursor::next() {
   if (version_ != ApiVersion::kV2) return next_plain();
   return options_.direction == Direction::kForward ? next_forward() : next_backward();
 }
 
-engine::Result<bool> Cursor::next_plain() {
-  const bool forward = options_.direction == Direction::kForward;
-  while (true) {
-    if (!is_started_) {
-      is_started_ = true;
-      forward ? it_->seek_to_first() : it_->seek_to_last();
-    } else {
-      forward ? it_->next() : it_->prev();
-    }
-    if (!it_->valid()) break;
-    user_key_ = it_->key();
-    if (version_ == ApiVersion::kV1) {
-      if (!options_.key_only) value_ = {it_->value()};
-      return true;
-    }
-    TRY_ASSIGN(value_, decode_value(version_, it_->value()));
-    if (value_.is_live(options_.now_s)) return true;
-  }
+engine::Result<Cursor::Step> Cursor::end() const {
   TRY(it_->status());
-  return false;
+  return Step::kEnd;
+}
+
+engine::Result<Cursor::Step> Cursor::next_plain() {
+  const bool forward = options_.direction == Direction::kForward;
+  if (!is_started_) {
+    is_started_ = true;
+    forward ? it_->seek_to_first() : it_->seek_to_last();
+  } else {
+    forward ? it_->next() : it_->prev();
+  }
+  if (!it_->valid()) return end();
+  user_key_ = it_->key();
+  if (version_ == ApiVersion::kV1) {
+    if (!options_.key_only) value_ = {it_->value()};
+    return Step::kPair;
+  }
+  TRY_ASSIGN(value_, decode_value(version_, it_->value()));
+  return value_.is_live(options_.now_s) ? Step::kPair : Step::kPassed;
 }
 
 engine::Result<ByteView> Cursor::encoded_key() const {
@@ -62,66 +63,57 @@ engine::Result<ByteView> Cursor::encoded_key() const {
 }
 
 // Whether the newest version of a key is a pair to be shown.
-engine::Result<bool> Cursor::take(ByteView encoded, ByteView stored) {
+engine::Result<Cursor::Step> Cursor::take(ByteView encoded, ByteView stored) {
   TRY_ASSIGN(value_, decode_value(version_, stored));
-  if (!value_.is_live(options_.now_s)) return false;
+  if (!value_.is_live(options_.now_s)) return Step::kPassed;
   auto decoded = codec::decode_bytes(encoded);
   if (!decoded) {
     return Err(engine::Error{engine::Error::Kind::kCorruption, "raw key that cannot be decoded: " + to_hex(encoded)});
   }
   decoded_ = std::move(*decoded);
   user_key_ = decoded_;
-  return true;
+  return Step::kPair;
 }
 
 // Versions of a key stand newest first: the first one counts, the others are passed over on the way to the next key.
-engine::Result<bool> Cursor::next_forward() {
+engine::Result<Cursor::Step> Cursor::next_forward() {
   if (!is_started_) {
     is_started_ = true;
     it_->seek_to_first();
   }
-  while (true) {
-    for (int steps = 0; !encoded_.empty() && it_->valid(); ++steps) {
-      TRY_ASSIGN(const ByteView encoded, encoded_key());
-      if (encoded != encoded_) break;
-      if (steps < kNearSteps) {
-        it_->next();
-      } else {
-        it_->seek(prefix_end(encoded_));
-      }
-    }
-    if (!it_->valid()) break;
+  for (int steps = 0; !encoded_.empty() && it_->valid(); ++steps) {
     TRY_ASSIGN(const ByteView encoded, encoded_key());
-    encoded_ = Bytes(encoded);
-    TRY_ASSIGN(const bool is_pair, take(encoded_, it_->value()));
-    if (is_pair) return true;
+    if (encoded != encoded_) break;
+    if (steps < kNearSteps) {
+      it_->next();
+    } else {
+      it_->seek(prefix_end(encoded_));
+    }
   }
-  TRY(it_->status());
-  return false;
+  if (!it_->valid()) return end();
+  TRY_ASSIGN(const ByteView encoded, encoded_key());
+  encoded_ = Bytes(encoded);
+  return take(encoded_, it_->value());
 }
 
 // From behind the oldest version comes first: walk on to the newest, keeping its value, and stop one before it.
-engine::Result<bool> Cursor::next_backward() {
+engine::Result<Cursor::Step> Cursor::next_backward() {
   if (!is_started_) {
     is_started_ = true;
     it_->seek_to_last();
   }
-  while (it_->valid()) {
-    TRY_ASSIGN(const ByteView last, encoded_key());
-    encoded_ = Bytes(last);
-    for (int steps = 0; it_->valid(); ++steps) {
-      TRY_ASSIGN(const ByteView encoded, encoded_key());
-      if (encoded != encoded_) break;
-      if (steps == kNearSteps) it_->seek(encoded_);  // the newest
-      stored_ = Bytes(it_->value());
-      it_->prev();
-    }
-    TRY(it_->status());  // a walk that broke off may not have come to the newest
-    TRY_ASSIGN(const bool is_pair, take(encoded_, stored_));
-    if (is_pair) return true;
+  if (!it_->valid()) return end();
+  TRY_ASSIGN(const ByteView last, encoded_key());
+  encoded_ = Bytes(last);
+  for (int steps = 0; it_->valid(); ++steps) {
+    TRY_ASSIGN(const ByteView encoded, encoded_key());
+    if (encoded != encoded_) break;
+    if (steps == kNearSteps) it_->seek(encoded_);  // the newest
+    stored_ = Bytes(it_->value());
+    it_->prev();
   }
-  TRY(it_->status());
-  return false;
+  TRY(it_->status());  // a walk that broke off may not have come to the newest
+  return take(encoded_, stored_);
 }
 
 }  // namespace cairn::rawkv

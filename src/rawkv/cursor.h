@@ -25,19 +25,22 @@ class Cursor {
   // The snapshot must outlive the cursor.
   Cursor(const engine::RegionSnapshot& snapshot, ApiVersion version, Options options);
 
-  // Moves to the first pair, then from pair to pair; false after the last one.
-  engine::Result<bool> next();
+  // Looks at the first key, then at one more each time: a pair to be shown, one that is passed over, or none left.
+  enum class Step : uint8_t { kPair, kPassed, kEnd };
+  engine::Result<Step> next();
   // Of the pair under the cursor; good until it moves.
   ByteView user_key() const { return user_key_; }
   ByteView value() const { return value_.value; }
 
  private:
-  engine::Result<bool> next_plain();
-  engine::Result<bool> next_forward();
-  engine::Result<bool> next_backward();
+  engine::Result<Step> next_plain();
+  engine::Result<Step> next_forward();
+  engine::Result<Step> next_backward();
+  // There is none under the iterator.
+  engine::Result<Step> end() const;
   // The encoded key under the iterator; of V2.
   engine::Result<ByteView> encoded_key() const;
-  engine::Result<bool> take(ByteView encoded, ByteView stored);
+  engine::Result<Step> take(ByteView encoded, ByteView stored);
 
   const ApiVersion version_;
   const Options options_;

@@ -9,6 +9,12 @@
 #include "rawkv/value.h"
 
 namespace cairn::rawkv {
+namespace {
+
+// What a read ends with whose slices were given up; nobody sees it.
+Failure given_up() { return engine::RegionError(engine::ServerIsBusy{"nobody waits for the answer any more", {}}); }
+
+}  // namespace
 
 bool RawReader::is_in_region(ByteView engine_key) const {
   return engine_key >= snapshot_.start_key() && (snapshot_.end_key().empty() || engine_key < snapshot_.end_key());
@@ -53,14 +59,17 @@ Answer<std::optional<Bytes>> RawReader::get(ByteView cf, ByteView key) const {
   return get_live(family, key, nullptr);
 }
 
-Answer<std::vector<KvPair>> RawReader::batch_get(ByteView cf, const std::vector<Bytes>& keys) const {
-  TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
+// NOLINTBEGIN(*-coroutine-parameters): who calls these awaits them at once, and owns what it passes
+runtime::Task<Answer<std::vector<KvPair>>> RawReader::batch_get(ByteView cf, const std::vector<Bytes>& keys,
+                                                                runtime::Slices& slices) const {
+  CO_TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
   Gathered found;
   for (const auto& key : keys) {
-    TRY_ASSIGN(auto value, get_live(family, key, nullptr));
-    if (value) TRY(add({key, std::move(*value)}, found));
+    if (!co_await slices.turn()) co_return Err(given_up());
+    CO_TRY_ASSIGN(auto value, get_live(family, key, nullptr));
+    if (value) CO_TRY(add({key, std::move(*value)}, found));
   }
-  return std::move(found.pairs);
+  co_return std::move(found.pairs);
 }
 
 Answer<void> RawReader::add(KvPair pair, Gathered& out) const {
@@ -74,24 +83,27 @@ Answer<void> RawReader::add(KvPair pair, Gathered& out) const {
   return {};
 }
 
-Answer<std::vector<KvPair>> RawReader::scan(ByteView cf, const Scan& scan) const {
-  TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
+runtime::Task<Answer<std::vector<KvPair>>> RawReader::scan(ByteView cf, const Scan& scan,
+                                                           runtime::Slices& slices) const {
+  CO_TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
   Gathered found;
-  TRY(append_scan(family, scan, found));
-  return std::move(found.pairs);
+  CO_TRY(co_await append_scan(family, scan, slices, found));
+  co_return std::move(found.pairs);
 }
 
-Answer<std::vector<KvPair>> RawReader::batch_scan(ByteView cf, const std::vector<KeyRange>& ranges, uint32_t each_limit,
-                                                  bool key_only, bool reverse) const {
-  TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
+runtime::Task<Answer<std::vector<KvPair>>> RawReader::batch_scan(ByteView cf, const BatchScan& scan,
+                                                                 runtime::Slices& slices) const {
+  CO_TRY_ASSIGN(const engine::Cf family, check_cf(config_, cf));
   Gathered found;
-  for (const auto& range : ranges) {
-    TRY(append_scan(family, {range.start, range.end, each_limit, key_only, reverse}, found));
+  for (const auto& range : scan.ranges) {
+    const Scan each{range.start, range.end, scan.each_limit, scan.key_only, scan.reverse};
+    CO_TRY(co_await append_scan(family, each, slices, found));
   }
-  return std::move(found.pairs);
+  co_return std::move(found.pairs);
 }
 
-Answer<void> RawReader::append_scan(engine::Cf cf, const Scan& scan, Gathered& out) const {
+runtime::Task<Answer<void>> RawReader::append_scan(engine::Cf cf, const Scan& scan, runtime::Slices& slices,
+                                                   Gathered& out) const {
   const Bytes start = engine_bound(config_.api_version, scan.start);
   const Bytes end = engine_bound(config_.api_version, scan.end);
   // The end from which the scan starts must be the region's; the other one is clipped.
@@ -99,7 +111,7 @@ Answer<void> RawReader::append_scan(engine::Cf cf, const Scan& scan, Gathered& o
                               ? !start.empty() && (ByteView(start) < snapshot_.start_key() ||
                                                    (!snapshot_.end_key().empty() && start > snapshot_.end_key()))
                               : !is_in_region(start);
-  if (is_outside) return Err(not_in_region(start));
+  if (is_outside) co_return Err(not_in_region(start));
 
   Cursor::Options options;
   options.cf = cf;
@@ -108,14 +120,17 @@ Answer<void> RawReader::append_scan(engine::Cf cf, const Scan& scan, Gathered& o
   options.direction = scan.reverse ? Cursor::Direction::kBackward : Cursor::Direction::kForward;
   options.key_only = scan.key_only;
   options.now_s = now_s_;
-  if (!options.upper.empty() && options.lower >= options.upper) return {};
+  if (!options.upper.empty() && options.lower >= options.upper) co_return Answer<void>();
   Cursor cursor(snapshot_, config_.api_version, std::move(options));
-  for (uint32_t found = 0; found < scan.limit; ++found) {
-    TRY_ASSIGN(const bool is_pair, cursor.next());
-    if (!is_pair) break;
-    TRY(add({Bytes(cursor.user_key()), scan.key_only ? Bytes() : Bytes(cursor.value())}, out));
+  for (uint32_t found = 0; found < scan.limit;) {
+    if (!co_await slices.turn()) co_return Err(given_up());
+    CO_TRY_ASSIGN(const Cursor::Step step, cursor.next());
+    if (step == Cursor::Step::kEnd) break;
+    if (step == Cursor::Step::kPassed) continue;
+    ++found;
+    CO_TRY(add({Bytes(cursor.user_key()), scan.key_only ? Bytes() : Bytes(cursor.value())}, out));
   }
-  return {};
+  co_return Answer<void>();
 }
 
 Answer<std::optional<uint64_t>> RawReader::key_ttl(ByteView cf, ByteView key) const {
@@ -127,26 +142,30 @@ Answer<std::optional<uint64_t>> RawReader::key_ttl(ByteView cf, ByteView key) co
   return std::optional(expires_s == 0 ? uint64_t{0} : expires_s - now_s_);
 }
 
-Answer<RawReader::Checksum> RawReader::checksum(const std::vector<KeyRange>& ranges) const {
+runtime::Task<Answer<RawReader::Checksum>> RawReader::checksum(const std::vector<KeyRange>& ranges,
+                                                               runtime::Slices& slices) const {
   Checksum sum;
   for (const auto& range : ranges) {
     Cursor::Options options;
     options.lower = engine_bound(config_.api_version, range.start);
     options.upper = engine_bound(config_.api_version, range.end);
-    if (!is_in_region(options.lower)) return Err(not_in_region(options.lower));
+    if (!is_in_region(options.lower)) co_return Err(not_in_region(options.lower));
     if (!options.upper.empty() && options.lower >= options.upper) continue;
     options.fill_cache = false;
     options.now_s = now_s_;
     Cursor cursor(snapshot_, config_.api_version, std::move(options));
     while (true) {
-      TRY_ASSIGN(const bool is_pair, cursor.next());
-      if (!is_pair) break;
+      if (!co_await slices.turn()) co_return Err(given_up());
+      CO_TRY_ASSIGN(const Cursor::Step step, cursor.next());
+      if (step == Cursor::Step::kEnd) break;
+      if (step == Cursor::Step::kPassed) continue;
       sum.checksum ^= crc64(cursor.value(), crc64(cursor.user_key()));
       sum.kvs += 1;
       sum.bytes += cursor.user_key().size() + cursor.value().size();
     }
   }
-  return sum;
+  co_return sum;
 }
+// NOLINTEND(*-coroutine-parameters)
 
 }  // namespace cairn::rawkv

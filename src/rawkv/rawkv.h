@@ -1,5 +1,7 @@
-// The raw API: keys and values without transactions. Reads are synchronous functions over one region's snapshot, for
-// any thread; writes are tasks of RawWriter, one per shard, on the shard's executor.
+// The raw API: keys and values without transactions. Reads are functions over one region's snapshot, for any thread;
+// those that may take long are tasks in slices (runtime/slices.h): who awaits them owns what it passes by reference,
+// and looks first whether the slices were given up, as they are not answered then. Writes are tasks of RawWriter, one
+// per shard, on the shard's executor.
 //
 // Keys are user keys; api_version.h says how they and their values are stored. Answers carry `error` texts where TiKV
 // answers with the `error` field; region errors and broken engines are Failure.
@@ -25,6 +27,7 @@
 #include "rawkv/causal_timestamps.h"
 #include "runtime/clock.h"
 #include "runtime/latches.h"
+#include "runtime/slices.h"
 #include "runtime/task.h"
 
 namespace cairn::rawkv {
@@ -67,7 +70,8 @@ class RawReader {
   // RawGet; none: not_found.
   Answer<std::optional<Bytes>> get(ByteView cf, ByteView key) const;
   // RawBatchGet: the pairs that exist, in the order asked.
-  Answer<std::vector<KvPair>> batch_get(ByteView cf, const std::vector<Bytes>& keys) const;
+  runtime::Task<Answer<std::vector<KvPair>>> batch_get(ByteView cf, const std::vector<Bytes>& keys,
+                                                       runtime::Slices& slices) const;
   // RawScan: forward [start, end); reverse from start (excluded; empty: the region's end) down to end (included).
   struct Scan {
     Bytes start;
@@ -76,10 +80,16 @@ class RawReader {
     bool key_only = false;
     bool reverse = false;
   };
-  Answer<std::vector<KvPair>> scan(ByteView cf, const Scan& scan) const;
+  runtime::Task<Answer<std::vector<KvPair>>> scan(ByteView cf, const Scan& scan, runtime::Slices& slices) const;
   // RawBatchScan: each range up to `each_limit` pairs, one after another.
-  Answer<std::vector<KvPair>> batch_scan(ByteView cf, const std::vector<KeyRange>& ranges, uint32_t each_limit,
-                                         bool key_only, bool reverse) const;
+  struct BatchScan {
+    std::vector<KeyRange> ranges;
+    uint32_t each_limit = 0;
+    bool key_only = false;
+    bool reverse = false;
+  };
+  runtime::Task<Answer<std::vector<KvPair>>> batch_scan(ByteView cf, const BatchScan& scan,
+                                                        runtime::Slices& slices) const;
   // RawGetKeyTTL: seconds left, 0 for no expiry; none: not_found.
   Answer<std::optional<uint64_t>> key_ttl(ByteView cf, ByteView key) const;
   // RawChecksum (CRC64 XOR) over the ranges of the default column family.
@@ -88,7 +98,7 @@ class RawReader {
     uint64_t kvs = 0;
     uint64_t bytes = 0;
   };
-  Answer<Checksum> checksum(const std::vector<KeyRange>& ranges) const;
+  runtime::Task<Answer<Checksum>> checksum(const std::vector<KeyRange>& ranges, runtime::Slices& slices) const;
 
  private:
   bool is_in_region(ByteView engine_key) const;
@@ -103,7 +113,8 @@ class RawReader {
   };
   // Refused if the answer is larger than it may be: a part of it is not passed off as the whole.
   Answer<void> add(KvPair pair, Gathered& out) const;
-  Answer<void> append_scan(engine::Cf cf, const Scan& scan, Gathered& out) const;
+  runtime::Task<Answer<void>> append_scan(engine::Cf cf, const Scan& scan, runtime::Slices& slices,
+                                          Gathered& out) const;
 
   const engine::RegionSnapshot& snapshot_;
   const Config& config_;

@@ -9,6 +9,7 @@
 #include "base/crc.h"
 #include "engine/memory/local_region_store.h"
 #include "engine/memory/memory_engine.h"
+#include "rawkv/testing/reader_now.h"
 #include "rawkv/value.h"
 #include "runtime/simulated/sim_loop.h"
 
@@ -36,7 +37,7 @@ struct World {
     return run(writer.put({"", std::move(key), std::move(value), ttl_s}, store.request()));
   }
   // The reader's snapshot lives as long as the world.
-  RawReader reader() {
+  ReaderNow reader() {
     snapshots.push_back(store.snapshot_now());
     return {*snapshots.back(), config, clock.wall_now().seconds()};
   }
@@ -94,14 +95,14 @@ TEST(RawKv, BatchesPutAndGet) {
 TEST(RawKv, ScansBothWays) {
   World world;
   for (const char* key : {"a", "b", "c", "d"}) ASSERT_TRUE(world.put(key, key).ok());
-  const auto scan = [&](RawReader::Scan scan) { return keys_of(world.reader().scan("", scan)); };
+  const auto scan = [&](ReaderNow::Scan scan) { return keys_of(world.reader().scan("", scan)); };
   EXPECT_EQ(scan({"b", "d", 10}), "b=b c=c ");
   EXPECT_EQ(scan({"", "", 3}), "a=a b=b c=c ");
   EXPECT_EQ(scan({"b", "", 10, true}), "b c d ");
   EXPECT_EQ(scan({"d", "b", 10, false, true}), "c=c b=b ");
   EXPECT_EQ(scan({"", "", 2, false, true}), "d=d c=c ");
   EXPECT_EQ(scan({"c", "b", 10}), "");
-  EXPECT_EQ(keys_of(world.reader().batch_scan("", {{"a", "c"}, {"c", ""}}, 1, false, false)), "a=a c=c ");
+  EXPECT_EQ(keys_of(world.reader().batch_scan("", {{{"a", "c"}, {"c", ""}}, 1})), "a=a c=c ");
 }
 
 TEST(RawKv, DeletesRanges) {
@@ -176,12 +177,12 @@ TEST(RawKv, AnAnswerThatIsTooLargeIsRefusedAndAGreatLimitIsNot) {
   World world;
   for (char key = 'a'; key <= 'j'; ++key) ASSERT_TRUE(world.put(Bytes(1, key), Bytes(100, 'v')).ok());
   world.config.answer_bytes_max = 1000;
-  const RawReader reader = world.reader();
+  const ReaderNow reader = world.reader();
   EXPECT_EQ(reader.scan("", {"", "", 4'000'000'000, true}).value().size(), 10u);
   EXPECT_EQ(reader.scan("", {"", "", 5}).value().size(), 5u);
   const std::string refused = "the answer is larger than 1000 bytes: ask for fewer keys at a time";
   EXPECT_EQ(refusal(reader.scan("", {"", "", 4'000'000'000})), refused);
-  EXPECT_EQ(refusal(reader.batch_scan("", {{"a", "f"}, {"f", ""}}, 5, false, false)), refused);
+  EXPECT_EQ(refusal(reader.batch_scan("", {{{"a", "f"}, {"f", ""}}, 5})), refused);
   EXPECT_EQ(refusal(reader.batch_get("", {"a", "b", "c", "d", "e", "f", "g", "h"})), refused);
 }
 

@@ -11,6 +11,7 @@
 #include "engine/memory/local_region_store.h"
 #include "engine/memory/memory_engine.h"
 #include "rawkv/rawkv.h"
+#include "rawkv/testing/reader_now.h"
 #include "rawkv/value.h"
 #include "runtime/random.h"
 #include "runtime/simulated/sim_loop.h"
@@ -100,7 +101,7 @@ TEST_P(ScanModel, EveryReadShowsWhatTheModelHolds) {
     History history(GetParam(), seed);
     const auto snapshot = history.snapshot();
     const Config config{.api_version = GetParam()};
-    const RawReader reader(*snapshot, config, kNow);
+    const ReaderNow reader(*snapshot, config, kNow);
     for (int i = 0; i < 60; ++i) {
       const Bytes a = history.random_key(), b = history.random().chance(0.2) ? Bytes("s") : history.random_key();
       const auto limit = static_cast<uint32_t>(history.random().below(12));

@@ -33,8 +33,7 @@ class EngineRegionSnapshot final : public engine::RegionSnapshot {
   EngineRegionSnapshot(std::shared_ptr<const engine::Snapshot> snapshot, ReadViewPtr view, LogIndex applied)
       : snapshot_(std::move(snapshot)), view_(std::move(view)), applied_(applied) {}
 
-  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView engine_key,
-                                           engine::ReadTier tier) const override {
+  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView engine_key, engine::ReadTier tier) const override {
     CHECK(in_range(engine_key, start_key(), end_key()), "reading key {} of region {} [{}, {})", to_hex(engine_key),
           region_id(), to_hex(start_key()), to_hex(end_key()));
     return snapshot_->get(cf, data_key(engine_key), tier);

@@ -91,93 +91,127 @@ void put_write(kvrpcpb::MvccWrite& out, const mvcc::Write& write, Timestamp comm
   out.set_versions_to_last_change(write.last_change.versions);
 }
 
-// Walks the versions of one key in a column family, newest first.
+// What looking at all that is stored under a key comes to: there is a bound to it, as to every answer.
+class Look {
+ public:
+  // `slices` cuts it.
+  Look(const engine::RegionSnapshot& snapshot, runtime::Slices& slices, size_t bytes_max)
+      : snapshot_(snapshot), slices_(slices), bytes_max_(bytes_max) {}
+  Look(const Look&) = delete;
+  Look& operator=(const Look&) = delete;
+
+  runtime::Task<engine::Result<void>> at(const Bytes& encoded, kvrpcpb::MvccInfo& info);
+
+ private:
+  // Walks the versions of the key in a column family, newest first.
+  template <class Visit>
+  runtime::Task<engine::Result<void>> visit_versions(engine::Cf cf, const Bytes& encoded, Visit visit);
+
+  const engine::RegionSnapshot& snapshot_;
+  runtime::Slices& slices_;
+  const size_t bytes_max_;
+  size_t bytes_ = 0;
+};
+
+// NOLINTBEGIN(*-coroutine-parameters): who calls these awaits them at once, and owns what it passes
 template <class Visit>
-engine::Result<void> visit_versions(const engine::RegionSnapshot& snapshot, engine::Cf cf, const Bytes& encoded,
-                                    Visit visit) {
+runtime::Task<engine::Result<void>> Look::visit_versions(engine::Cf cf, const Bytes& encoded, Visit visit) {
   engine::IterOptions options;
   options.lower = encoded;
   options.upper = prefix_end(encoded);
-  const auto it = snapshot.iterator(cf, std::move(options));
+  const auto it = snapshot_.iterator(cf, std::move(options));
   for (it->seek(encoded); it->valid(); it->next()) {
+    if (!co_await slices_.turn()) co_return engine::Result<void>();
     const auto split_key = codec::split_ts(it->key());
     if (!split_key || split_key->encoded_key != encoded) break;
-    TRY(visit(split_key->ts, it->value()));
+    constexpr size_t kOfAVersion = 64;
+    bytes_ += it->value().size() + kOfAVersion;
+    if (bytes_ > bytes_max_) {
+      co_return Err(engine::Error{engine::Error::Kind::kInvalid,
+                                  fmt::format("the key's versions are larger than {} bytes", bytes_max_)});
+    }
+    CO_TRY(visit(split_key->ts, it->value()));
   }
-  return it->status();
+  co_return it->status();
 }
 
-// All that is stored under one key: as TiKV, without a bound of its own; the transport has one for all answers.
-engine::Result<kvrpcpb::MvccInfo> look_at(const engine::RegionSnapshot& snapshot, const Bytes& encoded) {
-  kvrpcpb::MvccInfo info;
-  TRY_ASSIGN(const auto lock, snapshot.get(engine::Cf::kLock, encoded));
+runtime::Task<engine::Result<void>> Look::at(const Bytes& encoded, kvrpcpb::MvccInfo& info) {
+  CO_TRY_ASSIGN(const auto lock, snapshot_.get(engine::Cf::kLock, encoded));
   if (lock) {
-    TRY_ASSIGN(const auto record, mvcc::decode_lock_record(*lock));
+    CO_TRY_ASSIGN(const auto record, mvcc::decode_lock_record(*lock));
     const auto* shared = std::get_if<mvcc::SharedLocks>(&record);
     // There is room for one: of those who share the key, the first.
     if (!shared) put_lock(*info.mutable_lock(), std::get<mvcc::Lock>(record));
     if (shared && !shared->empty()) put_lock(*info.mutable_lock(), shared->locks().begin()->second);
   }
-  TRY(visit_versions(snapshot, engine::Cf::kWrite, encoded,
-                     [&info](Timestamp commit_ts, ByteView value) -> engine::Result<void> {
-                       TRY_ASSIGN(const auto write, mvcc::Write::decode(value));
-                       put_write(*info.add_writes(), write, commit_ts);
-                       return {};
-                     }));
-  TRY(visit_versions(snapshot, engine::Cf::kDefault, encoded,
-                     [&info](Timestamp start_ts, ByteView value) -> engine::Result<void> {
-                       auto& out = *info.add_values();
-                       out.set_start_ts(start_ts.value);
-                       out.set_value(Bytes(value));
-                       return {};
-                     }));
-  return info;
+  CO_TRY(co_await visit_versions(engine::Cf::kWrite, encoded,
+                                 [&info](Timestamp commit_ts, ByteView value) -> engine::Result<void> {
+                                   TRY_ASSIGN(const auto write, mvcc::Write::decode(value));
+                                   put_write(*info.add_writes(), write, commit_ts);
+                                   return {};
+                                 }));
+  co_return co_await visit_versions(engine::Cf::kDefault, encoded,
+                                    [&info](Timestamp start_ts, ByteView value) -> engine::Result<void> {
+                                      auto& out = *info.add_values();
+                                      out.set_start_ts(start_ts.value);
+                                      out.set_value(Bytes(value));
+                                      return {};
+                                    });
 }
 
-void answer_by_key(const Parts&, const kvrpcpb::MvccGetByKeyRequest& request, kvrpcpb::MvccGetByKeyResponse& response,
-                   const engine::RegionSnapshot& snapshot) {
+runtime::Task<void> answer_by_key(const Parts& parts, const kvrpcpb::MvccGetByKeyRequest& request,
+                                  kvrpcpb::MvccGetByKeyResponse& response, const engine::RegionSnapshot& snapshot,
+                                  runtime::Slices& slices) {
   if (auto inside = txn::check_keys_in_region(snapshot, {request.key()}); !inside.ok()) {
     *response.mutable_region_error() = to_proto(inside.error());
-    return;
+    co_return;
   }
-  auto info = look_at(snapshot, codec::encode_bytes(request.key()));
-  if (info.ok()) {
-    *response.mutable_info() = std::move(*info);
-  } else {
-    response.set_error(info.error().message);
-  }
+  const Bytes encoded = codec::encode_bytes(request.key());
+  Look look(snapshot, slices, parts.options.answer_bytes_max);
+  auto looked = co_await look.at(encoded, *response.mutable_info());
+  if (looked.ok()) co_return;
+  response.clear_info();
+  response.set_error(looked.error().message);
 }
 
 // The first key of the region that the transaction touched: a walk over its write records, for debugging.
-engine::Result<std::optional<Bytes>> find_by_start_ts(const engine::RegionSnapshot& snapshot, Timestamp start_ts) {
+runtime::Task<engine::Result<std::optional<Bytes>>> find_by_start_ts(const engine::RegionSnapshot& snapshot,
+                                                                     Timestamp start_ts, runtime::Slices& slices) {
   const auto locks = snapshot.iterator(engine::Cf::kLock, {});
   for (locks->seek_to_first(); locks->valid(); locks->next()) {
-    TRY_ASSIGN(const auto record, mvcc::decode_lock_record(locks->value()));
-    if (mvcc::lock_of(record, start_ts)) return std::optional<Bytes>(Bytes(locks->key()));
+    if (!co_await slices.turn()) co_return std::optional<Bytes>();
+    CO_TRY_ASSIGN(const auto record, mvcc::decode_lock_record(locks->value()));
+    if (mvcc::lock_of(record, start_ts)) co_return std::optional<Bytes>(Bytes(locks->key()));
   }
-  TRY(locks->status());
+  CO_TRY(locks->status());
   const auto writes = snapshot.iterator(engine::Cf::kWrite, {});
   for (writes->seek_to_first(); writes->valid(); writes->next()) {
+    if (!co_await slices.turn()) co_return std::optional<Bytes>();
     const auto split_key = codec::split_ts(writes->key());
     if (!split_key || split_key->ts < start_ts) continue;  // committed before that transaction began
-    TRY_ASSIGN(const auto write, mvcc::Write::decode(writes->value()));
-    if (write.start_ts == start_ts) return std::optional<Bytes>(Bytes(split_key->encoded_key));
+    CO_TRY_ASSIGN(const auto write, mvcc::Write::decode(writes->value()));
+    if (write.start_ts == start_ts) co_return std::optional<Bytes>(Bytes(split_key->encoded_key));
   }
-  TRY(writes->status());
-  return std::optional<Bytes>();
+  CO_TRY(writes->status());
+  co_return std::optional<Bytes>();
 }
 
-void answer_by_start_ts(const Parts&, const kvrpcpb::MvccGetByStartTsRequest& request,
-                        kvrpcpb::MvccGetByStartTsResponse& response, const engine::RegionSnapshot& snapshot) {
-  auto found = find_by_start_ts(snapshot, Timestamp(request.start_ts()));
-  if (!found.ok()) return response.set_error(found.error().message);
+runtime::Task<void> answer_by_start_ts(const Parts& parts, const kvrpcpb::MvccGetByStartTsRequest& request,
+                                       kvrpcpb::MvccGetByStartTsResponse& response,
+                                       const engine::RegionSnapshot& snapshot, runtime::Slices& slices) {
+  auto found = co_await find_by_start_ts(snapshot, Timestamp(request.start_ts()), slices);
+  if (!found.ok()) co_return response.set_error(found.error().message);
   response.mutable_info();
-  if (!*found) return;
-  auto info = look_at(snapshot, **found);
-  if (!info.ok()) return response.set_error(info.error().message);
+  if (!*found) co_return;
+  Look look(snapshot, slices, parts.options.answer_bytes_max);
+  auto looked = co_await look.at(**found, *response.mutable_info());
+  if (!looked.ok()) {
+    response.clear_info();
+    co_return response.set_error(looked.error().message);
+  }
   if (auto key = codec::decode_bytes(**found)) response.set_key(std::move(*key));
-  *response.mutable_info() = std::move(*info);
 }
+// NOLINTEND(*-coroutine-parameters)
 
 }  // namespace
 

@@ -26,6 +26,7 @@
 #include "rawkv/api_version.h"
 #include "rawkv/causal_timestamps.h"
 #include "runtime/clock.h"
+#include "runtime/slices.h"
 
 namespace cairn::store {
 class Store;
@@ -43,6 +44,7 @@ struct NodeOptions {
   size_t answer_bytes_max = size_t{1} << 30;        // a read whose answer would be larger is refused
   Duration slow_after = 1s;                         // slow-log-threshold; 0: nothing is logged
   size_t pool_reads_max = 4000;                     // on the read pool, or waiting for it; more: ServerIsBusy
+  runtime::SliceLimits read_slices;                 // after which a read on the pool lets others have their turn
 };
 
 class Node : public api::Tikv, public api::Deadlock {

@@ -21,6 +21,7 @@
 #include "engine/cached_view.h"
 #include "rawkv/rawkv.h"
 #include "runtime/fair_pool.h"
+#include "runtime/slices.h"
 #include "runtime/task.h"
 #include "server/context.h"
 #include "server/errors.h"
@@ -180,11 +181,13 @@ void finish(const Parts& parts, api::Call<Req, Resp> call, const ReadStages& sta
   call.finish();
 }
 
-// Answers a read from a snapshot; synchronous, on any thread.
+// Answers a read from a snapshot, in slices; on any thread. Who awaits it owns what is passed. If the slices were given
+// up, the response is of no use.
 template <class Req, class Resp>
-using Answer = void (*)(const Parts& parts, const Req& request, Resp& response, const engine::RegionSnapshot& snapshot);
-// Likewise, of a point read: it may be asked for what the cache holds (engine::CachedView). kNotCached: that was not
-// enough, and the response is as it was.
+using Answer = runtime::Task<void> (*)(const Parts& parts, const Req& request, Resp& response,
+                                       const engine::RegionSnapshot& snapshot, runtime::Slices& slices);
+// Likewise a point read, at once: it may be asked for what the cache holds (engine::CachedView). kNotCached: that was
+// not enough, and the response is as it was.
 enum class Answered : bool { kNotCached, kYes };
 template <class Req, class Resp>
 using PointAnswer = Answered (*)(const Parts& parts, const Req& request, Resp& response,
@@ -198,22 +201,25 @@ Answered put_point_failure(Resp& response, const Failure& failure) {
   return Answered::kYes;
 }
 
-// `fill` is called if there is a snapshot in time. The call is to be finished with what is returned.
-template <class Req, class Resp, class Fill>
-ReadStages answer_from(const Parts& parts, api::Call<Req, Resp>& call, const Admitted& admitted, Instant begun,
-                       const Result<engine::RegionSnapshotPtr, engine::RegionError>& snapshot, Fill fill) {
-  const Instant ready = parts.clock.now();
-  if (!snapshot.ok()) {
-    *call.response().mutable_region_error() = to_proto(snapshot.error());
-  } else if (ready > admitted.region.deadline) {
+// Whether a view is there in time to be read from; if not, the response says so.
+template <class Req, class Resp>
+bool is_readable(const Result<engine::RegionSnapshotPtr, engine::RegionError>& view, api::Call<Req, Resp>& call,
+                 const Admitted& admitted, Instant now) {
+  if (!view.ok()) {
+    *call.response().mutable_region_error() = to_proto(view.error());
+  } else if (now > admitted.region.deadline) {
     *call.response().mutable_region_error() = deadline_exceeded();
-  } else {
-    fill(parts, call.request(), call.response(), **snapshot);
   }
-  return {admitted.arrived, begun, ready};
+  return view.ok() && now <= admitted.region.deadline;
 }
 
-// Finishes a call whose answer would be of no use, without work. Whether it did.
+// Whether the call's answer would be of no use.
+template <class Req, class Resp>
+bool is_in_vain(const Parts& parts, const api::Call<Req, Resp>& call, const Admitted& admitted) {
+  return call.is_abandoned() || parts.clock.now() > admitted.region.deadline;
+}
+
+// Finishes such a call without work. Whether it did.
 template <class Req, class Resp>
 bool ends_in_vain(const Parts& parts, api::Call<Req, Resp>& call, const Admitted& admitted) {
   if (call.is_abandoned()) {
@@ -221,6 +227,7 @@ bool ends_in_vain(const Parts& parts, api::Call<Req, Resp>& call, const Admitted
     return true;
   }
   if (parts.clock.now() <= admitted.region.deadline) return false;
+  call.response().Clear();
   *call.response().mutable_region_error() = deadline_exceeded();
   finish(parts, std::move(call), admitted.arrived);
   return true;
@@ -241,8 +248,18 @@ runtime::Task<void> read_on_pool(const Parts* parts, api::Call<Req, Resp> call, 
   auto snapshot = locks == Locks::kAll ? co_await parts->store.snapshot_with_locks(admitted.region, *lane)
                                        : co_await parts->store.snapshot(admitted.region, *lane);
   if (ends_in_vain(*parts, call, admitted)) co_return;
-  const ReadStages stages = answer_from(*parts, call, admitted, begun, snapshot, answer);
-  finish(*parts, std::move(call), stages);
+  const Instant ready = parts->clock.now();
+  if (is_readable(snapshot, call, admitted, ready)) {
+    runtime::Slices slices(*lane, parts->clock, parts->options.read_slices,
+                           [&] { return is_in_vain(*parts, call, admitted); });
+    co_await answer(*parts, call.request(), call.response(), **snapshot, slices);
+    // A lane that has stopped leaves the call to its own end.
+    if (slices.is_given_up()) {
+      static_cast<void>(ends_in_vain(*parts, call, admitted));
+      co_return;
+    }
+  }
+  finish(*parts, std::move(call), ReadStages{admitted.arrived, begun, ready});
 }
 
 // A lane of the read pool. Null: it is full, and the call was told so.
@@ -276,12 +293,12 @@ runtime::Task<void> read_point_on_pool(const Parts* parts, api::Call<Req, Resp> 
   Result<engine::RegionSnapshotPtr, engine::RegionError> view(std::move(snapshot));
   if (!*view) view = co_await parts->store.snapshot(admitted.region, *lane);
   if (ends_in_vain(*parts, call, admitted)) co_return;
-  const auto from_disk = [answer](const Parts& p, const Req& request, Resp& response,
-                                  const engine::RegionSnapshot& from) {
-    CHECK(answer(p, request, response, from) == Answered::kYes, "a read of the disk ended at the cache");
-  };
-  const ReadStages stages = answer_from(*parts, call, admitted, begun, view, from_disk);
-  finish(*parts, std::move(call), stages);
+  const Instant ready = parts->clock.now();
+  if (is_readable(view, call, admitted, ready)) {
+    const Answered answered = answer(*parts, call.request(), call.response(), **view);
+    CHECK(answered == Answered::kYes, "a read of the disk ended at the cache");
+  }
+  finish(*parts, std::move(call), ReadStages{admitted.arrived, begun, ready});
 }
 
 // Reads a key: on this thread while the lease holds and the cache has all that is asked for, else on the read pool. So
@@ -291,19 +308,20 @@ void read_point(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted
                 std::type_identity_t<PointAnswer<Req, Resp>> answer) {
   engine::RegionSnapshotPtr snapshot;
   if (auto leased = parts.store.try_lease_snapshot(admitted.region)) {
+    const Instant ready = parts.clock.now();
     auto answered = Answered::kYes;
-    const auto from_cache = [answer, &answered](const Parts& p, const Req& request, Resp& response,
-                                                const engine::RegionSnapshot& view) {
-      answered = answer(p, request, response, engine::CachedView(view));
-    };
-    const ReadStages stages = answer_from(parts, call, admitted, admitted.arrived, *leased, from_cache);
-    if (answered == Answered::kYes) return finish(parts, std::move(call), stages);
+    if (is_readable(*leased, call, admitted, ready)) {
+      answered = answer(parts, call.request(), call.response(), engine::CachedView(***leased));
+    }
+    if (answered == Answered::kYes) {
+      return finish(parts, std::move(call), ReadStages{admitted.arrived, admitted.arrived, ready});
+    }
     snapshot = std::move(**leased);
     parts.reads_left_to_pool.Increment();
   }
   if (const auto lane = lane_for(parts, call, admitted)) {
-    runtime::spawn(*lane, read_point_on_pool(&parts, std::move(call), std::move(admitted), std::move(snapshot), answer,
-                                             lane));
+    runtime::spawn(*lane,
+                   read_point_on_pool(&parts, std::move(call), std::move(admitted), std::move(snapshot), answer, lane));
   }
 }
 

@@ -41,35 +41,55 @@ Answered answer_get(const Parts& parts, const kvrpcpb::RawGetRequest& request, k
   return Answered::kYes;
 }
 
-void answer_batch_get(const Parts& parts, const kvrpcpb::RawBatchGetRequest& request,
-                      kvrpcpb::RawBatchGetResponse& response, const engine::RegionSnapshot& snapshot) {
+// NOLINTBEGIN(*-coroutine-parameters): read_on_pool() awaits these and owns what it passes
+runtime::Task<void> answer_batch_get(const Parts& parts, const kvrpcpb::RawBatchGetRequest& request,
+                                     kvrpcpb::RawBatchGetResponse& response, const engine::RegionSnapshot& snapshot,
+                                     runtime::Slices& slices) {
   const std::vector<Bytes> keys(request.keys().begin(), request.keys().end());
-  auto pairs = reader(parts, snapshot).batch_get(request.cf(), keys);
-  if (!pairs.ok()) return put_failure(response, pairs.error());
+  const auto from = reader(parts, snapshot);
+  auto pairs = co_await from.batch_get(request.cf(), keys, slices);
+  if (!pairs.ok()) co_return put_failure(response, pairs.error());
   put_pairs(*response.mutable_pairs(), *pairs);
 }
 
-void answer_scan(const Parts& parts, const kvrpcpb::RawScanRequest& request, kvrpcpb::RawScanResponse& response,
-                 const engine::RegionSnapshot& snapshot) {
+runtime::Task<void> answer_scan(const Parts& parts, const kvrpcpb::RawScanRequest& request,
+                                kvrpcpb::RawScanResponse& response, const engine::RegionSnapshot& snapshot,
+                                runtime::Slices& slices) {
   rawkv::RawReader::Scan scan;
   scan.start = request.start_key();
   scan.end = request.end_key();
   scan.limit = request.limit();
   scan.key_only = request.key_only();
   scan.reverse = request.reverse();
-  auto pairs = reader(parts, snapshot).scan(request.cf(), scan);
-  if (!pairs.ok()) return put_failure(response, pairs.error());
+  const auto from = reader(parts, snapshot);
+  auto pairs = co_await from.scan(request.cf(), scan, slices);
+  if (!pairs.ok()) co_return put_failure(response, pairs.error());
   put_pairs(*response.mutable_kvs(), *pairs);
 }
 
-void answer_batch_scan(const Parts& parts, const kvrpcpb::RawBatchScanRequest& request,
-                       kvrpcpb::RawBatchScanResponse& response, const engine::RegionSnapshot& snapshot) {
-  auto pairs = reader(parts, snapshot)
-                   .batch_scan(request.cf(), ranges_of(request.ranges()), request.each_limit(), request.key_only(),
-                               request.reverse());
-  if (!pairs.ok()) return put_failure(response, pairs.error());
+runtime::Task<void> answer_batch_scan(const Parts& parts, const kvrpcpb::RawBatchScanRequest& request,
+                                      kvrpcpb::RawBatchScanResponse& response, const engine::RegionSnapshot& snapshot,
+                                      runtime::Slices& slices) {
+  const rawkv::RawReader::BatchScan scan{ranges_of(request.ranges()), request.each_limit(), request.key_only(),
+                                         request.reverse()};
+  const auto from = reader(parts, snapshot);
+  auto pairs = co_await from.batch_scan(request.cf(), scan, slices);
+  if (!pairs.ok()) co_return put_failure(response, pairs.error());
   put_pairs(*response.mutable_kvs(), *pairs);
 }
+
+runtime::Task<void> answer_checksum(const Parts& parts, const kvrpcpb::RawChecksumRequest& request,
+                                    kvrpcpb::RawChecksumResponse& response, const engine::RegionSnapshot& snapshot,
+                                    runtime::Slices& slices) {
+  const std::vector<rawkv::KeyRange> ranges = ranges_of(request.ranges());
+  const auto from = reader(parts, snapshot);
+  auto sum = co_await from.checksum(ranges, slices);
+  if (!sum.ok()) co_return put_failure(response, sum.error());
+  response.set_checksum(sum->checksum);
+  response.set_total_kvs(sum->kvs);
+  response.set_total_bytes(sum->bytes);
+}
+// NOLINTEND(*-coroutine-parameters)
 
 Answered answer_ttl(const Parts& parts, const kvrpcpb::RawGetKeyTTLRequest& request,
                     kvrpcpb::RawGetKeyTTLResponse& response, const engine::RegionSnapshot& snapshot) {
@@ -81,15 +101,6 @@ Answered answer_ttl(const Parts& parts, const kvrpcpb::RawGetKeyTTLRequest& requ
     response.set_not_found(true);
   }
   return Answered::kYes;
-}
-
-void answer_checksum(const Parts& parts, const kvrpcpb::RawChecksumRequest& request,
-                     kvrpcpb::RawChecksumResponse& response, const engine::RegionSnapshot& snapshot) {
-  auto sum = reader(parts, snapshot).checksum(ranges_of(request.ranges()));
-  if (!sum.ok()) return put_failure(response, sum.error());
-  response.set_checksum(sum->checksum);
-  response.set_total_kvs(sum->kvs);
-  response.set_total_bytes(sum->bytes);
 }
 
 template <class Req, class Resp>

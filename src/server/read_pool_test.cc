@@ -59,13 +59,14 @@ kvrpcpb::RawScanRequest all_of(SingleStore& world) {
   return request;
 }
 
-void put_one(SingleStore& world) {
+void put(SingleStore& world, const std::string& key) {
   kvrpcpb::RawPutRequest request;
   *request.mutable_context() = world.context();
-  request.set_key("a");
+  request.set_key(key);
   request.set_value("1");
   ASSERT_EQ(world.ask(&Node::raw_put, request).value().error(), "");
 }
+void put_one(SingleStore& world) { put(world, "a"); }
 
 void scan(SingleStore& world, const kvrpcpb::RawScanRequest& request, uint64_t client, Scans& scans, int times) {
   for (int i = 0; i < times; ++i) {
@@ -168,6 +169,26 @@ TEST(ReadPool, WhatNobodyWaitsForIsDroppedUnread) {
   run_until_ended(world, gone, 1000);
   EXPECT_EQ(gone.read, 10);
   EXPECT_EQ(gone.ends.back().code, api::Code::kCancelled);
+}
+
+TEST(ReadPool, AReadUnderWayLetsOthersHaveTheirTurnAndEndsWhenNobodyWaits) {
+  SingleStore world({.read_slices = {.steps = 10}});
+  for (int i = 0; i < 300; ++i) put(world, std::to_string(1000 + i));
+  auto request = all_of(world);
+  request.set_limit(1000);
+  Scans large, small, gone;
+  scan(world, request, 1, large, 1);
+  scan(world, request, 3, gone, 1);
+  request.set_limit(1);
+  scan(world, request, 2, small, 1);
+  run_until_ended(world, small, 1);
+  EXPECT_EQ(large.ended() + gone.ended(), 0U);
+  gone.is_gone = true;
+  run_until_ended(world, gone, 1);
+  EXPECT_EQ(gone.ends.front().code, api::Code::kCancelled);
+  EXPECT_EQ(large.ended(), 0U);
+  run_until_ended(world, large, 1);
+  EXPECT_EQ(large.read, 1);
 }
 
 TEST(ReadPool, MoreThanItTakesAreRefusedAndTheRestIsServed) {

@@ -47,15 +47,19 @@ Answered answer_get(const Parts&, const kvrpcpb::GetRequest& request, kvrpcpb::G
   return Answered::kYes;
 }
 
-void answer_batch_get(const Parts& parts, const kvrpcpb::BatchGetRequest& request, kvrpcpb::BatchGetResponse& response,
-                      const engine::RegionSnapshot& snapshot) {
+// NOLINTBEGIN(*-coroutine-parameters): read_on_pool() awaits these and owns what it passes
+runtime::Task<void> answer_batch_get(const Parts& parts, const kvrpcpb::BatchGetRequest& request,
+                                     kvrpcpb::BatchGetResponse& response, const engine::RegionSnapshot& snapshot,
+                                     runtime::Slices& slices) {
   auto options = read_options(request.context(), Timestamp(request.version()));
   options.need_commit_ts = request.need_commit_ts();
-  put_answer(response, txn::batch_get(snapshot, options, keys_of(request.keys()), parts.options.answer_bytes_max));
+  const std::vector<Bytes> keys = keys_of(request.keys());
+  put_answer(response, co_await txn::batch_get(snapshot, options, keys, slices, parts.options.answer_bytes_max));
 }
 
-void answer_scan(const Parts& parts, const kvrpcpb::ScanRequest& request, kvrpcpb::ScanResponse& response,
-                 const engine::RegionSnapshot& snapshot) {
+runtime::Task<void> answer_scan(const Parts& parts, const kvrpcpb::ScanRequest& request,
+                                kvrpcpb::ScanResponse& response, const engine::RegionSnapshot& snapshot,
+                                runtime::Slices& slices) {
   const auto options = read_options(request.context(), Timestamp(request.version()));
   txn::Scan scan;
   scan.start_key = request.start_key();
@@ -64,13 +68,15 @@ void answer_scan(const Parts& parts, const kvrpcpb::ScanRequest& request, kvrpcp
   scan.sample_step = request.sample_step();
   scan.reverse = request.reverse();
   scan.key_only = request.key_only();
-  put_answer(response, txn::scan(snapshot, options, scan, parts.options.answer_bytes_max));
+  put_answer(response, co_await txn::scan(snapshot, options, scan, slices, parts.options.answer_bytes_max));
 }
 
-void answer_buffer_batch_get(const Parts& parts, const kvrpcpb::BufferBatchGetRequest& request,
-                             kvrpcpb::BufferBatchGetResponse& response, const engine::RegionSnapshot& snapshot) {
-  put_answer(response, txn::buffer_batch_get(snapshot, Timestamp(request.version()), keys_of(request.keys()),
-                                             parts.options.answer_bytes_max));
+runtime::Task<void> answer_buffer_batch_get(const Parts& parts, const kvrpcpb::BufferBatchGetRequest& request,
+                                            kvrpcpb::BufferBatchGetResponse& response,
+                                            const engine::RegionSnapshot& snapshot, runtime::Slices& slices) {
+  const std::vector<Bytes> keys = keys_of(request.keys());
+  put_answer(response, co_await txn::buffer_batch_get(snapshot, Timestamp(request.version()), keys, slices,
+                                                      parts.options.answer_bytes_max));
 }
 
 txn::ScanLock scan_lock_of(const kvrpcpb::ScanLockRequest& request) {
@@ -82,12 +88,16 @@ txn::ScanLock scan_lock_of(const kvrpcpb::ScanLockRequest& request) {
   return scan;
 }
 
-void answer_scan_lock(const Parts&, const kvrpcpb::ScanLockRequest& request, kvrpcpb::ScanLockResponse& response,
-                      const engine::RegionSnapshot& snapshot) {
-  auto result = txn::scan_lock(snapshot, scan_lock_of(request));
-  if (!result.ok()) return put_failure(response, result.error());
-  for (const auto& lock : *result) *response.add_locks() = to_proto(lock);
+runtime::Task<void> answer_scan_lock(const Parts& parts, const kvrpcpb::ScanLockRequest& request,
+                                     kvrpcpb::ScanLockResponse& response, const engine::RegionSnapshot& snapshot,
+                                     runtime::Slices& slices) {
+  const txn::ScanLock scan = scan_lock_of(request);
+  auto found = co_await txn::scan_lock(snapshot, scan, slices, parts.options.answer_bytes_max);
+  if (!found.ok()) co_return put_failure(response, found.error());
+  if (found->error) co_return put_key_error(response, to_proto(*found->error));
+  for (const auto& lock : found->locks) *response.add_locks() = to_proto(lock);
 }
+// NOLINTEND(*-coroutine-parameters)
 
 // A memory lock in the way is the answer.
 template <class Req, class Resp>

@@ -151,8 +151,7 @@ class PessimisticLocks::View final : public engine::RegionSnapshot {
   // Both must outlive the view.
   View(const engine::RegionSnapshot& base, const PessimisticLocks& locks) : base_(base), locks_(locks) {}
 
-  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView engine_key,
-                                           engine::ReadTier tier) const override;
+  engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView engine_key, engine::ReadTier tier) const override;
   std::unique_ptr<engine::Iterator> iterator(engine::Cf cf, engine::IterOptions options) const override;
   RegionId region_id() const override { return base_.region_id(); }
   Term term() const override { return base_.term(); }

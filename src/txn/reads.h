@@ -1,5 +1,6 @@
-// The reading RPCs of transactions, synchronous over one region's snapshot: they take no latch and may run on any
-// thread.
+// The reading RPCs of transactions, over one region's snapshot: they take no latch and may run on any thread. Those
+// that may take long are tasks in slices (runtime/slices.h): who awaits them owns what it passes by reference, and
+// looks first whether the slices were given up, as they are not answered then.
 //
 // The way of a read (the order matters, INV-READ-MAX-TS):
 //   1. concurrency.update_max_ts(ts)    unless ts is the maximum or the read is stale; later async commits go above ts
@@ -23,6 +24,8 @@
 #include "mvcc/key_error.h"
 #include "mvcc/read_options.h"
 #include "mvcc/write_cursor.h"
+#include "runtime/slices.h"
+#include "runtime/task.h"
 #include "txn/concurrency_manager.h"
 #include "txn/failure.h"
 
@@ -74,13 +77,15 @@ struct FoundPairs {
 inline constexpr size_t kAnswerBytesMax = size_t{1} << 30;
 
 // KvBatchGet: pairs of the keys that exist or fail, in the order asked.
-Answer<FoundPairs> batch_get(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
-                             const std::vector<Bytes>& keys, size_t answer_bytes_max = kAnswerBytesMax);
+runtime::Task<Answer<FoundPairs>> batch_get(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
+                                            const std::vector<Bytes>& keys, runtime::Slices& slices,
+                                            size_t answer_bytes_max = kAnswerBytesMax);
 
 // KvBufferBatchGet: what the transaction itself has flushed of the keys: the value of a put, an empty one for a delete.
 // Keys that it has not flushed are left out. Others' locks and versions do not matter, so nothing comes before it.
-Answer<FoundPairs> buffer_batch_get(const engine::RegionSnapshot& snapshot, Timestamp start_ts,
-                                    const std::vector<Bytes>& keys, size_t answer_bytes_max = kAnswerBytesMax);
+runtime::Task<Answer<FoundPairs>> buffer_batch_get(const engine::RegionSnapshot& snapshot, Timestamp start_ts,
+                                                   const std::vector<Bytes>& keys, runtime::Slices& slices,
+                                                   size_t answer_bytes_max = kAnswerBytesMax);
 
 // KvScan. Forward: [start_key, end_key). Reverse: from start_key (excluded; empty: the region's end) down to end_key
 // (included). A locked key is a pair with an error and counts to the limit.
@@ -92,12 +97,12 @@ struct Scan {
   bool reverse = false;
   bool key_only = false;
 };
-Answer<FoundPairs> scan(const engine::RegionSnapshot& snapshot, const ReadOptions& options, const Scan& scan,
-                        size_t answer_bytes_max = kAnswerBytesMax);
+runtime::Task<Answer<FoundPairs>> scan(const engine::RegionSnapshot& snapshot, const ReadOptions& options,
+                                       const Scan& scan, runtime::Slices& slices,
+                                       size_t answer_bytes_max = kAnswerBytesMax);
 
 // KvScanLock: locks with start_ts <= max_version in [start_key, end_key); limit 0: all. Locks that share a key are one
-// LockInfo and count singly. Before the snapshot is taken
-// call before_scan_lock().
+// LockInfo and count singly. Before the snapshot is taken call before_scan_lock().
 struct ScanLock {
   Timestamp max_version;
   Bytes start_key;
@@ -105,7 +110,12 @@ struct ScanLock {
   uint32_t limit = 0;
 };
 std::optional<KeyError> before_scan_lock(ConcurrencyManager& concurrency, const ScanLock& scan);
-Answer<std::vector<LockInfo>> scan_lock(const engine::RegionSnapshot& snapshot, const ScanLock& scan);
+struct FoundLocks {
+  std::vector<LockInfo> locks;
+  std::optional<KeyError> error;  // of the whole, as that of FoundPairs
+};
+runtime::Task<Answer<FoundLocks>> scan_lock(const engine::RegionSnapshot& snapshot, const ScanLock& scan,
+                                            runtime::Slices& slices, size_t answer_bytes_max = kAnswerBytesMax);
 
 // KeyNotInRegion if one of the user keys lies outside the snapshot's region.
 Result<void, engine::RegionError> check_keys_in_region(const engine::RegionSnapshot& snapshot,

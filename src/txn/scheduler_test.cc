@@ -118,7 +118,7 @@ TEST(Scheduler, LocksOfAWholeRegionAreLookedForWhereItMayTakeLong) {
   EXPECT_FALSE(answer->has_value());
   ASSERT_TRUE(run_until_answered(world, answer));
   EXPECT_FALSE((**answer)->error);
-  EXPECT_TRUE(scan_lock(*world.snapshot(), {Timestamp::max(), {}, {}, 0})->empty());
+  EXPECT_TRUE(world.locks().empty());
 }
 
 TEST(Scheduler, CommandsOfOneKeyNeverInterleave) {
@@ -266,8 +266,15 @@ TEST(Scheduler, PassesRegionErrorsOn) {
   World half({}, region);
   EXPECT_TRUE(failed_with<engine::KeyNotInRegion>(half.run_raw(put(10, {"a"}), half.store().request())));
   EXPECT_TRUE(failed_with<engine::KeyNotInRegion>(get(*half.snapshot(), {}, "a")));
-  EXPECT_TRUE(failed_with<engine::KeyNotInRegion>(batch_get(*half.snapshot(), {}, {"z", "a"})));
-  EXPECT_TRUE(failed_with<engine::KeyNotInRegion>(scan(*half.snapshot(), {}, {"a", "z", 10})));
+  const auto snapshot = half.snapshot();
+  const ReadOptions newest;
+  const std::vector<Bytes> keys = {"z", "a"};
+  const auto found =
+      runtime::testing::run_now([&](auto& slices) { return batch_get(*snapshot, newest, keys, slices); });
+  EXPECT_TRUE(failed_with<engine::KeyNotInRegion>(found));
+  const Scan outside{"a", "z", 10};
+  EXPECT_TRUE(failed_with<engine::KeyNotInRegion>(
+      runtime::testing::run_now([&](auto& slices) { return scan(*snapshot, newest, outside, slices); })));
 }
 
 TEST(Scheduler, ResolvesAWholeRegionInSteps) {
@@ -279,14 +286,16 @@ TEST(Scheduler, ResolvesAWholeRegionInSteps) {
   world.run(put(10, keys));
   world.run(put(20, {"k05x"}));
   ASSERT_FALSE(world.run(ResolveLock{{{Timestamp(10), Timestamp(30)}}, {}}).error);
-  auto left = scan_lock(*world.snapshot(), {Timestamp::max(), {}, {}, 0});
-  ASSERT_TRUE(left.ok());
-  ASSERT_EQ(left->size(), 1u);
-  EXPECT_EQ(left->front().key, "k05x");
+  const auto left = world.locks();
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left.front().key, "k05x");
   ReadOptions options;
   options.read_ts = Timestamp(30);
   options.isolation = IsolationLevel::kRc;
-  EXPECT_EQ(scan(*world.snapshot(), options, {"", "", 100})->pairs.size(), 12u);
+  const auto snapshot = world.snapshot();
+  const Scan all{"", "", 100};
+  const auto found = runtime::testing::run_now([&](auto& slices) { return scan(*snapshot, options, all, slices); });
+  EXPECT_EQ(found->pairs.size(), 12u);
 }
 
 }  // namespace

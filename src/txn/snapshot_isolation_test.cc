@@ -292,9 +292,7 @@ class Play {
 
   // As a crash may lose a pessimistic lock that was not yet replicated.
   void lose_some_lock() {
-    auto locks = scan_lock(*world_.snapshot(), {Timestamp::max(), {}, {}, 0});
-    ASSERT_TRUE(locks.ok());
-    for (const LockInfo& found : *locks) {
+    for (const LockInfo& found : world_.locks()) {
       if (found.kind != mvcc::LockKind::kPessimistic) continue;
       engine::WriteData data;
       data.changes.push_back(engine::Modify::del(engine::Cf::kLock, codec::encode_bytes(found.key)));
@@ -407,7 +405,9 @@ class Play {
       auto again = world_.run(txn.flushes[dice_.below(txn.flushes.size())]);
       if (!again.errors.empty() && !on_errors(txn, again.errors)) return;  // a resolver was faster
     }
-    auto own = buffer_batch_get(*world_.snapshot(), txn.start_ts, txn.keys);
+    const auto snapshot = world_.snapshot();
+    auto own = runtime::testing::run_now(
+        [&](auto& slices) { return buffer_batch_get(*snapshot, txn.start_ts, txn.keys, slices); });
     ASSERT_TRUE(own.ok());
     for (const KvPair& pair : own->pairs) EXPECT_EQ(pair.value, txn.flushed.at(pair.key));
     if (txn.flushed.size() == txn.keys.size() && chance(2)) {
@@ -499,10 +499,9 @@ class Play {
   }
 
   bool resolve_some_lock() {
-    auto locks = scan_lock(*world_.snapshot(), {Timestamp::max(), {}, {}, 0});
-    EXPECT_TRUE(locks.ok());
-    if (!locks.ok() || locks->empty()) return false;
-    resolve((*locks)[dice_.below(locks->size())], tso());
+    const auto locks = world_.locks();
+    if (locks.empty()) return false;
+    resolve(locks[dice_.below(locks.size())], tso());
     return true;
   }
 

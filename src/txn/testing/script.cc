@@ -17,6 +17,7 @@ namespace {
 
 using mvcc::LockKind;
 using mvcc::WriteKind;
+using runtime::testing::run_now;
 
 // "12" is a raw timestamp, "5ms" one of that physical time, "5ms+1" has a logical part, "max" the largest.
 Timestamp parse_ts(const std::string& text) {
@@ -250,7 +251,10 @@ class Script {
     }
     if (name == "delete_range") return plain(world_->run(DeleteRange{bound(line.word(1)), bound(line.word(2))}).error);
     if (name == "buffer_get") {
-      return show_pairs(buffer_batch_get(*world_->snapshot(), line.ts(1), keys(line, 2)), false);
+      const auto snapshot = world_->snapshot();
+      const std::vector<Bytes> names = keys(line, 2);
+      return show_pairs(run_now([&](auto& slices) { return buffer_batch_get(*snapshot, line.ts(1), names, slices); }),
+                        false);
     }
     if (name == "broadcast") {
       world_->scheduler().learn({line.ts(1), line.ts_option("min_commit"), line.ts_option("commit"),
@@ -473,7 +477,9 @@ class Script {
     }
     if (auto e = before_read(world_->concurrency(), options, names)) return error(*e);
     if (line.name() == "batch_get") {
-      return show_pairs(batch_get(*world_->snapshot(), options, names), options.need_commit_ts);
+      const auto snapshot = world_->snapshot();
+      return show_pairs(run_now([&](auto& slices) { return batch_get(*snapshot, options, names, slices); }),
+                        options.need_commit_ts);
     }
     auto r = txn::get(*world_->snapshot(), options, names.at(0));
     if (!r.ok()) return "failed\n";
@@ -491,17 +497,20 @@ class Script {
     scan.sample_step = static_cast<uint32_t>(line.number("sample_step"));
     scan.reverse = line.name() == "reverse_scan";
     scan.key_only = line.has("key_only");
-    return show_pairs(txn::scan(*world_->snapshot(), options, scan), options.need_commit_ts);
+    const auto snapshot = world_->snapshot();
+    return show_pairs(run_now([&](auto& slices) { return txn::scan(*snapshot, options, scan, slices); }),
+                      options.need_commit_ts);
   }
 
   std::string scan_locks(const Line& line) {
     ScanLock scan{parse_ts(line.option("at")), bound(line.word(1)), bound(line.word(2)),
                   static_cast<uint32_t>(line.number("limit"))};
     if (auto e = before_scan_lock(world_->concurrency(), scan)) return error(*e);
-    auto locks = scan_lock(*world_->snapshot(), scan);
-    if (!locks.ok()) return "failed\n";
+    const auto snapshot = world_->snapshot();
+    auto found = run_now([&](auto& slices) { return scan_lock(*snapshot, scan, slices); });
+    if (!found.ok()) return "failed\n";
     std::string out;
-    for (const auto& lock : *locks) out += show(lock) + "\n";
+    for (const auto& lock : found->locks) out += show(lock) + "\n";
     return out.empty() ? "nothing\n" : out;
   }
 

@@ -7,10 +7,12 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "engine/memory/local_region_store.h"
 #include "engine/memory/memory_engine.h"
 #include "runtime/simulated/sim_loop.h"
+#include "runtime/testing/run_now.h"
 #include "txn/reads.h"
 #include "txn/scheduler.h"
 #include "txn/testing/local_deadlocks.h"
@@ -52,6 +54,14 @@ class World {
 
   // With the locks of memory in it.
   engine::RegionSnapshotPtr snapshot() { return scheduler_.pessimistic_locks().frozen(store_.snapshot_now()); }
+  // All of them.
+  std::vector<LockInfo> locks() {
+    const auto from = snapshot();
+    const ScanLock scan{Timestamp::max(), {}, {}, 0};
+    auto found = runtime::testing::run_now([&](auto& slices) { return scan_lock(*from, scan, slices); });
+    CHECK(found.ok() && !found->error, "locks cannot be scanned");
+    return std::move(found->locks);
+  }
   engine::LocalRegionStore& store() { return store_; }
   Scheduler& scheduler() { return scheduler_; }
   ConcurrencyManager& concurrency() { return concurrency_; }
