@@ -6,6 +6,9 @@
 
 #include <atomic>
 #include <fstream>
+#include <map>
+#include <optional>
+#include <vector>
 
 #include "engine/rocks/wal_tail.h"
 #include "engine/testing/engine_worlds.h"
@@ -142,6 +145,112 @@ TEST(RocksEngine, ranges_cleared_one_after_the_other_stay_empty_while_compaction
   is_over = true;
   compacting.stop();
   EXPECT_TRUE(must(kv->files().list("tombstones")).empty());
+}
+
+// Files that are not open, of several levels, with tombstones of ranges across their bounds: whatever part of them is
+// cached, a read of the cache alone is right or says that it is not enough.
+TEST(RocksEngine, a_read_of_the_cache_alone_is_never_silently_short) {
+  testing::ScratchDirectory scratch;
+  RocksKvOptions options{.block_cache_bytes = 256 << 10, .max_open_files = 60};
+  const auto name = [](int64_t i) { return fmt::format("zk{:04}-{:08}", i / 10, i % 10); };  // key and timestamp
+  constexpr int64_t kFiles = 40, kOfAFile = 105, kKeys = kFiles * kOfAFile;
+  runtime::Random dice(3);
+  const auto key = [&] { return static_cast<int64_t>(dice.below(kKeys)); };
+  auto kv = must(open_rocks_kv(scratch.path() + "/kv", options));
+  std::vector<std::string> paths;
+  for (int64_t file = 0; file < kFiles; ++file) {
+    auto writer = must(kv->new_sst(Cf::kWrite, fmt::format("{}.sst", file)));
+    for (int64_t i = 0; i < kOfAFile; ++i) must(writer->put(name(file * kOfAFile + i), Bytes(400, 'v')));
+    paths.push_back(must(writer->finish()).path);
+  }
+  must(kv->ingest(Cf::kWrite, paths));
+  const auto change = [&](const char* value) {
+    auto batch = kv->new_batch();
+    for (int i = 0; i < 20; ++i) batch->put(Cf::kWrite, name(key()), value);
+    for (int i = 0; i < 20; ++i) batch->del(Cf::kWrite, name(key()));
+    const int64_t from = key() / 10 * 10;
+    batch->delete_range(Cf::kWrite, name(from), name(from + 20));
+    must(kv->write(*batch));
+  };
+  for (int round = 0; round < 4; ++round) {
+    change("flushed");
+    must(kv->flush());
+  }
+  kv.reset();
+  kv = must(open_rocks_kv(scratch.path() + "/kv", options));
+  change("in memory");
+  const auto snapshot = kv->snapshot();
+  std::map<Bytes, Bytes> model;
+  const auto all = snapshot->iterator(Cf::kWrite, {.fill_cache = false});
+  for (all->seek_to_first(); all->valid(); all->next()) model.emplace(all->key(), all->value());
+  must(all->status());
+
+  int right = 0, cold = 0;
+  for (int round = 0; round < 4000; ++round) {
+    for (uint64_t i = dice.below(3) * 8; i > 0; --i) must(snapshot->get(Cf::kWrite, name(key())));
+    const Bytes sought = name(key());
+    auto got = snapshot->get(Cf::kWrite, sought, ReadTier::kCache);
+    const auto in_model = model.find(sought);
+    if (!got.ok()) {
+      ASSERT_EQ(got.error().kind, Error::Kind::kNotCached);
+    } else {
+      ASSERT_EQ(*got, in_model == model.end() ? std::nullopt : std::optional(in_model->second)) << sought;
+    }
+    IterOptions bounds;
+    bounds.tier = ReadTier::kCache;
+    bounds.prefix_same_as_start = dice.chance(0.5);
+    const auto it = snapshot->iterator(Cf::kWrite, bounds);
+    it->seek(sought);
+    auto want = model.lower_bound(sought);
+    for (int step = 0; step < 20; ++step, it->next(), ++want) {
+      const bool is_end =
+          want == model.end() || (bounds.prefix_same_as_start && want->first.substr(0, 7) != sought.substr(0, 7));
+      if (!it->valid()) {
+        if (it->status().ok()) {
+          ASSERT_TRUE(is_end) << "from " << sought << ": " << want->first << " is passed over";
+        } else {
+          ASSERT_EQ(it->status().error().kind, Error::Kind::kNotCached);
+          ++cold;
+        }
+        break;
+      }
+      ASSERT_FALSE(is_end) << it->key();
+      ASSERT_EQ(it->key(), want->first) << "from " << sought;
+      ASSERT_EQ(it->value(), want->second);
+      ++right;
+    }
+  }
+  EXPECT_GT(right, 1000);
+  EXPECT_GT(cold, 100);
+}
+
+// A start opens the files of a level only up to a number; a lookup in others must not take them for empty.
+TEST(RocksEngine, what_lies_in_files_that_are_not_open_is_not_taken_for_an_empty_value) {
+  testing::ScratchDirectory scratch;
+  constexpr int kFiles = 40;
+  {
+    auto kv = must(open_rocks_kv(scratch.path() + "/kv"));
+    std::vector<std::string> paths;
+    for (int i = 100; i < 100 + kFiles; ++i) {
+      auto writer = must(kv->new_sst(Cf::kDefault, fmt::format("{}.sst", i)));
+      must(writer->put(fmt::format("zk{}a", i), "value"));
+      must(writer->put(fmt::format("zk{}z", i), "value"));
+      paths.push_back(must(writer->finish()).path);
+    }
+    must(kv->ingest(Cf::kDefault, paths));
+  }
+  const auto kv = must(open_rocks_kv(scratch.path() + "/kv"));
+  const auto snapshot = kv->snapshot();
+  for (const char* which : {"a", "m", "z"}) {
+    for (int i = 100; i < 100 + kFiles; ++i) {
+      const auto got = snapshot->get(Cf::kDefault, fmt::format("zk{}{}", i, which), ReadTier::kCache);
+      if (got.ok()) {
+        EXPECT_EQ(*got, *which == 'm' ? std::nullopt : std::optional<Bytes>("value")) << i << which;
+      } else {
+        EXPECT_EQ(got.error().kind, Error::Kind::kNotCached);
+      }
+    }
+  }
 }
 
 TEST(WalTail, an_empty_log_and_a_log_of_zeros_hold_nothing_and_are_whole_or_unwritten) {

@@ -28,6 +28,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "engine/rocks/cache_only.h"
 #include "engine/rocks/compaction_filters.h"
 #include "engine/rocks/posix_files.h"
 #include "engine/rocks/rocks_engine.h"
@@ -80,9 +81,7 @@ struct Database {
   }
 };
 
-rocksdb::ReadTier tier_of(ReadTier tier) {
-  return tier == ReadTier::kCache ? rocksdb::kBlockCacheTier : rocksdb::kReadAllTier;
-}
+Error not_cached() { return {Error::Kind::kNotCached, "not cached"}; }  // said often: without words
 
 class RocksBatch final : public WriteBatch {
  public:
@@ -120,39 +119,66 @@ class RocksIterator final : public Iterator {
     rocksdb::ReadOptions read;
     read.snapshot = snapshot;
     read.fill_cache = bounds_.fill_cache;
-    read.read_tier = tier_of(bounds_.tier);
     if (!bounds_.lower.empty()) read.iterate_lower_bound = &lower_;
     if (!bounds_.upper.empty()) read.iterate_upper_bound = &upper_;
     // Without total order, RocksDB may skip keys that do not share the sought key's prefix: raw keys would get lost.
     read.prefix_same_as_start = bounds_.prefix_same_as_start && (cf == Cf::kDefault || cf == Cf::kWrite);
     read.total_order_seek = !read.prefix_same_as_start;
+    const CacheOnly watched(bounds_.tier == ReadTier::kCache);
     iterator_.reset(database.db->NewIterator(read, database.of(cf)));
+    is_made_cold_ = is_cold_ = watched.has_refused();
   }
 
-  void seek(ByteView target) override { iterator_->Seek(slice(target)); }
-  void seek_for_prev(ByteView target) override { iterator_->SeekForPrev(slice(target)); }
-  void seek_to_first() override { iterator_->SeekToFirst(); }
-  void seek_to_last() override { iterator_->SeekToLast(); }
-  void next() override { iterator_->Next(); }
-  void prev() override { iterator_->Prev(); }
-  bool valid() const override { return iterator_->Valid(); }
+  void seek(ByteView target) override {
+    move([&] { iterator_->Seek(slice(target)); });
+  }
+  void seek_for_prev(ByteView target) override {
+    move([&] { iterator_->SeekForPrev(slice(target)); });
+  }
+  void seek_to_first() override {
+    move([&] { iterator_->SeekToFirst(); });
+  }
+  void seek_to_last() override {
+    move([&] { iterator_->SeekToLast(); });
+  }
+  void next() override {
+    move([&] { iterator_->Next(); });
+  }
+  void prev() override {
+    move([&] { iterator_->Prev(); });
+  }
+  bool valid() const override { return !is_cold_ && iterator_->Valid(); }
   ByteView key() const override { return view(iterator_->key()); }
   ByteView value() const override { return view(iterator_->value()); }
-  Result<void> status() const override { return to_result(iterator_->status(), "scanning"); }
+  Result<void> status() const override {
+    if (is_cold_) return Err(not_cached());
+    return to_result(iterator_->status(), "scanning");
+  }
 
  private:
+  template <class Move>
+  void move(Move how) {
+    const CacheOnly watched(bounds_.tier == ReadTier::kCache);
+    how();
+    // A part of the iterator may remember what it was told at an earlier move.
+    is_cold_ = is_made_cold_ || watched.has_refused() || iterator_->status().IsIncomplete();
+  }
+
   IterOptions bounds_;
   rocksdb::Slice lower_, upper_;
+  bool is_made_cold_ = false;  // it has not all of the files
+  bool is_cold_ = false;       // the last move would have read the disk
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
 Result<std::optional<Bytes>> get_from(const Database& database, Cf cf, ByteView key, const rocksdb::Snapshot* snapshot,
                                       ReadTier tier) {
   rocksdb::ReadOptions read;
-  read.read_tier = tier_of(tier);
   read.snapshot = snapshot;
   Bytes value;
+  const CacheOnly watched(tier == ReadTier::kCache);
   rocksdb::Status status = database.db->Get(read, database.of(cf), slice(key), &value);
+  if (watched.has_refused()) return Err(not_cached());
   if (status.IsNotFound()) return std::optional<Bytes>();
   if (!status.ok()) return Err(to_error(status, "reading a key"));
   return std::optional<Bytes>(std::move(value));
@@ -455,6 +481,7 @@ bool RocksKvEngine::is_write_stalled() const {
 rocksdb::DBOptions database_options(const RocksKvOptions& options, const Database& database) {
   rocksdb::DBOptions out;
   set_common_options(out);
+  out.env = guarded_env();
   out.create_missing_column_families = true;
   out.atomic_flush = true;
   out.avoid_flush_during_shutdown = false;

@@ -10,8 +10,6 @@ namespace cairn::engine::rocks {
 
 Error to_error(const rocksdb::Status& status, const std::string& doing) {
   CHECK(!status.ok(), "an error made of success: {}", doing);
-  // Said often, and to be acted on at once: without words.
-  if (status.IsIncomplete()) return {Error::Kind::kNotCached, "not cached"};
   std::string message = doing + ": " + status.ToString();
   if (status.IsNoSpace()) return {Error::Kind::kNoSpace, std::move(message)};
   if (status.IsCorruption()) return {Error::Kind::kCorruption, std::move(message)};

@@ -16,8 +16,7 @@ class Status;
 
 namespace cairn::engine::rocks {
 
-// Precondition: `status` is not ok. `doing` goes in front of the message. Incomplete is what a read of the cache alone
-// ends with.
+// Precondition: `status` is not ok. `doing` goes in front of the message.
 Error to_error(const rocksdb::Status& status, const std::string& doing);
 // OK, or the error.
 Result<void> to_result(const rocksdb::Status& status, const std::string& doing);
