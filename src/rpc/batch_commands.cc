@@ -3,12 +3,14 @@
 #include <google/protobuf/arena.h>
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
 #include "base/mutex.h"
+#include "rpc/answer_room.h"
 #include "rpc/batch_errors.h"
 #include "tikvpb.pb.h"
 
@@ -24,13 +26,9 @@ constexpr size_t kBytesPerMessageMax = size_t{2} << 20;
 // Of a message with one answer, at most: the answer's frame, its id, and how the store is.
 constexpr size_t kBesideAnAnswer = 256;
 
-// A small message may ask for more than there is memory. So its requests are begun in parts of so many, and the next
-// part only while the answers that wait for the network, and those that are to be expected, are fewer bytes than this.
-constexpr int kRequestsAtOnce = 64;
-constexpr size_t kAnswerBytesMax = size_t{8} << 20;
-// What is expected of an answer before any was seen; then it follows what is seen, up at once and down slowly.
-constexpr size_t kFirstExpectation = size_t{16} << 10;
-constexpr size_t kExpectationSteps = 32;
+// A small message may ask for more than there is memory. So its requests are looked at in parts of so many, and the
+// next part only while there is room for answers.
+constexpr size_t kRequestsAtOnce = 64;
 
 // One message of the client.
 struct Requests {
@@ -38,12 +36,13 @@ struct Requests {
   tikvpb::BatchCommandsRequest* all = google::protobuf::Arena::CreateMessage<tikvpb::BatchCommandsRequest>(&arena);
 };
 
-// Requests of a message that are begun together, and the room for their answers, which goes with the last of them.
+// Requests of a message that are looked at together, and the room for their answers, which goes with the last of them.
 struct Batch {
   std::shared_ptr<Requests> requests;
   int first = 0;  // of the message
   google::protobuf::Arena arena;
   std::vector<Response*> responses;  // in the arena; one for each request
+  std::vector<uint32_t> values;      // that each asks for
 
   Request& request(int index) const { return *requests->all->mutable_requests(first + index); }
   uint64_t id(int index) const { return requests->all->request_ids(first + index); }
@@ -77,10 +76,18 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
     size_t bytes;
   };
 
+  // One request.
+  struct Place {
+    std::shared_ptr<Batch> batch;
+    int index;
+  };
+
   // Begins what there is room for. The transport's thread.
   void go_on();
-  // The next requests to begin; nullptr if there are none or there is no room.
-  std::shared_ptr<Batch> next_batch();
+  // The next requests to begin; none if there are none or there is no room.
+  std::vector<Place> next_places();
+  // The next requests of the message. Precondition: there is one.
+  std::shared_ptr<Batch> next_batch() CAIRN_REQUIRES(mutex_);
   bool has_room() const CAIRN_REQUIRES(mutex_);
   void dispatch(const std::shared_ptr<Batch>& batch, int index);
   void echo(const std::shared_ptr<Batch>& batch, int index);
@@ -96,10 +103,10 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   Mutex mutex_;
   std::shared_ptr<Requests> message_ CAIRN_GUARDED_BY(mutex_);  // not yet begun from next_ on
   int next_ CAIRN_GUARDED_BY(mutex_) = 0;
-  std::vector<Answer> waiting_ CAIRN_GUARDED_BY(mutex_);                // finished, not yet sent
-  size_t waiting_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;                   // of those
-  size_t expected_bytes_ CAIRN_GUARDED_BY(mutex_) = kFirstExpectation;  // of the next answer
-  size_t in_flight_ CAIRN_GUARDED_BY(mutex_) = 0;                       // asked and not yet finished
+  std::deque<Place> aside_ CAIRN_GUARDED_BY(mutex_);      // ask for many values, and wait until there is room
+  std::vector<Answer> waiting_ CAIRN_GUARDED_BY(mutex_);  // finished, not yet sent
+  AnswerRoom room_ CAIRN_GUARDED_BY(mutex_);
+  size_t in_flight_ CAIRN_GUARDED_BY(mutex_) = 0;  // begun or aside, not yet finished
   bool is_writing_ CAIRN_GUARDED_BY(mutex_) = false;
   bool is_dispatching_ CAIRN_GUARDED_BY(mutex_) = false;  // what is answered at once is to leave in one message
   bool is_gathering_ CAIRN_GUARDED_BY(mutex_) = false;    // a job that will advance is under way
@@ -150,34 +157,59 @@ void BatchStream::on_message(Payload message) {
 }
 
 bool BatchStream::has_room() const {
-  return in_flight_ + waiting_.size() < service_->options.batch_in_flight_max &&
-         waiting_bytes_ + in_flight_ * expected_bytes_ < kAnswerBytesMax;
+  return in_flight_ + waiting_.size() < service_->options.batch_in_flight_max && room_.has_room(1);
 }
 
 std::shared_ptr<Batch> BatchStream::next_batch() {
   auto batch = std::make_shared<Batch>();
-  int count = 0;
-  {
-    MutexLock lock(mutex_);
-    if (!message_ || end_at_once_ || !has_room()) return nullptr;
-    batch->requests = message_;
-    batch->first = next_;
-    count = std::min(kRequestsAtOnce, message_->all->requests_size() - next_);
-    next_ += count;
-    if (next_ == message_->all->requests_size()) message_ = nullptr;
-    in_flight_ += static_cast<size_t>(count);
-    is_dispatching_ = true;
-  }
-  batch->responses.reserve(static_cast<size_t>(count));
+  batch->requests = message_;
+  batch->first = next_;
+  const int count = std::min(static_cast<int>(kRequestsAtOnce), message_->all->requests_size() - next_);
+  next_ += count;
+  if (next_ == message_->all->requests_size()) message_ = nullptr;
   for (int i = 0; i < count; ++i) {
     batch->responses.push_back(google::protobuf::Arena::CreateMessage<Response>(&batch->arena));
+    batch->values.push_back(values_asked(batch->request(i)));
   }
   return batch;
 }
 
+std::vector<BatchStream::Place> BatchStream::next_places() {
+  std::vector<Place> places;
+  MutexLock lock(mutex_);
+  if (end_at_once_) return places;
+  const auto begin = [&](Place place) CAIRN_REQUIRES(mutex_) {
+    room_.begin(place.batch->values[static_cast<size_t>(place.index)]);
+    places.push_back(std::move(place));
+  };
+  const auto may_begin = [&](const Place& place) CAIRN_REQUIRES(mutex_) {
+    return room_.has_room(place.batch->values[static_cast<size_t>(place.index)]);
+  };
+  while (!aside_.empty() && may_begin(aside_.front())) {
+    begin(std::move(aside_.front()));
+    aside_.pop_front();
+  }
+  while (message_ && has_room() && places.size() < kRequestsAtOnce) {
+    const auto batch = next_batch();
+    const int count = static_cast<int>(batch->responses.size());
+    in_flight_ += batch->responses.size();
+    for (int i = 0; i < count; ++i) {
+      Place place{batch, i};
+      const bool is_single = batch->values[static_cast<size_t>(i)] == 1;
+      if (is_single || (aside_.empty() && may_begin(place))) {
+        begin(std::move(place));
+      } else {
+        aside_.push_back(std::move(place));
+      }
+    }
+  }
+  if (!places.empty()) is_dispatching_ = true;
+  return places;
+}
+
 void BatchStream::go_on() {
-  while (const auto batch = next_batch()) {
-    for (int i = 0; i < static_cast<int>(batch->responses.size()); ++i) dispatch(batch, i);
+  for (auto places = next_places(); !places.empty(); places = next_places()) {
+    for (const auto& place : places) dispatch(place.batch, place.index);
   }
   MutexLock lock(mutex_);
   is_dispatching_ = false;
@@ -230,12 +262,13 @@ void BatchStream::answer(std::shared_ptr<Batch> batch, int index, api::Status st
   MutexLock lock(mutex_);
   CHECK(in_flight_ > 0, "an answer too many on {}", stream_->peer());
   --in_flight_;
+  const uint32_t values = batch->values[static_cast<size_t>(index)];
   if (ends_stream) {
+    room_.abandon(values);
     if (!end_at_once_) end_status_ = std::move(status);
     no_more_ = end_at_once_ = true;
   } else {
-    waiting_bytes_ += bytes;
-    expected_bytes_ = std::max(bytes, expected_bytes_ - expected_bytes_ / kExpectationSteps);
+    room_.end(values, bytes);
     waiting_.push_back({std::move(batch), index, bytes});
   }
   advance_soon();
@@ -260,7 +293,7 @@ void BatchStream::on_write_done() {
   {
     MutexLock lock(mutex_);
     is_writing_ = false;
-    if (!message_) return advance();
+    if (!message_ && aside_.empty()) return advance();
   }
   go_on();
 }
@@ -314,14 +347,16 @@ void BatchStream::advance() {
     tell_health(out, asked_for_health);
     Payload payload = Payload::serialize(out);
     out.mutable_responses()->UnsafeArenaExtractSubrange(0, static_cast<int>(taken), nullptr);
-    for (size_t i = 0; i < taken; ++i) waiting_bytes_ -= waiting_[i].bytes;
+    for (size_t i = 0; i < taken; ++i) room_.on_sent(waiting_[i].bytes);
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken));
     is_writing_ = stream_->write(std::move(payload));
     if (!is_writing_) {  // the RPC is over
       no_more_ = true;
       message_ = nullptr;
+      in_flight_ -= aside_.size();
+      aside_.clear();
+      for (const Answer& answer : waiting_) room_.on_sent(answer.bytes);
       waiting_.clear();
-      waiting_bytes_ = 0;
     }
   }
   if (no_more_) {

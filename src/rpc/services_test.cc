@@ -146,6 +146,32 @@ TEST(BatchCommands, EachIdIsAnsweredExactlyOnceWhileManyThreadsFinish) {
   EXPECT_TRUE(events->status().ok());
 }
 
+// A small message may ask for scans that find more than there is memory: the first is to end, and its answer to leave,
+// before the next begins.
+TEST(BatchCommands, ScansOfMuchAreBegunOneByOneAndHoldUpNoGets) {
+  Served served;
+  auto events = std::make_shared<RecordingStream<tikvpb::BatchCommandsResponse>>();
+  events->open(*served.channel, "/tikvpb.Tikv/BatchCommands");
+  tikvpb::BatchCommandsRequest message = raw_gets(1000, 1);
+  constexpr uint64_t kScans = 300;
+  for (uint64_t i = 0; i < kScans; ++i) {
+    message.add_requests()->mutable_rawscan()->set_limit(100'000);
+    message.add_request_ids(i);
+  }
+  message.MergeFrom(raw_gets(1001, 1));
+  events->send(message);
+  size_t gets = 0, scans = 0;
+  while (gets < 2) gets += static_cast<size_t>(events->next().value().responses_size());
+  for (; scans < kScans; ++scans) {
+    served.tikv.wait_for_scans(1);
+    EXPECT_EQ(served.tikv.finish_scans(1 << 20), 1u);
+    auto answer = events->next();
+    ASSERT_TRUE(answer);
+    ASSERT_EQ(answer->responses_size(), 1);
+    ASSERT_TRUE(answer->responses(0).has_rawscan());
+  }
+}
+
 TEST(BatchCommands, ACommandWithoutAHandlerAnswersInKindWithAnErrorText) {
   Served served;
   auto events = std::make_shared<RecordingStream<tikvpb::BatchCommandsResponse>>();

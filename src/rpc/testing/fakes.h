@@ -44,10 +44,12 @@ class Waiter {
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
-// RawGet answers "value of <key>"; the key "refuse" is INVALID_ARGUMENT, and "hold" waits for finish_held().
+// RawGet answers "value of <key>"; the key "refuse" is INVALID_ARGUMENT, and "hold" waits for finish_held(). RawScan
+// waits for finish_scans().
 class FakeTikv : public api::Tikv {
  public:
   using Get = api::Call<kvrpcpb::RawGetRequest, kvrpcpb::RawGetResponse>;
+  using Scan = api::Call<kvrpcpb::RawScanRequest, kvrpcpb::RawScanResponse>;
 
   ~FakeTikv() override {
     {
@@ -84,6 +86,29 @@ class FakeTikv : public api::Tikv {
       queue_.push_back(std::move(call));
     }
     there_.notify_one();
+  }
+
+  void raw_scan(Scan call) override {
+    MutexLock lock(mutex_);
+    scans_.push_back(std::move(call));
+    there_.notify_all();
+  }
+  void wait_for_scans(size_t count) {
+    MutexLock lock(mutex_);
+    there_.wait(mutex_, [&]() CAIRN_REQUIRES(mutex_) { return scans_.size() >= count; });
+  }
+  // Each finds a value of so many bytes. How many they were.
+  size_t finish_scans(size_t value_bytes) {
+    std::vector<Scan> scans;
+    {
+      MutexLock lock(mutex_);
+      scans.swap(scans_);
+    }
+    for (auto& call : scans) {
+      call.response().add_kvs()->set_value(std::string(value_bytes, 'v'));
+      call.finish();
+    }
+    return scans.size();
   }
 
   std::optional<kvrpcpb::HealthFeedback> health_feedback() override {
@@ -130,6 +155,7 @@ class FakeTikv : public api::Tikv {
   CondVar there_;
   std::deque<Get> queue_ CAIRN_GUARDED_BY(mutex_);
   std::vector<Get> held_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<Scan> scans_ CAIRN_GUARDED_BY(mutex_);
   std::atomic<uint64_t> feedbacks_{0};
   std::vector<std::thread> threads_;
   bool is_stopping_ CAIRN_GUARDED_BY(mutex_) = false;

@@ -1,0 +1,82 @@
+// How much memory the answers of one stream may take: requests are small, what they ask for may be large. A request
+// begins only while the answers that wait for the network and those that are to be expected fit into a bound. What is
+// expected of a value follows what is seen: up at once and down slowly.
+//
+// Requests for one value and requests for many (scans, batches of keys) have room of their own: what wants one value
+// does not wait behind scans. Of many, only a few are under way at once, so that each comes to its end before much is
+// gathered for others.
+//
+// Plain data; who owns it guards it. Tests: answer_room_test.cc.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/check.h"
+#include "tikvpb.pb.h"
+
+namespace cairn::rpc {
+
+// How many values the request asks for at most, up to AnswerRoom::kValuesMax; 1: one, or a write.
+uint32_t values_asked(const tikvpb::BatchCommandsRequest::Request& request);
+
+class AnswerRoom {
+ public:
+  static constexpr size_t kBytesMax = size_t{8} << 20;
+  static constexpr uint32_t kValuesMax = 1 << 20;
+  // Requests for many values under way.
+  static constexpr size_t kManyMax = 16;
+
+  // Whether a request for so many values may begin.
+  bool has_room(uint32_t values) const {
+    const Kind& kind = kind_of(values);
+    return waiting_ + kind.values * kind.expected < kBytesMax && (values == 1 || kind.requests < kManyMax);
+  }
+  void begin(uint32_t values) {
+    Kind& kind = kind_of(values);
+    ++kind.requests;
+    kind.values += values;
+  }
+  // Its answer waits for the network.
+  void end(uint32_t values, size_t bytes) {
+    abandon(values);
+    Kind& kind = kind_of(values);
+    kind.expected = std::max({bytes / values, kind.expected - kind.expected / kSteps, kind.least});
+    waiting_ += bytes;
+  }
+  // It has no answer.
+  void abandon(uint32_t values) {
+    Kind& kind = kind_of(values);
+    CHECK(kind.requests > 0 && kind.values >= values, "{} values end of {} under way", values, kind.values);
+    --kind.requests;
+    kind.values -= values;
+  }
+  // Of those that waited, so many bytes have gone.
+  void on_sent(size_t bytes) {
+    CHECK(waiting_ >= bytes, "{} bytes are sent of {}", bytes, waiting_);
+    waiting_ -= bytes;
+  }
+
+ private:
+  // Answers after which an expectation has fallen to about a third, if they are small.
+  static constexpr size_t kSteps = 32;
+  // What is expected of a value before any was seen.
+  static constexpr size_t kFirst = size_t{16} << 10;
+
+  struct Kind {
+    size_t least;  // is always expected of a value
+    size_t expected = kFirst;
+    size_t requests = 0;  // under way
+    size_t values = 0;    // that those ask for
+  };
+  Kind& kind_of(uint32_t values) { return kinds_[values == 1 ? 0 : 1]; }
+  const Kind& kind_of(uint32_t values) const { return kinds_[values == 1 ? 0 : 1]; }
+
+  // A scan may find less than it asks for, and the next one more.
+  std::array<Kind, 2> kinds_{Kind{.least = 0}, Kind{.least = 256}};
+  size_t waiting_ = 0;
+};
+
+}  // namespace cairn::rpc

@@ -1,0 +1,67 @@
+#include "rpc/answer_room.h"
+
+#include <gtest/gtest.h>
+
+namespace cairn::rpc {
+namespace {
+
+// Begins as many as there is room for.
+size_t begin_all(AnswerRoom& room, uint32_t values) {
+  size_t begun = 0;
+  for (; room.has_room(values); ++begun) room.begin(values);
+  return begun;
+}
+
+TEST(AnswerRoom, LargeScansGoOneByOne) {
+  AnswerRoom room;
+  EXPECT_EQ(begin_all(room, 100'000), 1u);
+  EXPECT_TRUE(room.has_room(1)) << "what wants one value does not wait";
+  room.end(100'000, 11 << 20);
+  EXPECT_FALSE(room.has_room(100'000)) << "its answer waits for the network";
+  EXPECT_FALSE(room.has_room(1));
+  room.on_sent(11 << 20);
+  EXPECT_EQ(begin_all(room, 100'000), 1u);
+}
+
+TEST(AnswerRoom, ExpectsMuchUntilItHasSeenThatAnswersAreSmall) {
+  AnswerRoom room;
+  EXPECT_EQ(begin_all(room, 256), 2u);
+  for (int i = 0; i < 2; ++i) room.end(256, 1000);
+  for (int i = 0; i < 200; ++i) {
+    room.begin(256);
+    room.end(256, 1000);
+  }
+  room.on_sent(202 * 1000);
+  EXPECT_EQ(begin_all(room, 256), AnswerRoom::kManyMax);
+  room.end(256, 4 << 20);
+  room.on_sent(4 << 20);
+  EXPECT_FALSE(room.has_room(256)) << "one was large: the others may be";
+}
+
+TEST(AnswerRoom, ManySingleValuesAreUnderWayAtOnce) {
+  AnswerRoom room;
+  EXPECT_EQ(begin_all(room, 1), 512u);
+  for (int i = 0; i < 512; ++i) room.end(1, 100);
+  room.on_sent(51'200);
+  EXPECT_GT(begin_all(room, 1), 10'000u);
+}
+
+TEST(AnswerRoom, KnowsWhatRequestsAskFor) {
+  tikvpb::BatchCommandsRequest::Request request;
+  request.mutable_rawget()->set_key("k");
+  EXPECT_EQ(values_asked(request), 1u);
+  request.mutable_rawscan()->set_limit(300);
+  EXPECT_EQ(values_asked(request), 300u);
+  request.mutable_scan()->set_limit(UINT32_MAX);
+  EXPECT_EQ(values_asked(request), AnswerRoom::kValuesMax);
+  request.mutable_scanlock();
+  EXPECT_EQ(values_asked(request), AnswerRoom::kValuesMax);
+  request.mutable_batchget()->add_keys("a");
+  request.mutable_batchget()->add_keys("b");
+  EXPECT_EQ(values_asked(request), 2u);
+  request.mutable_rawbatchget();
+  EXPECT_EQ(values_asked(request), 1u);
+}
+
+}  // namespace
+}  // namespace cairn::rpc
