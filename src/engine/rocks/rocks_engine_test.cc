@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <vector>
@@ -251,6 +253,80 @@ TEST(RocksEngine, what_lies_in_files_that_are_not_open_is_not_taken_for_an_empty
       }
     }
   }
+}
+
+// Sixty files of a level, few of which may be open at a time, and what is in memory beside them; two of the files go.
+class FilesThatCannotBeRead : public ::testing::Test {
+ protected:
+  static constexpr int kFiles = 60, kGone = 30;  // and the next
+  static std::string name(int i, char which) { return fmt::format("zk{:02}{}", i, which); }
+
+  void SetUp() override {
+    kv_ = must(open_rocks_kv(folder(), options_));
+    std::vector<std::string> paths;
+    for (int i = 0; i < kFiles; ++i) {
+      auto writer = must(kv_->new_sst(Cf::kDefault, fmt::format("{}.sst", i)));
+      must(writer->put(name(i, 'a'), "value"));
+      must(writer->put(name(i, 'z'), "value"));
+      paths.push_back(must(writer->finish()).path);
+    }
+    must(kv_->ingest(Cf::kDefault, paths));
+    auto batch = kv_->new_batch();
+    for (int i = 0; i < kFiles; ++i) batch->put(Cf::kDefault, name(i, 'm'), "value");
+    must(kv_->write(*batch));
+    must(kv_->flush());
+    reopen();
+    for (int i = kGone; i < kGone + 2; ++i) {
+      for (const auto& entry : std::filesystem::directory_iterator(folder())) {
+        std::ifstream in(entry.path(), std::ios::binary);
+        const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+        if (entry.path().extension() == ".sst" && bytes.find(name(i, 'a')) != std::string::npos) {
+          gone_.push_back(entry.path());
+        }
+      }
+    }
+    ASSERT_EQ(gone_.size(), 2u);
+    for (const auto& path : gone_) std::filesystem::rename(path, path + ".away");
+  }
+  std::string folder() const { return scratch_.path() + "/kv"; }
+  void reopen() {
+    kv_.reset();
+    kv_ = must(open_rocks_kv(folder(), options_));
+  }
+
+  testing::ScratchDirectory scratch_;
+  const RocksKvOptions options_{.max_open_files = 30};
+  std::unique_ptr<KvEngine> kv_;
+  std::vector<std::string> gone_;
+};
+
+TEST_F(FilesThatCannotBeRead, whoever_passes_them_is_told) {
+  const auto snapshot = kv_->snapshot();
+  const auto it = snapshot->iterator(Cf::kDefault, {});
+  int seen = 0;
+  for (it->seek_to_first(); it->valid(); it->next()) ++seen;
+  EXPECT_LE(seen, 3 * kGone) << "a file is passed over";
+  ASSERT_FALSE(it->status().ok());
+  EXPECT_EQ(it->status().error().kind, Error::Kind::kIo);
+  seen = 0;
+  for (it->seek_to_last(); it->valid(); it->prev()) ++seen;
+  EXPECT_LE(seen, 3 * (kFiles - kGone - 2));
+  EXPECT_FALSE(it->status().ok());
+  EXPECT_FALSE(snapshot->get(Cf::kDefault, name(kGone, 'a')).ok());
+  EXPECT_FALSE(snapshot->get(Cf::kDefault, name(kGone, 'b')).ok());
+  EXPECT_TRUE(snapshot->get(Cf::kDefault, name(kGone - 1, 'a')).ok());
+}
+
+TEST_F(FilesThatCannotBeRead, a_compaction_does_not_drop_what_it_cannot_read) {
+  std::atomic<bool> canceled{false};
+  EXPECT_FALSE(kv_->compact(Cf::kDefault, "", "", canceled).ok());
+  for (const auto& path : gone_) std::filesystem::rename(path + ".away", path);
+  reopen();
+  const auto it = kv_->snapshot()->iterator(Cf::kDefault, {});
+  int seen = 0;
+  for (it->seek_to_first(); it->valid(); it->next()) ++seen;
+  must(it->status());
+  EXPECT_EQ(seen, 3 * kFiles);
 }
 
 TEST(WalTail, an_empty_log_and_a_log_of_zeros_hold_nothing_and_are_whole_or_unwritten) {

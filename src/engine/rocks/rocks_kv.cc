@@ -28,12 +28,12 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mutex.h"
-#include "engine/rocks/cache_only.h"
 #include "engine/rocks/compaction_filters.h"
 #include "engine/rocks/posix_files.h"
 #include "engine/rocks/rocks_engine.h"
 #include "engine/rocks/rocks_options.h"
 #include "engine/rocks/rocks_status.h"
+#include "engine/rocks/watched_reads.h"
 
 namespace cairn::engine {
 namespace {
@@ -82,6 +82,11 @@ struct Database {
 };
 
 Error not_cached() { return {Error::Kind::kNotCached, "not cached"}; }  // said often: without words
+Error unreadable(const char* doing) { return {Error::Kind::kIo, fmt::format("{}: a file cannot be read", doing)}; }
+
+WatchedReads::Files files_of(ReadTier tier) {
+  return tier == ReadTier::kCache ? WatchedReads::Files::kRefused : WatchedReads::Files::kAllowed;
+}
 
 class RocksBatch final : public WriteBatch {
  public:
@@ -124,9 +129,10 @@ class RocksIterator final : public Iterator {
     // Without total order, RocksDB may skip keys that do not share the sought key's prefix: raw keys would get lost.
     read.prefix_same_as_start = bounds_.prefix_same_as_start && (cf == Cf::kDefault || cf == Cf::kWrite);
     read.total_order_seek = !read.prefix_same_as_start;
-    const CacheOnly watched(bounds_.tier == ReadTier::kCache);
+    const WatchedReads watched(files_of(bounds_.tier));
     iterator_.reset(database.db->NewIterator(read, database.of(cf)));
     is_made_cold_ = is_cold_ = watched.has_refused();
+    is_broken_ = watched.has_failed();
   }
 
   void seek(ByteView target) override {
@@ -147,27 +153,31 @@ class RocksIterator final : public Iterator {
   void prev() override {
     move([&] { iterator_->Prev(); });
   }
-  bool valid() const override { return !is_cold_ && iterator_->Valid(); }
+  bool valid() const override { return !is_cold_ && !is_broken_ && iterator_->Valid(); }
   ByteView key() const override { return view(iterator_->key()); }
   ByteView value() const override { return view(iterator_->value()); }
   Result<void> status() const override {
     if (is_cold_) return Err(not_cached());
-    return to_result(iterator_->status(), "scanning");
+    TRY(to_result(iterator_->status(), "scanning"));
+    if (is_broken_) return Err(unreadable("scanning"));
+    return {};
   }
 
  private:
   template <class Move>
   void move(Move how) {
-    const CacheOnly watched(bounds_.tier == ReadTier::kCache);
+    const WatchedReads watched(files_of(bounds_.tier));
     how();
     // A part of the iterator may remember what it was told at an earlier move.
     is_cold_ = is_made_cold_ || watched.has_refused() || iterator_->status().IsIncomplete();
+    is_broken_ = is_broken_ || watched.has_failed();
   }
 
   IterOptions bounds_;
   rocksdb::Slice lower_, upper_;
   bool is_made_cold_ = false;  // it has not all of the files
   bool is_cold_ = false;       // the last move would have read the disk
+  bool is_broken_ = false;     // a file could not be read, once: nothing is believed any more
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
@@ -176,9 +186,10 @@ Result<std::optional<Bytes>> get_from(const Database& database, Cf cf, ByteView 
   rocksdb::ReadOptions read;
   read.snapshot = snapshot;
   Bytes value;
-  const CacheOnly watched(tier == ReadTier::kCache);
+  const WatchedReads watched(files_of(tier));
   rocksdb::Status status = database.db->Get(read, database.of(cf), slice(key), &value);
   if (watched.has_refused()) return Err(not_cached());
+  if (watched.has_failed() && (status.ok() || status.IsNotFound())) return Err(unreadable("reading a key"));
   if (status.IsNotFound()) return std::optional<Bytes>();
   if (!status.ok()) return Err(to_error(status, "reading a key"));
   return std::optional<Bytes>(std::move(value));
@@ -481,7 +492,7 @@ bool RocksKvEngine::is_write_stalled() const {
 rocksdb::DBOptions database_options(const RocksKvOptions& options, const Database& database) {
   rocksdb::DBOptions out;
   set_common_options(out);
-  out.env = guarded_env();
+  out.env = watched_env();
   out.create_missing_column_families = true;
   out.atomic_flush = true;
   out.avoid_flush_during_shutdown = false;

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/codec.h"
+#include "engine/rocks/watched_reads.h"
 
 namespace cairn::engine::rocks {
 namespace {
@@ -77,7 +78,8 @@ rocksdb::ColumnFamilyOptions column_family_options(Cf cf, const RocksKvOptions& 
       family.bottommost_compression = rocksdb::kDisableCompressionOption;
       break;
   }
-  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  family.table_factory =
+      watched_tables(std::shared_ptr<rocksdb::TableFactory>(rocksdb::NewBlockBasedTableFactory(table)));
   return family;
 }
 
