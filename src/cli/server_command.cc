@@ -91,8 +91,8 @@ class StoreProcess {
 
   runtime::RealClock clock_;
   std::shared_ptr<net::Tls> tls_;  // null: plain text everywhere
-  // On a small machine one thread has the network and the one shard: most of what a small request costs would otherwise
-  // be the waking of one by the other.
+  // The first of the network's threads. On a small machine it has the one shard, too: most of what a small request costs
+  // would otherwise be the waking of one by the other.
   std::shared_ptr<net::Loop> network_;
   std::optional<rpc::ClientLoop> loop_;
   runtime::ThreadedExecutors executors_;
@@ -201,6 +201,7 @@ Parsed<void> StoreProcess::listen() {
   }
   TRY_ASSIGN(server_, rpc::Server::start({.addresses = {config_.address},
                                           .loop = network_,
+                                          .threads = config_.network_threads,
                                           .connections_max = shares_.connections(),
                                           .tls = tls_,
                                           .http = pages_elsewhere},
@@ -300,7 +301,9 @@ int StoreProcess::stop() {
 
 config::ServerConfig default_config() {
   config::ServerConfig config;
-  config.store.shards = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, 256);
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  config.store.shards = std::clamp(cores / 2, 1, 256);
+  config.network_threads = std::clamp(cores / 4, 1, 256);
   return config;
 }
 

@@ -46,6 +46,10 @@ void add_server(Settings& settings, ServerConfig& config) {
                   live("snapshots that are sent at once"));
   settings.number("server.concurrent-recv-snap-limit", config.store.snapshots_receiving_max, {1, 1024},
                   live("snapshots that are received at once"));
+  settings.number("server.grpc-concurrency", config.network_threads, {1, 256},
+                  {.sentence = "threads that serve connections, each of which stays with its thread. Where one thread "
+                               "owns regions (`raftstore.store-pool-size`), it is the first of these",
+                   .default_words = "a quarter of the cores, at least one"});
   settings.number("readpool.unified.max-thread-count", config.store.read_threads, {1, 256}, {"threads that read"});
   settings.number("readpool.unified.max-tasks-per-worker", config.read_tasks_per_thread, {2, 1'000'000},
                   live("reads for each thread of the read pool that are under way or wait for their turn; more are "

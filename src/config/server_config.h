@@ -33,6 +33,7 @@ struct ServerConfig {
   // What the file says; complete() makes store.api_version of them.
   uint32_t api_version = 1;
   bool enable_ttl = false;
+  int network_threads = 1;           // that serve connections
   Duration slow_log_threshold = 1s;  // 0: slow requests are not logged
   size_t key_bytes_max = 8 << 10;
   size_t read_tasks_per_thread = 2000;                          // reads on the read pool or waiting for it

@@ -42,8 +42,8 @@ constexpr UnusedNames kTikv[] = {
     {"readpool", "high-concurrency normal-concurrency low-concurrency", "there is one read pool, readpool.unified"},
 
     // The network.
-    {"server", "grpc-concurrency grpc-concurrent-stream grpc-raft-conn-num grpc-stream-initial-window-size",
-     "the network layer is Cairn's own and sets its threads, connections, streams and windows itself"},
+    {"server", "grpc-concurrent-stream grpc-raft-conn-num grpc-stream-initial-window-size",
+     "the network layer is Cairn's own and sets its connections, streams and windows itself"},
     {"server", "status-thread-pool-size stats-concurrency background-thread-count", "one thread does this"},
     {"server", "max-grpc-send-msg-len grpc-memory-pool-quota",
      "messages and what waits of them are bounded by the network layer"},

@@ -197,8 +197,8 @@ class Server::Core final : public ServerCalls, public std::enable_shared_from_th
   ReceiveBudget receive_budget_;
   std::shared_ptr<HealthState> health_ = std::make_shared<HealthState>();
   int port_ = 0;
-  bool owns_loops_ = false;
   std::vector<std::shared_ptr<net::Loop>> loops_;
+  size_t lent_loops_ = 0;                                  // the first of them, which others end
   std::vector<std::shared_ptr<LoopServer>> servers_;       // one a loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors_;  // on the first loop's thread
   size_t next_loop_ = 0;                                   // for the next connection; on the first loop's thread
@@ -230,13 +230,12 @@ void Server::Core::on_call_ended(ServerCall* call, const Router::Route* route) {
 
 void Server::Core::start(const ServerOptions& options, const std::vector<int>& sockets) {
   port_ = net::port_of(sockets.front());
-  owns_loops_ = options.loop == nullptr;
-  if (owns_loops_) {
-    int threads = options.threads;
-    if (threads <= 0) threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 4);
-    for (int i = 0; i < threads; ++i) loops_.push_back(std::make_shared<net::Loop>("rpc-" + std::to_string(i)));
-  } else {
-    loops_.push_back(options.loop);
+  if (options.loop) loops_.push_back(options.loop);
+  lent_loops_ = loops_.size();
+  size_t threads = static_cast<size_t>(std::max(0, options.threads));
+  if (threads == 0) threads = options.loop ? 1 : std::max(1U, std::thread::hardware_concurrency() / 4);
+  for (size_t i = loops_.size(); i < threads; ++i) {
+    loops_.push_back(std::make_shared<net::Loop>("network-" + std::to_string(i)));
   }
   const size_t max = options.message_bytes_max < 0 ? kMessageMax : static_cast<size_t>(options.message_bytes_max);
   const auto count = std::make_shared<ConnectionCount>(options.connections_max);
@@ -295,9 +294,7 @@ void Server::Core::end(Duration grace) {
     MutexLock lock(mutex_);
     CHECK(live_ == 0, "{} calls outlived their connections", live_);
   }
-  if (owns_loops_) {
-    for (auto& loop : loops_) loop->stop();
-  }
+  for (size_t i = lent_loops_; i < loops_.size(); ++i) loops_[i]->stop();
 }
 
 bool Server::Core::stop(Duration grace) {

@@ -21,8 +21,8 @@ namespace cairn::rpc {
 
 struct ServerOptions {
   std::vector<std::string> addresses;          // "host:port"; port 0: any free one
-  int threads = 0;                             // loops of its own; 0: one for each four cores, at least one
-  std::shared_ptr<net::Loop> loop;             // serves instead of loops of its own
+  std::shared_ptr<net::Loop> loop;             // the first of the loops that serve; nullptr: all are the server's own
+  int threads = 0;                             // so many loops serve; 0: `loop` alone, or one for each four cores
   int message_bytes_max = -1;                  // of what comes in; -1: 256 MiB
   uint64_t connections_max = 100'000;          // more are closed at once: the descriptors that are left have other uses
   size_t receive_bytes_max = size_t{1} << 30;  // of requests that are not complete or not taken, over all connections
