@@ -1,5 +1,6 @@
 #include "http/connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "net/linger.h"
@@ -60,7 +61,7 @@ void Connection::on_broken(const std::string&) { close(); }
 
 void Connection::on_taken() {
   active_at_ = steady_clock::now();
-  if (wire_->unsent() > 0) set_deadline(limits_.stall_max);
+  if (wire_->unsent() > 0) set_deadline(std::min(limits_.stall_max, answer_by_ - active_at_));
   advance();
 }
 
@@ -157,6 +158,8 @@ void Connection::put(const Response& response) {
     wire_->send(net::Slice{body, body->data(), body->size()});
   }
   is_ending_ = !keeps_alive_;
+  answer_by_ = steady_clock::now() + limits_.stall_max +
+               std::chrono::milliseconds(wire_->unsent() * 1000 / limits_.answer_rate_min);
   set_deadline(limits_.stall_max);
   wire_->flush();
   // Unless the next request has begun meanwhile, which has a deadline of its own.

@@ -74,6 +74,7 @@ class Connection final : public net::Wire::User, public std::enable_shared_from_
   std::optional<RequestParser> parser_;
   net::Deadlines deadlines_;
   net::Deadlines::TimePoint deadline_ = net::Deadlines::kNone;
+  net::Deadlines::TimePoint answer_by_;  // the answer that waits must be taken
   net::Deadlines::TimePoint active_at_;
   bool has_begun_ = false;   // bytes of the next request are here
   bool is_in_body_ = false;  // its headers are complete

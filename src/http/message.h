@@ -63,6 +63,8 @@ struct Limits {
   Duration body_max = 60s;    // then to its end
   Duration idle_max = 60s;    // between requests
   Duration stall_max = 30s;   // while the client takes nothing of an answer
+  // The client takes an answer at so many bytes a second at least, beside that time.
+  size_t answer_rate_min = size_t{64} << 10;
 };
 
 // The words for a status: "Not Found".

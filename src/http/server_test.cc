@@ -186,6 +186,21 @@ TEST_F(HttpServerTest, WhoeverReadsNothingIsGivenUp) {
   EXPECT_LT(socket.wait_for_end().size(), size_t{16} << 20);
 }
 
+// Each byte in time does not make an answer in time.
+TEST_F(HttpServerTest, WhoeverReadsByteByByteIsGivenUp) {
+  start({.endpoint = {.limits = {.stall_max = 200ms, .answer_rate_min = size_t{64} << 20}}});
+  const Socket socket(port());
+  socket.send(get("/large"));
+  const auto begun = std::chrono::steady_clock::now();
+  size_t read = 0;
+  for (char room[40'000]; recv(socket.descriptor(), room, sizeof room, 0) > 0; ++read) {
+    poll(nullptr, 0, 10);
+    if (std::chrono::steady_clock::now() - begun > 3s) break;
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 3s);
+  EXPECT_LT(read * 40'000, size_t{16} << 20);
+}
+
 TEST_F(HttpServerTest, WhatWaitsBehindARequestIsBounded) {
   start();
   const Socket socket(port());
