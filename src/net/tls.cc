@@ -5,22 +5,19 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <optional>
 #include <utility>
 
 #include "base/check.h"
-#include "base/log.h"
-#include "base/mutex.h"
 #include "net/first_bytes.h"
 #include "net/tls_context.h"
+#include "net/tls_files.h"
 
 namespace cairn::net {
 
@@ -315,92 +312,28 @@ void TlsTransport::answer_in_plain_text() {
   shutdown(descriptor_, SHUT_WR);
 }
 
-// When a file was last changed; all zero: there is none.
-struct FileState {
-  dev_t device = 0;
-  ino_t inode = 0;
-  off_t size = 0;
-  time_t seconds = 0;
-  long nanoseconds = 0;
-  bool operator==(const FileState&) const = default;
-};
-
-FileState state_of(const std::string& path) {
-  struct stat found{};
-  if (path.empty() || stat(path.c_str(), &found) != 0) return {};
-  return {found.st_dev, found.st_ino, found.st_size, found.st_mtim.tv_sec, found.st_mtim.tv_nsec};
-}
-
 }  // namespace
 
-class Tls::Core {
- public:
-  explicit Core(TlsOptions options) : options_(std::move(options)) {}
-
-  Result<void, std::string> load() {
-    MutexLock lock(mutex_);
-    looked_at_ = std::chrono::steady_clock::now();
-    seen_ = states();
-    TRY_ASSIGN(context_, TlsContext::load(options_));
-    return {};
-  }
-
-  std::shared_ptr<const TlsContext> current() {
-    MutexLock lock(mutex_);
-    const auto now = std::chrono::steady_clock::now();
-    if (now - looked_at_ >= options_.look_again) {
-      looked_at_ = now;
-      look();
-    }
-    return context_;
-  }
-
- private:
-  using States = std::array<FileState, 4>;
-  States states() const {
-    return {state_of(options_.ca_path), state_of(options_.cert_path), state_of(options_.key_path),
-            state_of(options_.crl_path)};
-  }
-
-  // Before they are read they are looked at: what is written meanwhile is seen the next time.
-  void look() CAIRN_REQUIRES(mutex_) {
-    const States now = states();
-    if (now == seen_) return;
-    seen_ = now;
-    auto loaded = TlsContext::load(options_);
-    if (loaded.ok()) {
-      context_ = std::move(*loaded);
-      LOG_INFO("TLS: new connections use the new files");
-    } else {
-      LOG_ERROR("TLS: the files have changed and cannot be used, the last ones stay in use: {}", loaded.error());
-    }
-  }
-
-  const TlsOptions options_;
-  Mutex mutex_;
-  std::chrono::steady_clock::time_point looked_at_ CAIRN_GUARDED_BY(mutex_);
-  States seen_ CAIRN_GUARDED_BY(mutex_);
-  std::shared_ptr<const TlsContext> context_ CAIRN_GUARDED_BY(mutex_);
-};
-
-Tls::Tls(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+Tls::Tls(std::unique_ptr<TlsFiles> files) : files_(std::move(files)) {}
 Tls::~Tls() = default;
 
 Result<std::shared_ptr<Tls>, std::string> Tls::open(TlsOptions options) {
-  auto core = std::make_unique<Core>(std::move(options));
-  TRY(core->load());
-  return std::shared_ptr<Tls>(new Tls(std::move(core)));
+  auto files = std::make_unique<TlsFiles>(std::move(options));
+  TRY(files->open());
+  return std::shared_ptr<Tls>(new Tls(std::move(files)));
 }
 
+void Tls::look_at_files() { files_->look(); }
+
 std::unique_ptr<Transport> Tls::serve(int descriptor, std::string peer, Offer offer) {
-  auto context = core_->current();
+  auto context = files_->current();
   SSL* ssl = context->serve(offer);
   return std::make_unique<TlsTransport>(Side::kServer, std::move(context), ssl, descriptor, std::move(peer),
                                         offer != Offer::kHttp2);
 }
 
 std::unique_ptr<Transport> Tls::dial(int descriptor, std::string peer, const std::string& host) {
-  auto context = core_->current();
+  auto context = files_->current();
   SSL* ssl = context->dial();
   auto transport = std::make_unique<TlsTransport>(Side::kClient, std::move(context), ssl, descriptor, std::move(peer));
   transport->expect(host);

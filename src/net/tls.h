@@ -1,6 +1,6 @@
 // TLS on OpenSSL: who we are and whom we trust, from files, and transports that speak it.
 //
-//   files ─ looked at when a connection is made, at most once a second ─▶ Context ─▶ each new connection
+//   files ─ looked at once a second, by a thread of their own (tls_files.h) ─▶ Context ─▶ each new connection
 //
 // A connection keeps the context that it was made with; new files count for the connections after them. Files that
 // cannot be used are logged once, and the last good ones stay.
@@ -33,10 +33,12 @@ struct TlsOptions {
   std::string crl_path;                  // certificates that are revoked, of the CAs that sign ours
   std::vector<std::string> allowed_cn;   // of clients, one of them; empty: any
   std::vector<std::string> allowed_san;  // likewise
-  Duration look_again = 1s;              // at the files, not more often
+  Duration look_again = 1s;              // at the files, after so long
 
   bool is_on() const { return !ca_path.empty() || !cert_path.empty() || !key_path.empty(); }
 };
+
+class TlsFiles;
 
 // Thread-safe.
 class Tls {
@@ -47,6 +49,9 @@ class Tls {
   Tls(const Tls&) = delete;
   Tls& operator=(const Tls&) = delete;
 
+  // At once: for whoever knows that they have changed.
+  void look_at_files();
+
   // What a server takes. With both, HTTP/2 is preferred.
   enum class Offer { kHttp2, kHttp1, kBoth };
 
@@ -56,9 +61,8 @@ class Tls {
   std::unique_ptr<Transport> dial(int descriptor, std::string peer, const std::string& host);
 
  private:
-  class Core;
-  explicit Tls(std::unique_ptr<Core> core);
-  const std::unique_ptr<Core> core_;
+  explicit Tls(std::unique_ptr<TlsFiles> files);
+  const std::unique_ptr<TlsFiles> files_;
 };
 
 }  // namespace cairn::net

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <thread>
 #include <vector>
 
 #include "net/testing/certificates.h"
@@ -60,6 +61,8 @@ struct End {
 
 struct Pair {
   Pair(Tls& server_tls, Tls& client_tls, const std::string& host = "localhost") {
+    server_tls.look_at_files();
+    client_tls.look_at_files();
     const auto sockets = socket_pair();
     server.transport = server_tls.serve(sockets[0], "client");
     client.transport = client_tls.dial(sockets[1], "server", host);
@@ -245,6 +248,23 @@ TEST_F(TlsTest, RenewedFilesCountForNewConnectionsAndOldOnesGoOn) {
   before.server.to_send += " too";
   before.run();
   EXPECT_TRUE(before.is_up());
+}
+
+TEST_F(TlsTest, FilesAreLookedAtThoughNobodyConnects) {
+  server_.options.look_again = 1ms;
+  const auto server = server_.open();
+  const auto client = client_.open();
+  const auto hears = [&](const std::string& host) {
+    const auto sockets = socket_pair();
+    End served, dialled;
+    served.transport = server->serve(sockets[0], "client");
+    dialled.transport = client->dial(sockets[1], "server", host);
+    for (int i = 0; i < 20; ++i) static_cast<void>(dialled.step()), static_cast<void>(served.step());
+    return dialled.heard == "hello";
+  };
+  ASSERT_TRUE(hears("localhost"));
+  server_.use(authority_.issue({.common_name = "renewed", .alternative_names = "DNS:elsewhere"}));
+  while (!hears("elsewhere")) std::this_thread::yield();
 }
 
 TEST_F(TlsTest, FilesThatCannotBeUsedLeaveTheLastOnesInUse) {

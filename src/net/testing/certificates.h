@@ -160,7 +160,7 @@ class TlsFolder {
                      .crl_path = "",
                      .allowed_cn = {},
                      .allowed_san = {},
-                     .look_again = Duration(0)};
+                     .look_again = 1h};  // whoever changes them says so
 
  private:
   std::string path_;
