@@ -91,8 +91,8 @@ class StoreProcess {
 
   runtime::RealClock clock_;
   std::shared_ptr<net::Tls> tls_;  // null: plain text everywhere
-  // The first of the network's threads. On a small machine it has the one shard, too: most of what a small request costs
-  // would otherwise be the waking of one by the other.
+  // The first of the network's threads. On a small machine it has the one shard, too: most of what a small request
+  // costs would otherwise be the waking of one by the other.
   std::shared_ptr<net::Loop> network_;
   std::optional<rpc::ClientLoop> loop_;
   runtime::ThreadedExecutors executors_;
@@ -199,9 +199,12 @@ Parsed<void> StoreProcess::listen() {
     serve_config(pages, live_, [this] { return is_serving_.load(); });
     TRY_ASSIGN(status_, http::Server::start({.addresses = {config_.status_address}, .tls = tls_}, std::move(pages)));
   }
+  const std::string compression = config_.answer_compression == "none" ? "identity" : config_.answer_compression;
   TRY_ASSIGN(server_, rpc::Server::start({.addresses = {config_.address},
                                           .loop = network_,
                                           .threads = config_.network_threads,
+                                          .answer_compression = {rpc::compression_named(compression).value(),
+                                                                 config_.compressed_bytes_min},
                                           .connections_max = shares_.connections(),
                                           .tls = tls_,
                                           .http = pages_elsewhere},

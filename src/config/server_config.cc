@@ -50,6 +50,11 @@ void add_server(Settings& settings, ServerConfig& config) {
                   {.sentence = "threads that serve connections, each of which stays with its thread. Where one thread "
                                "owns regions (`raftstore.store-pool-size`), it is the first of these",
                    .default_words = "a quarter of the cores, at least one"});
+  settings.choice("server.grpc-compression-type", config.answer_compression, {"none", "deflate", "gzip"},
+                  {"how answers are compressed for clients that take it; clients compress their requests as they like, "
+                   "and messages to other stores are not compressed"});
+  settings.size("server.grpc-min-message-size-to-compress", config.compressed_bytes_min, {0, kGiB},
+                {"answers smaller than this are not compressed"});
   settings.number("readpool.unified.max-thread-count", config.store.read_threads, {1, 256}, {"threads that read"});
   settings.number("readpool.unified.max-tasks-per-worker", config.read_tasks_per_thread, {2, 1'000'000},
                   live("reads for each thread of the read pool that are under way or wait for their turn; more are "

@@ -33,8 +33,10 @@ struct ServerConfig {
   // What the file says; complete() makes store.api_version of them.
   uint32_t api_version = 1;
   bool enable_ttl = false;
-  int network_threads = 1;           // that serve connections
-  Duration slow_log_threshold = 1s;  // 0: slow requests are not logged
+  int network_threads = 1;  // that serve connections
+  std::string answer_compression = "none";
+  uint64_t compressed_bytes_min = 4096;  // of an answer's message; smaller ones are not compressed
+  Duration slow_log_threshold = 1s;      // 0: slow requests are not logged
   size_t key_bytes_max = 8 << 10;
   size_t read_tasks_per_thread = 2000;                          // reads on the read pool or waiting for it
   Duration health_feedback_interval = std::chrono::seconds(1);  // in BatchCommands' answers; 0: only when asked

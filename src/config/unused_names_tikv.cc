@@ -51,8 +51,8 @@ constexpr UnusedNames kTikv[] = {
      "raft-client-grpc-send-msg-buffer raft-client-queue-size raft-client-max-backoff "
      "raft-client-initial-reconnect-backoff raft-msg-max-batch-size heavy-load-threshold heavy-load-wait-duration",
      "messages to other stores are gathered as they come, in a bounded queue"},
-    {"server", "grpc-compression-type grpc-gzip-compression-level grpc-min-message-size-to-compress",
-     "clients may compress their requests; answers and messages to other stores are not compressed"},
+    {"server", "grpc-gzip-compression-level",
+     "answers are compressed as fast as can be (server.grpc-compression-type)"},
     {"server", "grpc-keepalive-time grpc-keepalive-timeout", "connections are looked after by the network layer"},
     {"server",
      "end-point-recursion-limit end-point-stream-channel-size end-point-batch-row-limit "

@@ -1,7 +1,6 @@
 #include "net/http2.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -15,7 +14,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr size_t kPartsAtOnce = 64;
 // A connection that drains says so first, so that streams which are on their way are not refused.
 constexpr Duration kDrainNotice = 100ms;
 
@@ -99,7 +97,7 @@ std::shared_ptr<Http2Connection> Http2Connection::open(Loop& loop, Greeted greet
   auto connection =
       std::make_shared<Http2Connection>(Role::kServer, loop, std::move(greeted.transport), options, owner);
   connection->first_bytes_ = std::move(greeted.first);
-  connection->has_more_ = greeted.has_more;
+  connection->has_more_at_first_ = greeted.has_more;
   connection->start();
   return connection;
 }
@@ -138,8 +136,8 @@ void Http2Connection::start() {
   CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0, "HTTP/2 settings");
   CHECK(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, options_.connection_window) == 0,
         "HTTP/2 window");
-  watch_ = loop_.watch(transport_->descriptor(), *this);
-  watch_->want_reads(true);
+  wire_ = std::make_shared<Wire>(loop_, std::move(transport_), weak_from_this());
+  wire_->want_bytes(true);
   watch_silence();
   need_flush();
 }
@@ -167,6 +165,7 @@ void Http2Connection::release(Http2Stream& stream, Http2Error error, std::string
   // nghttp2 remembers closed streams for a while, and ours is gone by then.
   nghttp2_session_set_stream_user_data(session_, stream.id_, nullptr);
   --stream_count_;
+  stream.is_unprocessed_ = role_ == Role::kClient && (error == Http2Error::kRefused || !stream.is_asked_);
   held->on_closed(error, why);
   if (is_draining_ && stream_count_ == 0) need_flush();
 }
@@ -174,6 +173,10 @@ void Http2Connection::release(Http2Stream& stream, Http2Error error, std::string
 bool Http2Connection::request(const std::shared_ptr<Http2Stream>& stream, const std::vector<HeaderView>& headers) {
   if (is_closed_ || is_going_away_ || is_draining_ || !failure_.empty()) return false;
   const NameValues values(headers);
+  // It may have been on another connection before.
+  stream->out_ = OutQueue();
+  stream->is_ended_ = stream->is_deferred_ = stream->is_asked_ = false;
+  stream->header_bytes_ = 0;
   nghttp2_data_provider source{{.ptr = stream.get()}, &Callbacks::read_source};
   const int32_t id = nghttp2_submit_request(session_, nullptr, values.data(), values.size(), &source, stream.get());
   if (id < 0) return false;  // its numbers are used up
@@ -199,51 +202,21 @@ void Http2Connection::give_back_connection_window() {
   nghttp2_session_consume_connection(session_, std::exchange(connection_owed_, 0));
 }
 
-void Http2Connection::on_readable() {
-  const auto self = shared_from_this();
-  if (std::exchange(is_write_crossed_, false)) {
-    is_write_blocked_ = false;
-    need_flush();
-  }
-  read();
-}
-
-void Http2Connection::read() {
-  auto& room = loop_.read_room();
-  const auto result = transport_->read(room.bytes.get(), room.size);
-  has_more_ = result.has_more;
-  switch (result.outcome) {
-    case Transport::Outcome::kLater:
-      return;
-    case Transport::Outcome::kCrossed:
-      is_read_crossed_ = true;
-      watch_->want_reads(false);
-      watch_->want_writes(true);
-      return;
-    case Transport::Outcome::kEnd:
-      is_left_ = true;
-      return close("the other side has closed the connection");
-    case Transport::Outcome::kFailed:
-      return say_goodbye(transport_->failure(), Http2Error::kNone);
-    case Transport::Outcome::kDone:
-      break;
-  }
+void Http2Connection::on_bytes(Slice bytes) {
   heard_at_ = steady_clock::now();
-  const std::string_view bytes(room.bytes.get(), result.bytes);
-  if (!has_hello_ && refuse_other(bytes)) return;
-  feed(bytes, room.bytes);
+  if (!has_hello_ && refuse_other(bytes.view())) return;
+  feed(bytes.view(), bytes.owner);
 }
 
-// Reads what the transport holds, in the next turn: others come first.
-void Http2Connection::read_held() {
-  if (!has_more_ || !may_read_ || is_read_posted_) return;
-  is_read_posted_ = true;
-  loop_.post([weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (!self) return;
-    self->is_read_posted_ = false;
-    if (!self->is_closed_ && self->may_read_ && !self->is_read_crossed_) self->read();
-  });
+void Http2Connection::on_end() {
+  is_left_ = true;
+  close("the other side has closed the connection");
+}
+
+void Http2Connection::on_broken(const std::string& why) { say_goodbye(why, Http2Error::kNone); }
+
+void Http2Connection::on_taken() {
+  if (!is_flushing_) flush();
 }
 
 bool Http2Connection::refuse_other(std::string_view first) {
@@ -292,17 +265,6 @@ void Http2Connection::remember_gone(int32_t id, bool is_reset) {
   if (!is_known) gone_[gone_count_++ % gone_.size()] = {id, is_reset};
 }
 
-void Http2Connection::on_writable() {
-  const auto self = shared_from_this();
-  watch_->want_writes(false);
-  if (!is_write_crossed_) is_write_blocked_ = false;
-  if (std::exchange(is_read_crossed_, false)) {
-    watch_->want_reads(may_read_);
-    read();
-  }
-  if (!is_closed_) flush();
-}
-
 void Http2Connection::need_flush() {
   if (is_flush_asked_ || is_closed_) return;
   is_flush_asked_ = true;
@@ -313,12 +275,13 @@ void Http2Connection::on_turn_end() {
   is_flush_asked_ = false;
   if (is_closed_) return;
   if (const Slice first = std::exchange(first_bytes_, {}); first.size > 0) feed(first.view(), first.owner);
+  if (std::exchange(has_more_at_first_, false)) wire_->expect_more();
   flush();
 }
 
 // Takes frames from nghttp2 until the queue is full. False if the session is broken.
 bool Http2Connection::fill() {
-  while (out_.size() < options_.out_bytes_max) {
+  while (has_room_to_fill()) {
     const uint8_t* data = nullptr;
     is_in_session_ = true;
     const ssize_t size = nghttp2_session_mem_send(session_, &data);
@@ -328,50 +291,33 @@ bool Http2Connection::fill() {
       return false;
     }
     if (size == 0) return true;
-    out_.append(view(data, static_cast<size_t>(size)));
-  }
-  return true;
-}
-
-// False if the connection is broken.
-bool Http2Connection::write_out() {
-  while (!out_.empty()) {
-    std::array<iovec, kPartsAtOnce> parts;
-    const auto result = transport_->write(parts.data(), out_.fill(parts.data(), parts.size()));
-    has_more_ |= result.has_more;
-    if (result.outcome == Transport::Outcome::kDone) {
-      out_.consume(result.bytes);
-      continue;
-    }
-    if (result.outcome != Transport::Outcome::kLater && result.outcome != Transport::Outcome::kCrossed) {
-      failure_ = transport_->failure();
-      return false;
-    }
-    is_write_blocked_ = true;
-    is_write_crossed_ = result.outcome == Transport::Outcome::kCrossed;
-    if (!is_write_crossed_) watch_->want_writes(true);
-    return true;
+    wire_->send(view(data, static_cast<size_t>(size)));
   }
   return true;
 }
 
 void Http2Connection::flush() {
+  const auto self = shared_from_this();
+  is_flushing_ = true;
   bool is_whole = true;
   do {
     // What cannot be written yet is taken from nghttp2 all the same: then it counts against the bound below.
-    is_whole = fill() && (is_write_blocked_ || write_out());
-  } while (is_whole && !is_write_blocked_ && nghttp2_session_want_write(session_) != 0 && has_room_to_fill());
+    is_whole = fill();
+    wire_->flush();
+  } while (is_whole && !is_closed_ && !wire_->is_blocked() && nghttp2_session_want_write(session_) != 0 &&
+           has_room_to_fill());
+  is_flushing_ = false;
+  if (is_closed_) return;
   // What a client does not read stays here: then it is not listened to, or its requests would fill our memory. A client
   // always listens: if both sides waited for the other to read, neither would.
-  may_read_ = role_ == Role::kClient || !is_write_blocked_ || is_write_crossed_ || has_room_to_fill();
-  watch_->want_reads(may_read_ && !is_read_crossed_);
-  read_held();
+  may_read_ = role_ == Role::kClient || !wire_->is_blocked() || wire_->is_crossed() || has_room_to_fill();
+  wire_->want_bytes(may_read_);
   if (!failure_.empty()) return say_goodbye(failure_, Http2Error::kNone);
   close_if_done();
 }
 
 void Http2Connection::close_if_done() {
-  if (!out_.empty()) return;
+  if (wire_->unsent() > 0) return;
   if (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0) {
     return say_goodbye("the connection came to its end", Http2Error::kNone);
   }
@@ -411,28 +357,28 @@ void Http2Connection::end(const std::string& why, Http2Error error) {
 
 void Http2Connection::say_goodbye(const std::string& why, Http2Error error) {
   const auto self = shared_from_this();
-  if (finish(why, error)) linger(loop_, std::move(transport_));
+  if (auto transport = finish(why, error)) linger(loop_, std::move(transport));
 }
 
 void Http2Connection::close(const std::string& why, Http2Error error) {
   const auto self = shared_from_this();
-  if (finish(why, error)) transport_ = nullptr;  // whoever still holds the connection does not hold the socket
+  finish(why, error);  // whoever still holds the connection does not hold the socket
 }
 
-bool Http2Connection::finish(const std::string& why, Http2Error error) {
-  if (is_closed_) return false;
+std::unique_ptr<Transport> Http2Connection::finish(const std::string& why, Http2Error error) {
+  if (is_closed_) return nullptr;
   if (is_in_session_) {  // from within a callback of nghttp2
     if (failure_.empty()) failure_ = why;
     need_flush();
-    return false;
+    return nullptr;
   }
   is_closed_ = true;
+  auto transport = wire_->release();
   loop_.cancel(silence_timer_);
   loop_.cancel(drain_timer_);
-  watch_.reset();
   while (first_ != nullptr) release(*first_, error, why);
   if (auto* owner = std::exchange(owner_, nullptr)) owner->on_connection_closed(*this, why);
-  return true;
+  return transport;
 }
 
 Deadlines::TimePoint Http2Connection::look_at_deadlines(Deadlines::TimePoint now) {
@@ -466,7 +412,7 @@ void Http2Connection::on_silence_tick() {
   const auto now = steady_clock::now();
   if (!may_read_) {
     // A client that is not listened to cannot be heard: that it takes bytes is the sign that it lives.
-    const size_t untaken = out_.size() + transport_->untaken();
+    const size_t untaken = wire_->unsent() + wire_->transport().untaken();
     if (untaken != std::exchange(untaken_, untaken)) heard_at_ = now;
   }
   const Duration silent = now - heard_at_;

@@ -27,6 +27,7 @@
 #include "net/out_queue.h"
 #include "net/slice.h"
 #include "net/transport.h"
+#include "net/wire.h"
 
 struct nghttp2_session;
 
@@ -102,6 +103,9 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
 
   bool is_open() const { return connection_ != nullptr; }
   size_t unsent() const { return out_.size(); }
+  // A client's, in on_closed: whether the other side has certainly done nothing about it, as it says so or has not even
+  // been sent its headers. It may be requested again, on any connection.
+  bool is_unprocessed() const { return is_unprocessed_; }
   // Only while it is open.
   Http2Connection& connection() const { return *connection_; }
 
@@ -119,13 +123,15 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
   bool is_ended_ = false;     // by us: nothing more comes into out_
   bool is_deferred_ = false;  // nghttp2 waits to be told that out_ has bytes
   bool has_data_source_ = false;
+  bool is_asked_ = false;  // a client's headers have gone into the connection's queue
+  bool is_unprocessed_ = false;
   size_t header_bytes_ = 0;
   size_t unconsumed_ = 0;
   std::chrono::steady_clock::time_point deadline_ = Deadlines::kNone;
 };
 
-class Http2Connection final : public Loop::Ready,
-                              public Loop::TurnEnd,
+class Http2Connection final : public Loop::TurnEnd,
+                              public Wire::User,
                               public std::enable_shared_from_this<Http2Connection> {
  public:
   // What the connection's owner is told. It must outlive the connection or let go of it.
@@ -168,8 +174,6 @@ class Http2Connection final : public Loop::Ready,
   // Whether it was the other side that ended the connection, in good order.
   bool is_left() const { return is_left_; }
 
-  void on_readable() override;
-  void on_writable() override;
   void on_turn_end() override;
 
  private:
@@ -177,8 +181,10 @@ class Http2Connection final : public Loop::Ready,
   struct Callbacks;
 
   void start();
-  void read();
-  void read_held();
+  void on_bytes(Slice bytes) override;
+  void on_end() override;
+  void on_broken(const std::string& why) override;
+  void on_taken() override;
   // Client: whether the answer is of another protocol; then the connection is over, with its words.
   bool refuse_other(std::string_view first);
   void feed(std::string_view bytes, const std::shared_ptr<const void>& owner);
@@ -189,7 +195,6 @@ class Http2Connection final : public Loop::Ready,
   void need_flush();
   void flush();
   bool fill();
-  bool write_out();
   void close_if_done();
   void adopt(Http2Stream& stream, int32_t id);
   void release(Http2Stream& stream, Http2Error error, std::string_view why);
@@ -201,20 +206,20 @@ class Http2Connection final : public Loop::Ready,
   void end_drain_notice();
   // After our last word: the other side may still be sending.
   void say_goodbye(const std::string& why, Http2Error error);
-  // All but the socket ends. False: it has already, or will as soon as nghttp2 is not at work.
-  bool finish(const std::string& why, Http2Error error);
-  bool has_room_to_fill() const { return out_.size() < options_.out_bytes_max; }
+  // All but the socket ends, which is returned. Null: it has ended already, or will as soon as nghttp2 is not at work.
+  std::unique_ptr<Transport> finish(const std::string& why, Http2Error error);
+  bool has_room_to_fill() const { return wire_->unsent() < options_.out_bytes_max; }
 
   const Role role_;
   Loop& loop_;
-  std::unique_ptr<Transport> transport_;
+  std::unique_ptr<Transport> transport_;  // until the wire has it
   const std::string peer_;
   const Http2Options options_;
   Owner* owner_;
   nghttp2_session* session_ = nullptr;
-  std::unique_ptr<Loop::Watch> watch_;
-  OutQueue out_;
+  std::shared_ptr<Wire> wire_;                // from the start on
   Slice first_bytes_;                         // that came before it was opened, not looked at yet
+  bool has_more_at_first_ = false;            // behind those
   std::shared_ptr<const void> reading_from_;  // owner of the bytes that nghttp2 is being fed
   // Streams that the other side has ended or reset and that are over: the last few.
   struct Gone {
@@ -240,12 +245,8 @@ class Http2Connection final : public Loop::Ready,
   bool has_hello_ = false;  // the other side's settings are here
   bool is_ping_out_ = false;
   bool is_flush_asked_ = false;
-  bool is_write_blocked_ = false;
-  bool is_write_crossed_ = false;  // then it is until the socket is readable
-  bool is_read_crossed_ = false;   // reading goes on once the socket is writable
-  bool has_more_ = false;          // input that the transport holds
-  bool is_read_posted_ = false;    // for that
-  bool may_read_ = true;           // false: the client does not read what we say
+  bool is_flushing_ = false;
+  bool may_read_ = true;  // false: the client does not read what we say
   bool is_left_ = false;
   bool is_draining_ = false;
   bool is_told_ = false;        // the other side knows from which stream on nothing is served

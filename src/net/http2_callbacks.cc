@@ -95,7 +95,12 @@ int Http2Connection::Callbacks::on_close(nghttp2_session* session, int32_t id, u
 }
 
 int Http2Connection::Callbacks::on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-  if (self(user).role_ != Role::kServer || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+  if (self(user).role_ == Role::kClient) {
+    Http2Stream* stream = frame->hd.type == NGHTTP2_HEADERS ? stream_of(session, frame->hd.stream_id) : nullptr;
+    if (stream != nullptr) stream->is_asked_ = true;
+    return 0;
+  }
+  if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
   if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
   // The answer is complete while the request is not: the rest of it is of no use (RFC 9113, section 8.1).
   if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0) {
@@ -129,11 +134,11 @@ int Http2Connection::Callbacks::send_data(nghttp2_session*, nghttp2_frame*, cons
                                           nghttp2_data_source* source, void* user) {
   constexpr size_t kFrameHeader = 9;
   Http2Connection& connection = self(user);
-  if (connection.out_.size() >= connection.options_.out_bytes_max) return NGHTTP2_ERR_WOULDBLOCK;
+  if (!connection.has_room_to_fill()) return NGHTTP2_ERR_WOULDBLOCK;
   auto* stream = static_cast<Http2Stream*>(source->ptr);
   if (stream->out_.size() < length) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // it was reset meanwhile
-  connection.out_.append(view(header, kFrameHeader));
-  stream->out_.move_to(connection.out_, length);
+  connection.wire_->send(view(header, kFrameHeader));
+  stream->out_.move_to(connection.wire_->out(), length);
   if (stream->out_.empty() && !stream->is_ended_ && stream->is_open()) {
     const auto held = stream->shared_from_this();
     held->on_sent();

@@ -1,6 +1,6 @@
 // Wire: a connection as a stream of bytes that come when they are wanted and go when the socket takes them. It knows
-// when a transport waits for the opposite of what it was asked for, and what it holds back. For protocols that need no
-// more than that; HTTP/2 does the same for itself. Confined to the loop's thread. Tests: greeting_test.cc.
+// when a transport waits for the opposite of what it was asked for, and what it holds back. Confined to the loop's
+// thread. Tests: greeting_test.cc.
 #pragma once
 
 #include <memory>
@@ -39,6 +39,11 @@ class Wire final : private Loop::Ready, public std::enable_shared_from_this<Wire
   // Writes as far as the socket takes it; the rest follows by itself, and on_taken tells of it.
   void flush();
   size_t unsent() const { return out_.size(); }
+  // What waits to be sent, for who fills it by itself.
+  OutQueue& out() { return out_; }
+  // Whether the socket takes nothing for now; and whether that is because TLS wants to hear something first.
+  bool is_blocked() const { return is_write_blocked_; }
+  bool is_crossed() const { return is_write_crossed_; }
 
   // Ends the events; what was not sent is dropped.
   std::unique_ptr<Transport> release();

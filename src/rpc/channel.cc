@@ -36,6 +36,7 @@ void ConnectionTo::start(std::shared_ptr<ClientCall> call) {
   if (must_be_tls_ && !tls_) {
     return call->fail({api::Code::kUnavailable, "https://" + address_ + ": TLS is not configured here"});
   }
+  call->set_way(weak_from_this());
   if (connection_ && call->start(*connection_)) return;
   if (connection_) {
     going_away_.push_back(std::exchange(connection_, nullptr));
@@ -47,6 +48,10 @@ void ConnectionTo::start(std::shared_ptr<ClientCall> call) {
   if (call->head().deadline != net::Deadlines::kNone) deadlines_.add(call->head().deadline);
   waiting_.push_back(std::move(call));
   if (!connecting_) connect();
+}
+
+void ConnectionTo::start_soon(std::shared_ptr<ClientCall> call) {
+  loop_->post([self = shared_from_this(), call = std::move(call)]() mutable { self->start(std::move(call)); });
 }
 
 void ConnectionTo::reconnect_now() {

@@ -23,6 +23,8 @@ class ConnectionTo final : public net::Http2Connection::Owner, public std::enabl
   const std::string& address() const { return address_; }
   std::string_view scheme() const { return tls_ ? "https" : "http"; }
   void start(std::shared_ptr<ClientCall> call);
+  // Later: for what is not to happen within an event.
+  void start_soon(std::shared_ptr<ClientCall> call);
   // A back-off that is under way ends now.
   void reconnect_now();
   // Fails what waits, ends the connection; nothing is begun any more.

@@ -79,9 +79,10 @@ class UnaryCall final : public ClientCall {
  private:
   void on_started() override {
     send_message(request_);
-    request_ = Payload();
     end();
   }
+  bool may_start_again() const override { return true; }
+  void on_headers(Metadata) override { request_ = Payload(); }
   void on_message(Payload message) override {
     if (has_answer_) return fail({api::Code::kInternal, "a unary call was answered twice"});
     has_answer_ = true;

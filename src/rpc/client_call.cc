@@ -3,6 +3,7 @@
 #include <charconv>
 #include <limits>
 
+#include "rpc/channel.h"
 #include "rpc/grpc_wire.h"
 
 namespace cairn::rpc {
@@ -10,6 +11,8 @@ namespace cairn::rpc {
 namespace {
 
 constexpr std::string_view kTooLate = "the deadline has passed";
+// A server that refuses again and again is not asked for ever.
+constexpr int kStartsMax = 3;
 constexpr size_t kMessageMax = std::numeric_limits<int>::max();  // as protobuf has it
 
 template <class Number>
@@ -25,6 +28,7 @@ std::optional<Number> parse_number(std::string_view text) {
 ClientCall::ClientCall(CallHead head) : head_(std::move(head)), reader_(kMessageMax) { set_deadline(head_.deadline); }
 
 bool ClientCall::start(net::Http2Connection& connection) {
+  ++starts_;
   std::vector<net::HeaderView> headers = {{":method", "POST"},     {":scheme", head_.scheme},
                                           {":path", head_.method}, {":authority", head_.authority},
                                           {"te", "trailers"},      {"content-type", "application/grpc"},
@@ -96,8 +100,11 @@ void ClientCall::on_headers_end() {
 void ClientCall::on_data(net::Slice data) {
   consume(data.size);
   if (is_over_) return;
-  auto status = reader_.feed(data, [this](Payload message) {
-    if (!is_over_) on_message(std::move(message));
+  auto status = reader_.feed(data, [this](Payload packed) {
+    if (is_over_) return;
+    auto message = reader_.unpack(std::move(packed));
+    if (!message.ok()) return fail(std::move(message).error());
+    on_message(std::move(*message));
   });
   if (!status.ok()) fail(std::move(status));
 }
@@ -124,8 +131,16 @@ void ClientCall::on_end() {
 
 void ClientCall::on_deadline() { fail({api::Code::kDeadlineExceeded, std::string(kTooLate)}); }
 
+bool ClientCall::start_again() {
+  const auto way = way_.lock();
+  if (!way || !is_unprocessed() || has_headers_ || !may_start_again() || starts_ >= kStartsMax) return false;
+  way->start_soon(std::static_pointer_cast<ClientCall>(shared_from_this()));
+  return true;
+}
+
 void ClientCall::on_closed(net::Http2Error error, std::string_view why) {
-  if (std::exchange(is_over_, true)) return;
+  if (is_over_ || start_again()) return;
+  is_over_ = true;
   if (!why.empty() && error == net::Http2Error::kCancel) return on_over({api::Code::kCancelled, std::string(why)});
   if (!why.empty()) return on_over({api::Code::kUnavailable, "the connection is lost: " + std::string(why)});
   // The server's clock may be the first to say it.

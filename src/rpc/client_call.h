@@ -24,7 +24,12 @@ struct CallHead {
   Compression compression = Compression::kIdentity;  // of what is sent
 };
 
+class ConnectionTo;
+
 // The part that unary calls and streams share: headers, messages, and one status at the end.
+//
+// A call that the server certainly has not looked at (it was refused, or the server goes away and says so, or it was
+// never sent) is begun again by itself, as gRPC has it ("transparent retries"), if what it sends is still there.
 class ClientCall : public net::Http2Stream {
  public:
   explicit ClientCall(CallHead head);
@@ -32,6 +37,8 @@ class ClientCall : public net::Http2Stream {
   const CallHead& head() const { return head_; }
   // Sends it. False if the connection takes no more: then it is as it was.
   bool start(net::Http2Connection& connection);
+  // By which it is begun again.
+  void set_way(std::weak_ptr<ConnectionTo> way) { way_ = std::move(way); }
   // It ends with this, unless it has ended.
   void fail(api::Status status);
   bool is_over() const { return is_over_; }
@@ -39,9 +46,11 @@ class ClientCall : public net::Http2Stream {
  protected:
   // The connection has it; writing may begin.
   virtual void on_started() = 0;
-  virtual void on_headers(Metadata) {}
+  virtual void on_headers(Metadata) {}  // of the answer; from then on it is not begun again
   virtual void on_message(Payload message) = 0;
   virtual void on_trailers(Metadata) {}
+  // Whether on_started() would send it all once more.
+  virtual bool may_start_again() const { return false; }
   // Once.
   virtual void on_over(api::Status status) = 0;
 
@@ -55,7 +64,12 @@ class ClientCall : public net::Http2Stream {
   void on_deadline() final;
   void on_closed(net::Http2Error error, std::string_view why) final;
 
+  // Whether it will be.
+  bool start_again();
+
   const CallHead head_;
+  std::weak_ptr<ConnectionTo> way_;
+  int starts_ = 0;
   MessageReader reader_;
   bool is_over_ = false;
   // Of the answer:

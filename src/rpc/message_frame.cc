@@ -128,21 +128,19 @@ api::Status MessageReader::begin_message() {
   if (static_cast<uint8_t>(prefix_[0]) > 1) {
     return {api::Code::kInternal, "a message's flags are " + std::to_string(static_cast<uint8_t>(prefix_[0]))};
   }
+  if (prefix_[0] == 1 && compression_ == Compression::kIdentity) {
+    return {api::Code::kInternal, "a message is compressed, and no grpc-encoding was named"};
+  }
   return {};
 }
 
-api::Status MessageReader::finish_message(net::Slice message, const std::function<void(Payload)>& on_message) const {
-  if (prefix_[0] == 1) {
-    if (compression_ == Compression::kIdentity) {
-      return {api::Code::kInternal, "a message is compressed, and no grpc-encoding was named"};
-    }
-    std::string inflated;
-    if (auto status = inflate_all(message.view(), std::min(bytes_max_, kInflatedMax), inflated); !status.ok())
-      return status;
-    message = own(std::move(inflated));
+Result<Payload, api::Status> MessageReader::unpack(Payload message) const {
+  if (!message.came_compressed()) return message;
+  std::string inflated;
+  if (auto status = inflate_all(message.bytes(), std::min(bytes_max_, kInflatedMax), inflated); !status.ok()) {
+    return Err(std::move(status));
   }
-  on_message(Payload(std::move(message), prefix_[0] == 1));
-  return {};
+  return Payload(own(std::move(inflated)), /*came_compressed=*/true);
 }
 
 api::Status MessageReader::feed(const net::Slice& bytes, const std::function<void(Payload)>& on_message) {
@@ -171,7 +169,7 @@ api::Status MessageReader::feed(const net::Slice& bytes, const std::function<voi
     }
     prefix_size_ = 0;
     size_ = 0;
-    if (auto status = finish_message(std::move(message), on_message); !status.ok()) return status;
+    on_message(Payload(std::move(message), prefix_[0] == 1));
   }
   return {};
 }

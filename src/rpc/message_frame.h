@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "api/status.h"
+#include "base/result.h"
 #include "net/slice.h"
 #include "rpc/payload.h"
 
@@ -40,9 +41,11 @@ class MessageReader {
   explicit MessageReader(size_t bytes_max) : bytes_max_(bytes_max) {}
 
   void set_compression(Compression compression) { compression_ = compression; }
-  // Takes the next bytes of the stream and hands on each message that they complete. Not OK: the stream is damaged or a
-  // message too large; nothing more may be fed.
+  // Takes the next bytes of the stream and hands on each message that they complete, as it came: who takes it unpacks
+  // it first. Not OK: the stream is damaged or a message too large; nothing more may be fed.
   api::Status feed(const net::Slice& bytes, const std::function<void(Payload)>& on_message);
+  // What a message of this stream says. Much may come of few bytes: only what is taken at once should be unpacked.
+  Result<Payload, api::Status> unpack(Payload message) const;
   // Lets go of what is not complete; nothing more may be fed.
   void drop() { partial_ = {}; }
   // Bytes of a message that is not complete yet.
@@ -52,7 +55,6 @@ class MessageReader {
 
  private:
   api::Status begin_message();
-  api::Status finish_message(net::Slice message, const std::function<void(Payload)>& on_message) const;
 
   const size_t bytes_max_;
   Compression compression_ = Compression::kIdentity;

@@ -46,7 +46,16 @@ struct Fed {
 
 Fed feed(MessageReader& reader, const net::Slice& bytes) {
   Fed out;
-  out.status = reader.feed(bytes, [&](Payload message) { out.messages.emplace_back(message.bytes()); });
+  api::Status unpacking;
+  out.status = reader.feed(bytes, [&](Payload message) {
+    auto unpacked = reader.unpack(std::move(message));
+    if (unpacked.ok()) {
+      out.messages.emplace_back(unpacked->bytes());
+    } else {
+      unpacking = unpacked.error();
+    }
+  });
+  if (out.status.ok()) out.status = unpacking;
   return out;
 }
 
@@ -119,13 +128,24 @@ TEST(MessageFrame, WhatIsCompressedComesBackAndWhatWouldGrowIsNot) {
     ASSERT_TRUE(reader
                     .feed(slice_of(stream),
                           [&](Payload message) {
-                            messages.emplace_back(message.bytes());
-                            compressed.push_back(message.came_compressed());
+                            auto unpacked = reader.unpack(std::move(message));
+                            ASSERT_TRUE(unpacked.ok()) << unpacked.error().message;
+                            messages.emplace_back(unpacked->bytes());
+                            compressed.push_back(unpacked->came_compressed());
                           })
                     .ok());
     EXPECT_EQ(messages, (std::vector<std::string>{text, text, "x", ""}));
     EXPECT_EQ(compressed, (std::vector<bool>{true, false, false, false}));
   }
+}
+
+TEST(MessageReader, WhatIsNotTakenStaysAsSmallAsItCame) {
+  MessageReader reader(1 << 20);
+  reader.set_compression(Compression::kGzip);
+  const std::string packed = deflated(std::string(1'000'000, 'x'), true);
+  size_t size = 0;
+  ASSERT_TRUE(reader.feed(slice_of(framed(packed, true)), [&](Payload message) { size = message.size(); }).ok());
+  EXPECT_EQ(size, packed.size());
 }
 
 TEST(MessageFrame, WhatTheOtherSideAcceptsIsAListOfNames) {

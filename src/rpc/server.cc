@@ -166,8 +166,11 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
 
 class Server::Core final : public ServerCalls, public std::enable_shared_from_this<Server::Core> {
  public:
-  Core(Router router, std::shared_ptr<const http::Router> http, size_t receive_bytes_max)
-      : router_(std::move(router)), http_(http ? std::move(http) : no_http()), receive_budget_(receive_bytes_max) {
+  Core(Router router, const ServerOptions& options)
+      : router_(std::move(router)),
+        http_(options.http ? options.http : no_http()),
+        answer_compression_(options.answer_compression),
+        receive_budget_(options.receive_bytes_max) {
     serve_health(router_, health_);
   }
   ~Core() override = default;
@@ -183,6 +186,7 @@ class Server::Core final : public ServerCalls, public std::enable_shared_from_th
   const http::Router& http() const override { return *http_; }
   std::atomic<size_t>& plain_requests() override { return plain_requests_; }
   ReceiveBudget& receive_budget() override { return receive_budget_; }
+  const AnswerCompression& answer_compression() const override { return answer_compression_; }
   void on_call_begun(const std::shared_ptr<ServerCall>& call, const Router::Route* route) override;
   void on_call_ended(ServerCall* call, const Router::Route* route) override;
 
@@ -193,6 +197,7 @@ class Server::Core final : public ServerCalls, public std::enable_shared_from_th
 
   Router router_;
   const std::shared_ptr<const http::Router> http_;
+  const AnswerCompression answer_compression_;
   std::atomic<size_t> plain_requests_{0};
   ReceiveBudget receive_budget_;
   std::shared_ptr<HealthState> health_ = std::make_shared<HealthState>();
@@ -342,7 +347,7 @@ Result<std::unique_ptr<Server>, std::string> Server::start(ServerOptions options
   CHECK(!options.addresses.empty(), "a server without an address");
   auto sockets = net::listen_on_all(options.addresses);
   if (!sockets.ok()) return Err(std::move(sockets).error());
-  auto core = std::make_shared<Core>(std::move(router), options.http, options.receive_bytes_max);
+  auto core = std::make_shared<Core>(std::move(router), options);
   core->start(options, *sockets);
   return std::unique_ptr<Server>(new Server(std::move(core)));
 }

@@ -23,6 +23,7 @@ struct ServerOptions {
   std::vector<std::string> addresses;          // "host:port"; port 0: any free one
   std::shared_ptr<net::Loop> loop;             // the first of the loops that serve; nullptr: all are the server's own
   int threads = 0;                             // so many loops serve; 0: `loop` alone, or one for each four cores
+  AnswerCompression answer_compression;        // where the client takes it, and the handler does not choose
   int message_bytes_max = -1;                  // of what comes in; -1: 256 MiB
   uint64_t connections_max = 100'000;          // more are closed at once: the descriptors that are left have other uses
   size_t receive_bytes_max = size_t{1} << 30;  // of requests that are not complete or not taken, over all connections

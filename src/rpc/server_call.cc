@@ -73,7 +73,9 @@ void ServerCall::set_trailers(Metadata metadata) {
 
 void ServerCall::compress(Compression compression) {
   on_loop([this, compression] {
-    if (!has_answered_ && accepts(accepted_encodings_, compression)) compression_ = compression;
+    if (has_answered_ || !accepts(accepted_encodings_, compression)) return;
+    compression_ = compression;
+    compress_from_ = 0;
   });
 }
 
@@ -123,6 +125,11 @@ void ServerCall::begin_call() {
     return finish_now({api::Code::kUnimplemented, "grpc-encoding '" + encoding_ + "' is not known"}, std::nullopt);
   }
   reader_.set_compression(*compression);
+  const auto& ours = calls_->answer_compression();
+  if (ours.compression != Compression::kIdentity && accepts(accepted_encodings_, ours.compression)) {
+    compression_ = ours.compression;
+    compress_from_ = ours.message_bytes_min;
+  }
   if (route_ == nullptr) {
     return finish_now({api::Code::kUnimplemented, "unknown method " + method_}, std::nullopt);
   }
@@ -212,8 +219,9 @@ void ServerCall::on_data(net::Slice data) {
   }
 }
 
-bool ServerCall::account() {
-  return calls_->receive_budget().set(held_, reader_.held() + messages_bytes_ + (plain_ ? plain_->body.size() : 0));
+bool ServerCall::account(size_t unpacked) {
+  const size_t plain = plain_ ? plain_->body.size() : 0;
+  return calls_->receive_budget().set(held_, reader_.held() + messages_bytes_ + plain + unpacked);
 }
 
 void ServerCall::let_go() {
@@ -250,11 +258,7 @@ void ServerCall::deliver() {
     const auto events = events_;
     if (!messages_.empty()) {
       wants_message_ = false;
-      Payload message = std::move(messages_.front());
-      messages_.pop_front();
-      messages_bytes_ -= message.size() + kMessageCost;
-      if (messages_.empty()) consume(std::exchange(owed_, 0));
-      events->on_message(std::move(message));
+      if (auto message = take_message()) events->on_message(std::move(*message));
     } else if (has_ended_) {
       wants_message_ = false;
       events->on_read_end();
@@ -264,6 +268,24 @@ void ServerCall::deliver() {
   }
   is_delivering_ = false;
   static_cast<void>(account());  // it only falls here
+}
+
+std::optional<Payload> ServerCall::take_message() {
+  Payload packed = std::move(messages_.front());
+  messages_.pop_front();
+  messages_bytes_ -= packed.size() + kMessageCost;
+  if (messages_.empty()) consume(std::exchange(owed_, 0));
+  auto message = reader_.unpack(std::move(packed));
+  if (!message.ok()) {
+    finish_now(std::move(message).error(), std::nullopt);
+    return std::nullopt;
+  }
+  if (message->came_compressed() && !account(message->size())) {
+    finish_now({api::Code::kResourceExhausted, "the server holds too many requests that are not complete"},
+               std::nullopt);
+    return std::nullopt;
+  }
+  return std::move(*message);
 }
 
 void ServerCall::answer_begins(const Metadata& metadata) {
@@ -277,7 +299,8 @@ void ServerCall::answer_begins(const Metadata& metadata) {
 }
 
 void ServerCall::send_message(const Payload& message) {
-  auto frame = frame_message(message, compression_);
+  const bool is_worth_it = message.size() >= compress_from_;
+  auto frame = frame_message(message, is_worth_it ? compression_ : Compression::kIdentity);
   send(std::string_view(frame.prefix.data(), frame.prefix.size()));
   send(std::move(frame.message));
 }

@@ -29,6 +29,7 @@ class ServerCalls {
   // Requests of plain HTTP whose streams are open, of all connections.
   virtual std::atomic<size_t>& plain_requests() = 0;
   virtual ReceiveBudget& receive_budget() = 0;
+  virtual const AnswerCompression& answer_compression() const = 0;
   virtual void on_call_begun(const std::shared_ptr<ServerCall>& call, const Router::Route* route) = 0;
   virtual void on_call_ended(ServerCall* call, const Router::Route* route) = 0;
 };
@@ -68,8 +69,9 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   void on_loop(What what);
   std::shared_ptr<ServerCall> self() { return std::static_pointer_cast<ServerCall>(shared_from_this()); }
   void begin_call();
-  // Keeps account of the bytes that are here. False if the server holds too many.
-  bool account();
+  // Keeps account of the bytes that are here, and of those that a message which is being taken has grown to. False if
+  // the server holds too many.
+  bool account(size_t unpacked = 0);
   // Drops what came and was not taken: nobody will take it.
   void let_go();
   // What is no gRPC at all goes to the router of plain HTTP, once the request has ended.
@@ -80,6 +82,8 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   void read_now();
   void write_now(Payload message);
   void finish_now(api::Status status, std::optional<Payload> message);
+  // Takes the first of the messages. Nothing: it cannot be unpacked, and the call has ended.
+  std::optional<Payload> take_message();
   void answer_begins(const Metadata& metadata = {});
   void send_message(const Payload& message);
   // Hands on messages as far as they are asked for, then the end.
@@ -115,6 +119,7 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   bool has_answered_ = false;  // the answer's headers are out
   bool is_finishing_ = false;
   Compression compression_ = Compression::kIdentity;  // of the answer
+  size_t compress_from_ = 0;                          // bytes of a message; smaller ones are not
   Metadata trailers_;
   std::optional<http::Request> plain_;  // it is no gRPC
   bool is_plain_counted_ = false;

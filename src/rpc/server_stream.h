@@ -21,6 +21,12 @@
 
 namespace cairn::rpc {
 
+// How a server compresses its answers by itself, where clients take that: messages of so many bytes or more.
+struct AnswerCompression {
+  Compression compression = Compression::kIdentity;
+  size_t message_bytes_min = 4096;
+};
+
 // What happens on a stream; implemented by each kind of handler.
 class StreamEvents {
  public:
@@ -56,7 +62,7 @@ class ServerStream {
   virtual void send_headers(Metadata metadata) = 0;
   // Goes with the status, whichever that is.
   virtual void set_trailers(Metadata metadata) = 0;
-  // Compresses the messages of the answer, if the client takes that. To be called before the answer's headers are sent.
+  // Compresses all messages of the answer, if the client takes that. To be called before the answer's headers are sent.
   virtual void compress(Compression compression) = 0;
   // The client's metadata under that (lower-case) key; empty if absent. Valid until the handler returns.
   virtual std::string metadata(std::string_view key) const = 0;

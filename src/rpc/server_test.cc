@@ -211,6 +211,81 @@ TEST(Server, WhatAGoneClientSentIsNotHeldAgainstOthers) {
   server_loop->stop();
 }
 
+// Counts what it takes.
+class Counting final : public StreamEvents {
+ public:
+  explicit Counting(std::shared_ptr<ServerStream> stream, std::function<void(size_t)> on_bytes)
+      : stream_(std::move(stream)), on_bytes_(std::move(on_bytes)) {}
+  void on_message(Payload message) override {
+    on_bytes_(message.size());
+    stream_->read();
+  }
+  void on_closed() override { stream_ = nullptr; }
+
+ private:
+  std::shared_ptr<ServerStream> stream_;
+  const std::function<void(size_t)> on_bytes_;
+};
+
+// Much may come of few bytes: messages stay packed until they are taken.
+TEST(Server, WhatIsNotTakenYetIsHeldAsSmallAsItCame) {
+  constexpr size_t kBytes = 1'000'000;
+  constexpr int kMessages = 20;
+  Router router;
+  Waiter<std::shared_ptr<ServerStream>> served;
+  Waiter<bool> has_all;
+  std::atomic<int> taken{0};
+  router.add("/test.Test/Count", Router::Kind::kStream, [&](std::shared_ptr<ServerStream> stream) {
+    stream->attach(std::make_shared<Counting>(stream, [&, set = has_all.setter()](size_t bytes) mutable {
+      EXPECT_GE(bytes, kBytes);
+      if (++taken == kMessages) set(true);
+    }));
+    served.setter()(stream);
+  });
+  auto server =
+      Server::start({.addresses = {"127.0.0.1:0"}, .threads = 1, .receive_bytes_max = 2 * kBytes}, std::move(router));
+  ASSERT_TRUE(server.ok());
+  ClientLoop loop;
+  auto events = std::make_shared<RecordingStream<kvrpcpb::RawGetResponse>>();
+  events->open(*channel_to(loop, **server), "/test.Test/Count", {.metadata = {}, .compression = Compression::kGzip});
+  kvrpcpb::RawGetRequest request;
+  request.set_key(std::string(kBytes, 'k'));
+  for (int i = 0; i < kMessages; ++i) events->send(request);
+  const auto stream = served.get();
+  stream->read();
+  EXPECT_TRUE(has_all.get());
+  stream->finish({});
+  EXPECT_TRUE(events->status().ok());
+}
+
+TEST(Server, AnswersAreCompressedIfThatIsSetAndTheClientTakesThem) {
+  FakeTikv tikv;
+  Router router;
+  serve_tikv(router, tikv);
+  auto server = Server::start({.addresses = {"127.0.0.1:0"},
+                               .threads = 1,
+                               .answer_compression = {Compression::kGzip, /*message_bytes_min=*/1000}},
+                              std::move(router));
+  ASSERT_TRUE(server.ok());
+  ClientLoop loop;
+  const auto channel = channel_to(loop, **server);
+  for (const size_t bytes : {100, 100'000}) {
+    kvrpcpb::RawGetRequest request;
+    request.set_key(std::string(bytes, 'k'));
+    Waiter<std::pair<api::Status, Payload>> waiter;
+    channel->call("/tikvpb.Tikv/RawGet", Payload::serialize(request), 10s,
+                  [set = waiter.setter()](api::Status status, Payload payload) mutable {
+                    set({std::move(status), std::move(payload)});
+                  });
+    const auto answer = waiter.get();
+    ASSERT_TRUE(answer.first.ok()) << answer.first.message;
+    EXPECT_EQ(answer.second.came_compressed(), bytes > 1000);
+    kvrpcpb::RawGetResponse response;
+    ASSERT_TRUE(answer.second.parse_into(response));
+    EXPECT_EQ(response.value(), "value of " + request.key());
+  }
+}
+
 // Holds the thread of the server that calls it.
 class Stuck final : public StreamEvents {
  public:
