@@ -66,8 +66,8 @@ func TestRefusalsOfTLSAreInWords(t *testing.T) {
 	c := harness.New(t, harness.Options{Stores: 1, PDConfig: a.Security("cacert-path", "node") + more,
 		StoreConfig: a.Security("ca-path", "node") + more})
 	for _, p := range []*harness.Process{c.PD, c.Stores[0]} {
-		harness.Eventually(t, 20*time.Second, p.Name+" serves", func() bool {
-			return healthOf(t, p.Address, from(t, a, "client")) == nil
+		harness.Eventually(t, 20*time.Second, p.Name+" serves, and knows the list that is empty", func() bool {
+			return healthOf(t, p.Address, from(t, a, "lost")) == nil
 		})
 		before, err := grpc.Dial(p.Address, from(t, a, "lost"))
 		require.NoError(t, err)
