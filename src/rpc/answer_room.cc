@@ -4,29 +4,29 @@ namespace cairn::rpc {
 
 uint32_t values_asked(const tikvpb::BatchCommandsRequest::Request& request) {
   using Cmd = tikvpb::BatchCommandsRequest::Request::CmdCase;
-  const auto clamped = [](uint64_t values) {
-    return static_cast<uint32_t>(std::clamp<uint64_t>(values, 1, AnswerRoom::kValuesMax));
-  };
-  const auto keys = [&](const auto& of) { return clamped(static_cast<uint64_t>(of.keys_size())); };
-  // No limit is as many as there are.
-  const auto limited = [&](uint64_t limit) { return limit == 0 ? AnswerRoom::kValuesMax : clamped(limit); };
   switch (request.cmd_case()) {
+    case Cmd::kGet:
+      return values_asked(request.get());
     case Cmd::kScan:
-      return clamped(request.scan().limit());
-    case Cmd::kRawScan:
-      return clamped(request.rawscan().limit());
+      return values_asked(request.scan());
     case Cmd::kScanLock:
-      return limited(request.scanlock().limit());
+      return values_asked(request.scanlock());
     case Cmd::kBatchGet:
-      return keys(request.batchget());
+      return values_asked(request.batchget());
     case Cmd::kBufferBatchGet:
-      return keys(request.bufferbatchget());
+      return values_asked(request.bufferbatchget());
+    case Cmd::kRawGet:
+      return values_asked(request.rawget());
+    case Cmd::kRawScan:
+      return values_asked(request.rawscan());
     case Cmd::kRawBatchGet:
-      return keys(request.rawbatchget());
+      return values_asked(request.rawbatchget());
+    case Cmd::kRawBatchScan:
+      return values_asked(request.rawbatchscan());
     case Cmd::kCoprocessor:
-      return 1024;  // rows of a page, as its clients ask for them
+      return values_asked(request.coprocessor());
     default:
-      return 1;
+      return 0;
   }
 }
 

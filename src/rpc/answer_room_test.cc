@@ -46,6 +46,19 @@ TEST(AnswerRoom, ManySingleValuesAreUnderWayAtOnce) {
   EXPECT_GT(begin_all(room, 1), 10'000u);
 }
 
+// A wait for a lock ends with the commit of whoever has it, which may come on the same stream.
+TEST(AnswerRoom, WhatAnswersWithoutValuesWaitsForNothingThatIsExpected) {
+  AnswerRoom room;
+  room.begin(1);
+  room.end(1, 4 << 20);
+  room.on_sent(4 << 20);
+  for (int i = 0; i < 10'000; ++i) {
+    ASSERT_TRUE(room.has_room(0));
+    room.begin(0);
+  }
+  EXPECT_TRUE(room.has_room(1));
+}
+
 TEST(AnswerRoom, KnowsWhatRequestsAskFor) {
   tikvpb::BatchCommandsRequest::Request request;
   request.mutable_rawget()->set_key("k");
@@ -61,6 +74,13 @@ TEST(AnswerRoom, KnowsWhatRequestsAskFor) {
   EXPECT_EQ(values_asked(request), 2u);
   request.mutable_rawbatchget();
   EXPECT_EQ(values_asked(request), 1u);
+  request.mutable_pessimisticlock();
+  EXPECT_EQ(values_asked(request), 0u);
+  kvrpcpb::RawBatchScanRequest scans;
+  scans.set_each_limit(10);
+  scans.add_ranges();
+  scans.add_ranges();
+  EXPECT_EQ(values_asked(scans), 20u);
 }
 
 }  // namespace

@@ -195,8 +195,8 @@ std::vector<BatchStream::Place> BatchStream::next_places() {
     in_flight_ += batch->responses.size();
     for (int i = 0; i < count; ++i) {
       Place place{batch, i};
-      const bool is_single = batch->values[static_cast<size_t>(i)] == 1;
-      if (is_single || (aside_.empty() && may_begin(place))) {
+      const bool is_many = batch->values[static_cast<size_t>(i)] > 1;
+      if (!is_many || (aside_.empty() && may_begin(place))) {
         begin(std::move(place));
       } else {
         aside_.push_back(std::move(place));

@@ -113,12 +113,15 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
   }
 
   std::shared_ptr<net::Http2Stream> on_stream(net::Http2Connection& connection) override {
-    return std::make_shared<ServerCall>(calls_, loop_, connection.peer(), message_bytes_max_);
+    auto& answers = answers_[&connection];
+    if (!answers) answers = std::make_shared<ConnectionAnswers>();
+    return std::make_shared<ServerCall>(calls_, loop_, connection.peer(), message_bytes_max_, answers);
   }
   void on_connection_closed(net::Http2Connection& connection, const std::string& why) override {
     if (!connection.has_hello() && !connection.is_left() && !is_draining_ && !is_ended_)
       log_refused(connection.peer(), why);
     connections_.erase(&connection);
+    answers_.erase(&connection);
     count_->leave();
   }
 
@@ -158,6 +161,7 @@ class LoopServer final : public net::Http2Connection::Owner, public std::enable_
   uint64_t next_greeting_ = 1;
   std::unique_ptr<http::Endpoint> http1_;  // null once it has ended
   Connections connections_;
+  std::unordered_map<net::Http2Connection*, std::shared_ptr<ConnectionAnswers>> answers_;
   std::chrono::steady_clock::time_point refusals_since_;
   uint64_t refusals_ = 0;  // since then
   bool is_draining_ = false;

@@ -27,8 +27,12 @@ std::string lower_case(std::string_view text) {
 }  // namespace
 
 ServerCall::ServerCall(std::shared_ptr<ServerCalls> calls, std::shared_ptr<net::Loop> loop, std::string peer,
-                       size_t message_bytes_max)
-    : calls_(std::move(calls)), loop_(std::move(loop)), peer_(std::move(peer)), reader_(message_bytes_max) {}
+                       size_t message_bytes_max, std::shared_ptr<ConnectionAnswers> answers)
+    : calls_(std::move(calls)),
+      loop_(std::move(loop)),
+      peer_(std::move(peer)),
+      answers_(std::move(answers)),
+      reader_(message_bytes_max) {}
 
 template <class What>
 void ServerCall::on_loop(What what) {
@@ -69,6 +73,13 @@ void ServerCall::send_headers(Metadata metadata) {
 
 void ServerCall::set_trailers(Metadata metadata) {
   on_loop([this, metadata = std::move(metadata)]() mutable { trailers_ = std::move(metadata); });
+}
+
+void ServerCall::begin_with_room(uint32_t values, absl::AnyInvocable<void()> begin) {
+  CHECK(!place_, "a call of {} is begun twice", method_);
+  if (is_over_) return;
+  place_ = std::make_shared<ConnectionAnswers::Place>(answers_, values, std::move(begin));
+  answers_->enter(std::shared_ptr(place_));  // the call may end meanwhile, and its place with it
 }
 
 void ServerCall::compress(Compression compression) {
@@ -324,6 +335,7 @@ void ServerCall::finish_now(api::Status status, std::optional<Payload> message) 
   is_over_ = true;
   let_go();
   if (message) {
+    if (place_) place_->answer(message->size());
     answer_begins();
     send_message(*message);
   }
@@ -364,6 +376,9 @@ void ServerCall::on_closed(net::Http2Error, std::string_view) {
   if (is_plain_counted_) --calls_->plain_requests();
   const auto events = std::exchange(events_, nullptr);
   if (events) events->on_closed();
+  if (std::exchange(place_, nullptr) && answers_->has_waiting()) {
+    loop_->post([answers = answers_] { answers->go_on(); });
+  }
   if (is_begun_) calls_->on_call_ended(this, route_);
 }
 

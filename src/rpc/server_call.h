@@ -12,6 +12,7 @@
 
 #include "http/router.h"
 #include "net/http2.h"
+#include "rpc/connection_answers.h"
 #include "rpc/message_frame.h"
 #include "rpc/receive_budget.h"
 #include "rpc/server_stream.h"
@@ -36,8 +37,9 @@ class ServerCalls {
 
 class ServerCall final : public net::Http2Stream, public ServerStream {
  public:
+  // `answers`: of the connection.
   ServerCall(std::shared_ptr<ServerCalls> calls, std::shared_ptr<net::Loop> loop, std::string peer,
-             size_t message_bytes_max);
+             size_t message_bytes_max, std::shared_ptr<ConnectionAnswers> answers);
 
   // Any thread, see ServerStream.
   void attach(std::shared_ptr<StreamEvents> events) override;
@@ -47,6 +49,7 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   void write_and_finish(Payload message) override;
   void send_headers(Metadata metadata) override;
   void set_trailers(Metadata metadata) override;
+  void begin_with_room(uint32_t values, absl::AnyInvocable<void()> begin) override;
   void compress(Compression compression) override;
   std::string metadata(std::string_view key) const override;
   std::string peer() const override { return peer_; }
@@ -92,6 +95,7 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   const std::shared_ptr<ServerCalls> calls_;
   const std::shared_ptr<net::Loop> loop_;
   const std::string peer_;
+  const std::shared_ptr<ConnectionAnswers> answers_;
   std::atomic<bool> is_over_{false};  // or ending: nothing is sent any more
   std::atomic<int> posted_{0};        // requests of other threads that wait for the loop
 
@@ -106,6 +110,7 @@ class ServerCall final : public net::Http2Stream, public ServerStream {
   const Router::Route* route_ = nullptr;
 
   std::shared_ptr<StreamEvents> events_;
+  std::shared_ptr<ConnectionAnswers::Place> place_;  // of a unary call that answers with values
   MessageReader reader_;
   std::deque<Payload> messages_;  // complete, and not asked for yet
   size_t messages_bytes_ = 0;     // of those, with what it costs to keep them

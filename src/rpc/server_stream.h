@@ -7,6 +7,8 @@
 // RPC has ended. Tests: server_test.cc.
 #pragma once
 
+#include <absl/functional/any_invocable.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -62,6 +64,9 @@ class ServerStream {
   virtual void send_headers(Metadata metadata) = 0;
   // Goes with the status, whichever that is.
   virtual void set_trailers(Metadata metadata) = 0;
+  // Calls `begin` once the connection has room for an answer of so many values (answer_room.h): now or later, or not at
+  // all if the RPC ends before. Once, on the transport's thread, by a handler that answers with one message.
+  virtual void begin_with_room(uint32_t values, absl::AnyInvocable<void()> begin) = 0;
   // Compresses all messages of the answer, if the client takes that. To be called before the answer's headers are sent.
   virtual void compress(Compression compression) = 0;
   // The client's metadata under that (lower-case) key; empty if absent. Valid until the handler returns.

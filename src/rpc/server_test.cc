@@ -286,6 +286,48 @@ TEST(Server, AnswersAreCompressedIfThatIsSetAndTheClientTakesThem) {
   }
 }
 
+// A client may ask for more than there is memory, and read none of it.
+TEST(Server, UnaryScansOfMuchAreBegunOneByOneAndHoldUpNoGets) {
+  FakeTikv tikv;
+  auto server = must_start(tikv);
+  ClientLoop loop;
+  const auto channel = channel_to(loop, *server);
+  constexpr int kScans = 100;
+  kvrpcpb::RawScanRequest scan;
+  scan.set_limit(100'000);
+  std::vector<Waiter<api::Reply<kvrpcpb::RawScanResponse>>> scans(kScans);
+  for (auto& waiter : scans) {
+    call_unary<kvrpcpb::RawScanResponse>(*channel, "/tikvpb.Tikv/RawScan", scan, 30s, waiter.setter());
+  }
+  for (int i = 0; i < 10; ++i) {
+    Waiter<api::Reply<kvrpcpb::RawGetResponse>> get;
+    call_unary<kvrpcpb::RawGetResponse>(*channel, "/tikvpb.Tikv/RawGet", kvrpcpb::RawGetRequest(), 10s, get.setter());
+    ASSERT_TRUE(get.get().ok());
+  }
+  for (int i = 0; i < kScans; ++i) {
+    tikv.wait_for_scans(1);
+    EXPECT_EQ(tikv.finish_scans(1 << 20), 1u);
+  }
+  for (auto& waiter : scans) EXPECT_TRUE(waiter.get().ok());
+}
+
+// Whoever is gone takes its place with it.
+TEST(Server, CallsThatWaitForRoomAreBegunWhenOthersAreCancelled) {
+  FakeTikv tikv;
+  auto server = must_start(tikv);
+  ClientLoop loop;
+  const auto channel = channel_to(loop, *server);
+  kvrpcpb::RawScanRequest scan;
+  scan.set_limit(100'000);
+  Waiter<api::Reply<kvrpcpb::RawScanResponse>> first, second;
+  call_unary<kvrpcpb::RawScanResponse>(*channel, "/tikvpb.Tikv/RawScan", scan, 100ms, first.setter());
+  call_unary<kvrpcpb::RawScanResponse>(*channel, "/tikvpb.Tikv/RawScan", scan, 30s, second.setter());
+  EXPECT_EQ(first.get().error().code, api::Code::kDeadlineExceeded);
+  tikv.wait_for_scans(2);
+  EXPECT_EQ(tikv.finish_scans(10), 2u);
+  EXPECT_TRUE(second.get().ok());
+}
+
 // Holds the thread of the server that calls it.
 class Stuck final : public StreamEvents {
  public:

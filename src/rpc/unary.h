@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "api/call.h"
+#include "rpc/answer_room.h"
 #include "rpc/server_stream.h"
 
 namespace cairn::rpc {
@@ -52,15 +53,18 @@ class UnaryCallState final : public api::CallState<Req, Resp> {
 // Registers `method`; `serve(Call)` gets each call, on the transport's thread.
 template <class Req, class Resp, class Serve>
 void add_unary(Router& router, std::string method, Serve serve) {
-  add_unary_bytes(router, std::move(method),
-                  [serve = std::move(serve)](std::shared_ptr<ServerStream> stream, Payload message) {
-                    auto state = std::make_unique<UnaryCallState<Req, Resp>>(stream);
-                    if (!message.parse_into(state->mutable_request())) {
-                      stream->finish({api::Code::kInternal, "the request could not be parsed"});
-                      return;
-                    }
-                    serve(api::Call<Req, Resp>(std::move(state)));
-                  });
+  add_unary_bytes(
+      router, std::move(method), [serve = std::move(serve)](std::shared_ptr<ServerStream> stream, Payload message) {
+        auto state = std::make_unique<UnaryCallState<Req, Resp>>(stream);
+        if (!message.parse_into(state->mutable_request())) {
+          stream->finish({api::Code::kInternal, "the request could not be parsed"});
+          return;
+        }
+        const uint32_t values = values_asked(std::as_const(*state).request());
+        api::Call<Req, Resp> call(std::move(state));
+        if (values == 0) return serve(std::move(call));
+        stream->begin_with_room(values, [serve, call = std::move(call)]() mutable { serve(std::move(call)); });
+      });
 }
 
 }  // namespace cairn::rpc
