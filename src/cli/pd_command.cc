@@ -77,6 +77,7 @@ class PdProcess {
   std::atomic<bool> is_ready_{false};
   std::atomic<bool> is_serving_{false};  // changes of settings are heard
   http::Router pages_;
+  std::shared_ptr<runtime::Executor> pages_executor_ = executors_.make("http-pages");
   std::unique_ptr<http::Server> status_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<PdCollector> collector_;
@@ -129,6 +130,18 @@ void PdProcess::make() {
 Parsed<void> PdProcess::serve_status() {
   rpc::serve_status(pages_,
                     {.version = config_.node.version, .is_serving = [this] { return is_ready_.load(); }, .pages = {}});
+  const auto started = clock_.wall_now().seconds();
+  node_->add_pages(pages_,
+                   {.json = [this] { return live_.json(); },
+                    .change =
+                        [this](const pd::HttpSettings::Changes& changes, const pd::HttpSettings::Done& done) {
+                          pages_executor_->post([this, changes, done] {
+                            if (!is_serving_) return done(Err(std::string("the node is starting")));
+                            done(live_.change(changes, config::Persist::kYes));
+                          });
+                        },
+                    .has = [this](const std::string& name) { return live_.has(name); }},
+                   static_cast<int64_t>(started));
   if (config_.status_address.empty()) return {};
   http::Router pages = pages_;
   serve_config(pages, live_, [this] { return is_serving_.load(); });
@@ -147,18 +160,18 @@ void PdProcess::serve() {
   rpc::serve_pd(router, *node_);
   rpc::serve_etcd(router, node_->etcd());
   rpc::serve_keyspaces(router, node_->keyspaces());
+  rpc::serve_resources(router, node_->resources());
   rpc::serve_admin(router, node_->admin());
   rpc::serve_meta_storage(router, node_->meta_storage());
   const auto message_max =
       static_cast<int>(std::max(kMessageBytes, config_.node.etcd.max_request_bytes + kMessageOverhead));
-  auto started = rpc::Server::start(
-      {.addresses = listen_,
-       .loop = network_,
-       .message_bytes_max = message_max,
-       .connections_max = shares_.connections(),
-       .tls = tls_,
-       .http = std::make_shared<const http::Router>(pages_.served_on(executors_.make("http-pages")))},
-      std::move(router));
+  auto started = rpc::Server::start({.addresses = listen_,
+                                     .loop = network_,
+                                     .message_bytes_max = message_max,
+                                     .connections_max = shares_.connections(),
+                                     .tls = tls_,
+                                     .http = std::make_shared<const http::Router>(pages_.served_on(pages_executor_))},
+                                    std::move(router));
   if (!started.ok()) return end_.fatal(started.error());
   server_ = std::move(*started);
   follow_settings();

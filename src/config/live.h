@@ -88,6 +88,11 @@ class LiveSettings {
     }
     return {};
   }
+  bool has(const std::string& name) {
+    MutexLock lock(mutex_);
+    const Settings table = settings_of(config_);
+    return table.find(name) != nullptr;
+  }
   std::string json() {
     MutexLock lock(mutex_);
     return json_of(settings_of(config_));

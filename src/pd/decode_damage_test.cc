@@ -29,6 +29,9 @@ TEST(PdDecoders, TakeAnyBytes) {
   append_pair(image, MetaStore::image_own_key("/pd/7/raft"), "x");
   append_pair(image, MetaStore::image_key("k"), MetaStore::image_value({"v", 2, 2, 1, 1}));
   append_pair(image, MetaStore::image_lease_key(1), MetaStore::image_lease_value({60, {}}));
+  append_pair(image, MetaStore::image_history_key(2, 1),
+              History::encode({2, "k", MetaRecord{"v", 2, 2, 1, 1}, MetaRecord{"u", 2, 2, 1, 0}}));
+  append_pair(image, MetaStore::image_revision_key(), MetaStore().image_revision_value());
   ::cairn::testing::DamagedBytes damaged(
       {MetaStore::encode_txn(txn),
        MetaStore::encode_own(MetaTxn().if_absent("a").if_value("b", "1").put("a", "2").del("b")),

@@ -2,6 +2,7 @@
 // PD's commands go out as they come. Tests: services_test.cc.
 #include "rpc/ordered_stream.h"
 #include "rpc/push_stream.h"
+#include "rpc/room_stream.h"
 #include "rpc/services.h"
 #include "rpc/unary.h"
 
@@ -31,6 +32,19 @@ void serve_keyspaces(Router& router, api::Keyspaces& keyspaces) {
 #undef CAIRN_SERVE
 }
 
+void serve_resources(Router& router, api::ResourceManager& resources) {
+#define CAIRN_SERVE(Rpc, method, Req, Resp)                               \
+  add_unary<Req, Resp>(router, "/resource_manager.ResourceManager/" #Rpc, \
+                       [&resources](api::Call<Req, Resp> call) { resources.method(std::move(call)); });
+  CAIRN_RESOURCE_UNARY(CAIRN_SERVE)
+#undef CAIRN_SERVE
+#define CAIRN_SERVE(Rpc, method, Req, Resp)                                 \
+  add_ordered<Req, Resp>(router, "/resource_manager.ResourceManager/" #Rpc, \
+                         [&resources](api::Call<Req, Resp> call) { resources.method(std::move(call)); });
+  CAIRN_RESOURCE_ORDERED(CAIRN_SERVE)
+#undef CAIRN_SERVE
+}
+
 void serve_admin(Router& router, api::Admin& admin) {
 #define CAIRN_SERVE(Rpc, method, Req, Resp)            \
   add_unary<Req, Resp>(router, "/cairnpb.Admin/" #Rpc, \
@@ -45,6 +59,9 @@ void serve_meta_storage(Router& router, pd::MetaStorage& meta_storage) {
                        [&meta_storage](api::Call<Req, Resp> call) { meta_storage.meta_##method(std::move(call)); });
   CAIRN_META_STORAGE_UNARY(CAIRN_SERVE)
 #undef CAIRN_SERVE
+  add_room_stream<meta_storagepb::WatchRequest, meta_storagepb::WatchResponse>(
+      router, "/meta_storagepb.MetaStorage/Watch", HalfClose::kIsUsual,
+      [&meta_storage](auto sink) { return meta_storage.meta_watch(std::move(sink)); });
 }
 
 void serve_etcd(Router& router, pd::EtcdKv& etcd) {
@@ -58,6 +75,9 @@ void serve_etcd(Router& router, pd::EtcdKv& etcd) {
                          [&etcd](api::Call<Req, Resp> call) { etcd.method(std::move(call)); });
   CAIRN_ETCD_ORDERED(CAIRN_SERVE)
 #undef CAIRN_SERVE
+  add_room_stream<etcdserverpb::WatchRequest, etcdserverpb::WatchResponse>(
+      router, "/etcdserverpb.Watch/Watch", HalfClose::kEndsStream,
+      [&etcd](auto sink) { return etcd.open_watch(std::move(sink)); });
 }
 
 }  // namespace cairn::rpc

@@ -9,6 +9,7 @@
 #include "api/deadlock.h"
 #include "api/keyspace.h"
 #include "api/pd.h"
+#include "api/resource_manager.h"
 #include "api/tikv.h"
 #include "pd/meta/etcd.h"
 #include "pd/meta/meta_storage.h"
@@ -43,13 +44,16 @@ void serve_pd(Router& router, api::Pd& pd);
 // keyspacepb.Keyspace. `keyspaces` must outlive the server.
 void serve_keyspaces(Router& router, api::Keyspaces& keyspaces);
 
-// The etcd v3 API (KV, Lease, Cluster, Maintenance). `etcd` must outlive the server.
+// resource_manager.ResourceManager. `resources` must outlive the server.
+void serve_resources(Router& router, api::ResourceManager& resources);
+
+// The etcd v3 API (KV, Watch, Lease, Cluster, Maintenance). `etcd` must outlive the server.
 void serve_etcd(Router& router, pd::EtcdKv& etcd);
 
 // cairnpb.Admin. `admin` must outlive the server.
 void serve_admin(Router& router, api::Admin& admin);
 
-// meta_storagepb.MetaStorage, without Watch. `meta_storage` must outlive the server.
+// meta_storagepb.MetaStorage. `meta_storage` must outlive the server.
 void serve_meta_storage(Router& router, pd::MetaStorage& meta_storage);
 
 }  // namespace cairn::rpc

@@ -190,19 +190,55 @@ func TestTheCurrentPdClientConnectsAtOnce(t *testing.T) {
 		require.Len(t, response.Kvs, 1)
 		require.Equal(t, "1", string(response.Kvs[0].Value))
 	})
-	timed("ListResourceGroups", func(ctx context.Context) {
-		_, err := client.ListResourceGroups(ctx)
-		require.ErrorContains(t, err, "unknown method")
-	})
-	timed("AcquireTokenBuckets", func(ctx context.Context) {
-		_, err := client.AcquireTokenBuckets(ctx, &rmpb.TokenBucketsRequest{})
-		require.Error(t, err)
-		require.NoError(t, ctx.Err())
+	timed("resource groups", func(ctx context.Context) {
+		groups, err := client.ListResourceGroups(ctx)
+		require.NoError(t, err)
+		require.Len(t, groups, 1)
+		require.Equal(t, "default", groups[0].Name)
+		group := &rmpb.ResourceGroup{Name: "interop"}
+		_, err = client.AddResourceGroup(ctx, group)
+		require.ErrorContains(t, err, "mode")
+		group.Mode = rmpb.GroupMode_RUMode
+		group.RUSettings = &rmpb.GroupRequestUnitSettings{RU: &rmpb.TokenBucket{
+			Settings: &rmpb.TokenLimitSettings{FillRate: 100}}}
+		_, err = client.AddResourceGroup(ctx, group)
+		require.NoError(t, err)
+		group.RUSettings.RU.Settings.FillRate = 200
+		_, err = client.ModifyResourceGroup(ctx, group)
+		require.NoError(t, err)
+		found, err := client.GetResourceGroup(ctx, "interop")
+		require.NoError(t, err)
+		require.EqualValues(t, 200, found.RUSettings.RU.Settings.FillRate)
+		granted, err := client.AcquireTokenBuckets(ctx, &rmpb.TokenBucketsRequest{ClientUniqueId: 7,
+			TargetRequestPeriodMs: 5000, Requests: []*rmpb.TokenBucketRequest{{ResourceGroupName: "interop",
+				Request: &rmpb.TokenBucketRequest_RuItems{RuItems: &rmpb.TokenBucketRequest_RequestRU{
+					RequestRU: []*rmpb.RequestUnitItem{{Value: 50}}}}}}})
+		require.NoError(t, err)
+		require.EqualValues(t, 50, granted[0].GrantedRUTokens[0].GrantedTokens.Tokens)
+		_, err = client.DeleteResourceGroup(ctx, "interop")
+		require.NoError(t, err)
 	})
 	timed("Watch", func(ctx context.Context) {
-		events, err := client.Watch(ctx, []byte("resource_group/settings"), opt.WithPrefix())
+		events, err := client.Watch(ctx, []byte("watched/"), opt.WithPrefix())
 		require.NoError(t, err)
-		_, open := <-events
-		require.False(t, open)
+		// The watch begins by itself some time; what was put before it is not told.
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			told := <-events
+			if told == nil || len(told.Events) == 0 || string(told.Events[0].Kv.Key) != "watched/a" {
+				t.Errorf("told of %v", told)
+			}
+		}()
+		harness.Eventually(t, 10*time.Second, "the watch tells of a change", func() bool {
+			_, err := client.Put(ctx, []byte("watched/a"), []byte("1"))
+			require.NoError(t, err)
+			select {
+			case <-done:
+				return true
+			case <-time.After(50 * time.Millisecond):
+				return false
+			}
+		})
 	})
 }

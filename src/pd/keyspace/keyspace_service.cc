@@ -65,6 +65,61 @@ void KeyspaceService::update_keyspace_state(
   if (leadership_.admit_bootstrapped(call)) leadership_.spawn(serve_update_keyspace_state(std::move(call)));
 }
 
+runtime::Task<void> KeyspaceService::serve(Decide decide, Done done) {
+  co_await lane_.acquire();
+  if (!leadership_.is_serving()) {
+    lane_.release();
+    co_return done(Err(MetaGroup::not_leader().message));
+  }
+  auto change = decide();
+  Result<keyspacepb::KeyspaceMeta, std::string> outcome = Err(std::string());
+  if (!change.ok()) {
+    outcome = Err(change.error());
+  } else {
+    CommandResult result;
+    result.txn.set_succeeded(true);  // where there is nothing to write
+    if (change->writes.has_writes()) result = co_await leadership_.commit(std::move(change->writes));
+    if (!result.status.ok()) {
+      outcome = Err(result.status.message);
+    } else if (!result.txn.succeeded()) {
+      outcome = Err(std::string("the keyspace was changed meanwhile"));
+    } else {
+      outcome = std::move(change->keyspace);
+    }
+  }
+  lane_.release();
+  done(std::move(outcome));
+}
+
+void KeyspaceService::create(std::string name, std::map<std::string, std::string> config, Done done) {
+  leadership_.spawn(serve(
+      [this, name = std::move(name), config = std::move(config)] {
+        return create_keyspace(leadership_.own(), leadership_.keys(), name, leadership_.wall_seconds(), config);
+      },
+      std::move(done)));
+}
+
+void KeyspaceService::change_state(const std::string& name, keyspacepb::KeyspaceState state, Done done) {
+  leadership_.spawn(serve(
+      [this, name, state]() -> Result<KeyspaceChange, std::string> {
+        auto keyspace = find_keyspace(leadership_.own(), leadership_.keys(), name);
+        if (!keyspace) return Err(std::string("keyspace does not exist"));
+        return change_keyspace_state(leadership_.own(), leadership_.keys(), std::move(*keyspace), state,
+                                     leadership_.wall_seconds());
+      },
+      std::move(done)));
+}
+
+void KeyspaceService::change_config(const std::string& name, KeyspaceConfigChange changes, Done done) {
+  leadership_.spawn(serve(
+      [this, name, changes = std::move(changes)]() -> Result<KeyspaceChange, std::string> {
+        auto keyspace = find_keyspace(leadership_.own(), leadership_.keys(), name);
+        if (!keyspace) return Err(std::string("keyspace does not exist"));
+        return change_keyspace_config(leadership_.own(), leadership_.keys(), std::move(*keyspace), changes);
+      },
+      std::move(done)));
+}
+
 runtime::Task<void> KeyspaceService::serve_update_keyspace_state(
     api::Call<keyspacepb::UpdateKeyspaceStateRequest, keyspacepb::UpdateKeyspaceStateResponse> call) {
   co_await lane_.acquire();
@@ -74,14 +129,17 @@ runtime::Task<void> KeyspaceService::serve_update_keyspace_state(
     call.finish(MetaGroup::not_leader());
   } else if (!keyspace) {
     leadership_.refuse(std::move(call), pdpb::ENTRY_NOT_FOUND, fmt::format("keyspace {} does not exist", id));
-  } else if (auto change = change_keyspace_state(leadership_.keys(), std::move(*keyspace), call.request().state(),
-                                                 leadership_.wall_seconds());
+  } else if (auto change = change_keyspace_state(leadership_.own(), leadership_.keys(), std::move(*keyspace),
+                                                 call.request().state(), leadership_.wall_seconds());
              !change.ok()) {
     leadership_.refuse(std::move(call), pdpb::UNKNOWN, std::move(change).error());
   } else {
     CommandResult result;
+    result.txn.set_succeeded(true);  // where there is nothing to write
     if (change->writes.has_writes()) result = co_await leadership_.commit(std::move(change->writes));
-    if (result.status.ok()) {
+    if (result.status.ok() && !result.txn.succeeded()) {
+      leadership_.refuse(std::move(call), pdpb::UNKNOWN, "the keyspace was changed meanwhile");
+    } else if (result.status.ok()) {
       *call.response().mutable_keyspace() = std::move(change->keyspace);
       leadership_.finish(std::move(call));
     } else {

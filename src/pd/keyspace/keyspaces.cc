@@ -12,6 +12,7 @@ using keyspacepb::KeyspaceMeta;
 using keyspacepb::KeyspaceState;
 
 constexpr size_t kNameMax = 20;
+constexpr size_t kRecordBytesMax = 64 << 10;
 
 // The id of the next new keyspace; nothing if the last one given out cannot be read.
 std::optional<uint64_t> next_id(const OwnRecords& records, const Keys& keys) {
@@ -81,7 +82,8 @@ std::string refuse_keyspace_name(const std::string& name) {
 }
 
 Result<KeyspaceChange, std::string> create_keyspace(const OwnRecords& records, const Keys& keys,
-                                                    const std::string& name, uint64_t now_s) {
+                                                    const std::string& name, uint64_t now_s,
+                                                    const std::map<std::string, std::string>& config) {
   if (auto reason = refuse_keyspace_name(name); !reason.empty()) return Err(std::move(reason));
   if (records.value(keys.keyspace_id(name))) return Err(fmt::format("keyspace {} already exists", name));
   const auto next = name == kDefaultKeyspaceName ? std::optional<uint64_t>(kDefaultKeyspaceId) : next_id(records, keys);
@@ -95,6 +97,8 @@ Result<KeyspaceChange, std::string> create_keyspace(const OwnRecords& records, c
   keyspace.set_state(keyspacepb::ENABLED);
   keyspace.set_created_at(static_cast<int64_t>(now_s));
   keyspace.set_state_changed_at(static_cast<int64_t>(now_s));
+  for (const auto& [key, value] : config) (*keyspace.mutable_config())[key] = value;
+  if (keyspace.ByteSizeLong() > kRecordBytesMax) return Err(std::string("the keyspace's config is too large"));
   change.writes.if_absent(keys.keyspace_id(name))
       .if_absent(keys.keyspace_meta(id))
       .put(keys.keyspace_id(name), std::to_string(id))
@@ -107,8 +111,8 @@ Result<KeyspaceChange, std::string> create_keyspace(const OwnRecords& records, c
   return change;
 }
 
-Result<KeyspaceChange, std::string> change_keyspace_state(const Keys& keys, KeyspaceMeta keyspace, KeyspaceState to,
-                                                          uint64_t now_s) {
+Result<KeyspaceChange, std::string> change_keyspace_state(const OwnRecords& records, const Keys& keys,
+                                                          KeyspaceMeta keyspace, KeyspaceState to, uint64_t now_s) {
   KeyspaceChange change;
   change.keyspace = std::move(keyspace);
   auto& changed = change.keyspace;
@@ -120,11 +124,34 @@ Result<KeyspaceChange, std::string> change_keyspace_state(const Keys& keys, Keys
     return Err(fmt::format("cannot change keyspace state from {} to {}",
                            keyspacepb::KeyspaceState_Name(changed.state()), keyspacepb::KeyspaceState_Name(to)));
   }
-  const Bytes before = changed.SerializeAsString();
+  const Bytes before = records.value(keys.keyspace_meta(changed.id())).value_or("");
   changed.set_state(to);
   changed.set_state_changed_at(static_cast<int64_t>(now_s));
   change.writes.if_value(keys.keyspace_meta(changed.id()), before)
       .put(keys.keyspace_meta(changed.id()), changed.SerializeAsString());
+  return change;
+}
+
+Result<KeyspaceChange, std::string> change_keyspace_config(const OwnRecords& records, const Keys& keys,
+                                                           KeyspaceMeta keyspace, const KeyspaceConfigChange& changes) {
+  if (keyspace.state() != keyspacepb::ENABLED && keyspace.state() != keyspacepb::DISABLED) {
+    return Err(
+        fmt::format("cannot change config of keyspace in state {}", keyspacepb::KeyspaceState_Name(keyspace.state())));
+  }
+  KeyspaceChange change;
+  const Bytes before = records.value(keys.keyspace_meta(keyspace.id())).value_or("");
+  auto& config = *keyspace.mutable_config();
+  for (const auto& [key, value] : changes) {
+    if (value) {
+      config[key] = *value;
+    } else {
+      config.erase(key);
+    }
+  }
+  if (keyspace.ByteSizeLong() > kRecordBytesMax) return Err(std::string("the keyspace's config is too large"));
+  change.writes.if_value(keys.keyspace_meta(keyspace.id()), before)
+      .put(keys.keyspace_meta(keyspace.id()), keyspace.SerializeAsString());
+  change.keyspace = std::move(keyspace);
   return change;
 }
 

@@ -7,6 +7,7 @@
 // another. Tests: keyspaces_test.cc.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,14 +38,24 @@ std::vector<keyspacepb::KeyspaceMeta> list_keyspaces(const OwnRecords& records, 
 // Why it cannot be a name; empty if it can.
 std::string refuse_keyspace_name(const std::string& name);
 
+// Values of a keyspace's config; nothing takes a key out.
+using KeyspaceConfigChange = std::map<std::string, std::optional<std::string>>;
+
 struct KeyspaceChange {
   keyspacepb::KeyspaceMeta keyspace;  // as it then stands
   MetaTxn writes;                     // none if nothing changes
 };
 // A new keyspace of that name. The error says why not.
 Result<KeyspaceChange, std::string> create_keyspace(const OwnRecords& records, const Keys& keys,
-                                                    const std::string& name, uint64_t now_s);
-Result<KeyspaceChange, std::string> change_keyspace_state(const Keys& keys, keyspacepb::KeyspaceMeta keyspace,
+                                                    const std::string& name, uint64_t now_s,
+                                                    const std::map<std::string, std::string>& config = {});
+// Of a keyspace that was found in the records. The writes hold only if the record has stayed as it is, byte by byte:
+// the same config may be written in more than one order.
+Result<KeyspaceChange, std::string> change_keyspace_state(const OwnRecords& records, const Keys& keys,
+                                                          keyspacepb::KeyspaceMeta keyspace,
                                                           keyspacepb::KeyspaceState to, uint64_t now_s);
+Result<KeyspaceChange, std::string> change_keyspace_config(const OwnRecords& records, const Keys& keys,
+                                                           keyspacepb::KeyspaceMeta keyspace,
+                                                           const KeyspaceConfigChange& changes);
 
 }  // namespace cairn::pd

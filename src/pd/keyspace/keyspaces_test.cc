@@ -18,7 +18,7 @@ class Keyspaces : public testing::Test {
     return std::to_string(change->keyspace.id());
   }
   std::string move(const std::string& name, keyspacepb::KeyspaceState to) {
-    auto change = change_keyspace_state(keys_, *find_keyspace(store_.own(), keys_, name), to, 200);
+    auto change = change_keyspace_state(store_.own(), keys_, *find_keyspace(store_.own(), keys_, name), to, 200);
     if (!change.ok()) return change.error();
     commit(change->writes);
     return "";

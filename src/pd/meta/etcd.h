@@ -3,10 +3,14 @@
 // answers UNIMPLEMENTED. rpc/ serves these lists: X(Service, RpcName, method, Request, Response).
 //
 // LeaseKeepAlive is a stream on the wire, with one answer for each request, in order; here it is a call, and rpc/ keeps
-// the order. Implemented by pd::Node (etcd_service.h). Tests: meta_store_test.cc, node_etcd_test.cc.
+// the order. Watch is a two-way stream (watch_service.h). Implemented by pd::Node (etcd_service.h). Tests:
+// meta_store_test.cc, node_etcd_test.cc.
 #pragma once
 
+#include <memory>
+
 #include "api/call.h"
+#include "api/stream.h"
 #include "etcd/rpc.pb.h"
 
 // clang-format off
@@ -21,7 +25,10 @@
   X(Lease, LeaseTimeToLive, lease_time_to_live, etcdserverpb::LeaseTimeToLiveRequest, etcdserverpb::LeaseTimeToLiveResponse) \
   X(Lease, LeaseLeases, lease_leases, etcdserverpb::LeaseLeasesRequest, etcdserverpb::LeaseLeasesResponse)             \
   X(Cluster, MemberList, member_list, etcdserverpb::MemberListRequest, etcdserverpb::MemberListResponse)               \
-  X(Maintenance, Status, status, etcdserverpb::StatusRequest, etcdserverpb::StatusResponse)
+  X(Maintenance, Status, status, etcdserverpb::StatusRequest, etcdserverpb::StatusResponse)                            \
+  X(Maintenance, Alarm, alarm, etcdserverpb::AlarmRequest, etcdserverpb::AlarmResponse)                                \
+  X(Maintenance, Hash, hash, etcdserverpb::HashRequest, etcdserverpb::HashResponse)                                    \
+  X(Maintenance, HashKV, hash_kv, etcdserverpb::HashKVRequest, etcdserverpb::HashKVResponse)
 
 #define CAIRN_ETCD_ORDERED(X)                                                                                          \
   X(Lease, LeaseKeepAlive, lease_keep_alive, etcdserverpb::LeaseKeepAliveRequest, etcdserverpb::LeaseKeepAliveResponse)
@@ -40,6 +47,9 @@ class EtcdKv {
   CAIRN_ETCD_UNARY(CAIRN_DECLARE)
   CAIRN_ETCD_ORDERED(CAIRN_DECLARE)
 #undef CAIRN_DECLARE
+
+  virtual std::unique_ptr<api::StreamEnd<etcdserverpb::WatchRequest>> open_watch(
+      api::StreamSink<etcdserverpb::WatchResponse> sink) = 0;
 };
 
 }  // namespace cairn::pd

@@ -5,7 +5,7 @@ namespace {
 
 namespace etcd = etcdserverpb;
 
-constexpr int64_t kLeaseTtlMin = 1;
+constexpr int64_t kLeaseTtlMin = 5;  // as with PD's etcd
 // Of the leases that are over, so many end in one turn, and about so many keys go with them as one lease may have.
 constexpr size_t kLeasesAtOnce = 128;
 
@@ -223,6 +223,42 @@ void EtcdService::status(api::Call<etcd::StatusRequest, etcd::StatusResponse> ca
   response.set_dbsize(static_cast<int64_t>(kv_.space().used));
   response.set_dbsizeinuse(static_cast<int64_t>(leadership_.group().store().bytes()));
   fill_header(response.mutable_header(), leadership_.group().store().revision());
+  call.finish();
+}
+
+void EtcdService::alarm(api::Call<etcd::AlarmRequest, etcd::AlarmResponse> call) {
+  if (!admit(call)) return;
+  const auto& request = call.request();
+  const bool is_asked = request.action() == etcd::AlarmRequest::GET;
+  const bool is_full = usage().store_bytes > options_.etcd.quota_backend_bytes;
+  if (is_asked && is_full && (request.alarm() == etcd::NONE || request.alarm() == etcd::NOSPACE)) {
+    auto& alarm = *call.response().add_alarms();
+    alarm.set_memberid(options_.member_id);
+    alarm.set_alarm(etcd::NOSPACE);
+  }
+  // It is over once there is room again; there is nothing to disarm.
+  fill_header(call.response().mutable_header(), leadership_.group().store().revision());
+  call.finish();
+}
+
+void EtcdService::hash(api::Call<etcd::HashRequest, etcd::HashResponse> call) {
+  if (!admit(call)) return;
+  auto hash = leadership_.group().store().hash(0);
+  if (!hash.ok()) return call.finish(std::move(hash).error());
+  call.response().set_hash(*hash);
+  fill_header(call.response().mutable_header(), leadership_.group().store().revision());
+  call.finish();
+}
+
+void EtcdService::hash_kv(api::Call<etcd::HashKVRequest, etcd::HashKVResponse> call) {
+  if (!admit(call)) return;
+  const auto& store = leadership_.group().store();
+  auto hash = store.hash(call.request().revision());
+  if (!hash.ok()) return call.finish(std::move(hash).error());
+  call.response().set_hash(*hash);
+  call.response().set_compact_revision(store.compacted_revision());
+  call.response().set_hash_revision(call.request().revision() > 0 ? call.request().revision() : store.revision());
+  fill_header(call.response().mutable_header(), store.revision());
   call.finish();
 }
 

@@ -361,6 +361,7 @@ void MetaGroup::apply(Instant until) {
   write_changes();
   raft_->on_applied(applied_.index);
   for (auto& [done, result] : answers) done(std::move(result));
+  if (listener_.on_applied) listener_.on_applied();
 }
 
 void MetaGroup::write_changes() {

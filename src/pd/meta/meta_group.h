@@ -54,6 +54,8 @@ class MetaGroup {
   struct Listener {
     // Leadership that can be used began (true) or ended (false).
     std::function<void(bool leads)> on_leadership;
+    // Commands were applied; what asked for them has been answered.
+    std::function<void()> on_applied = nullptr;
   };
   using Done = absl::AnyInvocable<void(CommandResult)>;
 

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/codec.h"
+#include "base/crc.h"
 #include "pd/meta/keys.h"
 #include "pd/meta/record_check.h"
 
@@ -17,6 +18,7 @@ namespace etcd = etcdserverpb;
 
 enum class Kind : uint8_t { kTxn = 1, kCompact = 2, kLeaseGrant = 3, kLeaseRevoke = 4, kOwn = 5, kAdopt = 6 };
 
+constexpr char kHistoryPrefix = 'h';
 constexpr char kKeyPrefix = 'k';
 constexpr char kLeasePrefix = 'l';
 constexpr char kOwnPrefix = 'p';
@@ -162,14 +164,8 @@ bool is_by_key(const etcd::RangeRequest& request) {
   return request.sort_order() != etcd::RangeRequest::DESCEND && request.sort_target() == etcd::RangeRequest::KEY;
 }
 
-// Where the request wants to look, if that cannot be served.
-Status check_revision(int64_t wanted, int64_t current) {
-  if (wanted <= 0 || wanted == current) return {};
-  if (wanted > current) {
-    return {Code::kOutOfRange, "etcdserver: mvcc: required revision is a future revision"};
-  }
-  return {Code::kOutOfRange, "etcdserver: mvcc: required revision has been compacted"};
-}
+Status compacted() { return {Code::kOutOfRange, "etcdserver: mvcc: required revision has been compacted"}; }
+Status future_revision() { return {Code::kOutOfRange, "etcdserver: mvcc: required revision is a future revision"}; }
 
 bool passes_filters(const etcd::RangeRequest& request, const MetaRecord& record) {
   return (request.min_mod_revision() == 0 || record.mod_revision >= request.min_mod_revision()) &&
@@ -246,6 +242,12 @@ Bytes MetaStore::encode_adopt() { return begin_command(Kind::kAdopt); }
 Status MetaStore::check_shape(const etcd::TxnRequest& txn) { return ShapeCheck().check(txn, 0); }
 
 Result<CommandResult, std::string> MetaStore::apply(ByteView command) {
+  auto result = execute(command);
+  trim_history();
+  return result;
+}
+
+Result<CommandResult, std::string> MetaStore::execute(ByteView command) {
   const auto unreadable = [](const char* what) { return Err(fmt::format("a damaged command: {}", what)); };
   uint8_t kind = 0;
   int64_t id = 0;
@@ -326,11 +328,12 @@ CommandResult MetaStore::apply_own_txn(const MetaTxn& txn) {
 CommandResult MetaStore::compact(int64_t revision) {
   CommandResult result;
   if (revision > revision_) {
-    result.status = check_revision(revision, revision_);
+    result.status = future_revision();
   } else if (revision <= compacted_) {
-    result.status = {Code::kOutOfRange, "etcdserver: mvcc: required revision has been compacted"};
+    result.status = compacted();
   } else {
     compacted_ = revision;
+    cut_history(revision);
   }
   return result;
 }
@@ -356,7 +359,7 @@ CommandResult MetaStore::revoke_lease(int64_t id) {
   }
   const auto keys = found->second.keys;
   if (!keys.empty()) ++revision_;
-  for (const auto& key : keys) erase(key);
+  for (const auto& key : keys) erase(key, revision_);
   leases_.erase(id);
   changed_leases_.insert(id);
   return result;
@@ -378,7 +381,7 @@ void MetaStore::adopt() {
   });
   for (const auto& key : moved) {
     own_.put(key, get(key)->value);
-    erase(key);
+    erase(key, revision_ + 1);
   }
   if (!root.empty()) {
     // Any client could write or delete the key that held it: what is no number does not count, and it is never below
@@ -412,7 +415,9 @@ Status MetaStore::plan(const etcd::TxnRequest& txn, Path& path, Cost& cost) cons
   path.push_back(succeeds);
   for (const auto& op : succeeds ? txn.success() : txn.failure()) {
     auto status = plan_op(op, path, cost);
-    if (status.ok() && cost.work > kWorkMax) status = too_much_work();
+    // More deletions than history takes in: what was there before is not known any more.
+    const bool forgets = cost.deleted_keys > History::kChangesOfOneMax || cost.deleted_bytes > kAnswerBytesMax;
+    if (status.ok() && (cost.work > kWorkMax || (forgets && cost.reads_past))) status = too_much_work();
     if (!status.ok()) return status;
   }
   return {};
@@ -420,7 +425,8 @@ Status MetaStore::plan(const etcd::TxnRequest& txn, Path& path, Cost& cost) cons
 
 Status MetaStore::plan_op(const etcd::RequestOp& op, Path& path, Cost& cost) const {
   if (op.has_request_range()) {
-    auto status = check_revision(op.request_range().revision(), revision_);
+    cost.reads_past |= op.request_range().revision() > 0;
+    auto status = check_revision(op.request_range().revision());
     return status.ok() ? check_answer(op.request_range(), cost) : status;
   }
   if (op.has_request_delete_range()) return check_answer(op.request_delete_range(), cost);
@@ -458,7 +464,7 @@ void MetaStore::apply_txn(const etcd::TxnRequest& txn, const Path& path, size_t&
       apply_put(op.request_put(), at, *out.mutable_response_put());
       wrote = true;
     } else if (op.has_request_delete_range()) {
-      if (apply_delete(op.request_delete_range(), *out.mutable_response_delete_range()) > 0) wrote = true;
+      if (apply_delete(op.request_delete_range(), at, *out.mutable_response_delete_range()) > 0) wrote = true;
     } else {
       apply_txn(op.request_txn(), path, step, at, wrote, *out.mutable_response_txn());
     }
@@ -485,6 +491,7 @@ void MetaStore::apply_put(const etcd::PutRequest& put, int64_t at, etcd::PutResp
   after.version = before != nullptr ? before->version + 1 : 1;
   if (before != nullptr) detach(put.key(), before->lease);
   attach(put.key(), after.lease);
+  remember({at, put.key(), after, before != nullptr ? std::optional(*before) : std::nullopt});
   store(put.key(), std::move(after));
 }
 
@@ -493,7 +500,28 @@ void MetaStore::store(const Bytes& key, MetaRecord record) {
   records_.put(key, std::move(record));
 }
 
-int64_t MetaStore::apply_delete(const etcd::DeleteRangeRequest& del, etcd::DeleteRangeResponse& response) {
+void MetaStore::remember(MetaChange change) {
+  if (forgets_ || ++remembered_ > History::kChangesOfOneMax) {
+    forgets_ = true;
+    return;
+  }
+  changes_.push_back({image_history_key(change.revision, remembered_), {}, History::encode(change)});
+  history_.add(std::move(change));
+}
+
+void MetaStore::trim_history() {
+  if (std::exchange(forgets_, false)) cut_history(revision_ + 1);
+  if (const auto first = history_.cut_wanted()) cut_history(*first);
+  remembered_ = 0;
+}
+
+void MetaStore::cut_history(int64_t first) {
+  if (first <= history_.first()) return;
+  history_.cut(first);
+  changes_.push_back({Bytes(1, kHistoryPrefix), image_history_key(first, 0), std::nullopt});
+}
+
+int64_t MetaStore::apply_delete(const etcd::DeleteRangeRequest& del, int64_t at, etcd::DeleteRangeResponse& response) {
   const auto range = range_of(del.key(), del.range_end());
   if (del.prev_kv()) {
     visit(range, [&](const Bytes& key, const MetaRecord& record) {
@@ -502,14 +530,21 @@ int64_t MetaStore::apply_delete(const etcd::DeleteRangeRequest& del, etcd::Delet
     });
   }
   response.set_deleted(static_cast<int64_t>(count(range)));
-  erase(range);
+  erase(range, at);
   return response.deleted();
 }
 
-void MetaStore::erase(const KeyRange& range) {
+void MetaStore::erase(const KeyRange& range, int64_t at) {
   auto removed = records_.cut(range);
   const uint64_t keys = removed.totals().keys;
   if (keys == 0) return;
+  forgets_ |= keys > History::kChangesOfOneMax || removed.totals().bytes > kAnswerBytesMax;
+  if (!forgets_) {
+    removed.visit(range, [&](const Bytes& key, const MetaRecord& record) {
+      remember({at, key, std::nullopt, record});
+      return true;
+    });
+  }
   removed.visit_leased([&](const Bytes& key, const MetaRecord& record) {
     detach(key, record.lease);
     return true;
@@ -526,11 +561,12 @@ void MetaStore::erase(const KeyRange& range) {
   remains_.add(std::move(removed));
 }
 
-void MetaStore::erase(const Bytes& key) {
-  const auto removed = records_.erase(key);
+void MetaStore::erase(const Bytes& key, int64_t at) {
+  auto removed = records_.erase(key);
   CHECK(removed, "erasing what is not there");
   detach(key, removed->lease);
   changes_.push_back({image_key(key), {}, std::nullopt});
+  remember({at, key, std::nullopt, std::move(removed)});
 }
 
 void MetaStore::attach(const Bytes& key, int64_t lease) {
@@ -544,9 +580,37 @@ void MetaStore::detach(const Bytes& key, int64_t lease) {
   if (auto found = leases_.find(lease); found != leases_.end()) found->second.keys.erase(key);
 }
 
+Status MetaStore::check_revision(int64_t wanted) const {
+  if (wanted <= 0 || wanted == revision_) return {};
+  if (wanted > revision_) return future_revision();
+  return wanted < compacted_ || !history_.knows_state(wanted) ? compacted() : Status{};
+}
+
+void MetaStore::visit_at(const KeyRange& range, int64_t revision, RecordTree::Visit visit) const {
+  if (revision <= 0 || !history_.knows_state(revision)) return records_.visit(range, visit);
+  const auto undone = history_.undone(range, revision);
+  auto next = undone.begin();
+  bool goes_on = true;
+  const auto visit_undone = [&] {
+    const auto& change = *(next++)->second;
+    if (change.before) goes_on = visit(change.key, *change.before);
+  };
+  records_.visit(range, [&](const Bytes& key, const MetaRecord& record) {
+    while (goes_on && next != undone.end() && next->first < key) visit_undone();
+    if (!goes_on) return false;
+    if (next != undone.end() && next->first == key) {
+      visit_undone();
+    } else {
+      goes_on = visit(key, record);
+    }
+    return goes_on;
+  });
+  while (goes_on && next != undone.end()) visit_undone();
+}
+
 api::Reply<etcd::RangeResponse> MetaStore::range(const etcd::RangeRequest& request) const {
   if (request.key().empty()) return Err(no_key());
-  if (auto status = check_revision(request.revision(), revision_); !status.ok()) return Err(std::move(status));
+  if (auto status = check_revision(request.revision()); !status.ok()) return Err(std::move(status));
   Cost cost;
   if (auto status = check_answer(request, cost); !status.ok()) return Err(std::move(status));
   if (cost.work > kWorkMax) return Err(too_much_work());
@@ -557,25 +621,30 @@ api::Reply<etcd::RangeResponse> MetaStore::range(const etcd::RangeRequest& reque
 
 Status MetaStore::check_answer(const etcd::RangeRequest& request, Cost& cost) const {
   ++cost.work;
-  if (request.count_only()) return {};
+  const bool is_past = request.revision() > 0;
+  if (is_past) cost.work += history_.size() - history_.position_of(request.revision() + 1);
+  if (request.count_only() && !is_past) return {};
   if (!request.keys_only()) cost.answer_bytes += cost.put_bytes;
   // Sorted, any of the keys may be among those that are wanted; in the order of keys it is the first ones.
   int64_t left = is_by_key(request) && request.limit() > 0 ? request.limit() : INT64_MAX;
-  visit(range_of(request.key(), request.range_end()), [&](const Bytes& key, const MetaRecord& record) {
-    ++cost.work;
-    if (passes_filters(request, record)) {
-      if (left-- == 0) return false;  // looked at to tell that there are more
-      cost.work += kAnswerWork - 1;
-      cost.answer_bytes += key.size() + kRecordOverhead + (request.keys_only() ? 0 : record.value.size());
-    }
-    return cost.answer_bytes <= kAnswerBytesMax && cost.work <= kWorkMax;
-  });
+  visit_at(range_of(request.key(), request.range_end()), request.revision(),
+           [&](const Bytes& key, const MetaRecord& record) {
+             ++cost.work;
+             if (passes_filters(request, record)) {
+               if (left-- == 0) return false;  // looked at to tell that there are more
+               cost.work += kAnswerWork - 1;
+               cost.answer_bytes += key.size() + kRecordOverhead + (request.keys_only() ? 0 : record.value.size());
+             }
+             return cost.answer_bytes <= kAnswerBytesMax && cost.work <= kWorkMax;
+           });
   return cost.answer_bytes > kAnswerBytesMax ? answer_too_large() : Status{};
 }
 
 Status MetaStore::check_answer(const etcd::DeleteRangeRequest& request, Cost& cost) const {
   const auto totals = records_.totals(range_of(request.key(), request.range_end()));
   cost.work += kWriteWork * ((totals.keys <= kDeletedOneByOneMax ? totals.keys : 1) + totals.leased + 1);
+  cost.deleted_keys += totals.keys;
+  cost.deleted_bytes += totals.bytes;
   if (!request.prev_kv()) return {};
   cost.answer_bytes += cost.put_bytes + totals.bytes + totals.keys * kRecordOverhead;
   return cost.answer_bytes > kAnswerBytesMax ? answer_too_large() : Status{};
@@ -584,11 +653,17 @@ Status MetaStore::check_answer(const etcd::DeleteRangeRequest& request, Cost& co
 etcd::RangeResponse MetaStore::read(const etcd::RangeRequest& request) const {
   etcd::RangeResponse response;
   const auto range = range_of(request.key(), request.range_end());
-  response.set_count(static_cast<int64_t>(count(range)));
+  if (request.revision() <= 0) {
+    response.set_count(static_cast<int64_t>(count(range)));
+  } else {
+    int64_t keys = 0;
+    visit_at(range, request.revision(), [&](const Bytes&, const MetaRecord&) { return ++keys > 0; });
+    response.set_count(keys);
+  }
   if (request.count_only()) return response;
   std::vector<Row> rows;
   const size_t wanted = is_by_key(request) && request.limit() > 0 ? static_cast<size_t>(request.limit()) + 1 : SIZE_MAX;
-  visit(range, [&](const Bytes& key, const MetaRecord& record) {
+  visit_at(range, request.revision(), [&](const Bytes& key, const MetaRecord& record) {
     if (passes_filters(request, record)) rows.emplace_back(&key, &record);
     return rows.size() < wanted;
   });
@@ -605,6 +680,17 @@ etcd::RangeResponse MetaStore::read(const etcd::RangeRequest& request) const {
   return response;
 }
 
+api::Reply<uint32_t> MetaStore::hash(int64_t revision) const {
+  if (auto status = check_revision(revision); !status.ok()) return Err(std::move(status));
+  if (keys() > kWorkMax) return Err(too_much_work());
+  uint32_t sum = 0;
+  visit_at({"", std::nullopt}, revision, [&](const Bytes& key, const MetaRecord& record) {
+    sum = crc32(image_value(record), crc32(key, sum));
+    return true;
+  });
+  return sum;
+}
+
 const MetaRecord* MetaStore::get(ByteView key) const { return records_.get(key); }
 
 std::optional<Bytes> MetaStore::value(ByteView key) const {
@@ -618,6 +704,12 @@ Bytes MetaStore::image_own_key(ByteView key) { return Bytes(1, kOwnPrefix).appen
 Bytes MetaStore::image_lease_key(int64_t id) {
   Bytes out(1, kLeasePrefix);
   codec::put_i64_be(out, id);
+  return out;
+}
+Bytes MetaStore::image_history_key(int64_t revision, uint64_t place) {
+  Bytes out(1, kHistoryPrefix);
+  codec::put_i64_be(out, revision);
+  codec::put_u64_be(out, place);
   return out;
 }
 Bytes MetaStore::image_revision_key() { return Bytes(1, kRevisionPrefix); }
@@ -641,6 +733,7 @@ Bytes MetaStore::image_revision_value() const {
   Bytes out;
   codec::put_var_i64(out, revision_);
   codec::put_var_i64(out, compacted_);
+  codec::put_var_i64(out, history_.first());
   return out;
 }
 
@@ -651,18 +744,36 @@ void MetaStore::write_image(const PutPair& put) const {
   });
   for (const auto& [id, lease] : leases_) put(image_lease_key(id), image_lease_value(lease));
   own_.scan_prefix("", [&](ByteView key, ByteView value) { put(image_own_key(key), value); });
+  uint64_t place = 0;
+  for (size_t i = 0; i < history_.size(); ++i) {
+    const auto& change = history_.at(i);
+    place = i > 0 && history_.at(i - 1).revision == change.revision ? place + 1 : 1;
+    put(image_history_key(change.revision, place), History::encode(change));
+  }
   put(image_revision_key(), image_revision_value());
 }
 
 bool MetaStore::is_image_key(ByteView key) {
   const char prefix = key.empty() ? '\0' : key.front();
-  return prefix == kKeyPrefix || prefix == kLeasePrefix || prefix == kOwnPrefix || prefix == kRevisionPrefix;
+  return prefix == kKeyPrefix || prefix == kLeasePrefix || prefix == kOwnPrefix || prefix == kRevisionPrefix ||
+         prefix == kHistoryPrefix;
 }
 
 bool MetaStore::load_pair(ByteView key, ByteView value) {
   uint8_t prefix = 0;
   if (!codec::get_u8(key, prefix)) return false;
-  if (prefix == kRevisionPrefix) return codec::get_var_i64(value, revision_) && codec::get_var_i64(value, compacted_);
+  if (prefix == kRevisionPrefix) {
+    if (!codec::get_var_i64(value, revision_) || !codec::get_var_i64(value, compacted_)) return false;
+    return value.empty() || codec::get_var_i64(value, loaded_first_);
+  }
+  if (prefix == kHistoryPrefix) {
+    MetaChange change;
+    uint64_t place = 0;
+    if (!codec::get_i64_be(key, change.revision) || !codec::get_u64_be(key, place)) return false;
+    if (!History::decode(value, change)) return false;
+    loaded_.emplace(std::pair(change.revision, place), std::move(change));
+    return true;
+  }
   if (prefix == kLeasePrefix) {
     int64_t id = 0;
     return codec::get_i64_be(key, id) && codec::get_var_i64(value, leases_[id].ttl_seconds);
@@ -689,6 +800,17 @@ Result<void, std::string> MetaStore::finish_load() {
     // Keys name their lease, and every lease has a record with its time to live.
     if (lease.ttl_seconds <= 0) return Err(damaged_record(fmt::format("lease {}", id)));
   }
+  if (revision_ < 1 || revision_ > INT64_MAX / 2) return Err(damaged_record("the revision of the keys"));
+  // Data from before there was a history begins one here.
+  const int64_t first = loaded_first_ != 0 ? loaded_first_ : revision_ + 1;
+  if (first < 2 || first > revision_ + 1) return Err(damaged_record("the begin of the history"));
+  history_ = History();
+  history_.cut(first);
+  for (auto& [place, change] : loaded_) {
+    if (change.revision > revision_) return Err(damaged_record(fmt::format("a change at {}", change.revision)));
+    if (change.revision >= first) history_.add(std::move(change));
+  }
+  loaded_.clear();
   return {};
 }
 

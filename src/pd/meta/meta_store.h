@@ -1,7 +1,8 @@
 // MetaStore: the state machine that PD's group replicates. Pure: commands come in committed order, answers and changes
 // go out. It holds two key spaces that share nothing but the log: PD's own records (own_records.h), and the keys of the
-// etcd API with revisions, transactions and leases, with the semantics of etcd v3. Of these only the newest version of
-// each key is kept, so reads of older revisions answer "compacted".
+// etcd API with revisions, transactions and leases, with the semantics of etcd v3. Beside the newest version of each
+// key the last changes are kept (history.h), so that watches and reads of earlier revisions find what they ask for;
+// older revisions answer "compacted".
 //
 // Revisions, of the etcd key space: the store begins at 1; each command that changes at least one key adds one, and all
 // its changes carry that revision. Owned by MetaGroup, which feeds it and writes its changes to disk; others read
@@ -22,6 +23,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "etcd/rpc.pb.h"
+#include "pd/meta/history.h"
 #include "pd/meta/own_records.h"
 #include "pd/meta/record_tree.h"
 
@@ -78,8 +80,10 @@ class MetaStore {
   // Whether the etcd key space holds PD's records of old, which encode_adopt() would move.
   bool has_records_to_adopt() const;
 
-  // Reads of the etcd key space at the present state.
+  // Reads of the etcd key space, at the present state or the revision asked for.
   api::Reply<etcdserverpb::RangeResponse> range(const etcdserverpb::RangeRequest& request) const;
+  // Of all keys with their values at that revision; 0: the present one.
+  api::Reply<uint32_t> hash(int64_t revision) const;
   const MetaRecord* get(ByteView key) const;
   std::optional<Bytes> value(ByteView key) const;
   uint64_t count(const KeyRange& range) const { return records_.totals(range).keys; }
@@ -87,6 +91,7 @@ class MetaStore {
   void visit(const KeyRange& range, RecordTree::Visit visit) const { records_.visit(range, visit); }
   int64_t revision() const { return revision_; }
   int64_t compacted_revision() const { return compacted_; }
+  const History& history() const { return history_; }
   size_t keys() const { return records_.totals().keys; }
   // What the keys of the etcd key space and their leases take, in memory as well as on disk.
   uint64_t bytes() const {
@@ -122,10 +127,13 @@ class MetaStore {
   static Bytes image_lease_key(int64_t id);
   static Bytes image_lease_value(const Lease& lease);
   static Bytes image_own_key(ByteView key);
+  // `place`: of the change among those of its revision.
+  static Bytes image_history_key(int64_t revision, uint64_t place);
   static Bytes image_revision_key();
   Bytes image_revision_value() const;
 
  private:
+  Result<CommandResult, std::string> execute(ByteView command);
   CommandResult apply_etcd_txn(const etcdserverpb::TxnRequest& txn);
   CommandResult apply_own_txn(const MetaTxn& txn);
   CommandResult compact(int64_t revision);
@@ -136,6 +144,9 @@ class MetaStore {
   struct Cost {
     uint64_t work = 0;  // see kWorkMax
     uint64_t answer_bytes = 0;
+    bool reads_past = false;  // at a revision that is named
+    uint64_t deleted_keys = 0;
+    uint64_t deleted_bytes = 0;
     uint64_t put_bytes = 0;            // what it puts itself may come back in each later answer
     std::map<int64_t, size_t> leased;  // keys that it puts, by their lease
   };
@@ -149,15 +160,24 @@ class MetaStore {
   void apply_txn(const etcdserverpb::TxnRequest& txn, const Path& path, size_t& step, int64_t at, bool& wrote,
                  etcdserverpb::TxnResponse& response);
   void apply_put(const etcdserverpb::PutRequest& put, int64_t at, etcdserverpb::PutResponse& response);
-  int64_t apply_delete(const etcdserverpb::DeleteRangeRequest& del, etcdserverpb::DeleteRangeResponse& response);
+  int64_t apply_delete(const etcdserverpb::DeleteRangeRequest& del, int64_t at,
+                       etcdserverpb::DeleteRangeResponse& response);
+  // Where a read wants to look, if that cannot be served.
+  api::Status check_revision(int64_t wanted) const;
+  // Like visit(), of the state at that revision; 0: the present one.
+  void visit_at(const KeyRange& range, int64_t revision, RecordTree::Visit visit) const;
   etcdserverpb::RangeResponse read(const etcdserverpb::RangeRequest& request) const;
   // Adds what the read would take; why its answer would be too large.
   api::Status check_answer(const etcdserverpb::RangeRequest& request, Cost& cost) const;
   // Likewise a deletion.
   api::Status check_answer(const etcdserverpb::DeleteRangeRequest& request, Cost& cost) const;
   void store(const Bytes& key, MetaRecord record);
-  void erase(const Bytes& key);
-  void erase(const KeyRange& range);
+  void erase(const Bytes& key, int64_t at);
+  void erase(const KeyRange& range, int64_t at);
+  void remember(MetaChange change);
+  // Ends a command: history stays within its limits.
+  void trim_history();
+  void cut_history(int64_t first);
   void attach(const Bytes& key, int64_t lease);
   void detach(const Bytes& key, int64_t lease);
 
@@ -167,6 +187,12 @@ class MetaStore {
   std::map<int64_t, Lease> leases_;
   int64_t revision_ = 1;
   int64_t compacted_ = 0;
+  History history_;
+  uint64_t remembered_ = 0;  // changes of the command under way
+  bool forgets_ = false;     // it changes more than history takes in
+  // What load_pair() was given of the history.
+  std::map<std::pair<int64_t, uint64_t>, MetaChange> loaded_;
+  int64_t loaded_first_ = 0;
   std::vector<ImageChange> changes_;
   std::set<int64_t> changed_leases_;
 };

@@ -345,7 +345,7 @@ TEST(MetaStore, ADeletionOfManyKeysIsOneRevisionAndOneChangeOnDisk) {
   put(store, "k15000", "again");
   EXPECT_EQ(store.get("k15000")->version, 1);
   const auto changes = store.take_changes();
-  EXPECT_EQ(changes.size(), 2u);
+  EXPECT_EQ(changes.size(), 4u) << "the range, the end of the history before it, the new key and its history";
   EXPECT_EQ(delete_range("k15", "k16"), 1);
   EXPECT_EQ(delete_range("k2", Bytes(1, '\0')), 10'000);
   EXPECT_EQ(store.keys(), 10'000u);
@@ -384,6 +384,8 @@ TEST(MetaStore, RangesLimitSortAndCount) {
   EXPECT_EQ(found->kvs(0).key(), "b");
   EXPECT_EQ(found->kvs(1).key(), "d");
   request.set_revision(2);
+  EXPECT_EQ(store.range(request)->count(), 1);
+  request.set_revision(7);
   EXPECT_EQ(store.range(request).error().code, api::Code::kOutOfRange);
 }
 
@@ -449,6 +451,7 @@ RC_GTEST_PROP(MetaStore, AgreesWithANaiveModel, ()) {
     RC_ASSERT(store.keys() == model.size());
     for (const auto& [name, record] : model) RC_ASSERT(store.get(name) != nullptr && *store.get(name) == record);
     follow(store, image);
+    std::erase_if(image, [](const auto& pair) { return pair.first.front() == 'h'; });  // history_test.cc
     std::map<Bytes, Bytes> expected;
     for (const auto& [name, record] : model) expected[MetaStore::image_key(name)] = MetaStore::image_value(record);
     RC_ASSERT(image == expected);

@@ -2,6 +2,8 @@
 
 #include <atomic>
 
+#include "http/router.h"
+#include "pd/http/pages.h"
 #include "pd/node/node_core.h"
 
 namespace cairn::pd {
@@ -15,6 +17,43 @@ void hand_over(const std::shared_ptr<runtime::Executor>& executor, const std::sh
   if (executor->is_current()) return job(*core, std::move(call));
   executor->post([core, job, call = std::move(call)]() mutable { job(*core, std::move(call)); });
 }
+
+// The node's end of a stream that one of its services serves; `service` finds it.
+template <class Req, class Service>
+class ServiceEnd final : public api::StreamEnd<Req> {
+ public:
+  using Find = Service& (NodeCore::*)();
+
+  template <class Sink>
+  ServiceEnd(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core, Find find, Sink sink)
+      : executor_(std::move(executor)), core_(std::move(core)), find_(find) {
+    run([id = id_, sink = std::move(sink)](Service& service) mutable { service.open(id, std::move(sink)); });
+  }
+  ~ServiceEnd() override {
+    run([id = id_](Service& service) { service.close(id); });
+  }
+  void on_request(Req request) override {
+    run([id = id_, request = std::move(request)](Service& service) { service.request(id, request); });
+  }
+  void on_room() override {
+    run([id = id_](Service& service) { service.room(id); });
+  }
+
+ private:
+  template <class Job>
+  void run(Job job) {
+    executor_->post([core = core_, find = find_, job = std::move(job)]() mutable { job((*core.*find)()); });
+  }
+  static uint64_t next_id() {
+    static std::atomic<uint64_t> next{1};  // names only: any order of them does
+    return next.fetch_add(1);
+  }
+
+  const std::shared_ptr<runtime::Executor> executor_;
+  const std::shared_ptr<NodeCore> core_;
+  const Find find_;
+  const uint64_t id_ = next_id();
+};
 
 // The node's end of a store's stream of region heartbeats.
 class StreamEnd final : public api::RegionHeartbeatStream {
@@ -51,6 +90,11 @@ class Node::Etcd final : public EtcdKv {
   CAIRN_ETCD_UNARY(CAIRN_DEFINE)
   CAIRN_ETCD_ORDERED(CAIRN_DEFINE)
 #undef CAIRN_DEFINE
+  std::unique_ptr<api::StreamEnd<etcdserverpb::WatchRequest>> open_watch(
+      api::StreamSink<etcdserverpb::WatchResponse> sink) override {
+    return std::make_unique<ServiceEnd<etcdserverpb::WatchRequest, WatchService>>(executor_, core_, &NodeCore::watches,
+                                                                                  std::move(sink));
+  }
 
  private:
   std::shared_ptr<runtime::Executor> executor_;
@@ -70,6 +114,11 @@ class Node::MetaStorageService final : public MetaStorage {
   }
   CAIRN_META_STORAGE_UNARY(CAIRN_DEFINE)
 #undef CAIRN_DEFINE
+  std::unique_ptr<api::StreamEnd<meta_storagepb::WatchRequest>> meta_watch(
+      api::StreamSink<meta_storagepb::WatchResponse> sink) override {
+    return std::make_unique<ServiceEnd<meta_storagepb::WatchRequest, MetaWatchService>>(
+        executor_, core_, &NodeCore::meta_watches, std::move(sink));
+  }
 
  private:
   std::shared_ptr<runtime::Executor> executor_;
@@ -112,13 +161,33 @@ class Node::KeyspaceService final : public api::Keyspaces {
   std::shared_ptr<NodeCore> core_;
 };
 
+class Node::Resources final : public api::ResourceManager {
+ public:
+  Resources(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
+      : executor_(std::move(executor)), core_(std::move(core)) {}
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                                                  \
+  void method(api::Call<Req, Resp> call) override {                                                           \
+    hand_over(executor_, core_, std::move(call),                                                              \
+              [](NodeCore& core, api::Call<Req, Resp> taken) { core.resources().method(std::move(taken)); }); \
+  }
+  CAIRN_RESOURCE_UNARY(CAIRN_DEFINE)
+  CAIRN_RESOURCE_ORDERED(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::shared_ptr<NodeCore> core_;
+};
+
 Node::Node(Options options, Dependencies dependencies)
     : executor_(dependencies.executor ? dependencies.executor : dependencies.executors.make("pd")),
       core_(std::make_shared<NodeCore>(std::move(options), std::move(dependencies), executor_)),
       etcd_(std::make_unique<Etcd>(executor_, core_)),
       meta_storage_(std::make_unique<MetaStorageService>(executor_, core_)),
       admin_(std::make_unique<AdminService>(executor_, core_)),
-      keyspaces_(std::make_unique<KeyspaceService>(executor_, core_)) {}
+      keyspaces_(std::make_unique<KeyspaceService>(executor_, core_)),
+      resources_(std::make_unique<Resources>(executor_, core_)) {}
 
 Node::~Node() = default;
 
@@ -145,6 +214,24 @@ MetaStorage& Node::meta_storage() { return *meta_storage_; }
 api::Admin& Node::admin() { return *admin_; }
 
 api::Keyspaces& Node::keyspaces() { return *keyspaces_; }
+
+api::ResourceManager& Node::resources() { return *resources_; }
+
+void Node::add_pages(http::Router& router, HttpSettings settings, int64_t start_timestamp) {
+  Pages pages(router, [executor = executor_, core = core_](std::function<void(HttpParts&)> job) {
+    executor->post([core, job = std::move(job)] { job(core->http_parts()); });
+  });
+  add_about_pages(pages, start_timestamp);
+  add_member_pages(pages);
+  add_cluster_pages(pages);
+  add_store_pages(pages);
+  add_region_pages(pages);
+  add_rule_pages(pages, settings);
+  add_region_label_pages(pages);
+  add_gc_pages(pages);
+  add_keyspace_pages(pages);
+  add_config_pages(pages, std::move(settings));
+}
 
 void Node::receive(Bytes message) {
   executor_->post([core = core_, message = std::move(message)] { core->receive(message); });

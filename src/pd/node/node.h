@@ -21,16 +21,22 @@
 #include "api/gc_turn.h"
 #include "api/keyspace.h"
 #include "api/pd.h"
+#include "api/resource_manager.h"
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "engine/kv_engine.h"
 #include "engine/raft_log_engine.h"
 #include "pd/config.h"
+#include "pd/http/http_settings.h"
 #include "pd/member/peer_transport.h"
 #include "pd/meta/etcd.h"
 #include "pd/meta/meta_storage.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
+
+namespace cairn::http {
+class Router;
+}
 
 namespace cairn::pd {
 
@@ -80,6 +86,11 @@ class Node : public api::Pd {
   api::Admin& admin();
   // keyspacepb.Keyspace.
   api::Keyspaces& keyspaces();
+  // resource_manager.ResourceManager.
+  api::ResourceManager& resources();
+  // Adds the HTTP API ("/pd/api/...") to a router, which the node must outlive. `start_timestamp`: of the process, in
+  // Unix seconds.
+  void add_pages(http::Router& router, HttpSettings settings, int64_t start_timestamp);
   // A Raft message from another member.
   void receive(Bytes message);
 
@@ -94,12 +105,14 @@ class Node : public api::Pd {
   class MetaStorageService;
   class AdminService;
   class KeyspaceService;
+  class Resources;
   std::shared_ptr<runtime::Executor> executor_;
   std::shared_ptr<NodeCore> core_;
   std::unique_ptr<Etcd> etcd_;
   std::unique_ptr<MetaStorageService> meta_storage_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<KeyspaceService> keyspaces_;
+  std::unique_ptr<Resources> resources_;
 };
 
 }  // namespace cairn::pd

@@ -25,7 +25,8 @@ NodeCore::NodeCore(Options options, Dependencies dependencies, std::shared_ptr<r
       scan_executor_(dependencies_.executors.make("pd-scan")),
       random_(dependencies_.seed),
       group_(options_, world_of(dependencies_, *executor_, *log_executor_),
-             {[this](bool leads) { on_leadership(leads); }}),
+             {.on_leadership = [this](bool leads) { on_leadership(leads); },
+              .on_applied = [this] { watches_.on_applied(); }}),
       leadership_(dependencies_.clock, *executor_, group_),
       members_(leadership_, options_),
       tso_(leadership_, metrics_, to_ms(options_.tso_save_interval), [this] { begin_serving(); }),
@@ -45,7 +46,18 @@ NodeCore::NodeCore(Options options, Dependencies dependencies, std::shared_ptr<r
                                  .metrics = metrics_}),
       gc_(leadership_, options_.member_id, options_.gc_takeover_delay),
       etcd_(leadership_, options_, dependencies_.kv, random_),
-      meta_storage_(leadership_, etcd_) {}
+      meta_storage_(leadership_, etcd_),
+      watches_(leadership_, options_.member_id),
+      meta_watches_(leadership_, watches_),
+      resources_(leadership_),
+      http_parts_{.leadership = leadership_,
+                  .options = options_,
+                  .cluster = cluster_,
+                  .regions = regions_.tree(),
+                  .gc = gc_,
+                  .keyspaces = keyspaces_,
+                  .coordinator = coordinator_,
+                  .scan_executor = *scan_executor_} {}
 
 void NodeCore::start(std::function<void(api::Status)> on_ready) {
   CHECK(!started_, "a node is started once");
@@ -97,6 +109,7 @@ runtime::Task<void> NodeCore::begin_leadership(uint64_t leadership) {
   cluster_.begin();
   coordinator_.begin();
   etcd_.begin();
+  resources_.begin();
   if (leadership_.is_bootstrapped()) {
     // A cluster that was made before, with fewer keyspaces.
     const std::string reason = co_await keyspaces_.make_missing(leadership);
@@ -152,6 +165,7 @@ void NodeCore::end_leadership() {
   ids_.end();
   tso_.end();
   heartbeats_.end();
+  watches_.end();
 }
 
 void NodeCore::arm_timer() {
@@ -173,6 +187,7 @@ void NodeCore::on_timer() {
   if (now >= next_lease_check_) {
     next_lease_check_ = now + kLeaseCheckInterval;
     etcd_.expire_leases();
+    watches_.on_timer(now);
   }
   if (now >= next_patrol_) {
     next_patrol_ = now + options_.schedule.patrol_region_interval;

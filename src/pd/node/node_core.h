@@ -15,14 +15,17 @@
 #include "pd/cluster/heartbeat_service.h"
 #include "pd/cluster/region_service.h"
 #include "pd/gc/gc_service.h"
+#include "pd/http/pages.h"
 #include "pd/keyspace/keyspace_service.h"
 #include "pd/member/leadership.h"
 #include "pd/member/member_service.h"
 #include "pd/meta/etcd_service.h"
 #include "pd/meta/meta_group.h"
 #include "pd/meta/meta_storage_service.h"
+#include "pd/meta/watch_service.h"
 #include "pd/node/node.h"
 #include "pd/node/node_metrics.h"
+#include "pd/resource/resource_service.h"
 #include "pd/schedule/coordinator.h"
 #include "pd/tso/id_service.h"
 #include "pd/tso/tso_service.h"
@@ -54,10 +57,14 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   }
   EtcdService& etcd() { return etcd_; }
   MetaStorageService& meta_storage() { return meta_storage_; }
+  WatchService& watches() { return watches_; }
+  MetaWatchService& meta_watches() { return meta_watches_; }
   KeyspaceService& keyspaces() { return keyspaces_; }
+  ResourceService& resources() { return resources_; }
   ClusterService& cluster() { return cluster_; }
   GcService& gc() { return gc_; }
   HeartbeatService& heartbeats() { return heartbeats_; }
+  HttpParts& http_parts() { return http_parts_; }
 
  private:
   template <class T>
@@ -101,6 +108,10 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   GcService gc_;
   EtcdService etcd_;
   MetaStorageService meta_storage_;
+  WatchService watches_;
+  MetaWatchService meta_watches_;
+  ResourceService resources_;
+  HttpParts http_parts_;
 
   // The life of the node.
   bool started_ = false;

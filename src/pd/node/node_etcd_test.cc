@@ -49,6 +49,9 @@ TEST_F(NodeTest, MetaStorageIsTheEtcdKeySpace) {
   EXPECT_EQ(found->count(), 1);
   EXPECT_EQ(found->kvs(0).value(), "1");
   EXPECT_EQ(found->header().revision(), done->header().revision());
+  etcdserverpb::CompactionRequest compaction;
+  compaction.set_revision(done->header().revision());
+  ASSERT_TRUE(ask<etcdserverpb::CompactionResponse>(node_->etcd(), compaction, &EtcdKv::compact).ok());
   get.set_revision(1);
   found = ask<meta_storagepb::GetResponse>(node_->meta_storage(), get, &MetaStorage::meta_get);
   EXPECT_EQ(found->header().error().type(), meta_storagepb::UNKNOWN) << "that revision is gone";
