@@ -242,3 +242,55 @@ func TestEtcdClient(t *testing.T) {
 		}
 	})
 }
+
+// Whatever happens to PD's process, a watcher sees each change once and in order, and an owner's key goes with its
+// session.
+func TestEtcdWatchesOutliveTheProcess(t *testing.T) {
+	c := harness.New(t, harness.Options{Stores: 1})
+	etcd := newEtcd(t, c.PD.Address)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	first, err := etcd.Put(ctx, "counter", "0")
+	require.NoError(t, err)
+	watch := etcd.Watch(ctx, "counter", clientv3.WithRev(first.Header.Revision))
+
+	var seen []int64
+	var lock sync.Mutex
+	go func() {
+		for told := range watch {
+			lock.Lock()
+			for _, event := range told.Events {
+				seen = append(seen, event.Kv.Version)
+			}
+			lock.Unlock()
+		}
+	}()
+	for round := 0; round < 5; round++ {
+		for i := 0; i < 50; i++ {
+			if _, err := etcd.Put(ctx, "counter", fmt.Sprint(i)); err != nil {
+				t.Logf("a write that may or may not have happened: %v", err)
+			}
+		}
+		c.PD.Kill()
+		c.Restart(c.PD)
+		harness.Eventually(t, 30*time.Second, "PD serves again", func() bool {
+			short, done := context.WithTimeout(ctx, time.Second)
+			defer done()
+			_, err := etcd.Get(short, "counter")
+			return err == nil
+		})
+	}
+	last, err := etcd.Get(ctx, "counter")
+	require.NoError(t, err)
+	harness.Eventually(t, 30*time.Second, "the watcher has seen all", func() bool {
+		lock.Lock()
+		defer lock.Unlock()
+		return int64(len(seen)) >= last.Kvs[0].Version
+	})
+	lock.Lock()
+	defer lock.Unlock()
+	require.Len(t, seen, int(last.Kvs[0].Version))
+	for i, version := range seen {
+		require.EqualValues(t, i+1, version)
+	}
+}
