@@ -41,6 +41,7 @@
   X(RawBatchDelete, raw_batch_delete, kvrpcpb::RawBatchDeleteRequest, kvrpcpb::RawBatchDeleteResponse, rawbatchdelete) \
   X(RawScan, raw_scan, kvrpcpb::RawScanRequest, kvrpcpb::RawScanResponse, rawscan)                             \
   X(RawDeleteRange, raw_delete_range, kvrpcpb::RawDeleteRangeRequest, kvrpcpb::RawDeleteRangeResponse, rawdeleterange) \
+  X(Coprocessor, coprocessor, ::coprocessor::Request, ::coprocessor::Response, coprocessor)                    \
   X(GetHealthFeedback, get_health_feedback, kvrpcpb::GetHealthFeedbackRequest, kvrpcpb::GetHealthFeedbackResponse, gethealthfeedback)
 
 #define CAIRN_TIKV_UNARY_ONLY(X)                                                                                \

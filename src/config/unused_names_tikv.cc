@@ -59,7 +59,7 @@ constexpr UnusedNames kTikv[] = {
      "end-point-stream-batch-row-limit end-point-enable-batch-if-possible end-point-request-max-handle-duration "
      "end-point-max-concurrency end-point-max-bg-concurrency end-point-perf-level end-point-memory-quota "
      "end-point-slow-log-threshold end-point-concurrency end-point-stack-size end-point-max-tasks",
-     "there is no coprocessor yet"},
+     "the bounds of the coprocessor are fixed yet"},
     {"server", "snap-io-max-bytes-per-sec snap-max-write-bytes-per-sec",
      "snapshots are bounded in number: server.concurrent-send-snap-limit and server.concurrent-recv-snap-limit"},
     {"server", "snap-max-total-size snap-min-ingest-size", "files of a snapshot go when it has been sent or applied"},
@@ -181,7 +181,7 @@ constexpr UnusedNames kTikv[] = {
     {"coprocessor", "region-max-size", "a region is split at one and a half times coprocessor.region-split-size"},
     {"coprocessor", "region-max-keys region-split-keys", "regions are split by their size alone"},
     {"coprocessor", "consistency-check-method", "`cairn ctl digest` compares stores that are stopped"},
-    {"coprocessor", "perf-level", "there is no coprocessor yet"},
+    {"coprocessor", "perf-level", "there are no counters of RocksDB in answers"},
     {"coprocessor", "enable-region-bucket region-bucket-size prefer-approximate-bucket region-bucket-merge-size-ratio",
      "there are no buckets"},
     {"coprocessor-v2", "coprocessor-plugin-directory", "there are no plug-ins"},

@@ -10,6 +10,7 @@
 #include "engine/memory/local_region_store.h"
 #include "engine/memory/memory_engine.h"
 #include "mvcc/point_getter.h"
+#include "mvcc/view_scanner.h"
 #include "runtime/random.h"
 #include "runtime/simulated/sim_loop.h"
 
@@ -134,7 +135,43 @@ struct Data {
     if (reverse) std::reverse(rows.begin(), rows.end());
     return rows;
   }
+
+  // By views, over these ranges of user keys one after the other; it ends at a conflict.
+  std::vector<std::pair<Bytes, Bytes>> view(const ReadOptions& options, bool reverse,
+                                            const std::vector<std::pair<Bytes, Bytes>>& ranges) {
+    const auto snapshot = store.snapshot_now();
+    using Direction = ViewScanner::Direction;
+    ViewScanner scanner(*snapshot, options, {{}, {}, false, reverse ? Direction::kBackward : Direction::kForward});
+    std::vector<std::pair<Bytes, Bytes>> rows;
+    for (const auto& [lower, upper] : ranges) {
+      scanner.start(lower.empty() ? Bytes() : codec::encode_bytes(lower),
+                    upper.empty() ? Bytes() : codec::encode_bytes(upper));
+      while (true) {
+        const auto has_pair = scanner.next();
+        if (!has_pair.ok()) {
+          rows.emplace_back("", "!");
+          return rows;
+        }
+        if (!*has_pair) break;
+        rows.emplace_back(scanner.user_key(), scanner.value());
+      }
+    }
+    return rows;
+  }
 };
+
+// What a scan that ends at the first conflict shows of the rows.
+std::vector<std::pair<Bytes, Bytes>> up_to_conflict(std::vector<std::pair<Bytes, Bytes>> rows, bool reverse,
+                                                    const Bytes& lower, const Bytes& upper) {
+  std::erase_if(rows, [&](const auto& row) { return row.first < lower || (!upper.empty() && row.first >= upper); });
+  if (reverse) std::reverse(rows.begin(), rows.end());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].second != "!") continue;
+    rows[i].first.clear();
+    rows.resize(i + 1);
+  }
+  return rows;
+}
 
 TEST(Scanner, SeesWhatTheModelSees) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
@@ -148,6 +185,12 @@ TEST(Scanner, SeesWhatTheModelSees) {
       const auto expected = data.model.scan(options);
       ASSERT_EQ(data.scan(options, false), expected) << "seed " << seed << " ts " << options.read_ts.value;
       ASSERT_EQ(data.scan(options, true), expected) << "seed " << seed << " ts " << options.read_ts.value;
+      for (const bool reverse : {false, true}) {
+        ASSERT_EQ(data.view(options, reverse, {{"", ""}}), up_to_conflict(expected, reverse, "", ""))
+            << "seed " << seed << " ts " << options.read_ts.value;
+        ASSERT_EQ(data.view(options, reverse, {{"a", "aa"}}), up_to_conflict(expected, reverse, "a", "aa"))
+            << "seed " << seed << " ts " << options.read_ts.value;
+      }
 
       const auto snapshot = data.store.snapshot_now();
       PointGetter getter(*snapshot, options);

@@ -46,7 +46,9 @@ void put_key_error(Resp& response, const kvrpcpb::KeyError& error) {
 // would take one for a pair with an empty key.)
 template <class Resp>
 void put_refusal(Resp& response, const std::string& text) {
-  if constexpr (requires { response.set_error(text); }) {
+  if constexpr (requires { response.set_other_error(text); }) {
+    response.set_other_error(text);
+  } else if constexpr (requires { response.set_error(text); }) {
     response.set_error(text);
   } else if constexpr (requires { response.mutable_error(); } || requires { response.add_errors(); }) {
     kvrpcpb::KeyError error;

@@ -69,6 +69,14 @@ NamedKeys named_keys(const kvrpcpb::BufferBatchGetRequest& request) { return all
 NamedKeys named_keys(const kvrpcpb::DeleteRangeRequest& request) {
   return {{}, {{request.start_key(), request.end_key()}}};
 }
+NamedKeys named_keys(const ::coprocessor::Request& request) {
+  NamedKeys named;
+  for (const auto& range : request.ranges()) named.ranges.push_back({range.start(), range.end()});
+  for (const auto& task : request.tasks()) {
+    for (const auto& range : task.ranges()) named.ranges.push_back({range.start(), range.end()});
+  }
+  return named;
+}
 NamedKeys named_keys(const kvrpcpb::RawGetRequest& request) { return one(request.key()); }
 NamedKeys named_keys(const kvrpcpb::RawBatchGetRequest& request) { return all_of(request.keys()); }
 NamedKeys named_keys(const kvrpcpb::RawGetKeyTTLRequest& request) { return one(request.key()); }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "coprocessor.pb.h"
 #include "kvrpcpb.pb.h"
 #include "rawkv/api_version.h"
 #include "server/context.h"
@@ -31,6 +32,7 @@ NamedKeys named_keys(const kvrpcpb::PessimisticLockRequest& request);
 NamedKeys named_keys(const kvrpcpb::FlushRequest& request);
 NamedKeys named_keys(const kvrpcpb::BufferBatchGetRequest& request);
 NamedKeys named_keys(const kvrpcpb::DeleteRangeRequest& request);
+NamedKeys named_keys(const ::coprocessor::Request& request);
 NamedKeys named_keys(const kvrpcpb::RawGetRequest& request);
 NamedKeys named_keys(const kvrpcpb::RawBatchGetRequest& request);
 NamedKeys named_keys(const kvrpcpb::RawGetKeyTTLRequest& request);

@@ -43,6 +43,8 @@ struct NodeOptions {
   size_t key_bytes_max = 8 * 1024;                  // storage.max-key-size, of a user key
   size_t answer_bytes_max = size_t{1} << 30;        // a read whose answer would be larger is refused
   Duration slow_after = 1s;                         // slow-log-threshold; 0: nothing is logged
+  size_t plan_bytes_max = size_t{1} << 29;          // memory of one plan of the coprocessor
+  size_t plans_bytes_max = size_t{1} << 31;         // and of all together: beyond it, ServerIsBusy
   size_t pool_reads_max = 4000;                     // on the read pool, or waiting for it; more: ServerIsBusy
   runtime::SliceLimits read_slices;                 // after which a read on the pool lets others have their turn
 };

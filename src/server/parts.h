@@ -51,6 +51,9 @@ struct Node::Parts {
 
   prometheus::Counter& reads_left_to_pool;  // that found not all in the cache
 
+  // What the plans that run now hold in memory.
+  mutable std::atomic<size_t> plan_bytes{0};
+
   // Calls that wait for PD to say what time it is; further ones are refused.
   static constexpr size_t kCallsInDoubtMax = 1024;
   std::atomic<size_t> calls_in_doubt{0};
