@@ -225,6 +225,7 @@ TEST_P(FunctionScript, SaysWhatTheFunctionsDo) {
     EXPECT_EQ(once.warnings, line->warnings);
     const auto of_columns = run_on_columns(line->call, false, settings);
     for (const auto& row : of_columns.rows) EXPECT_EQ(row, line->expected) << "of columns";
+    if (line->call.sig() == tipb::JsonObjectSig) continue;  // a NULL key is an error of the whole
     const auto of_nulls = run_on_columns(line->call, true, settings);
     EXPECT_EQ(of_nulls.rows.front(), line->expected) << "beside NULLs";
     EXPECT_EQ(of_nulls.rows.back(), line->expected) << "behind NULLs";
@@ -259,7 +260,7 @@ TEST(FunctionTable, WhatStandsInItIsThere) {
     there += is_found ? 1 : 0;
   }
   RecordProperty("signatures", there);
-  EXPECT_GE(there, 235);
+  EXPECT_GE(there, 531);
 }
 
 }  // namespace

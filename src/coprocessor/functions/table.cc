@@ -34,11 +34,20 @@ namespace {
 // The families, and where none has a signature yet.
 enum class Family : uint8_t {
   kCompare,
+  kExtremum,
   kArithmetic,
+  kMath,
   kLogic,
   kControl,
   kIn,
   kLike,
+  kString,
+  kStringSearch,
+  kStringCode,
+  kTime,
+  kTimeArithmetic,
+  kJson,
+  kMiscellaneous,
   kCast,
   kNotYet,
 };
@@ -102,6 +111,29 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::NEVectorFloat32:
     case tipb::NullEQVectorFloat32:
       return Family::kCompare;
+    case tipb::GreatestInt:
+    case tipb::GreatestReal:
+    case tipb::GreatestDecimal:
+    case tipb::GreatestString:
+    case tipb::GreatestTime:
+    case tipb::LeastInt:
+    case tipb::LeastReal:
+    case tipb::LeastDecimal:
+    case tipb::LeastString:
+    case tipb::LeastTime:
+    case tipb::IntervalInt:
+    case tipb::IntervalReal:
+    case tipb::GreatestVectorFloat32:
+    case tipb::LeastVectorFloat32:
+    case tipb::GreatestDuration:
+    case tipb::GreatestCmpStringAsTime:
+    case tipb::LeastDuration:
+    case tipb::LeastCmpStringAsTime:
+    case tipb::GreatestCmpStringAsDate:
+    case tipb::LeastCmpStringAsDate:
+    case tipb::GreatestDate:
+    case tipb::LeastDate:
+      return Family::kExtremum;
     case tipb::PlusReal:
     case tipb::PlusDecimal:
     case tipb::PlusInt:
@@ -145,6 +177,53 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::MinusVectorFloat32:
     case tipb::MultiplyVectorFloat32:
       return Family::kArithmetic;
+    case tipb::AbsInt:
+    case tipb::AbsUInt:
+    case tipb::AbsReal:
+    case tipb::AbsDecimal:
+    case tipb::CeilIntToDec:
+    case tipb::CeilIntToInt:
+    case tipb::CeilDecToInt:
+    case tipb::CeilDecToDec:
+    case tipb::CeilReal:
+    case tipb::FloorIntToDec:
+    case tipb::FloorIntToInt:
+    case tipb::FloorDecToInt:
+    case tipb::FloorDecToDec:
+    case tipb::FloorReal:
+    case tipb::RoundReal:
+    case tipb::RoundInt:
+    case tipb::RoundDec:
+    case tipb::RoundWithFracReal:
+    case tipb::RoundWithFracInt:
+    case tipb::RoundWithFracDec:
+    case tipb::Log1Arg:
+    case tipb::Log2Args:
+    case tipb::Log2:
+    case tipb::Log10:
+    case tipb::RandWithSeedFirstGen:
+    case tipb::Pow:
+    case tipb::Conv:
+    case tipb::CRC32:
+    case tipb::Sign:
+    case tipb::Sqrt:
+    case tipb::Acos:
+    case tipb::Asin:
+    case tipb::Atan1Arg:
+    case tipb::Atan2Args:
+    case tipb::Cos:
+    case tipb::Cot:
+    case tipb::Degrees:
+    case tipb::Exp:
+    case tipb::PI:
+    case tipb::Radians:
+    case tipb::Sin:
+    case tipb::Tan:
+    case tipb::TruncateInt:
+    case tipb::TruncateReal:
+    case tipb::TruncateDecimal:
+    case tipb::TruncateUint:
+      return Family::kMath;
     case tipb::LogicalAnd:
     case tipb::LogicalOr:
     case tipb::LogicalXor:
@@ -236,6 +315,241 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::IlikeSig:
     case tipb::LikeSig:
       return Family::kLike;
+    case tipb::Concat:
+    case tipb::ConcatWS:
+    case tipb::Elt:
+    case tipb::ExportSet3Arg:
+    case tipb::ExportSet4Arg:
+    case tipb::ExportSet5Arg:
+    case tipb::InsertUTF8:
+    case tipb::Insert:
+    case tipb::LTrim:
+    case tipb::LeftUTF8:
+    case tipb::Left:
+    case tipb::Lower:
+    case tipb::LpadUTF8:
+    case tipb::Lpad:
+    case tipb::MakeSet:
+    case tipb::Quote:
+    case tipb::RTrim:
+    case tipb::Repeat:
+    case tipb::Replace:
+    case tipb::ReverseUTF8:
+    case tipb::Reverse:
+    case tipb::RightUTF8:
+    case tipb::Right:
+    case tipb::RpadUTF8:
+    case tipb::Rpad:
+    case tipb::Space:
+    case tipb::Substring2ArgsUTF8:
+    case tipb::Substring3ArgsUTF8:
+    case tipb::Substring2Args:
+    case tipb::Substring3Args:
+    case tipb::SubstringIndex:
+    case tipb::Trim1Arg:
+    case tipb::Trim2Args:
+    case tipb::Trim3Args:
+    case tipb::UpperUTF8:
+    case tipb::Upper:
+    case tipb::LowerUTF8:
+      return Family::kString;
+    case tipb::BitLength:
+    case tipb::ASCII:
+    case tipb::CharLengthUTF8:
+    case tipb::FieldInt:
+    case tipb::FieldReal:
+    case tipb::FieldString:
+    case tipb::FindInSet:
+    case tipb::InstrUTF8:
+    case tipb::Instr:
+    case tipb::Length:
+    case tipb::Locate2ArgsUTF8:
+    case tipb::Locate3ArgsUTF8:
+    case tipb::Locate2Args:
+    case tipb::Locate3Args:
+    case tipb::Ord:
+    case tipb::Strcmp:
+    case tipb::CharLength:
+      return Family::kStringSearch;
+    case tipb::InetAton:
+    case tipb::InetNtoa:
+    case tipb::Inet6Aton:
+    case tipb::Inet6Ntoa:
+    case tipb::IsIPv4:
+    case tipb::IsIPv4Compat:
+    case tipb::IsIPv4Mapped:
+    case tipb::IsIPv6:
+    case tipb::IsUUID:
+    case tipb::Bin:
+    case tipb::FromBase64:
+    case tipb::HexIntArg:
+    case tipb::HexStrArg:
+    case tipb::OctInt:
+    case tipb::OctString:
+    case tipb::ToBase64:
+    case tipb::UnHex:
+    case tipb::ToBinary:
+    case tipb::FromBinary:
+      return Family::kStringCode;
+    case tipb::DateFormatSig:
+    case tipb::DateDiff:
+    case tipb::Date:
+    case tipb::Hour:
+    case tipb::Minute:
+    case tipb::Second:
+    case tipb::MicroSecond:
+    case tipb::Month:
+    case tipb::MonthName:
+    case tipb::DayName:
+    case tipb::DayOfMonth:
+    case tipb::DayOfWeek:
+    case tipb::DayOfYear:
+    case tipb::WeekWithMode:
+    case tipb::WeekWithoutMode:
+    case tipb::WeekDay:
+    case tipb::WeekOfYear:
+    case tipb::Year:
+    case tipb::YearWeekWithMode:
+    case tipb::YearWeekWithoutMode:
+    case tipb::UnixTimestampInt:
+    case tipb::UnixTimestampDec:
+    case tipb::MakeDate:
+    case tipb::MakeTime:
+    case tipb::PeriodAdd:
+    case tipb::PeriodDiff:
+    case tipb::Quarter:
+    case tipb::SecToTime:
+    case tipb::TimeToSec:
+    case tipb::ToDays:
+    case tipb::ToSeconds:
+    case tipb::LastDay:
+    case tipb::StrToDateDate:
+    case tipb::StrToDateDatetime:
+    case tipb::StrToDateDuration:
+    case tipb::FromUnixTime1Arg:
+    case tipb::FromUnixTime2Arg:
+    case tipb::FromDays:
+      return Family::kTime;
+    case tipb::NullTimeDiff:
+    case tipb::TimeStringTimeDiff:
+    case tipb::DurationStringTimeDiff:
+    case tipb::DurationDurationTimeDiff:
+    case tipb::StringTimeTimeDiff:
+    case tipb::StringDurationTimeDiff:
+    case tipb::StringStringTimeDiff:
+    case tipb::TimeTimeTimeDiff:
+    case tipb::AddDatetimeAndDuration:
+    case tipb::AddDatetimeAndString:
+    case tipb::AddTimeDateTimeNull:
+    case tipb::AddStringAndDuration:
+    case tipb::AddTimeStringNull:
+    case tipb::AddDurationAndDuration:
+    case tipb::AddDurationAndString:
+    case tipb::AddTimeDurationNull:
+    case tipb::SubDatetimeAndDuration:
+    case tipb::SubDatetimeAndString:
+    case tipb::SubTimeDateTimeNull:
+    case tipb::SubStringAndDuration:
+    case tipb::SubTimeStringNull:
+    case tipb::SubDurationAndDuration:
+    case tipb::SubDurationAndString:
+    case tipb::SubTimeDurationNull:
+    case tipb::ExtractDatetime:
+    case tipb::ExtractDuration:
+    case tipb::AddDateStringString:
+    case tipb::AddDateStringInt:
+    case tipb::AddDateStringDecimal:
+    case tipb::AddDateIntString:
+    case tipb::AddDateIntInt:
+    case tipb::AddDateDatetimeString:
+    case tipb::AddDateDatetimeInt:
+    case tipb::SubDateStringString:
+    case tipb::SubDateStringInt:
+    case tipb::SubDateStringDecimal:
+    case tipb::SubDateIntString:
+    case tipb::SubDateIntInt:
+    case tipb::SubDateDatetimeString:
+    case tipb::SubDateDatetimeInt:
+    case tipb::TimestampDiff:
+    case tipb::SubDateStringReal:
+    case tipb::SubDateIntReal:
+    case tipb::SubDateIntDecimal:
+    case tipb::SubDateDatetimeReal:
+    case tipb::SubDateDatetimeDecimal:
+    case tipb::SubDateDurationString:
+    case tipb::SubDateDurationInt:
+    case tipb::SubDateDurationReal:
+    case tipb::SubDateDurationDecimal:
+    case tipb::AddDateStringReal:
+    case tipb::AddDateIntReal:
+    case tipb::AddDateIntDecimal:
+    case tipb::AddDateDatetimeReal:
+    case tipb::AddDateDatetimeDecimal:
+    case tipb::AddDateDurationString:
+    case tipb::AddDateDurationInt:
+    case tipb::AddDateDurationReal:
+    case tipb::AddDateDurationDecimal:
+    case tipb::AddDateRealString:
+    case tipb::AddDateRealInt:
+    case tipb::AddDateRealReal:
+    case tipb::AddDateRealDecimal:
+    case tipb::AddDateDecimalString:
+    case tipb::AddDateDecimalInt:
+    case tipb::AddDateDecimalReal:
+    case tipb::AddDateDecimalDecimal:
+    case tipb::SubDateRealString:
+    case tipb::SubDateRealInt:
+    case tipb::SubDateRealReal:
+    case tipb::SubDateRealDecimal:
+    case tipb::SubDateDecimalString:
+    case tipb::SubDateDecimalInt:
+    case tipb::SubDateDecimalReal:
+    case tipb::SubDateDecimalDecimal:
+    case tipb::AddDateDurationStringDatetime:
+    case tipb::AddDateDurationIntDatetime:
+    case tipb::AddDateDurationRealDatetime:
+    case tipb::AddDateDurationDecimalDatetime:
+    case tipb::SubDateDurationStringDatetime:
+    case tipb::SubDateDurationIntDatetime:
+    case tipb::SubDateDurationRealDatetime:
+    case tipb::SubDateDurationDecimalDatetime:
+      return Family::kTimeArithmetic;
+    case tipb::JsonExtractSig:
+    case tipb::JsonUnquoteSig:
+    case tipb::JsonTypeSig:
+    case tipb::JsonSetSig:
+    case tipb::JsonInsertSig:
+    case tipb::JsonReplaceSig:
+    case tipb::JsonRemoveSig:
+    case tipb::JsonMergeSig:
+    case tipb::JsonObjectSig:
+    case tipb::JsonArraySig:
+    case tipb::JsonValidJsonSig:
+    case tipb::JsonContainsSig:
+    case tipb::JsonArrayAppendSig:
+    case tipb::JsonMergePatchSig:
+    case tipb::JsonMergePreserveSig:
+    case tipb::JsonContainsPathSig:
+    case tipb::JsonPrettySig:
+    case tipb::JsonQuoteSig:
+    case tipb::JsonStorageSizeSig:
+    case tipb::JsonDepthSig:
+    case tipb::JsonKeysSig:
+    case tipb::JsonLengthSig:
+    case tipb::JsonKeys2ArgsSig:
+    case tipb::JsonValidStringSig:
+    case tipb::JsonValidOthersSig:
+    case tipb::JsonStorageFreeSig:
+    case tipb::JsonMemberOfSig:
+      return Family::kJson;
+    case tipb::VecAsTextSig:
+    case tipb::VecDimsSig:
+    case tipb::VecL1DistanceSig:
+    case tipb::VecL2DistanceSig:
+    case tipb::VecNegativeInnerProductSig:
+    case tipb::VecCosineDistanceSig:
+    case tipb::VecL2NormSig:
+      return Family::kMiscellaneous;
     case tipb::CastIntAsInt:
     case tipb::CastIntAsReal:
     case tipb::CastIntAsString:
@@ -288,65 +602,7 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::CastVectorFloat32AsString:
       return Family::kCast;
     case tipb::Unspecified:
-    case tipb::GreatestInt:
-    case tipb::GreatestReal:
-    case tipb::GreatestDecimal:
-    case tipb::GreatestString:
-    case tipb::GreatestTime:
-    case tipb::LeastInt:
-    case tipb::LeastReal:
-    case tipb::LeastDecimal:
-    case tipb::LeastString:
-    case tipb::LeastTime:
-    case tipb::IntervalInt:
-    case tipb::IntervalReal:
-    case tipb::AbsInt:
-    case tipb::AbsUInt:
-    case tipb::AbsReal:
-    case tipb::AbsDecimal:
-    case tipb::CeilIntToDec:
-    case tipb::CeilIntToInt:
-    case tipb::CeilDecToInt:
-    case tipb::CeilDecToDec:
-    case tipb::CeilReal:
-    case tipb::FloorIntToDec:
-    case tipb::FloorIntToInt:
-    case tipb::FloorDecToInt:
-    case tipb::FloorDecToDec:
-    case tipb::FloorReal:
-    case tipb::RoundReal:
-    case tipb::RoundInt:
-    case tipb::RoundDec:
-    case tipb::RoundWithFracReal:
-    case tipb::RoundWithFracInt:
-    case tipb::RoundWithFracDec:
-    case tipb::Log1Arg:
-    case tipb::Log2Args:
-    case tipb::Log2:
-    case tipb::Log10:
     case tipb::Rand:
-    case tipb::RandWithSeedFirstGen:
-    case tipb::Pow:
-    case tipb::Conv:
-    case tipb::CRC32:
-    case tipb::Sign:
-    case tipb::Sqrt:
-    case tipb::Acos:
-    case tipb::Asin:
-    case tipb::Atan1Arg:
-    case tipb::Atan2Args:
-    case tipb::Cos:
-    case tipb::Cot:
-    case tipb::Degrees:
-    case tipb::Exp:
-    case tipb::PI:
-    case tipb::Radians:
-    case tipb::Sin:
-    case tipb::Tan:
-    case tipb::TruncateInt:
-    case tipb::TruncateReal:
-    case tipb::TruncateDecimal:
-    case tipb::TruncateUint:
     case tipb::GetParamString:
     case tipb::GetVar:
     case tipb::RowSig:
@@ -386,17 +642,8 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::Sleep:
     case tipb::Lock:
     case tipb::ReleaseLock:
-    case tipb::InetAton:
-    case tipb::InetNtoa:
-    case tipb::Inet6Aton:
-    case tipb::Inet6Ntoa:
-    case tipb::IsIPv4:
-    case tipb::IsIPv4Compat:
-    case tipb::IsIPv4Mapped:
-    case tipb::IsIPv6:
     case tipb::UUID:
     case tipb::VitessHash:
-    case tipb::IsUUID:
     case tipb::TiDBShard:
     case tipb::GroupingSig:
     case tipb::UUIDv4:
@@ -413,43 +660,9 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::RegexpReplaceUTF8Sig:
     case tipb::RegexpSubstrSig:
     case tipb::RegexpSubstrUTF8Sig:
-    case tipb::JsonExtractSig:
-    case tipb::JsonUnquoteSig:
-    case tipb::JsonTypeSig:
-    case tipb::JsonSetSig:
-    case tipb::JsonInsertSig:
-    case tipb::JsonReplaceSig:
-    case tipb::JsonRemoveSig:
-    case tipb::JsonMergeSig:
-    case tipb::JsonObjectSig:
-    case tipb::JsonArraySig:
-    case tipb::JsonValidJsonSig:
-    case tipb::JsonContainsSig:
-    case tipb::JsonArrayAppendSig:
     case tipb::JsonArrayInsertSig:
-    case tipb::JsonMergePatchSig:
-    case tipb::JsonMergePreserveSig:
-    case tipb::JsonContainsPathSig:
-    case tipb::JsonPrettySig:
-    case tipb::JsonQuoteSig:
     case tipb::JsonSearchSig:
-    case tipb::JsonStorageSizeSig:
-    case tipb::JsonDepthSig:
-    case tipb::JsonKeysSig:
-    case tipb::JsonLengthSig:
-    case tipb::JsonKeys2ArgsSig:
-    case tipb::JsonValidStringSig:
-    case tipb::JsonValidOthersSig:
-    case tipb::JsonStorageFreeSig:
-    case tipb::JsonMemberOfSig:
-    case tipb::VecAsTextSig:
     case tipb::VecFromTextSig:
-    case tipb::VecDimsSig:
-    case tipb::VecL1DistanceSig:
-    case tipb::VecL2DistanceSig:
-    case tipb::VecNegativeInnerProductSig:
-    case tipb::VecCosineDistanceSig:
-    case tipb::VecL2NormSig:
     case tipb::CastStringAsVectorFloat32:
     case tipb::CastVectorFloat32AsInt:
     case tipb::CastVectorFloat32AsReal:
@@ -458,44 +671,14 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::CastVectorFloat32AsDuration:
     case tipb::CastVectorFloat32AsJson:
     case tipb::CastVectorFloat32AsVectorFloat32:
-    case tipb::GreatestVectorFloat32:
-    case tipb::LeastVectorFloat32:
     case tipb::FTSMatchWord:
     case tipb::FTSMatchExpression:
     case tipb::FTSMatchPrefix:
     case tipb::FTSMatchRegexp:
     case tipb::FTSMatchPhrase:
-    case tipb::DateFormatSig:
     case tipb::DateLiteral:
-    case tipb::DateDiff:
-    case tipb::NullTimeDiff:
-    case tipb::TimeStringTimeDiff:
-    case tipb::DurationStringTimeDiff:
-    case tipb::DurationDurationTimeDiff:
-    case tipb::StringTimeTimeDiff:
-    case tipb::StringDurationTimeDiff:
-    case tipb::StringStringTimeDiff:
-    case tipb::TimeTimeTimeDiff:
-    case tipb::Date:
-    case tipb::Hour:
-    case tipb::Minute:
-    case tipb::Second:
-    case tipb::MicroSecond:
-    case tipb::Month:
-    case tipb::MonthName:
     case tipb::NowWithArg:
     case tipb::NowWithoutArg:
-    case tipb::DayName:
-    case tipb::DayOfMonth:
-    case tipb::DayOfWeek:
-    case tipb::DayOfYear:
-    case tipb::WeekWithMode:
-    case tipb::WeekWithoutMode:
-    case tipb::WeekDay:
-    case tipb::WeekOfYear:
-    case tipb::Year:
-    case tipb::YearWeekWithMode:
-    case tipb::YearWeekWithoutMode:
     case tipb::GetFormat:
     case tipb::SysDateWithFsp:
     case tipb::SysDateWithoutFsp:
@@ -507,191 +690,26 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::UTCDate:
     case tipb::UTCTimestampWithArg:
     case tipb::UTCTimestampWithoutArg:
-    case tipb::AddDatetimeAndDuration:
-    case tipb::AddDatetimeAndString:
-    case tipb::AddTimeDateTimeNull:
-    case tipb::AddStringAndDuration:
     case tipb::AddStringAndString:
-    case tipb::AddTimeStringNull:
-    case tipb::AddDurationAndDuration:
-    case tipb::AddDurationAndString:
-    case tipb::AddTimeDurationNull:
     case tipb::AddDateAndDuration:
     case tipb::AddDateAndString:
-    case tipb::SubDatetimeAndDuration:
-    case tipb::SubDatetimeAndString:
-    case tipb::SubTimeDateTimeNull:
-    case tipb::SubStringAndDuration:
     case tipb::SubStringAndString:
-    case tipb::SubTimeStringNull:
-    case tipb::SubDurationAndDuration:
-    case tipb::SubDurationAndString:
-    case tipb::SubTimeDurationNull:
     case tipb::SubDateAndDuration:
     case tipb::SubDateAndString:
     case tipb::UnixTimestampCurrent:
-    case tipb::UnixTimestampInt:
-    case tipb::UnixTimestampDec:
     case tipb::ConvertTz:
-    case tipb::MakeDate:
-    case tipb::MakeTime:
-    case tipb::PeriodAdd:
-    case tipb::PeriodDiff:
-    case tipb::Quarter:
-    case tipb::SecToTime:
-    case tipb::TimeToSec:
     case tipb::TimestampAdd:
-    case tipb::ToDays:
-    case tipb::ToSeconds:
     case tipb::UTCTimeWithArg:
     case tipb::UTCTimeWithoutArg:
     case tipb::Timestamp1Arg:
     case tipb::Timestamp2Args:
     case tipb::TimestampLiteral:
-    case tipb::LastDay:
-    case tipb::StrToDateDate:
-    case tipb::StrToDateDatetime:
-    case tipb::StrToDateDuration:
-    case tipb::FromUnixTime1Arg:
-    case tipb::FromUnixTime2Arg:
-    case tipb::ExtractDatetime:
-    case tipb::ExtractDuration:
-    case tipb::AddDateStringString:
-    case tipb::AddDateStringInt:
-    case tipb::AddDateStringDecimal:
-    case tipb::AddDateIntString:
-    case tipb::AddDateIntInt:
-    case tipb::AddDateDatetimeString:
-    case tipb::AddDateDatetimeInt:
-    case tipb::SubDateStringString:
-    case tipb::SubDateStringInt:
-    case tipb::SubDateStringDecimal:
-    case tipb::SubDateIntString:
-    case tipb::SubDateIntInt:
-    case tipb::SubDateDatetimeString:
-    case tipb::SubDateDatetimeInt:
-    case tipb::FromDays:
     case tipb::TimeFormat:
-    case tipb::TimestampDiff:
-    case tipb::SubDateStringReal:
-    case tipb::SubDateIntReal:
-    case tipb::SubDateIntDecimal:
-    case tipb::SubDateDatetimeReal:
-    case tipb::SubDateDatetimeDecimal:
-    case tipb::SubDateDurationString:
-    case tipb::SubDateDurationInt:
-    case tipb::SubDateDurationReal:
-    case tipb::SubDateDurationDecimal:
-    case tipb::AddDateStringReal:
-    case tipb::AddDateIntReal:
-    case tipb::AddDateIntDecimal:
-    case tipb::AddDateDatetimeReal:
-    case tipb::AddDateDatetimeDecimal:
-    case tipb::AddDateDurationString:
-    case tipb::AddDateDurationInt:
-    case tipb::AddDateDurationReal:
-    case tipb::AddDateDurationDecimal:
     case tipb::ExtractDatetimeFromString:
-    case tipb::AddDateRealString:
-    case tipb::AddDateRealInt:
-    case tipb::AddDateRealReal:
-    case tipb::AddDateRealDecimal:
-    case tipb::AddDateDecimalString:
-    case tipb::AddDateDecimalInt:
-    case tipb::AddDateDecimalReal:
-    case tipb::AddDateDecimalDecimal:
-    case tipb::SubDateRealString:
-    case tipb::SubDateRealInt:
-    case tipb::SubDateRealReal:
-    case tipb::SubDateRealDecimal:
-    case tipb::SubDateDecimalString:
-    case tipb::SubDateDecimalInt:
-    case tipb::SubDateDecimalReal:
-    case tipb::SubDateDecimalDecimal:
-    case tipb::AddDateDurationStringDatetime:
-    case tipb::AddDateDurationIntDatetime:
-    case tipb::AddDateDurationRealDatetime:
-    case tipb::AddDateDurationDecimalDatetime:
-    case tipb::SubDateDurationStringDatetime:
-    case tipb::SubDateDurationIntDatetime:
-    case tipb::SubDateDurationRealDatetime:
-    case tipb::SubDateDurationDecimalDatetime:
-    case tipb::BitLength:
-    case tipb::Bin:
-    case tipb::ASCII:
     case tipb::Char:
-    case tipb::CharLengthUTF8:
-    case tipb::Concat:
-    case tipb::ConcatWS:
     case tipb::Convert:
-    case tipb::Elt:
-    case tipb::ExportSet3Arg:
-    case tipb::ExportSet4Arg:
-    case tipb::ExportSet5Arg:
-    case tipb::FieldInt:
-    case tipb::FieldReal:
-    case tipb::FieldString:
-    case tipb::FindInSet:
     case tipb::Format:
     case tipb::FormatWithLocale:
-    case tipb::FromBase64:
-    case tipb::HexIntArg:
-    case tipb::HexStrArg:
-    case tipb::InsertUTF8:
-    case tipb::Insert:
-    case tipb::InstrUTF8:
-    case tipb::Instr:
-    case tipb::LTrim:
-    case tipb::LeftUTF8:
-    case tipb::Left:
-    case tipb::Length:
-    case tipb::Locate2ArgsUTF8:
-    case tipb::Locate3ArgsUTF8:
-    case tipb::Locate2Args:
-    case tipb::Locate3Args:
-    case tipb::Lower:
-    case tipb::LpadUTF8:
-    case tipb::Lpad:
-    case tipb::MakeSet:
-    case tipb::OctInt:
-    case tipb::OctString:
-    case tipb::Ord:
-    case tipb::Quote:
-    case tipb::RTrim:
-    case tipb::Repeat:
-    case tipb::Replace:
-    case tipb::ReverseUTF8:
-    case tipb::Reverse:
-    case tipb::RightUTF8:
-    case tipb::Right:
-    case tipb::RpadUTF8:
-    case tipb::Rpad:
-    case tipb::Space:
-    case tipb::Strcmp:
-    case tipb::Substring2ArgsUTF8:
-    case tipb::Substring3ArgsUTF8:
-    case tipb::Substring2Args:
-    case tipb::Substring3Args:
-    case tipb::SubstringIndex:
-    case tipb::ToBase64:
-    case tipb::Trim1Arg:
-    case tipb::Trim2Args:
-    case tipb::Trim3Args:
-    case tipb::UnHex:
-    case tipb::UpperUTF8:
-    case tipb::Upper:
-    case tipb::CharLength:
-    case tipb::LowerUTF8:
-    case tipb::GreatestDuration:
-    case tipb::GreatestCmpStringAsTime:
-    case tipb::LeastDuration:
-    case tipb::LeastCmpStringAsTime:
-    case tipb::ToBinary:
-    case tipb::FromBinary:
-    case tipb::GreatestCmpStringAsDate:
-    case tipb::LeastCmpStringAsDate:
-    case tipb::GreatestDate:
-    case tipb::LeastDate:
       return Family::kNotYet;
   }
   return Family::kNotYet;
@@ -811,8 +829,12 @@ std::optional<Function> find_function(tipb::ScalarFuncSig signature, const CallT
   switch (family_of(signature)) {
     case Family::kCompare:
       return find_compare(signature, type);
+    case Family::kExtremum:
+      return find_extremum(signature, type);
     case Family::kArithmetic:
       return find_arithmetic(signature, type);
+    case Family::kMath:
+      return find_math(signature, type);
     case Family::kLogic:
       return find_logic(signature, type);
     case Family::kControl:
@@ -821,6 +843,20 @@ std::optional<Function> find_function(tipb::ScalarFuncSig signature, const CallT
       return find_in(signature, type);
     case Family::kLike:
       return find_like(signature, type);
+    case Family::kString:
+      return find_string(signature, type);
+    case Family::kStringSearch:
+      return find_string_search(signature, type);
+    case Family::kStringCode:
+      return find_string_code(signature, type);
+    case Family::kTime:
+      return find_time(signature, type);
+    case Family::kTimeArithmetic:
+      return find_time_arithmetic(signature, type);
+    case Family::kJson:
+      return find_json(signature, type);
+    case Family::kMiscellaneous:
+      return find_miscellaneous(signature, type);
     case Family::kCast:
       return find_named_cast(signature, type);
     case Family::kNotYet:

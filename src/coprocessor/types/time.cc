@@ -237,7 +237,7 @@ YearWeek year_week(const CivilTime& civil, int mode, bool of_year_week) {
   if (of_year_week) mode |= 2;
   const bool monday_first = (mode & 1) != 0;
   bool week_has_year = (mode & 2) != 0;
-  const bool first_weekday = ((mode & 4) != 0) != monday_first;  // as MySQL folds bit 2 into bit 0
+  const bool first_weekday = ((mode & 4) != 0) == monday_first;  // bit 2 says the opposite for weeks from Sunday
   int64_t days = day_number(civil.year, civil.month, civil.day);
   int64_t first = day_number(civil.year, 1, 1);
   int year = civil.year;
