@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/log_output.h"
 #include "base/log_writer.h"
+#include "base/redact.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -277,6 +278,16 @@ TEST(Escaped, LeavesTextAloneAndShowsWhatIsNone) {
   EXPECT_EQ(escaped("a\xc2\x85z"), "a\\xc2\\x85z");           // U+0085, next line
   EXPECT_EQ(escaped("a\xe2\x80\xa8z"), "a\\xe2\\x80\\xa8z");  // U+2028, line separator
   EXPECT_EQ(escaped("\xed\xa0\x80"), "\\xed\\xa0\\x80");      // half a surrogate pair
+}
+
+TEST(Redact, KeysOfUsersAreShownAsTheSettingSays) {
+  EXPECT_EQ(user_text("k1"), "6B31");
+  set_redact(Redact::kYes);
+  EXPECT_EQ(user_text("k1"), "?");
+  set_redact(Redact::kMarker);
+  EXPECT_EQ(user_text("k1"), "‹6B31›");
+  set_redact(Redact::kNo);
+  EXPECT_EQ(user_text("k1"), "6B31");
 }
 
 }  // namespace

@@ -16,6 +16,8 @@
 #include "cli/open_files.h"
 #include "cli/pd_collector.h"
 #include "cli/process.h"
+#include "cli/process_metrics.h"
+#include "cli/profile.h"
 #include "config/live.h"
 #include "config/pd_config.h"
 #include "engine/rocks/rocks_engine.h"
@@ -64,6 +66,7 @@ class PdProcess {
   const std::vector<std::string> listen_;
   EndOfProcess& end_;
   config::LiveSettings<config::PdConfig> live_;
+  ProcessMetrics metrics_{Part::kPd};
   std::unique_ptr<DataDir> data_;
   std::unique_ptr<engine::KvEngine> kv_;
   std::unique_ptr<engine::RaftLogEngine> raft_log_;
@@ -145,6 +148,7 @@ Parsed<void> PdProcess::serve_status() {
   if (config_.status_address.empty()) return {};
   http::Router pages = pages_;
   serve_config(pages, live_, [this] { return is_serving_.load(); });
+  serve_profiles(pages, executors_.make("profiler"));
   TRY_ASSIGN(status_, http::Server::start({.addresses = {config_.status_address}, .tls = tls_}, std::move(pages)));
   return {};
 }
@@ -221,6 +225,7 @@ int run(const Flags& flags) {
   if (flags.is_check()) return say_checked(settings);
   EndOfProcess end;
   if (const std::string error = log::init(config.log); !error.empty()) return complain(error);
+  log::set_redact(config::redact_of(config.redact_log));
   log_notes(settings);
   return PdProcess(std::move(config), flags.config_file(), *listen, end).run();
 }

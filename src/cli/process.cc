@@ -8,22 +8,52 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <sstream>
+#include <string>
 #include <system_error>
 #include <thread>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "base/log_output.h"
+#include "base/metrics.h"
 #include "cli/commands.h"
 
 namespace cairn::cli {
 
 namespace {
 
+metrics::Counter& fatal_errors() {
+  return metrics::counter("tikv_critical_error_total", "Errors that end the process", {{"type", "fatal"}});
+}
+
+// A line for each metric, with its values that are not 0; buckets of histograms are left out.
+void log_metrics() {
+  LOG_INFO("SIGUSR1 came: the metrics follow");
+  std::istringstream lines(metrics::render());
+  std::string name;
+  std::string values;
+  const auto end = [&] {
+    if (!values.empty()) LOG_INFO("metric {}:{}", name, values);
+    values.clear();
+  };
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# TYPE ")) {
+      end();
+      name = line.substr(7, line.find(' ', 7) - 7);
+    }
+    if (line.starts_with("#") || line.ends_with(" 0") || line.find("_bucket{") != std::string::npos) continue;
+    values += " " + line.substr(name.size());
+  }
+  end();
+}
+
 // What neither ends the process nor is part of its end.
 void note(int signal) {
-  if (signal != SIGHUP) {
-    LOG_INFO("{} came: nothing is done about it", signal == SIGUSR1 ? "SIGUSR1" : "SIGUSR2");
+  if (signal == SIGUSR1) {
+    log_metrics();
+  } else if (signal == SIGUSR2) {
+    LOG_INFO("SIGUSR2 came: nothing is done about it");
   } else if (const std::string refused = log::reopen(); !refused.empty()) {
     LOG_ERROR("SIGHUP came: {}", refused);
   } else {
@@ -34,6 +64,7 @@ void note(int signal) {
 }  // namespace
 
 EndOfProcess::EndOfProcess() {
+  fatal_errors().add(0);
   sigset_t signals;
   sigemptyset(&signals);
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&signals, number);
@@ -56,6 +87,7 @@ EndOfProcess::EndOfProcess() {
 }
 
 void EndOfProcess::fatal(std::string why) {
+  fatal_errors().add();
   MutexLock lock(state_->mutex);
   if (!state_->error) state_->error = std::move(why);
   state_->is_over = true;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "config/live.h"
+#include "config/log_settings.h"
 #include "config/settings.h"
 
 namespace cairn::cli {
@@ -16,8 +17,8 @@ namespace cairn::cli {
 using config::Parsed;
 
 // The signals of a process, and the reason to stop: SIGINT or SIGTERM, or a fatal error of a part. A second SIGINT or
-// SIGTERM ends it at once. SIGHUP opens the log file anew; SIGUSR1 and SIGUSR2 leave a line in the log. To be made
-// first of all, as it blocks these signals for all threads that come later. One per process.
+// SIGTERM ends it at once. SIGHUP opens the log file anew; SIGUSR1 writes the metrics to the log; SIGUSR2 leaves a line
+// there. To be made first of all, as it blocks these signals for all threads that come later. One per process.
 class EndOfProcess {
  public:
   EndOfProcess();
@@ -78,6 +79,8 @@ template <class Config>
 void follow_log(config::LiveSettings<Config>& live) {
   live.subscribe({"log.level", "log.file.max-size", "log.file.max-days", "log.file.max-backups"},
                  [](const Config& config) { apply_to_log(config.log); });
+  live.subscribe({"security.redact-info-log"},
+                 [](const Config& config) { log::set_redact(config::redact_of(config.redact_log)); });
 }
 // What the file and the flags set that is not used: a line in the log for each.
 void log_notes(const config::Settings& settings);

@@ -11,12 +11,15 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/config_metrics.h"
 #include "cli/config_pages.h"
 #include "cli/ending.h"
 #include "cli/flags.h"
 #include "cli/gate.h"
 #include "cli/open_files.h"
 #include "cli/process.h"
+#include "cli/process_metrics.h"
+#include "cli/profile.h"
 #include "config/live.h"
 #include "config/server_config.h"
 #include "http/server.h"
@@ -85,6 +88,8 @@ class StoreProcess {
   EndOfProcess& end_;
   config::LiveSettings<config::ServerConfig> live_;
   std::atomic<Duration> graceful_shutdown_timeout_ = config_.graceful_shutdown_timeout;  // as it is now
+  ProcessMetrics metrics_{Part::kStore};
+  metrics::CollectorPtr settings_shown_ = metrics::on_render([this] { live_.with_table(show_settings); });
   std::unique_ptr<DataDir> data_;
   std::unique_ptr<engine::KvEngine> kv_;
   std::unique_ptr<engine::RaftLogEngine> raft_log_;
@@ -131,11 +136,13 @@ Parsed<void> StoreProcess::open() {
   config_.kv.max_open_files = shares_.engine;
   config_.kv.file_directory = data_->sub("snap");
   config_.kv.on_background_error = on_disk_error;
+  config_.kv.metrics_name = "kv";
   auto kv = engine::open_rocks_kv(data_->sub("db"), config_.kv);
   if (!kv.ok()) return Err(kv.error().message);
   kv_ = std::move(*kv);
   config_.raft_log.max_open_files = shares_.raft_log;
   config_.raft_log.on_background_error = on_disk_error;
+  config_.raft_log.metrics_name = "raft";
   auto raft_log = engine::open_rocks_raft_log(data_->sub("raft"), config_.raft_log);
   if (!raft_log.ok()) return Err(raft_log.error().message);
   raft_log_ = std::move(*raft_log);
@@ -197,6 +204,7 @@ Parsed<void> StoreProcess::listen() {
   const auto pages_elsewhere = std::make_shared<const http::Router>(pages.served_on(executors_.make("http-pages")));
   if (!config_.status_address.empty()) {
     serve_config(pages, live_, [this] { return is_serving_.load(); });
+    serve_profiles(pages, executors_.make("profiler"));
     TRY_ASSIGN(status_, http::Server::start({.addresses = {config_.status_address}, .tls = tls_}, std::move(pages)));
   }
   const std::string compression = config_.answer_compression == "none" ? "identity" : config_.answer_compression;
@@ -319,6 +327,7 @@ int run(const Flags& flags) {
   if (flags.is_check()) return say_checked(settings);
   EndOfProcess end;
   if (const std::string error = log::init(config.log); !error.empty()) return complain(error);
+  log::set_redact(config::redact_of(config.redact_log));
   log_notes(settings);
   return StoreProcess(std::move(config), flags.config_file(), end).run();
 }

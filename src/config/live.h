@@ -97,6 +97,12 @@ class LiveSettings {
     MutexLock lock(mutex_);
     return json_of(settings_of(config_));
   }
+  // Calls `look` with the table of the settings as they are now.
+  template <class Look>
+  void with_table(Look look) {
+    MutexLock lock(mutex_);
+    look(settings_of(config_));
+  }
 
  private:
   // Whether the next start takes the file, and finds these values in it. A file that needs flags beside it does not

@@ -23,4 +23,15 @@ void add_log(Settings& settings, log::Options& log) {
   settings.alias("log-file", "log.file.filename");
 }
 
+void add_redaction(Settings& settings, std::string& redact) {
+  settings.choice("security.redact-info-log", redact, {"false", "true", "off", "on", "marker"},
+                  live("what the log shows of users' keys and values: `false`, all of it, in hexadecimal; `true`, `?`; "
+                       "`marker`, all of it between `‹` and `›`, for a tool to take out"));
+}
+
+log::Redact redact_of(const std::string& word) {
+  if (word == "marker") return log::Redact::kMarker;
+  return word == "true" || word == "on" ? log::Redact::kYes : log::Redact::kNo;
+}
+
 }  // namespace cairn::config

@@ -66,6 +66,7 @@ Settings settings_of(PdConfig& config) {
                  .flag = "--status-addr",
                  .default_words = "none"});
   add_log(settings, config.log);
+  add_redaction(settings, config.redact_log);
   settings.text(
       "security.cacert-path", config.security.ca_path,
       {.sentence =

@@ -24,6 +24,7 @@ struct PdConfig {
   std::string join;                              // must be empty
   std::string status_address;                    // empty: no status port
   log::Options log;
+  std::string redact_log = "false";  // of users' keys and values, see log_settings.h
   net::TlsOptions security;
   Duration lease = std::chrono::seconds(1);
   pd::Options node;

@@ -262,6 +262,7 @@ Settings settings_of(ServerConfig& config) {
   add_server(settings, config);
   add_log(settings, config.log);
   add_security(settings, config.security);
+  add_redaction(settings, config.redact_log);
   add_storage(settings, config);
   add_raftstore(settings, config.store);
   add_pessimistic(settings, config.store);

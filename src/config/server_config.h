@@ -25,6 +25,7 @@ struct ServerConfig {
   // How long leaders may take to be handed over before the store stops; 0: they are not.
   Duration graceful_shutdown_timeout = 20s;
   log::Options log;
+  std::string redact_log = "false";  // of users' keys and values, see log_settings.h
   net::TlsOptions security;
   store::StoreOptions store;
   rawkv::CausalTimestampOptions causal_timestamps;

@@ -35,7 +35,6 @@ constexpr UnusedNames kPd[] = {
      "a majority of a region's replicas acknowledges each write"},
 
     // Security.
-    {"security", "redact-info-log", "no keys of users are written to the log"},
     {"security", "SSLCABytes SSLCertBytes SSLKEYBytes", "certificates come from files"},
     {"security.encryption", "data-encryption-method data-key-rotation-period",
      "what is on the disk is not encrypted yet"},

@@ -258,7 +258,6 @@ constexpr UnusedNames kTikv[] = {
      "the layout of tables suits the column family and is not a setting"},
 
     // Security.
-    {"security", "redact-info-log", "no keys and values of users are written to the log"},
     {"security", "override-ssl-target", "certificates are checked against the name that was dialled"},
     {"security.encryption",
      "data-encryption-method data-key-rotation-period enable-file-dictionary-log file-dictionary-rewrite-threshold",

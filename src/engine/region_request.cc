@@ -1,4 +1,5 @@
 #include "engine/region_request.h"
+#include "base/redact.h"
 
 #include <fmt/format.h>
 
@@ -14,8 +15,8 @@ struct Describe {
     return fmt::format("region {} is not on this store", e.region);
   }
   std::string operator()(const KeyNotInRegion& e) const {
-    return fmt::format("key {} is outside region {} [{}, {})", to_hex(e.key), e.region.id, to_hex(e.region.start_key),
-                       to_hex(e.region.end_key));
+    return fmt::format("key {} is outside region {} [{}, {})", log::user_text(e.key), e.region.id,
+                       log::user_text(e.region.start_key), log::user_text(e.region.end_key));
   }
   std::string operator()(const EpochNotMatch& e) const {
     if (e.current.empty()) return "the region's epoch has changed";

@@ -105,12 +105,12 @@ Timestamp known_to_all(Collector::State& s) {
 }
 
 void show(Collector::State& s, Timestamp txn_safe_point, Timestamp gc_safe_point) {
-  s.metrics.txn_safe_point.Set(static_cast<double>(txn_safe_point.physical_ms()) / 1000);
-  s.metrics.gc_safe_point.Set(static_cast<double>(gc_safe_point.physical_ms()) / 1000);
+  s.metrics.txn_safe_point.set(static_cast<double>(txn_safe_point.physical_ms()) / 1000);
+  s.metrics.gc_safe_point.set(static_cast<double>(gc_safe_point.physical_ms()) / 1000);
 }
 
 void tell_of_owner(Collector::State& s, const std::string& other_owner) {
-  s.metrics.is_owner.Set(other_owner.empty() ? 1 : 0);
+  s.metrics.is_owner.set(other_owner.empty() ? 1 : 0);
   if (s.other_owner == other_owner) return;
   const bool is_change_of_owner = s.other_owner.empty() || other_owner.empty();
   s.other_owner = other_owner;
@@ -130,9 +130,9 @@ Task<Outcome<void>> collect(StatePtr s, api::GcTurn turn) {
 
   CO_TRY_ASSIGN(const Swept swept, co_await sweep(s->core, s->options, target, earlier(now, s->options.hold_max),
                                                   [s] { return !s->is_stopping; }));
-  s->metrics.locks_committed.Increment(static_cast<double>(swept.committed));
-  s->metrics.locks_rolled_back.Increment(static_cast<double>(swept.rolled_back));
-  s->metrics.locks_left.Set(static_cast<double>(swept.left));
+  s->metrics.locks_committed.add(swept.committed);
+  s->metrics.locks_rolled_back.add(swept.rolled_back);
+  s->metrics.locks_left.set(static_cast<double>(swept.left));
   if (swept.committed + swept.rolled_back > 0) {
     LOG_INFO("gc: locks of transactions up to {} were ended: {} committed, {} rolled back; {} are alive", target,
              swept.committed, swept.rolled_back, swept.left);
@@ -164,7 +164,7 @@ Task<void> run_round(StatePtr s) {
   if (!turn || !turn->is_serving) co_return;
   tell_of_owner(*s, turn->other_owner);
   if (!turn->other_owner.empty()) {
-    s->metrics.rounds_yielded.Increment();
+    s->metrics.rounds_yielded.add();
     show(*s, turn->txn_safe_point, turn->gc_safe_point);
     co_return;
   }
@@ -175,10 +175,10 @@ Task<void> run_round(StatePtr s) {
   }
   const auto outcome = co_await collect(s, std::move(*turn));
   if (outcome.ok()) {
-    s->metrics.rounds_done.Increment();
+    s->metrics.rounds_done.add();
     s->has_failed = false;
   } else if (!s->is_stopping) {
-    s->metrics.rounds_failed.Increment();
+    s->metrics.rounds_failed.add();
     if (!std::exchange(s->has_failed, true)) LOG_WARN("gc: a round failed: {}", client::to_string(outcome.error()));
   }
 }

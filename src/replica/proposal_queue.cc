@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "replica/metrics.h"
+
 namespace cairn::replica {
 namespace {
 
@@ -59,6 +61,7 @@ void ProposalQueue::on_applied(LogIndex index, Term term, const std::optional<en
     } else if (error) {
       answer(proposal, Err(*error));
     } else {
+      WriteMetrics::get().note(proposal.times);
       if (proposal.wanted) *proposal.wanted = proposal.times;
       answer(proposal, index);
     }

@@ -7,6 +7,7 @@
 #include "replica/command.h"
 #include "replica/conf_change.h"
 #include "replica/keys.h"
+#include "replica/metrics.h"
 #include "replica/region_check.h"
 #include "runtime/random.h"
 
@@ -15,6 +16,12 @@ namespace {
 
 // More peers than a change of membership brings in. Who has to give way to another is answered when it speaks again.
 constexpr size_t kStrangersMax = 64;
+
+void note_proposal(ProposalKind kind) {
+  const auto& metrics = RaftMetrics::get();
+  metrics.proposals[ProposalKind::kAll].add();
+  metrics.proposals[kind].add();
+}
 
 // What tells this life of the peer from all others, former ones of the same peer id among them.
 uint64_t draw_life(const ReplicaOptions& options, const Replica::Loaded& loaded) {
@@ -218,6 +225,8 @@ void Replica::write(const engine::RegionRequest& request, engine::WriteBasis bas
     std::move(done)(Err(refusal(index.error())));
     return;
   }
+  note_proposal(ProposalKind::kNormal);
+  RaftMetrics::get().proposed_bytes.observe(size);
   proposals_.push({*index, node_.term(), now, size, std::move(done), std::move(wanted)});
 }
 
@@ -234,6 +243,7 @@ bool Replica::propose_admin(raft_cmdpb::AdminRequest admin, Instant now, OnWritt
     if (done) std::move(done)(Err(refusal(index.error())));
     return false;
   }
+  note_proposal(ProposalKind::kNormal);
   if (is_split) splits_.insert(*index);
   proposals_.push({*index, node_.term(), now, size, std::move(done)});
   return true;
@@ -270,6 +280,7 @@ std::string Replica::propose_conf_change(raft_cmdpb::AdminRequest admin, Instant
   auto index = node_.propose_conf_change(v1 ? raft::EntryType::kConfChange : raft::EntryType::kConfChangeV2, change,
                                          SharedBytes(std::move(data)), std::move(context));
   if (!index.ok()) return "refused by raft";
+  note_proposal(ProposalKind::kConfChange);
   proposals_.push({*index, node_.term(), now, 0, nullptr});
   return {};
 }
@@ -292,8 +303,10 @@ std::string Replica::why_not_transfer(PeerId to) const {
 
 std::string Replica::transfer_leader(PeerId to) {
   std::string reason = why_not_transfer(to);
-  if (reason.empty()) node_.transfer_leader(to);
-  return reason;
+  if (!reason.empty()) return reason;
+  note_proposal(ProposalKind::kTransferLeader);
+  node_.transfer_leader(to);
+  return {};
 }
 
 bool Replica::split_is_under_way() const { return !splits_.empty() && *splits_.begin() <= node_.commit(); }
@@ -328,6 +341,7 @@ void Replica::read(const engine::RegionRequest& request, Instant now, OnReadable
     std::move(done)(Err(std::move(*error)));
     return;
   }
+  note_proposal(ProposalKind::kReadIndex);
   reads_.push(std::move(done), node_.is_leader() ? Timestamp() : request.read_ts, {now, request.deadline});
 }
 

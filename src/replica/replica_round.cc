@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "replica/command.h"
 #include "replica/keys.h"
+#include "replica/metrics.h"
 #include "replica/replica.h"
 
 namespace cairn::replica {
@@ -71,6 +72,12 @@ void Replica::collect(Instant now, Outbox& out) {
 
 void Replica::take_ready(Instant now, Outbox& out) {
   raft::Ready ready = node_.ready();
+  const auto& metrics = RaftMetrics::get();
+  metrics.readies.add();
+  if (!ready.messages.empty() || !ready.persisted_messages.empty()) metrics.readies_with_messages.add();
+  if (!ready.entries.empty()) metrics.readies_with_entries.add();
+  if (!ready.committed.empty()) metrics.readies_with_committed.add();
+  if (!ready.snapshot.empty()) metrics.readies_with_snapshot.add();
   for (auto& message : ready.messages) send(std::move(message), out);
 
   PendingPersist pending;

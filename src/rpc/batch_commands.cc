@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "rpc/answer_room.h"
 #include "rpc/batch_errors.h"
+#include "rpc/metrics.h"
 #include "tikvpb.pb.h"
 
 namespace cairn::rpc {
@@ -32,6 +33,7 @@ constexpr size_t kRequestsAtOnce = 64;
 
 // One message of the client.
 struct Requests {
+  Instant arrived = measured_now();
   google::protobuf::Arena arena;
   tikvpb::BatchCommandsRequest* all = google::protobuf::Arena::CreateMessage<tikvpb::BatchCommandsRequest>(&arena);
 };
@@ -40,6 +42,7 @@ struct Requests {
 struct Batch {
   std::shared_ptr<Requests> requests;
   int first = 0;  // of the message
+  Instant begun = measured_now();
   google::protobuf::Arena arena;
   std::vector<Response*> responses;  // in the arena; one for each request
   std::vector<uint32_t> values;      // that each asks for
@@ -121,14 +124,23 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
 template <class Req, class Resp>
 class SubCall final : public api::CallState<Req, Resp> {
  public:
-  SubCall(std::shared_ptr<BatchStream> stream, std::shared_ptr<Batch> batch, int index, Req& request, Resp& response)
-      : stream_(std::move(stream)), batch_(std::move(batch)), index_(index), request_(request), response_(response) {}
+  SubCall(std::shared_ptr<BatchStream> stream, std::shared_ptr<Batch> batch, int index, Req& request, Resp& response,
+          const MethodMetrics& metrics)
+      : stream_(std::move(stream)),
+        batch_(std::move(batch)),
+        index_(index),
+        request_(request),
+        response_(response),
+        metrics_(metrics) {}
   const Req& request() const override { return request_; }
   Req& mutable_request() override { return request_; }
   Resp& response() override { return response_; }
   bool is_abandoned() const override { return stream_->is_over(); }
   uint64_t client() const override { return stream_->connection(); }
-  void finish(api::Status status) override { stream_->answer(std::move(batch_), index_, std::move(status)); }
+  void finish(api::Status status) override {
+    metrics_.note(status, batch_->begun);
+    stream_->answer(std::move(batch_), index_, std::move(status));
+  }
 
  private:
   std::shared_ptr<BatchStream> stream_;
@@ -136,6 +148,7 @@ class SubCall final : public api::CallState<Req, Resp> {
   int index_;
   Req& request_;
   Resp& response_;
+  const MethodMetrics& metrics_;
 };
 
 void BatchStream::on_message(Payload message) {
@@ -150,6 +163,7 @@ void BatchStream::on_message(Payload message) {
       end_status_ = {api::Code::kInvalidArgument, "BatchCommands: as many request_ids as requests are needed"};
       return advance();
     }
+    NetworkMetrics::get().requests_a_message.observe(static_cast<uint64_t>(requests->all->requests_size()));
     message_ = std::move(requests);
     next_ = 0;
   }
@@ -171,6 +185,7 @@ std::shared_ptr<Batch> BatchStream::next_batch() {
     batch->responses.push_back(google::protobuf::Arena::CreateMessage<Response>(&batch->arena));
     batch->values.push_back(values_asked(batch->request(i)));
   }
+  NetworkMetrics::get().batch_wait.observe(batch->begun - batch->requests->arrived);
   return batch;
 }
 
@@ -219,11 +234,12 @@ void BatchStream::go_on() {
 void BatchStream::dispatch(const std::shared_ptr<Batch>& batch, int index) {
   Request& request = batch->request(index);
   Response& response = *batch->responses[static_cast<size_t>(index)];
-#define CAIRN_DISPATCH(Rpc, method, Req, Resp, field)                                                 \
-  if (request.has_##field()) {                                                                        \
-    service_->tikv->method(api::Call<Req, Resp>(std::make_unique<SubCall<Req, Resp>>(                 \
-        shared_from_this(), batch, index, *request.mutable_##field(), *response.mutable_##field()))); \
-    return;                                                                                           \
+#define CAIRN_DISPATCH(Rpc, method, Req, Resp, field)                                                          \
+  if (request.has_##field()) {                                                                                 \
+    static const MethodMetrics& metrics = MethodMetrics::of("/tikvpb.Tikv/" #Rpc);                             \
+    service_->tikv->method(api::Call<Req, Resp>(std::make_unique<SubCall<Req, Resp>>(                          \
+        shared_from_this(), batch, index, *request.mutable_##field(), *response.mutable_##field(), metrics))); \
+    return;                                                                                                    \
   }
   CAIRN_TIKV_BATCHED(CAIRN_DISPATCH)
 #undef CAIRN_DISPATCH
@@ -344,6 +360,7 @@ void BatchStream::advance() {
       out.mutable_responses()->UnsafeArenaAddAllocated(response);  // lent, taken back below
       out.add_request_ids(next.batch->id(next.index));
     }
+    NetworkMetrics::get().answers_a_message.observe(taken);
     tell_health(out, asked_for_health);
     Payload payload = Payload::serialize(out);
     out.mutable_responses()->UnsafeArenaExtractSubrange(0, static_cast<int>(taken), nullptr);

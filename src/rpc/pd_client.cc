@@ -1,6 +1,7 @@
 #include "rpc/pd_client.h"
 
 #include "base/log.h"
+#include "rpc/metrics.h"
 #include "rpc/pd_client_core.h"
 
 namespace cairn::rpc {
@@ -15,16 +16,17 @@ namespace {
 
 // One call as the core handles it: bytes with the cluster's id filled in, and what to do with the outcome.
 template <class Req, class Resp>
-std::shared_ptr<PdWork> make_work(const char* method, api::Call<Req, Resp> call) {
+std::shared_ptr<PdWork> make_work(const char* path, const char* method, api::Call<Req, Resp> call) {
   auto held = std::make_shared<api::Call<Req, Resp>>(std::move(call));
   auto work = std::make_shared<PdWork>();
-  work->method = method;
+  work->method = path;
   work->serialize = [held](uint64_t cluster_id) {
     auto& header = *held->mutable_request().mutable_header();
     if (header.cluster_id() == 0) header.set_cluster_id(cluster_id);
     return Payload::serialize(held->request());
   };
-  work->done = [held](api::Status status, Payload payload) {
+  work->done = [held, &time = pd_request_time(method), begun = measured_now()](api::Status status, Payload payload) {
+    time.observe(measured_now() - begun);
     if (status.ok() && !payload.parse_into(held->response())) {
       status = {api::Code::kInternal, "PD's response could not be parsed"};
     }
@@ -48,14 +50,16 @@ class HeartbeatEnd final : public api::RegionHeartbeatStream {
 
 }  // namespace
 
-#define CAIRN_DEFINE(Rpc, method, Req, Resp) \
-  void PdClient::method(api::Call<Req, Resp> call) { core_->submit(make_work("/pdpb.PD/" #Rpc, std::move(call))); }
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                              \
+  void PdClient::method(api::Call<Req, Resp> call) {                      \
+    core_->submit(make_work("/pdpb.PD/" #Rpc, #method, std::move(call))); \
+  }
 CAIRN_PD_UNARY(CAIRN_DEFINE)
 #undef CAIRN_DEFINE
 
-#define CAIRN_DEFINE(Rpc, method, Req, Resp)                             \
-  void PdClient::method(api::Call<Req, Resp> call) {                     \
-    core_->submit_ordered(make_work("/pdpb.PD/" #Rpc, std::move(call))); \
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                      \
+  void PdClient::method(api::Call<Req, Resp> call) {                              \
+    core_->submit_ordered(make_work("/pdpb.PD/" #Rpc, #method, std::move(call))); \
   }
 CAIRN_PD_ORDERED(CAIRN_DEFINE)
 #undef CAIRN_DEFINE

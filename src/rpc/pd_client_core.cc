@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "rpc/metrics.h"
 
 namespace cairn::rpc {
 namespace {
@@ -16,6 +17,13 @@ bool is_worth_another_try(const api::Status& status) {
     if (status.message.find(text) != std::string::npos) return true;
   }
   return false;
+}
+
+// Nothing of it is sent any more.
+void close(PdHeartbeats& heartbeats) {
+  heartbeats.is_closed = true;
+  NetworkMetrics::get().heartbeats_waiting.add(-static_cast<int64_t>(heartbeats.to_send.size()));
+  heartbeats.to_send.clear();
 }
 
 // Hands a stream's events to the core's executor, unless the core has moved on.
@@ -75,7 +83,12 @@ std::shared_ptr<PdHeartbeats> PdClient::Core::open_heartbeats(api::RegionHeartbe
 
 void PdClient::Core::send_heartbeat(std::shared_ptr<PdHeartbeats> heartbeats, pdpb::RegionHeartbeatRequest request) {
   post([heartbeats, request = std::move(request)](Core& core) mutable {
-    if (heartbeats->to_send.size() >= kHeartbeatsWaitingMax) heartbeats->to_send.pop_front();
+    if (heartbeats->is_closed) return;
+    if (heartbeats->to_send.size() < kHeartbeatsWaitingMax) {
+      NetworkMetrics::get().heartbeats_waiting.add(1);
+    } else {
+      heartbeats->to_send.pop_front();
+    }
     heartbeats->to_send.push_back(std::move(request));
     core.pump(heartbeats);
   });
@@ -83,7 +96,7 @@ void PdClient::Core::send_heartbeat(std::shared_ptr<PdHeartbeats> heartbeats, pd
 
 void PdClient::Core::close_heartbeats(std::shared_ptr<PdHeartbeats> heartbeats) {
   post([heartbeats](Core& core) {
-    heartbeats->is_closed = true;
+    close(*heartbeats);
     if (heartbeats->io.stream) heartbeats->io.stream->cancel();
     std::erase(core.heartbeats_, heartbeats);
   });
@@ -100,7 +113,7 @@ void PdClient::Core::stop() {
       for (auto& work : std::exchange(ordered.to_send, {})) work->done(core.unreachable(), {});
     }
     for (auto& heartbeats : std::exchange(core.heartbeats_, {})) {
-      heartbeats->is_closed = true;
+      close(*heartbeats);
       if (heartbeats->io.stream) heartbeats->io.stream->cancel();
       heartbeats->sink.on_closed(core.unreachable());
     }
@@ -126,6 +139,7 @@ void PdClient::Core::need_leader() {
 void PdClient::Core::ask_members(size_t index) {
   const auto all = endpoints();
   if (index >= all.size()) {
+    NetworkMetrics::get().pd_not_found.add();
     const Instant now = clock_.now();
     std::string complaint = unreachable().message;
     if (complaint != complaint_ || now - last_complaint_ >= kComplainEvery) {
@@ -160,6 +174,7 @@ void PdClient::Core::on_members(size_t index, api::Reply<pdpb::GetMembersRespons
   }
   cluster_id_ = reply->header().cluster_id();
   is_looking_ = false;
+  NetworkMetrics::get().pd_found.add();
   leader_ = loop_.channel(reply->leader().client_urls(0));
   if (!std::exchange(complaint_, {}).empty()) LOG_INFO("PD's leader is at {}", leader_->address());
   resume();
@@ -329,12 +344,16 @@ void PdClient::Core::pump(const std::shared_ptr<PdHeartbeats>& heartbeats) {
         [heartbeats, generation](Core&, Payload message) {
           pdpb::RegionHeartbeatResponse response;
           if (heartbeats->io.generation != generation || heartbeats->is_closed || !message.parse_into(response)) return;
+          const bool is_command = response.has_change_peer() || response.has_change_peer_v2() ||
+                                  response.has_transfer_leader() || response.has_split_region();
+          const auto& metrics = NetworkMetrics::get();
+          (is_command ? metrics.heartbeats_commanded : metrics.heartbeats_answered).add();
           heartbeats->sink.on_response(std::move(response));
         },
         [heartbeats, generation, address](Core& core, api::Status status) {
           if (heartbeats->io.generation != generation || core.is_stopped_ || heartbeats->is_closed) return;
           heartbeats->io = {};
-          heartbeats->is_closed = true;
+          close(*heartbeats);
           std::erase(core.heartbeats_, heartbeats);
           core.lost_leader(address, status);
           // The caller opens another one, and knows that PD may have forgotten what went through this one.
@@ -348,6 +367,8 @@ void PdClient::Core::pump(const std::shared_ptr<PdHeartbeats>& heartbeats) {
   heartbeats->to_send.pop_front();
   if (request.header().cluster_id() == 0) request.mutable_header()->set_cluster_id(cluster_id_);
   io.is_writable = false;
+  NetworkMetrics::get().heartbeats_waiting.add(-1);
+  NetworkMetrics::get().heartbeats_sent.add();
   io.stream->write(Payload::serialize(request));
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "rpc/metrics.h"
 #include "rpc/raft_transport.h"
 #include "tikvpb.pb.h"
 
@@ -53,6 +54,7 @@ class MessageStream final : public StreamEvents {
     if (!std::exchange(is_known_, true) && receiver_->on_stream) {
       receiver_->on_stream(StoreId(message.from_peer().store_id()));
     }
+    NetworkMetrics::get().raft_received.add();
     receiver_->on_message(std::move(message));
     return true;
   }
@@ -111,6 +113,7 @@ class SnapshotStream final : public StreamEvents, public std::enable_shared_from
       auto begun = receiver_->begin_snapshot(std::move(*chunk.mutable_message()));
       if (!begun.ok()) return fail(api::Code::kResourceExhausted, begun.error());
       writer_ = std::move(*begun);
+      NetworkMetrics::get().snapshots_received.add();
     } else if (chunk.data().empty()) {
       return fail(api::Code::kInvalidArgument, "a snapshot's chunk without data");
     }

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/log.h"
-#include "base/metrics.h"
 #include "base/mutex.h"
+#include "rpc/metrics.h"
 #include "tikvpb.pb.h"
 
 namespace cairn::rpc {
@@ -38,7 +38,11 @@ class RaftTransport::Core : public std::enable_shared_from_this<RaftTransport::C
   // `done(address)` on any thread; nothing if PD does not know, or says that it is gone.
   void resolve(StoreId store, std::function<void(std::optional<std::string>)> done);
   void unreachable(StoreId store) {
-    if (!is_stopped && on_unreachable) on_unreachable(store);
+    if (is_stopped || !on_unreachable) return;
+    metrics::counter("tikv_server_report_failure_msg_total", "Failures to reach other stores",
+                     {{"type", "unreachable"}, {"store_id", std::to_string(store.value)}})
+        .add();
+    on_unreachable(store);
   }
   Metadata metadata() const { return {{"source_store_id", std::to_string(source.load())}}; }
 
@@ -68,6 +72,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
       MutexLock lock(mutex);
       if (core->is_stopped) return;
       if (queue.size() < core->options.queue_messages_max) {
+        if (queue.empty()) waits_since = measured_now();
         queue.push_back(std::move(message));
         if (state == State::kIdle) {
           state = State::kConnecting;
@@ -79,7 +84,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
       }
     }
     static auto& dropped = metrics::counter("cairn_raft_transport_dropped_total", "Raft messages that found no room");
-    dropped.Increment();
+    dropped.add();
     core->unreachable(store);
   }
 
@@ -120,7 +125,8 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
   enum class State { kIdle, kConnecting, kOpen, kBackingOff };
 
   // Asks PD for the address and opens the stream.
-  void connect() {
+  void connect() CAIRN_REQUIRES(mutex) {
+    connecting_since = measured_now();
     core->timers->post([self = shared_from_this()] {
       self->core->resolve(self->store, [self](std::optional<std::string> address) { self->on_address(address); });
     });
@@ -143,6 +149,10 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
     if (state != State::kConnecting) return opened->cancel();
     state = State::kOpen;
     stream = std::move(opened);
+    metrics::histogram("tikv_server_raft_client_wait_ready_duration",
+                       "From the wish to speak to a store until its stream is opened", metrics::kJobTimes,
+                       {{"to", std::to_string(store.value)}})
+        .observe(measured_now() - connecting_since);
     advance();
   }
   // Drops what waits (Raft says it again) and connects anew later.
@@ -185,6 +195,12 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
       queue.pop_front();
     }
     is_writable = false;
+    const auto& metrics = NetworkMetrics::get();
+    const Instant now = measured_now();
+    metrics.raft_messages_a_batch.observe(static_cast<uint64_t>(batch.msgs_size()));
+    metrics.raft_send_wait.observe(now - waits_since);
+    (queue.empty() ? metrics.raft_flushes_all : metrics.raft_flushes_full).add();
+    waits_since = now;  // of what is left, at the latest
     stream->write(Payload::serialize(batch));
   }
 
@@ -196,6 +212,8 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
   std::shared_ptr<Channel> channel CAIRN_GUARDED_BY(mutex);  // the last that was used
   std::shared_ptr<ClientStream> stream CAIRN_GUARDED_BY(mutex);
   bool is_writable CAIRN_GUARDED_BY(mutex) = false;
+  Instant waits_since CAIRN_GUARDED_BY(mutex);  // the first in the queue
+  Instant connecting_since CAIRN_GUARDED_BY(mutex);
   bool is_gathering CAIRN_GUARDED_BY(mutex) = false;  // a job that will advance is under way
   Duration backoff CAIRN_GUARDED_BY(mutex){};
   std::string last_error CAIRN_GUARDED_BY(mutex);
@@ -211,6 +229,7 @@ class SnapshotSend final : public ClientStreamEvents, public std::enable_shared_
   }
 
   void start() {
+    NetworkMetrics::get().snapshots_sent.add();
     const StoreId store(first_.message().to_peer().store_id());
     core_->resolve(store, [self = shared_from_this()](std::optional<std::string> address) {
       if (!address || self->core_->is_stopped) return self->end(false);
@@ -226,6 +245,7 @@ class SnapshotSend final : public ClientStreamEvents, public std::enable_shared_
     if (!status.ok()) {
       LOG_WARN("a snapshot of region {} did not arrive: {}", first_.message().region_id(), status.message);
     }
+    NetworkMetrics::get().snapshot_time.observe(measured_now() - begun_);
     end(status.ok() && has_answer_);
   }
 
@@ -273,6 +293,7 @@ class SnapshotSend final : public ClientStreamEvents, public std::enable_shared_
 
   const std::shared_ptr<Core> core_;
   raft_serverpb::SnapshotChunk first_;
+  const Instant begun_ = measured_now();
   std::atomic<bool> has_answer_{false};
   Mutex mutex_;
   store::SnapshotSource source_ CAIRN_GUARDED_BY(mutex_);
@@ -382,7 +403,9 @@ void RaftTransport::Core::resolve(StoreId store, std::function<void(std::optiona
   request.mutable_header()->set_cluster_id(options.cluster.value);
   request.set_store_id(store.value);
   pd.get_store(api::make_call<pdpb::GetStoreRequest, pdpb::GetStoreResponse>(
-      std::move(request), [store, done = std::move(done)](api::Reply<pdpb::GetStoreResponse> reply) {
+      std::move(request),
+      [store, done = std::move(done), since = measured_now()](api::Reply<pdpb::GetStoreResponse> reply) {
+        NetworkMetrics::get().resolve_time.observe(measured_now() - since);
         if (!reply.ok()) {
           LOG_WARN("PD does not tell the address of store {}: {}", store, reply.error().message);
           return done(std::nullopt);

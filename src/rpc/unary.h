@@ -11,6 +11,7 @@
 
 #include "api/call.h"
 #include "rpc/answer_room.h"
+#include "rpc/metrics.h"
 #include "rpc/server_stream.h"
 
 namespace cairn::rpc {
@@ -23,8 +24,9 @@ void add_unary_bytes(Router& router, std::string method,
 template <class Req, class Resp>
 class UnaryCallState final : public api::CallState<Req, Resp> {
  public:
-  explicit UnaryCallState(std::shared_ptr<ServerStream> stream)
+  UnaryCallState(std::shared_ptr<ServerStream> stream, const MethodMetrics& metrics)
       : stream_(std::move(stream)),
+        metrics_(metrics),
         request_(google::protobuf::Arena::CreateMessage<Req>(&arena_)),
         response_(google::protobuf::Arena::CreateMessage<Resp>(&arena_)) {}
 
@@ -34,6 +36,7 @@ class UnaryCallState final : public api::CallState<Req, Resp> {
   bool is_abandoned() const override { return stream_->is_over(); }
   uint64_t client() const override { return stream_->connection(); }
   void finish(api::Status status) override {
+    metrics_.note(status, begun_);
     if (status.ok() && !Payload::fits(*response_)) {
       stream_->finish({api::Code::kResourceExhausted, "the answer is too large for one message"});
     } else if (status.ok()) {
@@ -46,6 +49,8 @@ class UnaryCallState final : public api::CallState<Req, Resp> {
  private:
   google::protobuf::Arena arena_;
   std::shared_ptr<ServerStream> stream_;
+  const MethodMetrics& metrics_;
+  const Instant begun_ = measured_now();
   Req* request_;
   Resp* response_;
 };
@@ -53,18 +58,21 @@ class UnaryCallState final : public api::CallState<Req, Resp> {
 // Registers `method`; `serve(Call)` gets each call, on the transport's thread.
 template <class Req, class Resp, class Serve>
 void add_unary(Router& router, std::string method, Serve serve) {
-  add_unary_bytes(
-      router, std::move(method), [serve = std::move(serve)](std::shared_ptr<ServerStream> stream, Payload message) {
-        auto state = std::make_unique<UnaryCallState<Req, Resp>>(stream);
-        if (!message.parse_into(state->mutable_request())) {
-          stream->finish({api::Code::kInternal, "the request could not be parsed"});
-          return;
-        }
-        const uint32_t values = values_asked(std::as_const(*state).request());
-        api::Call<Req, Resp> call(std::move(state));
-        if (values == 0) return serve(std::move(call));
-        stream->begin_with_room(values, [serve, call = std::move(call)]() mutable { serve(std::move(call)); });
-      });
+  const MethodMetrics& metrics = MethodMetrics::of(method);
+  add_unary_bytes(router, std::move(method),
+                  [&metrics, serve = std::move(serve)](std::shared_ptr<ServerStream> stream, Payload message) {
+                    metrics.note_received();
+                    auto state = std::make_unique<UnaryCallState<Req, Resp>>(stream, metrics);
+                    if (!message.parse_into(state->mutable_request())) {
+                      stream->finish({api::Code::kInternal, "the request could not be parsed"});
+                      return;
+                    }
+                    const uint32_t values = values_asked(std::as_const(*state).request());
+                    api::Call<Req, Resp> call(std::move(state));
+                    if (values == 0) return serve(std::move(call));
+                    stream->begin_with_room(values,
+                                            [serve, call = std::move(call)]() mutable { serve(std::move(call)); });
+                  });
 }
 
 }  // namespace cairn::rpc

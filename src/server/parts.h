@@ -27,6 +27,7 @@
 #include "server/errors.h"
 #include "server/figures.h"
 #include "server/key_mode.h"
+#include "server/metrics.h"
 #include "server/node.h"
 #include "server/slow_log.h"
 #include "store/store.h"
@@ -49,7 +50,7 @@ struct Node::Parts {
 
   mutable SlowLog slow;  // thread-safe by itself
 
-  prometheus::Counter& reads_left_to_pool;  // that found not all in the cache
+  metrics::Counter& reads_left_to_pool;  // that found not all in the cache
 
   // What the plans that run now hold in memory.
   mutable std::atomic<size_t> plan_bytes{0};
@@ -73,6 +74,7 @@ using Parts = Node::Parts;
 struct Admitted {
   engine::RegionRequest region;
   Instant arrived;
+  Instant ready;  // to read or to write: what goes before, locks of memory above all, was looked at
 };
 
 // Looks at what concerns every request. Nothing: the call was refused and is finished.
@@ -94,7 +96,8 @@ std::optional<Admitted> admit(const Parts& parts, api::Call<Req, Resp>& call, Fa
     return std::nullopt;
   }
   const Instant now = parts.clock.now();
-  return Admitted{region_request(context, now, read_ts), now};
+  metrics_of<Req>().commands.add();
+  return Admitted{region_request(context, now, read_ts), now, now};
 }
 
 // The first of the timestamps that no client can have from PD, as far as PD was heard.
@@ -162,7 +165,8 @@ void note_if_slow(const Parts& parts, api::Call<Req, Resp>& call, Duration took)
   if (!parts.slow.is_slow(took)) return;
   const kvrpcpb::ExecDetailsV2* details = nullptr;
   if constexpr (requires { call.response().exec_details_v2(); }) details = &call.response().exec_details_v2();
-  parts.slow.note(Req::descriptor()->name(), call.request().context().region_id(), took, details, parts.clock.now());
+  parts.slow.note(Req::descriptor()->name(), call.request().context().region_id(), first_key_of(call.request()), took,
+                  details, parts.clock.now());
 }
 
 // Says how long it took, if the response has a field for it, and finishes.
@@ -242,16 +246,32 @@ enum class Locks : uint8_t {
   kAll,  // those of memory too: for reads that look at locks for their own sake
 };
 
+// A read on the pool, as the metrics count it.
+class PoolRead {
+ public:
+  PoolRead() { ServerMetrics::get().pool_reads.add(1); }
+  ~PoolRead() {
+    ServerMetrics::get().pool_reads.add(-1);
+    ServerMetrics::get().pool_handled.add();
+  }
+  PoolRead(const PoolRead&) = delete;
+  PoolRead& operator=(const PoolRead&) = delete;
+};
+
 // `lane` is where it runs.
 template <class Req, class Resp>
 runtime::Task<void> read_on_pool(const Parts* parts, api::Call<Req, Resp> call, Admitted admitted, Locks locks,
                                  Answer<Req, Resp> answer, std::shared_ptr<runtime::Executor> lane) {
+  const PoolRead counted;
   if (ends_in_vain(*parts, call, admitted)) co_return;
   const Instant begun = parts->clock.now();
+  const auto& metrics = ServerMetrics::get();
+  metrics.pool_wait.observe(begun - admitted.arrived);
   auto snapshot = locks == Locks::kAll ? co_await parts->store.snapshot_with_locks(admitted.region, *lane)
                                        : co_await parts->store.snapshot(admitted.region, *lane);
   if (ends_in_vain(*parts, call, admitted)) co_return;
   const Instant ready = parts->clock.now();
+  metrics.view.note(snapshot.ok() ? nullptr : &snapshot.error(), ready - begun);
   if (is_readable(snapshot, call, admitted, ready)) {
     runtime::Slices slices(*lane, parts->clock, parts->options.read_slices,
                            [&] { return is_in_vain(*parts, call, admitted); });
@@ -263,6 +283,7 @@ runtime::Task<void> read_on_pool(const Parts* parts, api::Call<Req, Resp> call, 
     }
   }
   finish(*parts, std::move(call), ReadStages{admitted.arrived, begun, ready});
+  metrics.pool_time.observe(parts->clock.now() - begun);
 }
 
 // A lane of the read pool. Null: it is full, and the call was told so.
@@ -270,6 +291,7 @@ template <class Req, class Resp>
 std::shared_ptr<runtime::Executor> lane_for(const Parts& parts, api::Call<Req, Resp>& call, const Admitted& admitted) {
   auto lane = parts.reads.admit(call.client());
   if (!lane) {
+    ServerMetrics::get().pool_refused.add();
     // The words of TiKV.
     *call.response().mutable_region_error() = to_proto(engine::RegionError(engine::ServerIsBusy{"scheduler is busy"}));
     finish(parts, std::move(call), admitted.arrived);
@@ -291,17 +313,22 @@ template <class Req, class Resp>
 runtime::Task<void> read_point_on_pool(const Parts* parts, api::Call<Req, Resp> call, Admitted admitted,
                                        engine::RegionSnapshotPtr snapshot, PointAnswer<Req, Resp> answer,
                                        std::shared_ptr<runtime::Executor> lane) {
+  const PoolRead counted;
   if (ends_in_vain(*parts, call, admitted)) co_return;
   const Instant begun = parts->clock.now();
+  const auto& metrics = ServerMetrics::get();
+  metrics.pool_wait.observe(begun - admitted.arrived);
   Result<engine::RegionSnapshotPtr, engine::RegionError> view(std::move(snapshot));
   if (!*view) view = co_await parts->store.snapshot(admitted.region, *lane);
   if (ends_in_vain(*parts, call, admitted)) co_return;
   const Instant ready = parts->clock.now();
+  metrics.view.note(view.ok() ? nullptr : &view.error(), ready - begun);
   if (is_readable(view, call, admitted, ready)) {
     const Answered answered = answer(*parts, call.request(), call.response(), **view);
     CHECK(answered == Answered::kYes, "a read of the disk ended at the cache");
   }
   finish(*parts, std::move(call), ReadStages{admitted.arrived, begun, ready});
+  metrics.pool_time.observe(parts->clock.now() - begun);
 }
 
 // Reads a key: on this thread while the lease holds and the cache has all that is asked for, else on the read pool. So
@@ -312,6 +339,7 @@ void read_point(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted
   engine::RegionSnapshotPtr snapshot;
   if (auto leased = parts.store.try_lease_snapshot(admitted.region)) {
     const Instant ready = parts.clock.now();
+    ServerMetrics::get().local_view.note(leased->ok() ? nullptr : &leased->error(), ready - admitted.ready);
     auto answered = Answered::kYes;
     if (is_readable(*leased, call, admitted, ready)) {
       answered = answer(parts, call.request(), call.response(), engine::CachedView(***leased));
@@ -320,12 +348,32 @@ void read_point(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted
       return finish(parts, std::move(call), ReadStages{admitted.arrived, admitted.arrived, ready});
     }
     snapshot = std::move(**leased);
-    parts.reads_left_to_pool.Increment();
+    parts.reads_left_to_pool.add();
   }
   if (const auto lane = lane_for(parts, call, admitted)) {
     runtime::spawn(*lane,
                    read_point_on_pool(&parts, std::move(call), std::move(admitted), std::move(snapshot), answer, lane));
   }
+}
+
+// Locks of memory were looked for and none was in the way.
+template <class Req, class Resp>
+void note_lock_check(const Parts& parts, const api::Call<Req, Resp>&, Admitted& admitted) {
+  admitted.ready = parts.clock.now();
+  metrics_of<Req>().lock_check.observe(admitted.ready - admitted.arrived);
+}
+
+// A write is on its shard now. Whether it is too late for it; then its response says so.
+template <class Req, class Resp>
+bool is_late(const Parts& parts, api::Call<Req, Resp>& call, const Admitted& admitted) {
+  const Instant now = parts.clock.now();
+  const auto& metrics = ServerMetrics::get();
+  metrics.shard_wait.observe(now - admitted.arrived);
+  const int priority = call.request().context().priority();
+  metrics.by_priority[kvrpcpb::CommandPri_IsValid(priority) ? priority : kvrpcpb::Normal].add();
+  if (now <= admitted.region.deadline) return false;
+  *call.response().mutable_region_error() = deadline_exceeded();
+  return true;
 }
 
 // Fills the response of a write from what the command answered.
@@ -355,11 +403,7 @@ void write(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted, Com
   const RegionId region = admitted.region.region;
   parts.store.on_shard(region, [parts = &parts, call = std::move(call), admitted = std::move(admitted),
                                 command = std::move(command), fill](store::ShardHandle& shard) mutable {
-    if (parts->clock.now() > admitted.region.deadline) {
-      *call.response().mutable_region_error() = deadline_exceeded();
-      finish(*parts, std::move(call), admitted.arrived);
-      return;
-    }
+    if (is_late(*parts, call, admitted)) return finish(*parts, std::move(call), admitted.arrived);
     runtime::spawn_inline(run_command<Req, Resp, Command>(parts, &shard.scheduler(), std::move(call),
                                                           std::move(admitted), std::move(command), fill));
   });

@@ -134,10 +134,7 @@ void raw_write(Parts& parts, api::Call<Req, Resp> call, Command command,
   const RegionId region = admitted->region.region;
   parts.store.on_shard(region, [parts = &parts, call = std::move(call), admitted = std::move(*admitted),
                                 command = std::move(command), method](store::ShardHandle& shard) mutable {
-    if (parts->clock.now() > admitted.region.deadline) {
-      *call.response().mutable_region_error() = deadline_exceeded();
-      return finish(*parts, std::move(call), admitted.arrived);
-    }
+    if (is_late(*parts, call, admitted)) return finish(*parts, std::move(call), admitted.arrived);
     auto writing = (parts->raw_writer(shard).*method)(std::move(command), admitted.region);
     runtime::spawn_inline(finish_write(parts, std::move(call), admitted.arrived, std::move(writing)));
   });

@@ -119,6 +119,7 @@ void Node::kv_get(api::Call<kvrpcpb::GetRequest, kvrpcpb::GetResponse> call) {
                                      context.stale_read())) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
   }
+  note_lock_check(*parts_, call, *admitted);
   read_point(*parts_, std::move(call), std::move(*admitted), answer_get);
 }
 
@@ -132,6 +133,7 @@ void Node::kv_batch_get(api::Call<kvrpcpb::BatchGetRequest, kvrpcpb::BatchGetRes
                                      keys_of(call.request().keys()), context.stale_read())) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
   }
+  note_lock_check(*parts_, call, *admitted);
   read(*parts_, std::move(call), std::move(*admitted), Locks::kReplicated, answer_batch_get);
 }
 
@@ -148,6 +150,7 @@ void Node::kv_scan(api::Call<kvrpcpb::ScanRequest, kvrpcpb::ScanResponse> call) 
                                            request.context().stale_read())) {
     return finish_locked(*parts_, std::move(call), *admitted, *locked);
   }
+  note_lock_check(*parts_, call, *admitted);
   read(*parts_, std::move(call), std::move(*admitted), Locks::kReplicated, answer_scan);
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/redact.h"
 
 namespace cairn::server {
 
@@ -32,8 +33,8 @@ std::string stages_of(const kvrpcpb::ExecDetailsV2& details) {
   return out;
 }
 
-void SlowLog::note(std::string_view kind, uint64_t region, Duration took, const kvrpcpb::ExecDetailsV2* details,
-                   Instant now) {
+void SlowLog::note(std::string_view kind, uint64_t region, std::optional<ByteView> key, Duration took,
+                   const kvrpcpb::ExecDetailsV2* details, Instant now) {
   uint64_t left_out = 0;
   {
     MutexLock lock(mutex_);
@@ -50,7 +51,8 @@ void SlowLog::note(std::string_view kind, uint64_t region, Duration took, const 
   }
   if (kind.ends_with("Request")) kind.remove_suffix(7);
   const std::string stages = details == nullptr ? "" : stages_of(*details);
-  LOG_WARN("slow request: {} of region {} took {} ms{}{}{}", kind, region, took / 1ms,
+  LOG_WARN("slow request: {} of region {}{} took {} ms{}{}{}", kind, region,
+           key ? fmt::format(", key {},", log::user_text(*key)) : "", took / 1ms,
            stages.empty() ? "" : "; in ms: ", stages,
            left_out == 0 ? "" : fmt::format("; {} more were not written", left_out));
 }

@@ -3,9 +3,11 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/redact.h"
 #include "mvcc/gc_collect.h"
 #include "rawkv/gc.h"
 #include "replica/keys.h"
+#include "store/metrics.h"
 
 namespace cairn::store {
 namespace {
@@ -40,7 +42,19 @@ void Applier::begin(Begin begin) {
 }
 
 void Applier::submit(std::vector<replica::ApplyTask> tasks) {
-  executor_->post([this, tasks = std::move(tasks)]() mutable { run(std::move(tasks)); });
+  executor_->post([this, since = clock_.now(), tasks = std::move(tasks)]() mutable {
+    const auto& metrics = StoreMetrics::get();
+    const Instant began = clock_.now();
+    metrics.apply_wait.observe(began - since);
+    metrics.apply_regions.observe(tasks.size());
+    size_t entries = 0;
+    for (const auto& task : tasks) {
+      if (const auto* work = std::get_if<replica::ApplyEntries>(&task.work)) entries += work->entries.size();
+    }
+    metrics.apply_entries.observe(entries);
+    run(std::move(tasks));
+    metrics.apply_time.observe(clock_.now() - began);
+  });
 }
 
 void Applier::stop(runtime::Job on_stopped) {
@@ -130,7 +144,9 @@ engine::Result<void> Applier::install(Machine& machine, const replica::ApplyTask
                                       const replica::InstallSnapshot& work) {
   TRY(write_batch());
   const auto& snapshot = work.snapshot;
+  const Instant began = clock_.now();
   TRY(replica::install_snapshot(kv_, snapshot.data, snapshot.state, snapshot.folder));
+  StoreMetrics::get().snapshot_apply_time.observe(clock_.now() - began);
   machine.machine.reset(snapshot.data.region(), snapshot.state);
   replica::ApplyReport report;
   report.region = task.region;
@@ -197,7 +213,7 @@ engine::Result<void> Applier::collect_slice(Collection& work) {
     auto done = collect_key(*snapshot, key, work.safe_point, *batch);
     if (!done.ok()) {
       if (done.error().kind != engine::Error::Kind::kCorruption) return Err(done.error());
-      LOG_WARN("no old versions of key {} are collected: {}", to_hex(key), done.error().message);
+      LOG_WARN("no old versions of key {} are collected: {}", log::user_text(key), done.error().message);
       continue;
     }
     report.records += done->records;

@@ -6,6 +6,7 @@
 
 #include "store/disk_health.h"
 #include "store/gc_worker.h"
+#include "store/metrics.h"
 #include "store/pacing.h"
 #include "store/pd_session.h"
 #include "store/shard.h"
@@ -45,6 +46,7 @@ class Store::Core {
   std::shared_ptr<PdSession> pd;
   std::unique_ptr<GcWorker> gc;
   std::unique_ptr<DiskHealth> health;
+  std::unique_ptr<StoreFigures> figures;                                               // once started, until stop()
   Pacing unreachable{shared.options.tick * shared.options.heartbeat_ticks};            // of reports that a store is
   std::unique_ptr<runtime::TaskScope> tasks = std::make_unique<runtime::TaskScope>();  // of the control executor
   std::atomic<bool> started{false};

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/metrics.h"
 
 namespace cairn::store {
 
@@ -90,7 +91,12 @@ void Deadlocks::remove(const txn::WaitForEdge& wait) {
 
 void Deadlocks::announce(const txn::WaitForEdge& wait) {
   if (detector_) {
-    if (auto cycle = detector_->detect(wait, shared_.deps.clock.now())) answer(wait, *cycle);
+    const Instant begun = shared_.deps.clock.now();
+    const auto cycle = detector_->detect(wait, begun);
+    static auto& time = metrics::histogram("tikv_lock_manager_detect_duration",
+                                           "How long the search for a cycle of waits takes", metrics::kStepTimes);
+    time.observe(shared_.deps.clock.now() - begun);
+    if (cycle) answer(wait, *cycle);
   } else if (stream_) {
     stream_->send(request_of(deadlock::Detect, wait));
   } else {

@@ -19,7 +19,7 @@ bool GcFilters::set_safe_point(Timestamp safe_point) {
   uint64_t known = safe_point_.load();
   while (known < safe_point.value) {
     if (!safe_point_.compare_exchange_weak(known, safe_point.value)) continue;
-    gauge.Set(static_cast<double>(safe_point.value));
+    gauge.set(static_cast<double>(safe_point.value));
     return true;
   }
   return false;
@@ -34,7 +34,7 @@ std::unique_ptr<engine::CompactionFilter> GcFilters::begin(engine::Cf cf) {
   if (api_version_ == rawkv::ApiVersion::kV1Ttl) return std::make_unique<rawkv::ExpiryFilter>(now_s);
   const bool is_raw = cf == engine::Cf::kDefault && api_version_ == rawkv::ApiVersion::kV2;
   if ((cf != engine::Cf::kWrite && !is_raw) || !safe_point().is_set()) return nullptr;
-  performed.Increment();
+  performed.add();
   if (!is_raw) return std::make_unique<mvcc::GcFilter>(safe_point(), shared_from_this());
   return std::make_unique<rawkv::VersionFilter>(safe_point(), now_s,
                                                 [self = shared_from_this()](ByteView key) { self->on_leftover(key); });
@@ -46,7 +46,7 @@ void GcFilters::on_leftover(ByteView key) {
   MutexLock lock(mutex_);
   if (is_closed_) return;
   const bool was_empty = leftovers_.empty();
-  if (!add_locked(Bytes(key))) return forgotten.Increment();
+  if (!add_locked(Bytes(key))) return forgotten.add();
   if (was_empty) on_leftovers_();
 }
 
@@ -61,9 +61,9 @@ void GcFilters::on_pass(const mvcc::GcPass& pass) {
   static auto& filtered = metrics::counter("tikv_gc_compaction_filtered", "Filtered versions by compaction");
   static auto& rollbacks = metrics::counter("tikv_gc_compaction_mvcc_rollback", "Compaction of mvcc rollbacks");
   static auto& unreadable = metrics::counter("tikv_gc_compaction_failure", "Compaction filter meets failure");
-  filtered.Increment(static_cast<double>(pass.dropped));
-  rollbacks.Increment(static_cast<double>(pass.rollbacks));
-  unreadable.Increment(static_cast<double>(pass.unreadable));
+  filtered.add(pass.dropped);
+  rollbacks.add(pass.rollbacks);
+  unreadable.add(pass.unreadable);
 }
 
 std::vector<Bytes> GcFilters::take_leftovers(size_t keys_max) {

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/redact.h"
 #include "runtime/async.h"
 #include "store/range_data.h"
 
@@ -16,14 +17,15 @@ constexpr size_t kRangesMax = 64;
 // drops need not be deleted again.
 constexpr Duration kDrainDelay = 1s;
 
-prometheus::Counter& tasks(const std::string& task) {
+metrics::Counter& tasks(const std::string& task) {
   return metrics::counter("tikv_gcworker_gc_tasks_vec", "Counter of gc tasks processed by gc_worker", {{"task", task}});
 }
-prometheus::Counter& failures(const std::string& task) {
+metrics::Counter& failures(const std::string& task) {
   return metrics::counter("tikv_gcworker_gc_task_fail_vec", "Counter of gc tasks that is failed", {{"task", task}});
 }
-prometheus::Histogram& durations(const std::string& task) {
-  return metrics::histogram("tikv_gcworker_gc_task_duration_vec", "Duration of gc tasks execution", {{"task", task}});
+metrics::Histogram& durations(const std::string& task) {
+  return metrics::histogram("tikv_gcworker_gc_task_duration_vec", "Duration of gc tasks execution", metrics::kJobTimes,
+                            {{"task", task}});
 }
 
 constexpr const char* kGcKeys = "gc_keys";
@@ -49,6 +51,10 @@ GcWorker::GcWorker(Shared& shared, std::shared_ptr<runtime::Executor> control, C
 GcWorker::~GcWorker() { filters_->close(); }
 
 void GcWorker::begin() {
+  for (const char* task : {kGcKeys, kDestroyRange, kCompact}) {
+    tasks(task).add(0);
+    failures(task).add(0);
+  }
   if (options_.enable_compaction_filter) shared_.deps.kv.set_compaction_filters(filters_);
   arm_check();
 }
@@ -76,11 +82,11 @@ void GcWorker::drain() {
     is_draining_ = false;
     return;
   }
-  tasks(kGcKeys).Increment();
+  tasks(kGcKeys).add();
   const Instant began = shared_.deps.clock.now();
   collect_(std::move(keys), filters_->safe_point(), [this, began](GcBatchReport report) {
     control_->post([this, began, report = std::move(report)]() mutable {
-      durations(kGcKeys).Observe(to_seconds(shared_.deps.clock.now() - began));
+      durations(kGcKeys).observe(shared_.deps.clock.now() - began);
       on_collected(std::move(report));
     });
   });
@@ -91,8 +97,8 @@ void GcWorker::on_collected(GcBatchReport report) {
                                           {{"cf", "write"}, {"tag", "del"}});
   static auto& values = metrics::counter("tikv_gcworker_gc_keys", "Counter of keys affected during gc",
                                          {{"cf", "default"}, {"tag", "del"}});
-  records.Increment(static_cast<double>(report.records));
-  values.Increment(static_cast<double>(report.values));
+  records.add(report.records);
+  values.add(report.values);
   filters_->put_back(std::move(report.unfinished));
   drain();
 }
@@ -142,12 +148,12 @@ void GcWorker::run_compactions(engine::Cf cf, std::vector<CompactionRange> range
   for (auto& range : ranges) {
     compactions_->post([this, cf, range = std::move(range)] {
       if (is_canceled_) return;
-      tasks(kCompact).Increment();
+      tasks(kCompact).add();
       const Instant began = shared_.deps.clock.now();
       const auto done = shared_.deps.kv.compact(cf, range.begin, range.end + '\0', is_canceled_);
-      durations(kCompact).Observe(to_seconds(shared_.deps.clock.now() - began));
+      durations(kCompact).observe(shared_.deps.clock.now() - began);
       if (done.ok()) return;
-      failures(kCompact).Increment();
+      failures(kCompact).add();
       LOG_WARN("a compaction of {} ended early: {}", engine::cf_name(cf), done.error().message);
     });
   }
@@ -162,14 +168,14 @@ void GcWorker::clear_remains(Bytes begin, Bytes end, std::function<void(engine::
 // NOLINTNEXTLINE(*-coroutine-parameters): an executor outlives what waits for it (async.h)
 runtime::Task<engine::Result<void>> GcWorker::destroy_range(Bytes begin, Bytes end, runtime::Executor& resume_on) {
   co_await runtime::switch_to(*deletions_);
-  LOG_INFO("destroying the range [{}, {})", to_hex(begin), to_hex(end));
+  LOG_INFO("destroying the range [{}, {})", log::user_text(begin), log::user_text(end));
   const Instant began = shared_.deps.clock.now();
   // Durable: whoever is told that it is gone does not ask again after a crash. What was deleted before by another call
   // is durable, too; what was by entries of the Raft log is deleted by them again.
   auto done = clear_data(shared_.deps.kv, begin, end);
-  tasks(kDestroyRange).Increment();
-  durations(kDestroyRange).Observe(to_seconds(shared_.deps.clock.now() - began));
-  if (!done.ok()) failures(kDestroyRange).Increment();
+  tasks(kDestroyRange).add();
+  durations(kDestroyRange).observe(shared_.deps.clock.now() - began);
+  if (!done.ok()) failures(kDestroyRange).add();
   co_await runtime::switch_to(resume_on);
   co_return done;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "store/metrics.h"
+
 namespace cairn::store {
 
 LogWriter::LogWriter(std::shared_ptr<runtime::Executor> executor, engine::RaftLogEngine& log,
@@ -11,10 +13,11 @@ LogWriter::LogWriter(std::shared_ptr<runtime::Executor> executor, engine::RaftLo
 
 void LogWriter::submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync sync, runtime::Job done) {
   bool first = false;
+  const Instant now = clock_.now();
   {
     MutexLock lock(mutex_);
     first = waiting_.empty();
-    waiting_.push_back({std::move(batch), sync, std::move(done)});
+    waiting_.push_back({std::move(batch), sync, std::move(done), now});
   }
   if (first) executor_->post([this] { run(); });
 }
@@ -28,7 +31,15 @@ void LogWriter::run() {
   if (failed_) return;
   bool any_sync =
       std::any_of(round.begin(), round.end(), [](const Waiting& w) { return w.sync == engine::Sync::kYes; });
-  watch_.begin(clock_.now());
+  const auto& metrics = StoreMetrics::get();
+  const Instant began = clock_.now();
+  size_t bytes = 0;
+  for (const auto& one : round) {
+    metrics.log_wait.observe(began - one.since);
+    bytes += one.batch->bytes();
+  }
+  metrics.log_bytes.observe(bytes);
+  watch_.begin(began);
   for (size_t i = 0; i < round.size(); ++i) {
     bool last = i + 1 == round.size();
     auto written = log_.write(*round[i].batch, last && any_sync ? engine::Sync::kYes : engine::Sync::kNo);
@@ -38,10 +49,13 @@ void LogWriter::run() {
       return;
     }
   }
-  watch_.end(clock_.now());
+  const Instant ended = clock_.now();
+  watch_.end(ended);
+  metrics.log_write.observe(ended - began);
   for (auto& one : round) {
     if (one.done) one.done();
   }
+  metrics.log_loop.observe(clock_.now() - began);
 }
 
 }  // namespace cairn::store

@@ -35,6 +35,7 @@ class LogWriter {
     std::unique_ptr<engine::RaftLogBatch> batch;
     engine::Sync sync;
     runtime::Job done;
+    Instant since;
   };
   void run();
 

@@ -25,15 +25,18 @@ class Refusals {
     uint64_t peer, store;
   };
   void note(const Origin& origin, const char* why, Instant now) {
-    static auto& dropped = metrics::counter("tikv_raftstore_raft_dropped_message_total",
-                                            "Total number of raft dropped messages.", {{"type", "malformed"}});
-    dropped.Increment();
+    dropped().add();
     ++count_;
     if (!pacing_.is_due(StoreId(), now)) return;
     LOG_ERROR("region {}: drops a message of type {} that says to be of peer {} on store {}: {}", origin.region,
               origin.type, origin.peer, origin.store, why);
   }
   uint64_t count() const { return count_; }
+  static metrics::Counter& dropped() {
+    static auto& of_all = metrics::counter("tikv_raftstore_raft_dropped_message_total",
+                                           "Raft messages that no store can have sent", {{"type", "malformed"}});
+    return of_all;
+  }
 
  private:
   std::atomic<uint64_t> count_{0};

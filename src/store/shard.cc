@@ -54,6 +54,7 @@ replica::Replica* Shard::find(RegionId region) const {
 void Shard::touch(RegionId region) {
   touched_.insert(region);
   if (std::exchange(round_is_due_, true)) return;
+  round_due_since_ = shared_.deps.clock.now();
   // Behind what is queued already: the round takes all of it.
   executor_->post([this] { run_round(); });
 }
@@ -62,13 +63,18 @@ void Shard::run_round() {
   round_is_due_ = false;
   if (stopped_) return;
   Instant now = shared_.deps.clock.now();
+  metrics_.round_wait.observe(now - round_due_since_);
   replica::Outbox out;
   out.log = shared_.deps.raft_log.new_batch();
   auto touched = std::exchange(touched_, {});
+  Instant begun = now;
+  metrics_.round_regions.observe(touched.size());
   for (RegionId region : touched) {
     auto* replica = find(region);
     if (!replica || replica->is_destroying()) continue;
     replica->collect(now, out);
+    const Instant collected = shared_.deps.clock.now();
+    metrics_.ready_time.observe(collected - std::exchange(begun, collected));
     if (reserved_.erase(region) > 0) {
       if (replica->is_installing()) {
         ++shared_.counters.snapshots_applying;
@@ -79,12 +85,14 @@ void Shard::run_round() {
     handle_events(*replica);
   }
   send_out(std::move(out));
+  metrics_.round_time.observe(shared_.deps.clock.now() - now);
 }
 
 void Shard::send_out(replica::Outbox out) {
   const DiskUsage usage = shared_.own_disk_usage;
   for (auto& message : out.messages) {
     message.set_disk_usage(usage);
+    metrics_.sent[message.message().msg_type()].add();
     shared_.deps.transport.send(std::move(message));
   }
   for (auto& snapshot : out.snapshots) send_snapshot(std::move(snapshot));
@@ -131,8 +139,11 @@ void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
     }
     // Before the ranges are seen to have changed: who finds room for a snapshot there must see this, too.
     for (const auto& entry : report.entries) {
+      if (std::holds_alternative<replica::ConfChanged>(entry.effect)) metrics_.conf_changes.add();
+      if (std::holds_alternative<replica::LogTruncated>(entry.effect)) metrics_.compactions.add();
       const auto* split = std::get_if<replica::SplitDone>(&entry.effect);
       if (!split) continue;
+      metrics_.splits.add();
       const auto& parts = split->plan.regions;
       shared_.unflushed_splits.note(report.sequence, parts.front().start_key(), parts.back().end_key(),
                                     shared_.deps.kv.flushed_sequence());
@@ -150,10 +161,16 @@ void Shard::on_reports(std::vector<replica::ApplyReport> reports) {
     }
     shared_.counters.bytes_written += report.written.bytes;
     shared_.counters.keys_written += report.written.keys;
+    if (replica->is_leader()) {
+      auto& written = written_[region];
+      written.bytes += report.written.bytes;
+      written.keys += report.written.keys;
+    }
     bool installed = report.installed;
     replica->on_applied(std::move(report));
     if (installed) {
       --shared_.counters.snapshots_applying;
+      metrics_.snapshots_applied.add();
       // The marker that would have it done again after a crash.
       auto batch = shared_.deps.raft_log.new_batch();
       batch->put_meta(region, replica::kPendingSnapshotSlot, {});

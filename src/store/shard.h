@@ -23,6 +23,7 @@
 #include "replica/replica.h"
 #include "store/applier.h"
 #include "store/departure.h"
+#include "store/metrics.h"
 #include "store/shared.h"
 #include "store/store.h"
 #include "txn/scheduler.h"
@@ -198,6 +199,10 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   std::map<RegionId, std::unique_ptr<replica::Replica>> replicas_;
   std::set<RegionId> touched_;
   bool round_is_due_ = false;
+  Instant round_due_since_;
+  const StoreMetrics& metrics_ = StoreMetrics::get();
+  std::map<RegionId, replica::ApplyMachine::Written> written_;  // since PD last heard of the region
+  int64_t leaderless_ = 0;                                      // as the gauge counts them
   bool stopped_ = false;
   bool running_ = false;
   uint64_t ticks_ = 0;

@@ -230,7 +230,9 @@ void Shard::forget(RegionId region, replica::Incarnation incarnation) {
 void Shard::on_region_gone(const metapb::Region& newer) {
   auto* replica = find(RegionId(newer.id()));
   if (!replica || replica->is_destroying() || replica->is_leader()) return;
-  if (!replica->has_replayed() || replica->is_installing() || !replica->is_parted_from_by(newer)) return;
+  const bool is_parted = replica->is_parted_from_by(newer);
+  (is_parted ? metrics_.peer_is_gone : metrics_.peer_is_valid).add();
+  if (!replica->has_replayed() || replica->is_installing() || !is_parted) return;
   LOG_INFO("region {}: peer {} learns of PD that it was removed", replica->id(), replica->self().id());
   destroy(*replica);
 }
@@ -250,15 +252,25 @@ void Shard::make_snapshot(RegionId region) {
   options.is_canceled = &shared_.stopping;
   ++counters.snapshots_making;
   ++pool_jobs_;
-  shared_.snapshot_pool->post([this, options] {
+  shared_.snapshot_pool->post([this, options, since = shared_.deps.clock.now()] {
+    const Instant began = shared_.deps.clock.now();
+    metrics_.snapshot_make_wait.observe(began - since);
     // The transport may hold the files for longer than the store lives.
     std::shared_ptr<void> files(nullptr, [store = shared_.files, folder = options.folder](void*) {
       store->use([&](engine::FileStore& left) { static_cast<void>(left.remove_tree(folder)); });
     });
     auto made = replica::make_snapshot(shared_.deps.kv, options);
+    metrics_.snapshot_make_time.observe(shared_.deps.clock.now() - began);
+    (made.ok() ? metrics_.snapshots_made : metrics_.snapshots_not_made).add();
     if (!made.ok()) LOG_WARN("region {}: no snapshot could be made: {}", options.region, made.error().message);
     std::optional<replica::MadeSnapshot> out;
-    if (made.ok()) out = std::move(made).value();
+    if (made.ok()) {
+      out = std::move(made).value();
+      uint64_t bytes = 0;
+      for (const auto& file : out->files) bytes += file.bytes;
+      metrics_.snapshot_bytes.observe(bytes);
+      metrics_.snapshot_bytes_made.add(bytes);
+    }
     executor_->post([this, id = options.region, out = std::move(out), files = std::move(files)]() mutable {
       --shared_.counters.snapshots_making;
       --pool_jobs_;
@@ -279,6 +291,7 @@ void Shard::send_snapshot(replica::OutgoingSnapshot snapshot) {
   // Runs on any thread, perhaps when the store is gone.
   auto done = [this, store = shared_.self, region, to](bool ok) {
     store->use([&](Shared& shared) {
+      (ok ? metrics_.snapshots_sent : metrics_.snapshots_not_sent).add();
       --shared.counters.snapshots_sending;
       executor_->post([this, region, to, ok] {
         auto* replica = find(region);

@@ -43,7 +43,10 @@ runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Shard::snapshot(en
   }
   if (replica->lease_is_valid(shared_.deps.clock.now())) co_return take_snapshot(*replica, replica->view());
 
+  const Instant asked = shared_.deps.clock.now();
+  if (request.replica_read) metrics_.follower_reads_asked.add();
   auto index = co_await read_index(request);
+  metrics_.read_index.note(index.ok() ? nullptr : &index.error(), shared_.deps.clock.now() - asked);
   if (!index.ok()) co_return Err(std::move(index).error());
   // Time has passed: the region may be another one now, or gone.
   replica = find(request.region);
@@ -55,7 +58,10 @@ runtime::Task<Result<engine::RegionSnapshotPtr, RegionError>> Shard::snapshot(en
   if (replica->is_installing()) {
     co_return Err(RegionError(engine::ReadIndexNotReady{request.region, "a snapshot is being installed"}));
   }
-  if (request.replica_read) co_return take_snapshot(*replica, replica->reading_view());
+  if (request.replica_read) {
+    metrics_.follower_reads.add();
+    co_return take_snapshot(*replica, replica->reading_view());
+  }
   // Leadership went away and came back: what was committed meanwhile is not applied yet.
   if (!replica->view()) co_return Err(RegionError(engine::StaleCommand{}));
   co_return take_snapshot(*replica, replica->view());
@@ -92,10 +98,13 @@ runtime::Task<Result<LogIndex, RegionError>> Shard::write(engine::RegionRequest 
   for (const auto& change : data.changes) bytes += change.key.size() + change.value.size();
   const WaitingWrite waiting(shared_.waiting_write_bytes, bytes);
   auto [promise, future] = runtime::one_shot<replica::WriteOutcome>();
-  replica->write(request, basis, std::move(data), shared_.deps.clock.now(),
+  const Instant proposed = shared_.deps.clock.now();
+  replica->write(request, basis, std::move(data), proposed,
                  [p = std::move(promise)](replica::WriteOutcome outcome) mutable { p.set(std::move(outcome)); });
   touch(request.region);
   auto outcome = co_await future.wait(*executor_);
+  const RegionError* refusal = outcome && !outcome->ok() ? &outcome->error() : nullptr;
+  metrics_.write.note(refusal, shared_.deps.clock.now() - proposed);
   if (!outcome) co_return Err(RegionError(engine::UndeterminedResult{"the store stopped"}));
   if (!outcome->ok()) co_return Err(told(std::move(*outcome).error(), request));
   co_return std::move(*outcome);
@@ -105,6 +114,7 @@ std::optional<RegionError> Shard::refuse_write(const replica::Replica& replica, 
   // Who does not lead says so, whatever its disk is like.
   if (!replica.is_leader()) return std::nullopt;
   if (shared_.waiting_write_bytes >= options_.waiting_write_bytes_max) {
+    metrics_.busy.add();
     return engine::ServerIsBusy{"too many writes wait to be applied", 100ms};
   }
   const DiskUsage own = shared_.own_disk_usage;

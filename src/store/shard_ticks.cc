@@ -72,6 +72,7 @@ void Shard::tick() {
       locks.end_hand_over(id, replica->node().term());
     }
   }
+  metrics_.tick_time.observe(shared_.deps.clock.now() - now);
   hand_over_led(now);
   for (auto& message : std::exchange(held_back_, {})) on_raft_message(std::move(message));
   auto every = [&](Duration interval) {
@@ -123,8 +124,16 @@ void Shard::gc_logs() {
     if (replica->is_destroying() || replica->is_installing()) continue;
     replica->gc_log(limits, flushed, now, out);
     waiting += replica->log_bytes_awaiting_flush();
+    if (!replica->is_leader()) continue;
+    const auto status = replica->node().status();
+    for (const auto& peer : status.progress) {
+      if (peer.id.value == replica->self().id()) continue;
+      metrics_.log_lag.observe(replica->node().last_index().value -
+                               std::min(peer.matched, replica->node().last_index()).value);
+    }
   }
   if (!out.log->empty()) shared_.log_writer->submit(std::move(out.log), engine::Sync::kNo, nullptr);
+  metrics_.log_gc_time.observe(shared_.deps.clock.now() - now);
   // The other shards' regions are much like ours.
   if (replica::LogGc::is_worth_a_flush(used, waiting * shards, options.raft_log_flush_bytes)) {
     shared_.deps.kv.flush_soon();
@@ -145,6 +154,7 @@ void Shard::check_sizes() {
     uint64_t pieces = std::clamp<uint64_t>(size / target, 2, kPiecesMax);
     split_checks_.insert(id);
     ++pool_jobs_;
+    metrics_.split_checks.add();
     LOG_INFO("region {}: {} bytes, to be split into {}", id, size, pieces);
     shared_.snapshot_pool->post([this, region = replica->region(), pieces, written] {
       auto end_check = [this, checked = RegionId(region.id()), written](bool is_split) {
@@ -154,7 +164,10 @@ void Shard::check_sizes() {
           if (auto* left = find(checked); left && !is_split) left->give_back_written_bytes(written);
         });
       };
+      const Instant began = shared_.deps.clock.now();
       auto keys = find_split_keys(shared_.deps.kv, shared_.options.api_version, region, pieces);
+      metrics_.split_check_time.observe(shared_.deps.clock.now() - began);
+      if (keys.ok() && !keys->empty()) metrics_.split_checks_found.add();
       if (!keys.ok()) LOG_WARN("region {}: no split keys: {}", region.id(), keys.error().message);
       if (!keys.ok() || keys->empty()) {
         end_check(keys.ok());  // nowhere to split it
@@ -180,6 +193,7 @@ void Shard::heartbeat_regions(Instant now, Look look) {
   for (auto& [id, replica] : replicas_) {
     if (!replica->is_leader() || replica->is_destroying()) {
       reported_.erase(id);
+      written_.erase(id);
       continue;
     }
     auto last = reported_.find(id);
@@ -225,6 +239,10 @@ void Shard::heartbeat(replica::Replica& replica, Instant now) {
   uint64_t size = shared_.deps.kv.approximate_size(replica::data_key(replica.region().start_key()),
                                                    replica::data_end_key(replica.region().end_key()));
   request.set_approximate_size(std::max<uint64_t>(size, 1));
+  metrics_.region_bytes.observe(size);
+  const auto written = std::exchange(written_[replica.id()], {});
+  metrics_.written_bytes.observe(written.bytes);
+  metrics_.written_keys.observe(written.keys);
   uint64_t wall = shared_.deps.clock.wall_now().seconds();
   request.mutable_interval()->set_end_timestamp(wall);
   request.mutable_interval()->set_start_timestamp(wall -
@@ -233,6 +251,10 @@ void Shard::heartbeat(replica::Replica& replica, Instant now) {
 }
 
 void Shard::check_missing_leaders(Instant now) {
+  const auto leaderless = std::count_if(replicas_.begin(), replicas_.end(), [](const auto& entry) {
+    return entry.second->is_initialized() && !entry.second->is_destroying() && !entry.second->node().leader().is_set();
+  });
+  metrics_.leader_missing.add(leaderless - std::exchange(leaderless_, leaderless));
   for (const auto& [id, replica] : replicas_) {
     if (replica->is_leader() || replica->is_destroying()) continue;
     auto& asked = leaders_asked_.try_emplace(id, LeaderAsked{now, now}).first->second;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "store/metrics.h"
+
 namespace cairn::store {
 namespace {
 
@@ -31,6 +33,7 @@ FileSnapshotReceiver::~FileSnapshotReceiver() {
 }
 
 engine::Result<void> FileSnapshotReceiver::append(ByteView bytes) {
+  StoreMetrics::get().snapshot_bytes_moved.add(bytes.size());
   engine::Result<void> done = Err(stopped());
   store_->use([&](Shared& shared) { done = append_to(shared.deps.kv.files(), bytes); });
   return done;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/redact.h"
 #include "replica/apply.h"
 #include "replica/keys.h"
 #include "replica/peer_storage.h"
@@ -269,7 +270,7 @@ engine::Result<void> finish_snapshots(Shared& shared) {
 engine::Result<void> clear_unowned(engine::KvEngine& kv, const Bytes& begin, const Bytes& end) {
   TRY_ASSIGN(const bool is_to_clear, holds_data(kv, begin, end));
   if (!is_to_clear) return {};
-  LOG_INFO("clears [{}, {}), which belongs to no region of this store", to_hex(begin), to_hex(end));
+  LOG_INFO("clears [{}, {}), which belongs to no region of this store", log::user_text(begin), log::user_text(end));
   return kv.clear_range(begin, end);
 }
 

@@ -50,7 +50,9 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
   health =
       std::make_unique<DiskHealth>(control, shared.deps.clock, shared.options.inspect_interval, [this](Instant now) {
         Duration longest = shared.log_writer->watch().take_longest(now);
+        StoreMetrics::get().longest_log_write.observe(longest);
         for (auto& shard : shards) longest = std::max(longest, shard->apply_watch().take_longest(now));
+        StoreMetrics::get().longest_write.observe(longest);
         return longest;
       });
   shared.slow_score = [this] { return health->slow_score(); };
@@ -123,6 +125,7 @@ runtime::Task<void> Store::Core::start(absl::AnyInvocable<void(Result<void, Stor
   health->begin();
   pd->begin();
   for (auto& shard : shards) shard->executor().post([s = shard.get()] { s->begin(); });
+  figures = std::make_unique<StoreFigures>(shared);
   started.store(true, std::memory_order_release);
   on_started({});
 }
@@ -152,6 +155,7 @@ void Store::Core::depart(absl::AnyInvocable<void(uint64_t)> on_departed) {
 void Store::Core::stop(absl::AnyInvocable<void()> on_stopped) {
   shared.stopping = true;
   control->post([this, done = std::move(on_stopped)]() mutable {
+    figures.reset();
     pd->stop();
     health->stop();
     shared.deadlocks->stop();
@@ -344,19 +348,29 @@ std::optional<Result<engine::RegionSnapshotPtr, RegionError>> Store::try_lease_s
   auto& shared = core_->shared;
   auto entry = shared.directory.find(request.region);
   if (!entry || request.replica_read || request.stale_read || shared.stopping) return std::nullopt;
+  const auto& metrics = StoreMetrics::get();
+  metrics.local_reads_asked.add();
   auto view = entry->cell->view();
-  if (!view) return std::nullopt;
+  if (!view) {
+    metrics.local_reads_no_lease.add();
+    return std::nullopt;
+  }
   replica::PeerView peer{shared.store, view->peer, view->term, true, true, std::nullopt, &view->region};
   if (auto error = replica::check_request(request, peer)) {
     if (auto* mismatch = std::get_if<engine::EpochNotMatch>(&*error)) {
       add_siblings(*mismatch, request.epoch, shared.directory);
     }
+    metrics.local_reads_refused.add();
     return Err(std::move(*error));
   }
   LogIndex applied = entry->cell->applied();
-  if (!entry->cell->lease_is_valid(shared.deps.clock.now())) return std::nullopt;
+  if (!entry->cell->lease_is_valid(shared.deps.clock.now())) {
+    metrics.local_reads_no_lease.add();
+    return std::nullopt;
+  }
   auto snapshot = shared.deps.kv.snapshot();
   if (entry->cell->view() != view) return std::nullopt;  // something changed meanwhile: the shard knows
+  metrics.local_reads.add();
   return replica::make_region_snapshot(std::move(snapshot), std::move(view), applied);
 }
 

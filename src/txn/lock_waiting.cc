@@ -3,8 +3,20 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "txn/metrics.h"
 
 namespace cairn::txn {
+namespace {
+
+void count(int64_t waiters, int64_t keys) {
+  const auto& metrics = LockWaitMetrics::get();
+  metrics.waiters.add(waiters);
+  metrics.table_waiters.add(waiters);
+  metrics.keys.add(keys);
+  metrics.table_keys.add(keys);
+}
+
+}  // namespace
 
 LockWaiting::LockWaiting(runtime::Executor& executor, const runtime::Clock& clock, DeadlockClient& deadlocks,
                          LockWaitingOptions options)
@@ -25,6 +37,10 @@ std::pair<LockWaiting::WaiterId, runtime::Future<LockWaiting::Wake>> LockWaiting
   if (is_new || queue->second.lock.holders() != lock.holders()) queue->second.lock_since = clock_.now();
   queue->second.lock = lock;
   queue->second.places.insert({waiter.start_ts, id});
+  const auto& metrics = LockWaitMetrics::get();
+  metrics.waits.add();
+  metrics.queue_length.observe(queue->second.places.size());
+  count(1, is_new ? 1 : 0);
   by_region_[waiter.region].insert(id);
   const bool may_deadlock = waiter.may_deadlock;
   waiters_.emplace(id, Entry{std::move(waiter), lock.key, std::move(promise), {}, clock_.now()});
@@ -60,7 +76,9 @@ LockWaiting::Entry LockWaiting::take(WaiterId id) {
   for (auto& wait : ended) ended_.push_back(std::move(wait));
   while (ended_.size() > options_.ended_waits_max) ended_.pop_front();
   queue->second.places.erase({entry.waiter.start_ts, id});
-  if (queue->second.places.empty()) {
+  const bool is_last = queue->second.places.empty();
+  count(-1, is_last ? -1 : 0);
+  if (is_last) {
     if (queue->second.delayed.is_set()) executor_.cancel(queue->second.delayed);
     queues_.erase(queue);
   }
@@ -82,7 +100,10 @@ std::vector<LockWait> LockWaiting::waits() const {
   return waits;
 }
 
-void LockWaiting::wake(WaiterId id, Wake why) { take(id).promise.set(std::move(why)); }
+void LockWaiting::wake(WaiterId id, Wake why) {
+  LockWaitMetrics::get().wake_ups.add();
+  take(id).promise.set(std::move(why));
+}
 
 void LockWaiting::on_released(const Bytes& key, Release release) {
   const auto found = queues_.find(key);
@@ -169,6 +190,7 @@ void LockWaiting::detect(WaiterId id, const LockInfo& lock) {
     if (holder == entry.waiter.start_ts) continue;
     entry.waits.push_back(
         {entry.waiter.start_ts, holder, deadlock_key_hash(lock.key), lock.key, entry.waiter.resource_group_tag});
+    LockWaitMetrics::get().detections.add();
     runtime::spawn_inline(detect_and_tell(self_, &deadlocks_, &executor_, id, entry.waits.back()));
   }
 }

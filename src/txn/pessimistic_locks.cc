@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "mvcc/lock.h"
 #include "txn/merged_iterator.h"
+#include "txn/metrics.h"
 
 namespace cairn::txn {
 
@@ -22,6 +23,8 @@ Pairs copy_range(const Entries& entries, ByteView lower, ByteView upper) {
   }
   return pairs;
 }
+
+void tell_bytes(int64_t more) { PessimisticLocksMetrics::get().bytes.add(more); }
 
 class FrozenView final : public engine::RegionSnapshot {
  public:
@@ -110,6 +113,7 @@ void PessimisticLocks::insert(Region& region, Bytes key, Entry entry) {
   region.bytes += bytes;
   bytes_ += bytes;
   ++size_;
+  tell_bytes(static_cast<int64_t>(bytes));
 }
 
 void PessimisticLocks::erase(Region& region, Entries::iterator entry) {
@@ -118,12 +122,14 @@ void PessimisticLocks::erase(Region& region, Entries::iterator entry) {
   region.bytes -= bytes;
   bytes_ -= bytes;
   --size_;
+  tell_bytes(-static_cast<int64_t>(bytes));
   region.entries.erase(entry);
 }
 
 void PessimisticLocks::erase_region(Regions::iterator region) {
   if (region == regions_.end()) return;
   bytes_ -= region->second.bytes;
+  tell_bytes(-static_cast<int64_t>(region->second.bytes));
   size_ -= region->second.entries.size();
   regions_.erase(region);
 }
@@ -160,6 +166,7 @@ PessimisticLocks::Kept PessimisticLocks::keep(const engine::RegionSnapshot& snap
     if (is_update) {
       found->second.bytes += change.value.size() - entry.record.size();
       bytes_ += change.value.size() - entry.record.size();
+      tell_bytes(static_cast<int64_t>(change.value.size() - entry.record.size()));
       entry.record = std::move(change.value);
       continue;
     }
@@ -168,12 +175,15 @@ PessimisticLocks::Kept PessimisticLocks::keep(const engine::RegionSnapshot& snap
     // The hand-over has put the lock into the column family, or will: there it must go, too.
     if (is_put || is_handing_over) replicated.push_back(std::move(change));
   }
+  const auto& metrics = PessimisticLocksMetrics::get();
   const bool stay = options_.in_memory && !is_handing_over && replicated.empty() && has_room(kept.region, acquired);
   if (stay && !acquired.empty()) {
     auto& region = regions_[kept.region];
     region.term = kept.term;
+    metrics.kept.add(acquired.size());
     for (auto& lock : acquired) insert(region, std::move(lock.key), {lock.start_ts, std::move(lock.record), false});
   } else {
+    if (options_.in_memory) metrics.no_room.add(acquired.size());
     for (auto& lock : acquired)
       replicated.push_back(Modify::put(Cf::kLock, std::move(lock.key), std::move(lock.record)));
   }

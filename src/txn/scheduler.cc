@@ -74,7 +74,7 @@ Duration patience(int64_t wait_timeout_ms, Duration longest) {
   return std::chrono::milliseconds(std::clamp<int64_t>(wait_timeout_ms, 0, longest_ms));
 }
 
-prometheus::Counter& reads_left_to_pool() {
+metrics::Counter& reads_left_to_pool() {
   static auto& left = metrics::counter("cairn_reads_left_to_pool_total",
                                        "Reads that found not all in the cache, and went to a thread that may wait",
                                        {{"type", "command"}});
@@ -114,12 +114,14 @@ class Scheduler::Admission {
   Admission(Scheduler& scheduler, size_t bytes) : scheduler_(scheduler), bytes_(bytes) {
     ++scheduler_.pending_commands_;
     scheduler_.pending_bytes_ += bytes_;
+    tell(1, static_cast<int64_t>(bytes_));
   }
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
   ~Admission() {
     --scheduler_.pending_commands_;
     scheduler_.pending_bytes_ -= bytes_;
+    tell(-1, -static_cast<int64_t>(bytes_));
   }
   bool is_over_limit() const {
     // Those who wait for locks have a limit of their own.
@@ -129,8 +131,41 @@ class Scheduler::Admission {
   }
 
  private:
+  void tell(int64_t commands, int64_t bytes) const {
+    const auto& metrics = scheduler_.metrics_;
+    metrics.commands.add(commands);
+    metrics.running.add(commands);
+    metrics.bytes.add(bytes);
+    metrics.writing_bytes.add(bytes);
+  }
+
   Scheduler& scheduler_;
   const size_t bytes_;
+};
+
+// Tells the metrics of a command when it is over.
+class Scheduler::Account {
+ public:
+  Account(const runtime::Clock& clock, const CommandFigures& figures)
+      : clock_(clock), figures_(figures), began_(clock.now()) {
+    figures_.note(CommandStage::kNew);
+  }
+  Account(const Account&) = delete;
+  Account& operator=(const Account&) = delete;
+  ~Account() {
+    const CommandMetrics& metrics = *figures_.metrics;
+    metrics.duration.observe(clock_.now() - began_);
+    metrics.latch_wait.observe(figures_.latch_wait);
+    metrics.process.observe(figures_.process);
+    metrics.keys_read.observe(figures_.reads.versions);
+    metrics.versions_read.add(figures_.reads.versions);
+    metrics.keys_found.add(figures_.reads.found);
+  }
+
+ private:
+  const runtime::Clock& clock_;
+  const CommandFigures& figures_;
+  const Instant began_;
 };
 
 Scheduler::Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency, const runtime::Clock& clock,
@@ -144,6 +179,7 @@ Scheduler::Scheduler(engine::RegionStore& store, ConcurrencyManager& concurrency
       pessimistic_locks_(limits.pessimistic_locks),
       statuses_(limits.txn_status_cache) {
   CHECK(limits_.resolve_batch_keys > 0, "a step of resolving needs at least one key");
+  metrics_.bytes_max.set(static_cast<double>(limits_.pending_bytes_max));
 }
 
 // NOLINTBEGIN(*-coroutine-parameters): who calls these awaits them at once, and owns what it passes
@@ -154,7 +190,14 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
                                                       CommandFigures& figures) {
   const Instant latched = clock_.now();
   if (latched > request.deadline) co_return Err(busy("deadline is exceeded"));
-  CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
+  figures.note(CommandStage::kSnapshot);
+  auto taken_snapshot = co_await store_.snapshot(request);
+  if (!taken_snapshot.ok()) {
+    figures.note(CommandStage::kSnapshotErr);
+    metrics_.view.note(&taken_snapshot.error(), {});
+    co_return Err(std::move(taken_snapshot).error());
+  }
+  const engine::RegionSnapshotPtr snapshot = std::move(*taken_snapshot);
   CO_TRY_ASSIGN(const engine::WriteBasis basis, snapshot->write_basis());
   CO_TRY(check_keys_in_region(*snapshot, keys));
   if (chooses_commit_ts == ChoosesCommitTs::kYes && !snapshot->is_max_ts_synced()) {
@@ -162,10 +205,13 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
   }
   const Instant begun = clock_.now();
   figures.snapshot_wait += begun - latched;
+  metrics_.view.note(nullptr, begun - latched);
   if (begun > request.deadline) co_return Err(busy("deadline is exceeded"));
 
+  figures.note(CommandStage::kProcess);
   Decided<R> decided{.result = {}, .plan = {.basis = basis}};
   Plan& plan = decided.plan;
+  plan.metrics = figures.metrics;
   const engine::CachedView cached(*snapshot);
   const PessimisticLocks::View view(cached, pessimistic_locks_);
   engine::RegionSnapshotPtr frozen;  // what is computed over elsewhere
@@ -173,7 +219,7 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
   computation.emplace(view, concurrency_);
   auto result = compute(*computation);
   if (!result.ok() && engine::is_not_cached(result.error())) {
-    reads_left_to_pool().Increment();
+    reads_left_to_pool().add();
     frozen = pessimistic_locks_.frozen(snapshot);
     computation.emplace(*frozen, concurrency_);
     runtime::Executor& home = store_.executor();
@@ -187,6 +233,7 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
   figures.process += clock_.now() - begun;
   figures.reads += computation->reader.figures();
   if (!result.ok()) {
+    figures.note(CommandStage::kPrepareWriteErr);
     mvcc::Error error = std::move(result).error();
     if (auto* broken = std::get_if<engine::Error>(&error)) co_return Err(std::move(*broken));
     decided.result = failed_with<R>(std::get<KeyError>(std::move(error)));
@@ -210,14 +257,20 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
 
 Task<Result<void, RegionError>> Scheduler::carry_out(engine::RegionRequest request, Plan plan,
                                                      CommandFigures* figures) {
-  if (!plan.data.changes.empty()) {
+  if (plan.data.changes.empty()) {
+    plan.note(CommandStage::kReadFinish);
+  } else {
+    plan.note(CommandStage::kWrite);
+    plan.metrics->keys_written.observe(plan.data.changes.size());
     std::shared_ptr<engine::WriteTimes> times;
     if (figures) times = plan.data.times = std::make_shared<engine::WriteTimes>();
     auto written = co_await store_.write(std::move(request), plan.basis, std::move(plan.data));
     if (!written.ok()) {
+      plan.note(CommandStage::kAsyncWriteErr);
       pessimistic_locks_.give_up(plan.kept);
       co_return Err(std::move(written).error());
     }
+    plan.note(CommandStage::kWriteFinish);
     if (figures) figures->write = *times;
   }
   pessimistic_locks_.settle(plan.kept);
@@ -258,11 +311,16 @@ Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::R
   using R = typename Command::Result;
   CommandFigures unwanted;
   if (!figures) figures = &unwanted;
+  figures->metrics = &metrics_of(command);
   CHECK(store_.executor().is_current(), "a command runs on its shard's executor");
+  const Account account(clock_, *figures);
   Admission admission(*this, bytes_of(command));
   // A command may end without a proposal that would find out that this is no leader.
   request.replica_read = request.stale_read = false;
-  if (admission.is_over_limit() || store_.is_busy(request.region)) co_return Err(busy("scheduler is busy"));
+  if (admission.is_over_limit() || store_.is_busy(request.region)) {
+    figures->metrics->too_busy.add();
+    co_return Err(busy("scheduler is busy"));
+  }
   // What ends transactions goes on when there is no room for new ones, or else nothing could ever be collected.
   if constexpr (!AddsData<Command>) {
     request.disk_full_opt = std::max(request.disk_full_opt, engine::DiskFullOpt::kAllowedOnAlmostFull);
@@ -277,6 +335,7 @@ Task<Answer<typename Command::Result>> Scheduler::run(Command command, engine::R
   }
   const std::vector<Bytes> keys = keys_of(command);
   const Instant asked = clock_.now();
+  figures->note(CommandStage::kLockWait);
   auto held = co_await latches_.acquire(Latches::slots_of(keys));
   figures->latch_wait += clock_.now() - asked;
   if constexpr (std::is_same_v<Command, Prewrite>) {
@@ -352,6 +411,7 @@ Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLoc
       if (const auto* in_the_way = lock_in_the_way(answer)) lock = in_the_way->lock;
       const bool has_closed = lock && !decided->plan.data.changes.empty();
       if (decided.ok() && limits_.pipelined && !decided->plan.data.changes.empty()) {
+        figures.note(CommandStage::kPipelinedWrite);
         if (auto refused = carry_out_behind(request, std::move(decided->plan), std::move(held))) {
           answer = Err(std::move(*refused));
         }
@@ -365,20 +425,31 @@ Task<Answer<PessimisticLockResult>> Scheduler::lock_or_wait(const PessimisticLoc
         co_return answer;
       }
       if (command.wait_timeout_ms < 0 || clock_.now() >= give_up) co_return answer;
-      if (waiting_.is_full()) co_return Err(busy("too many wait for locks"));
+      if (waiting_.is_full()) {
+        LockWaitMetrics::get().full.add();
+        co_return Err(busy("too many wait for locks"));
+      }
       wait = wait_for(command, request.region, *lock);
     }
     turn.reset();
     const Instant since = clock_.now();
+    metrics_.running.add(-1);
     auto woken = co_await wait->second.wait_for(store_.executor(), give_up - since);
-    figures.lock_wait += clock_.now() - since;
+    metrics_.running.add();
+    const Duration waited = clock_.now() - since;
+    figures.lock_wait += waited;
+    LockWaitMetrics::get().lifetime.observe(waited);
     if (!woken) {
+      LockWaitMetrics::get().timeouts.add();
       LockInfo last = waiting_.leave(wait->first);
       // If the region has moved meanwhile the lock is of no interest.
       CO_TRY(co_await store_.snapshot(request));
       co_return failed_with<R>(mvcc::KeyIsLocked{std::move(last)});
     }
-    if (auto* cycle = std::get_if<DeadlockCycle>(&*woken)) co_return failed_with<R>(deadlock(std::move(*cycle)));
+    if (auto* cycle = std::get_if<DeadlockCycle>(&*woken)) {
+      LockWaitMetrics::get().deadlocks.add();
+      co_return failed_with<R>(deadlock(std::move(*cycle)));
+    }
     if (const auto* again = std::get_if<LockWaiting::TryAgain>(&*woken)) {
       co_return failed_with<R>(mvcc::WriteConflict{.start_ts = command.start_ts,
                                                    .conflict_start_ts = again->by.start_ts,

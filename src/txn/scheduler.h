@@ -29,6 +29,7 @@
 #include "txn/concurrency_manager.h"
 #include "txn/failure.h"
 #include "txn/lock_waiting.h"
+#include "txn/metrics.h"
 #include "txn/pessimistic_locks.h"
 #include "txn/reads.h"
 #include "txn/txn_status_cache.h"
@@ -54,7 +55,10 @@ struct CommandFigures {
   Duration process{};    // computing
   Duration lock_wait{};  // of a pessimistic lock, for the locks of others
   ReadFigures reads;
-  engine::WriteTimes write;  // unset: it wrote nothing, or was answered before
+  engine::WriteTimes write;                 // unset: it wrote nothing, or was answered before
+  const CommandMetrics* metrics = nullptr;  // of its type; set by the scheduler
+
+  void note(CommandStage stage) const { metrics->stages[stage].add(); }
 };
 
 class Scheduler {
@@ -91,6 +95,7 @@ class Scheduler {
 
  private:
   class Admission;
+  class Account;
   enum class ChoosesCommitTs : bool { kNo, kYes };
 
   // What is to be done about a command that was decided on.
@@ -102,6 +107,9 @@ class Scheduler {
     std::vector<LockInfo> acquired;
     std::vector<std::pair<Timestamp, Timestamp>> committed;
     PessimisticLocks::Kept kept;
+    const CommandMetrics* metrics = nullptr;
+
+    void note(CommandStage stage) const { metrics->stages[stage].add(); }
   };
   template <class R>
   struct Decided {
@@ -140,6 +148,7 @@ class Scheduler {
   ConcurrencyManager& concurrency_;
   const runtime::Clock& clock_;
   const SchedulerLimits limits_;
+  const SchedulerMetrics& metrics_ = SchedulerMetrics::get();
   runtime::Latches latches_;
   LockWaiting waiting_;
   PessimisticLocks pessimistic_locks_;

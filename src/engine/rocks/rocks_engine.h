@@ -37,6 +37,9 @@ struct RocksKvOptions {
   uint64_t compaction_bytes_stop = uint64_t{1024} << 30;
   int background_jobs = 2;     // 2 to 64: one flush at a time, the rest for compactions
   std::string file_directory;  // of files(); empty: `path` + "-snap"
+  // Under what name it tells its figures (TiKV calls the ordered store "kv", the Raft log "raft"); empty: it counts
+  // none.
+  std::string metrics_name;
   // The disk failed in the background (a flush or a compaction): writes return the error from now on. Called once, on a
   // thread of RocksDB: it should only say it aloud and start the end of the process.
   std::function<void(const Error&)> on_background_error;
@@ -50,6 +53,7 @@ struct RocksRaftLogOptions {
   uint64_t total_wal_bytes = uint64_t{256} << 20;  // beyond it memtables are flushed so that old logs can go
   uint64_t block_cache_bytes = uint64_t{8} << 20;
   int max_open_files = 512;  // likewise
+  std::string metrics_name;  // likewise
   std::function<void(const Error&)> on_background_error;
 };
 

@@ -31,6 +31,7 @@
 #include "engine/rocks/compaction_filters.h"
 #include "engine/rocks/posix_files.h"
 #include "engine/rocks/rocks_engine.h"
+#include "engine/rocks/rocks_metrics.h"
 #include "engine/rocks/rocks_options.h"
 #include "engine/rocks/rocks_status.h"
 #include "engine/rocks/watched_reads.h"
@@ -249,8 +250,12 @@ class RocksSstWriter final : public SstWriter {
 
 class RocksKvEngine final : public KvEngine {
  public:
-  RocksKvEngine(std::shared_ptr<Database> database, std::string path, std::string file_directory)
-      : database_(std::move(database)), path_(std::move(path)), files_(std::move(file_directory)) {}
+  RocksKvEngine(std::shared_ptr<Database> database, std::string path, std::string file_directory,
+                std::unique_ptr<Figures> figures)
+      : database_(std::move(database)),
+        path_(std::move(path)),
+        files_(std::move(file_directory)),
+        figures_(std::move(figures)) {}
 
   std::unique_ptr<WriteBatch> new_batch() const override { return std::make_unique<RocksBatch>(*database_); }
 
@@ -315,6 +320,7 @@ class RocksKvEngine final : public KvEngine {
   PosixFiles files_;
   Mutex clearing_;                                       // one range at a time: the folder of tombstones is its own
   uint64_t tombstones_ CAIRN_GUARDED_BY(clearing_) = 0;  // written so far
+  const std::unique_ptr<Figures> figures_;               // may be null
 };
 
 void RocksKvEngine::flush_soon() {
@@ -500,6 +506,10 @@ rocksdb::DBOptions database_options(const RocksKvOptions& options, const Databas
   out.max_background_jobs = std::clamp(options.background_jobs, 2, 64);
   out.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.total_write_buffer_bytes);
   out.listeners = {database.listener, make_error_listener(database.background_error)};
+  if (!options.metrics_name.empty()) {
+    out.statistics = rocksdb::CreateDBStatistics();
+    out.listeners.push_back(count_events(options.metrics_name));
+  }
   return out;
 }
 
@@ -543,11 +553,21 @@ Result<std::unique_ptr<KvEngine>> open_rocks_kv(const std::string& path, RocksKv
   database->db.reset(db);
   CHECK(handles.size() == kCfCount, "{} column families are open", handles.size());
   std::copy(handles.begin(), handles.end(), database->handles.begin());
+  std::unique_ptr<Figures> figures;
+  if (!options.metrics_name.empty()) {
+    Figures::Source source{.name = options.metrics_name,
+                           .db = db,
+                           .statistics = db->GetDBOptions().statistics,
+                           .families = {},
+                           .block_cache_bytes = [cache] { return cache->GetUsage(); }};
+    for (Cf cf : kAllCfs) source.families.emplace_back(cf_name(cf), database->of(cf));
+    figures = std::make_unique<Figures>(std::move(source));
+  }
   TRY(make_directories(file_directory));
   TRY(PosixFiles(file_directory).remove_tree(kTombstoneFolder));
   database->listener->advance(db->GetLatestSequenceNumber());
   return std::unique_ptr<KvEngine>(
-      std::make_unique<RocksKvEngine>(std::move(database), path, std::move(file_directory)));
+      std::make_unique<RocksKvEngine>(std::move(database), path, std::move(file_directory), std::move(figures)));
 }
 
 }  // namespace cairn::engine

@@ -20,7 +20,7 @@ std::shared_ptr<const rocksdb::SliceTransform> timestamp_prefix();
 rocksdb::ColumnFamilyOptions column_family_options(Cf cf, const RocksKvOptions& options,
                                                    const std::shared_ptr<rocksdb::Cache>& cache);
 
-// What both databases have in common: small logs, no statistics, no recovery by itself.
+// What both databases have in common: small logs, no recovery by itself.
 void set_common_options(rocksdb::DBOptions& options);
 
 }  // namespace cairn::engine::rocks

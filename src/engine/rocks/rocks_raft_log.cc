@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "engine/rocks/posix_files.h"
 #include "engine/rocks/rocks_engine.h"
+#include "engine/rocks/rocks_metrics.h"
 #include "engine/rocks/rocks_options.h"
 #include "engine/rocks/rocks_status.h"
 #include "engine/rocks/wal_tail.h"
@@ -111,11 +112,14 @@ class RocksRaftLogBatch final : public RaftLogBatch {
 
 class RocksRaftLog final : public RaftLogEngine {
  public:
-  RocksRaftLog(std::unique_ptr<rocksdb::DB> db, std::shared_ptr<BackgroundError> background_error)
+  RocksRaftLog(std::unique_ptr<rocksdb::DB> db, std::shared_ptr<BackgroundError> background_error,
+               std::unique_ptr<Figures> figures)
       : db_(std::move(db)),
         background_error_(std::move(background_error)),
+        figures_(std::move(figures)),
         synced_(db_->GetLatestSequenceNumber()) {}  // what was recovered has been flushed
   ~RocksRaftLog() override {
+    figures_.reset();  // it looks at the database
     rocksdb::Status status = db_->SyncWAL();
     if (status.ok()) status = db_->Close();
     if (!status.ok()) LOG_WARN("closing the Raft log: {}", status.ToString());
@@ -209,7 +213,8 @@ class RocksRaftLog final : public RaftLogEngine {
 
   std::unique_ptr<rocksdb::DB> db_;
   std::shared_ptr<BackgroundError> background_error_;
-  uint64_t synced_;  // sequence number up to which all is synced; of the thread that writes
+  std::unique_ptr<Figures> figures_;  // may be null
+  uint64_t synced_;                   // sequence number up to which all is synced; of the thread that writes
 };
 
 rocksdb::Options raft_log_options(const RocksRaftLogOptions& options) {
@@ -255,11 +260,28 @@ Result<std::unique_ptr<RaftLogEngine>> open_rocks_raft_log(const std::string& pa
   auto background_error = std::make_shared<BackgroundError>(options.on_background_error);
   rocksdb::Options db_options = raft_log_options(options);
   db_options.listeners = {make_error_listener(background_error)};
+  if (!options.metrics_name.empty()) {
+    db_options.statistics = rocksdb::CreateDBStatistics();
+    db_options.listeners.push_back(count_events(options.metrics_name));
+  }
   TRY(check_tail_locked(path));
   rocksdb::DB* db = nullptr;
   TRY(to_result(rocksdb::DB::Open(db_options, path, &db), "opening the Raft log in " + path));
-  return std::unique_ptr<RaftLogEngine>(
-      std::make_unique<RocksRaftLog>(std::unique_ptr<rocksdb::DB>(db), std::move(background_error)));
+  std::unique_ptr<Figures> figures;
+  if (!options.metrics_name.empty()) {
+    figures = std::make_unique<Figures>(Figures::Source{.name = options.metrics_name,
+                                                        .db = db,
+                                                        .statistics = db_options.statistics,
+                                                        .families = {{"default", db->DefaultColumnFamily()}},
+                                                        .block_cache_bytes = [db] {
+                                                          uint64_t bytes = 0;
+                                                          db->GetIntProperty(rocksdb::DB::Properties::kBlockCacheUsage,
+                                                                             &bytes);
+                                                          return bytes;
+                                                        }});
+  }
+  return std::unique_ptr<RaftLogEngine>(std::make_unique<RocksRaftLog>(
+      std::unique_ptr<rocksdb::DB>(db), std::move(background_error), std::move(figures)));
 }
 
 }  // namespace cairn::engine

@@ -1,6 +1,7 @@
 // The stores of the cluster: registration, heartbeats, removal.
 #include "base/log.h"
 #include "pd/cluster/cluster_service.h"
+#include "pd/node/node_metrics.h"
 
 namespace cairn::pd {
 namespace {
@@ -80,6 +81,7 @@ runtime::Task<void> ClusterService::serve_put_store(api::Call<pdpb::PutStoreRequ
 void ClusterService::store_heartbeat(api::Call<pdpb::StoreHeartbeatRequest, pdpb::StoreHeartbeatResponse> call) {
   if (!leadership_.admit_bootstrapped(call)) return;
   const auto& stats = call.request().stats();
+  const Instant begun = leadership_.clock().now();
   auto taken = stores_.heartbeat(stats, leadership_.clock().now(), leadership_.clock().wall_now());
   if (!taken.ok()) return leadership_.refuse(std::move(call), std::move(taken).error());
   auto& store = *stores_.find(StoreId(stats.store_id()));
@@ -89,7 +91,9 @@ void ClusterService::store_heartbeat(api::Call<pdpb::StoreHeartbeatRequest, pdpb
   }
   call.response().set_cluster_version(stores_.cluster_version().to_string());
   call.response().set_state(stores_.get(StoreId(stats.store_id()))->meta.node_state());
+  auto& time = NodeMetrics::store_heartbeat_time(store.meta.address(), store.id().value);
   leadership_.finish(std::move(call));
+  time.observe(leadership_.clock().now() - begun);
 }
 
 void ClusterService::report_min_resolved_ts(

@@ -30,8 +30,12 @@ void HeartbeatService::region_heartbeat(uint64_t stream, pdpb::RegionHeartbeatRe
   auto found = streams_.find(stream);
   if (found == streams_.end() || !leadership_.can_serve()) return;
   const auto sink = found->second.sink;  // answering may close the stream
+  const Instant begun = leadership_.clock().now();
+  const uint64_t from = request.leader().store_id();
   auto refuse_report = [&](pdpb::ErrorType type, std::string message) {
-    metrics_.heartbeats_stale.Increment();
+    if (const auto* store = stores_.get(StoreId(from))) {
+      metrics_.of_store(from, store->meta.address()).heartbeats_refused.add();
+    }
     pdpb::RegionHeartbeatResponse response;
     response.mutable_header()->set_cluster_id(leadership_.cluster_id());
     response.mutable_header()->mutable_error()->set_type(type);
@@ -61,19 +65,25 @@ void HeartbeatService::region_heartbeat(uint64_t stream, pdpb::RegionHeartbeatRe
   auto region = make_region(request);
   auto accepted = regions_.put(region);
   if (!accepted.ok()) return refuse_report(pdpb::UNKNOWN, accepted.error());
-  metrics_.heartbeats_ok.Increment();
+  auto& metrics = metrics_.of_store(store.value, known_store->meta.address());
+  metrics.heartbeats.add();
+  metrics_.region_updates.add();
   on_report_(regions_.by_id(region->id()), accepted->removed);
+  metrics.heartbeat_time.observe(leadership_.clock().now() - begun);
 }
 
 void HeartbeatService::send_to_store(StoreId store, pdpb::RegionHeartbeatResponse response) {
   response.mutable_header()->set_cluster_id(leadership_.cluster_id());
+  const auto* known = stores_.get(store);
   // The newest stream of the store: an older one is one that broke unnoticed.
   for (auto it = streams_.rbegin(); it != streams_.rend(); ++it) {
     if (it->second.store != store || !it->second.sink.on_response) continue;
     const auto sink = it->second.sink;
+    if (known != nullptr) metrics_.of_store(store.value, known->meta.address()).commands.add();
     sink.on_response(std::move(response));
     return;
   }
+  if (known != nullptr) metrics_.of_store(store.value, known->meta.address()).commands_lost.add();
 }
 
 }  // namespace cairn::pd

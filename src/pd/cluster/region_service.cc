@@ -1,5 +1,7 @@
 #include "pd/cluster/region_service.h"
 
+#include "pd/node/node_metrics.h"
+
 namespace cairn::pd {
 namespace {
 
@@ -33,7 +35,10 @@ void fill_region(const RegionInfo& region, Region& out) {
 
 void RegionService::get_region(api::Call<pdpb::GetRegionRequest, pdpb::GetRegionResponse> call) {
   if (!leadership_.admit_bootstrapped(call)) return;
-  if (auto region = regions_.find(call.request().region_key())) fill_region(*region, call.response());
+  const auto region = regions_.find(call.request().region_key());
+  const auto& metrics = QueryMetrics::get();
+  (region ? metrics.found : metrics.not_found).add();
+  if (region) fill_region(*region, call.response());
   leadership_.finish(std::move(call));
 }
 
@@ -56,6 +61,11 @@ void RegionService::query_region(api::Call<pdpb::QueryRegionRequest, pdpb::Query
     return call.finish({api::Code::kInvalidArgument, fmt::format("more than {} keys and ids in a query", kQueryMax)});
   }
   auto& response = call.response();
+  const auto& metrics = QueryMetrics::get();
+  const Instant begun = leadership_.clock().now();
+  metrics.keys.add(static_cast<uint64_t>(request.keys_size()));
+  metrics.prev_keys.add(static_cast<uint64_t>(request.prev_keys_size()));
+  metrics.ids.add(static_cast<uint64_t>(request.ids_size()));
   uint64_t bytes = 0;
   auto note = [&](const RegionPtr& region) -> uint64_t {
     if (!region) return 0;
@@ -70,6 +80,7 @@ void RegionService::query_region(api::Call<pdpb::QueryRegionRequest, pdpb::Query
   if (bytes > kScanBytesMax) {
     return call.finish({api::Code::kResourceExhausted, "the regions do not fit into one answer: ask for fewer"});
   }
+  metrics.time.observe(leadership_.clock().now() - begun);
   leadership_.finish(std::move(call));
 }
 

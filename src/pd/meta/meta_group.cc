@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/codec.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "pd/member/peer_transport.h"
 #include "pd/meta/record_check.h"
 
@@ -392,7 +393,11 @@ void MetaGroup::write_changes() {
   }
   batch->put(kCf, MetaStore::image_revision_key(), store_.image_revision_value());
   batch->put(kCf, kAppliedKey, encode_position(applied_));
+  static auto& time = metrics::histogram("etcd_disk_backend_commit_duration_seconds",
+                                         "How long changes of PD's records take to be written", metrics::kStepTimes);
+  const Instant begun = world_.clock.now();
   auto sequence = world_.kv.write(*batch);
+  time.observe(world_.clock.now() - begun);
   if (!sequence.ok()) return fatal("writing PD's data: " + sequence.error().message);
   applied_sequence_ = *sequence;
 }
@@ -452,8 +457,13 @@ void MetaGroup::start_write() {
   writing_ = true;
   // What runs on "pd-log" touches nothing of the group but the engine; the group waits for it before it goes.
   world_.log_executor.post([this, alive = std::weak_ptr<int>(alive_), batch, sync, log = &world_.raft_log,
-                            home = &world_.executor, rounds = std::move(rounds)]() mutable {
+                            clock = &world_.clock, home = &world_.executor, rounds = std::move(rounds)]() mutable {
+    const Instant begun = clock->now();
     auto written = log->write(*batch, sync ? engine::Sync::kYes : engine::Sync::kNo);
+    static auto& time =
+        metrics::histogram("etcd_disk_wal_fsync_duration_seconds",
+                           "How long the log of PD's records takes to be written and synced", metrics::kStepTimes);
+    time.observe(clock->now() - begun);
     Result<void, std::string> outcome;
     if (!written.ok()) outcome = Err(written.error().message);
     home->post([this, alive, outcome = std::move(outcome), rounds = std::move(rounds)]() mutable {

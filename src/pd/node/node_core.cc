@@ -11,6 +11,7 @@ MetaGroup::World world_of(Dependencies& dependencies, runtime::Executor& executo
           dependencies.transport, dependencies.seed, dependencies.on_fatal};
 }
 
+constexpr Duration kLookInterval = std::chrono::seconds(1);
 constexpr Duration kLeaseCheckInterval = std::chrono::milliseconds(100);
 
 uint64_t to_ms(Duration duration) { return static_cast<uint64_t>(duration / std::chrono::milliseconds(1)); }
@@ -161,6 +162,7 @@ runtime::Task<bool> NodeCore::choose_cluster_id(uint64_t leadership) {
 }
 
 void NodeCore::end_leadership() {
+  metrics_.is_leader.set(0);
   leadership_.end();
   ids_.end();
   tso_.end();
@@ -193,8 +195,24 @@ void NodeCore::on_timer() {
     next_patrol_ = now + options_.schedule.patrol_region_interval;
     coordinator_.patrol();
     cluster_.advance_store_states();
-    metrics_.observe_stores(cluster_.stores(), regions_.tree(), now);
   }
+  if (now >= next_look_) {
+    next_look_ = now + kLookInterval;
+    update_metrics(now);
+  }
+}
+
+void NodeCore::update_metrics(Instant now) {
+  metrics_.observe_stores(cluster_.stores(), regions_.tree(), now);
+  metrics_.observe_settings(options_.schedule);
+  metrics_.observe_group({.term = group_.term(),
+                          .applied = group_.applied_index(),
+                          .last = group_.last_index(),
+                          .store_bytes = group_.store().bytes(),
+                          .disk_bytes = dependencies_.kv.space().used});
+  metrics_.observe_leader(leadership_.cluster_id(), ids_.last());
+  metrics_.tso_physical.set(static_cast<double>(tso_.physical_ms()));
+  metrics_.tso_gap.set(static_cast<double>(leadership_.wall_ms()) - static_cast<double>(tso_.physical_ms()));
 }
 
 }  // namespace cairn::pd

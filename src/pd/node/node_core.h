@@ -86,6 +86,7 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   // The node cannot serve what the disk holds: tells who started it, and whoever ends the process.
   void fail_start(api::Status status);
   void notify_stopped();
+  void update_metrics(Instant now);
 
   Options options_;
   Dependencies dependencies_;
@@ -121,6 +122,7 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   runtime::TimerId timer_;
   Instant next_patrol_;
   Instant next_lease_check_;
+  Instant next_look_;  // of the metrics
 };
 
 }  // namespace cairn::pd

@@ -31,8 +31,10 @@ void Coordinator::check_region(const RegionPtr& region, ClusterView& cluster) {
   // A report that follows a change shows what is next: say it at once.
   auto command = operators_.advance(*region, cluster, now, std::chrono::milliseconds(200));
   if (!operators_.has(region->id()) && !operators_.is_full()) {
+    metrics_.checks.add();
     auto plan = check_replicas(*region, cluster, config_);
     if (!plan) return;
+    metrics_.checks_found.add();
     for (auto& step : plan->steps) {
       if (step.kind != StepKind::kAddLearner) continue;
       const auto peer_id = ids_.allocate(1);
@@ -45,7 +47,7 @@ void Coordinator::check_region(const RegionPtr& region, ClusterView& cluster) {
     operators_.add(region->id(), std::move(*plan), now);
     command = operators_.advance(*region, cluster, now, Duration(0));
   }
-  metrics_.operators.Set(static_cast<double>(operators_.size()));
+  metrics_.operators.set(static_cast<double>(operators_.size()));
   if (command) heartbeats_.send_to_store(StoreId(region->leader.store_id()), std::move(*command));
 }
 
@@ -72,11 +74,14 @@ void Coordinator::patrol() {
   if (operators_.is_full()) return;
   auto cluster = view();
   const auto batch = regions_.next(patrol_at_, config_.patrol_region_batch);
+  if (!patrol_at_) patrol_began_ = leadership_.clock().now();
   for (const auto& region : batch) {
+    metrics_.note_patrolled(*region, config_);
     if (!operators_.has(region->id())) check_region(region, cluster);
   }
   if (batch.size() < config_.patrol_region_batch) {
     patrol_at_.reset();
+    metrics_.end_patrol(leadership_.clock().now() - patrol_began_);
   } else {
     patrol_at_ = batch.back()->meta.start_key();
   }

@@ -61,6 +61,7 @@ class Coordinator {
   NodeMetrics& metrics_;
   OperatorController operators_;
   std::optional<Bytes> patrol_at_;
+  Instant patrol_began_;
 };
 
 }  // namespace cairn::pd

@@ -4,9 +4,31 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 namespace cairn::pd {
 namespace {
+
+metrics::Counter& operators(const std::string& desc, const char* event) {
+  return metrics::counter("pd_schedule_operators_count", "Operators by what became of them",
+                          {{"type", desc}, {"event", event}});
+}
+
+const char* name_of(StepKind kind) {
+  switch (kind) {
+    case StepKind::kAddLearner:
+      return "add-learner";
+    case StepKind::kPromote:
+      return "promote-learner";
+    case StepKind::kTransferLeader:
+      return "transfer-leader";
+    case StepKind::kRemovePeer:
+      return "remove-peer";
+    case StepKind::kLeaveJoint:
+      return "leave-joint-state";
+  }
+  return "";
+}
 
 constexpr size_t kRemembered = 1024;
 
@@ -107,6 +129,7 @@ void OperatorController::clear() {
 void OperatorController::add(RegionId region, Plan plan, Instant now) {
   CHECK(!plan.steps.empty(), "an operator without steps");
   LOG_INFO("operator {} for region {}, {} steps", plan.desc, region, plan.steps.size());
+  operators(plan.desc, "create").add();
   Operator op;
   op.region = region;
   op.desc = std::move(plan.desc);
@@ -125,7 +148,16 @@ std::optional<pdpb::RegionHeartbeatResponse> OperatorController::advance(const R
   auto& op = it->second;
   const size_t before = op.current;
   while (op.current < op.steps.size() && is_done(op.step(), region)) ++op.current;
+  for (size_t i = before; i < op.current; ++i) {
+    metrics::histogram("pd_schedule_finish_operator_steps_duration_seconds", "How long steps of operators took",
+                       metrics::kJobTimes, {{"type", name_of(op.steps[i].kind)}})
+        .observe(now - op.step_started);
+  }
   if (op.current == op.steps.size()) {
+    operators(op.desc, "finish").add();
+    metrics::histogram("pd_schedule_finish_operators_duration_seconds", "How long operators took", metrics::kJobTimes,
+                       {{"type", op.desc}})
+        .observe(now - op.started);
     end(it, pdpb::SUCCESS);
     return std::nullopt;
   }
@@ -176,6 +208,8 @@ uint64_t OperatorController::adding(StoreId store) const {
 
 void OperatorController::end(std::map<RegionId, Operator>::iterator it, pdpb::OperatorStatus status) {
   it->second.status = status;
+  if (status == pdpb::CANCEL) operators(it->second.desc, "cancel").add();
+  if (status == pdpb::TIMEOUT) operators(it->second.desc, "timeout").add();
   const RegionId region = it->first;
   if (ended_.insert_or_assign(region, std::move(it->second)).second) ended_order_.push_back(region);
   running_.erase(it);

@@ -17,6 +17,8 @@ class IdService {
   void begin();
   void end();
 
+  // The last that was given out.
+  uint64_t last() const { return ids_.last(); }
   // The last of `count` ids in a row; nothing if the window must be saved first, which begins: ask again later.
   std::optional<uint64_t> allocate(uint64_t count);
   // Likewise, waiting for the window.

@@ -22,7 +22,7 @@ void TsoService::end() {
   oracle_.stop();
   is_saving_ = false;
   auto waiting = std::exchange(waiting_, {});
-  for (auto& call : waiting) call.finish(MetaGroup::not_leader());
+  for (auto& [call, since] : waiting) call.finish(MetaGroup::not_leader());
 }
 
 void TsoService::on_timer() {
@@ -36,6 +36,7 @@ void TsoService::save_bound() {
   const auto bound_ms = oracle_.wanted_bound(leadership_.wall_ms());
   if (!bound_ms) return;
   is_saving_ = true;
+  metrics_.tso_saves.add();
   MetaTxn txn;
   txn.put(leadership_.keys().timestamp(), number_bytes(*bound_ms * 1'000'000));
   leadership_.group().propose(
@@ -60,7 +61,7 @@ void TsoService::on_bound_saved(uint64_t leadership, uint64_t bound_ms, CommandR
 }
 
 void TsoService::tso(api::Call<pdpb::TsoRequest, pdpb::TsoResponse> call) {
-  metrics_.tso_requests.Increment();
+  metrics_.tso_requests.add();
   if (!leadership_.admit(call)) return;
   const uint64_t count = call.request().count();
   if (count == 0 || count > TsoOracle::kCountMax) {
@@ -68,12 +69,13 @@ void TsoService::tso(api::Call<pdpb::TsoRequest, pdpb::TsoResponse> call) {
                  fmt::format("tso count should be positive and at most {}, got {}", TsoOracle::kCountMax, count)});
     return;
   }
-  if (waiting_.empty() && answer(call)) return;
+  const Instant now = leadership_.clock().now();
+  if (waiting_.empty() && answer(call, now)) return;
   if (waiting_.size() >= kTsoWaitingMax) {
     return call.finish({api::Code::kResourceExhausted, "too many requests wait for timestamps"});
   }
-  metrics_.tso_waits.Increment();
-  waiting_.push_back(std::move(call));
+  metrics_.tso_waits.add();
+  waiting_.push_back({std::move(call), now});
   wait();
 }
 
@@ -88,15 +90,18 @@ void TsoService::wait() {
   });
 }
 
-bool TsoService::answer(api::Call<pdpb::TsoRequest, pdpb::TsoResponse>& call) {
+bool TsoService::answer(api::Call<pdpb::TsoRequest, pdpb::TsoResponse>& call, Instant since) {
   const uint64_t count = call.request().count();
-  const auto batch = oracle_.allocate(leadership_.wall_ms(), count, leadership_.clock().now());
+  const Instant now = leadership_.clock().now();
+  const auto batch = oracle_.allocate(leadership_.wall_ms(), count, now);
   if (!batch) return false;
   auto& response = call.response();
   response.set_count(static_cast<uint32_t>(count));
   response.mutable_timestamp()->set_physical(static_cast<int64_t>(batch->physical_ms));
   response.mutable_timestamp()->set_logical(static_cast<int64_t>(batch->last_logical));
-  metrics_.tso_timestamps.Increment(static_cast<double>(count));
+  metrics_.tso_timestamps.add(count);
+  metrics_.tso_batch.observe(count);
+  metrics_.tso_time.observe(now - since);
   if (!leadership_.group().is_leader()) {  // the lease may have run out meanwhile
     call.finish(MetaGroup::not_leader());
     return true;
@@ -108,8 +113,8 @@ bool TsoService::answer(api::Call<pdpb::TsoRequest, pdpb::TsoResponse>& call) {
 void TsoService::drain() {
   while (!waiting_.empty()) {
     if (!leadership_.group().is_leader()) {
-      waiting_.front().finish(MetaGroup::not_leader());
-    } else if (!answer(waiting_.front())) {
+      waiting_.front().call.finish(MetaGroup::not_leader());
+    } else if (!answer(waiting_.front().call, waiting_.front().since)) {
       wait();
       return;
     }

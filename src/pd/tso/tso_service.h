@@ -39,7 +39,7 @@ class TsoService {
   void drain();
   // Arranges that those who wait are looked at again.
   void wait();
-  bool answer(api::Call<pdpb::TsoRequest, pdpb::TsoResponse>& call);
+  bool answer(api::Call<pdpb::TsoRequest, pdpb::TsoResponse>& call, Instant since);
 
   Leadership& leadership_;
   NodeMetrics& metrics_;
@@ -48,7 +48,11 @@ class TsoService {
   bool has_bound_ = false;  // the first of this leadership
   bool is_saving_ = false;
   bool is_retry_armed_ = false;
-  std::deque<api::Call<pdpb::TsoRequest, pdpb::TsoResponse>> waiting_;
+  struct Waiting {
+    api::Call<pdpb::TsoRequest, pdpb::TsoResponse> call;
+    Instant since;
+  };
+  std::deque<Waiting> waiting_;
 };
 
 }  // namespace cairn::pd

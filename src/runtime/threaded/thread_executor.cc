@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/metrics.h"
 
 namespace cairn::runtime {
 
@@ -101,8 +102,11 @@ void ThreadExecutor::stop() {
 void ThreadExecutor::work(const std::string& thread_name) {
   pthread_setname_np(pthread_self(), thread_name.substr(0, kThreadNameMax).c_str());
   current_executor = this;
+  auto& handled =
+      metrics::counter("tikv_worker_handled_task_total", "Jobs that threads have run", {{"name", thread_name}});
   std::vector<Job> batch;
   while (take(batch)) {
+    handled.add(batch.size());
     for (auto& job : batch) {
       job();
       job = nullptr;  // what it captured goes now, not at the end of the batch
