@@ -173,7 +173,8 @@ func TestSignalsThatAreNoReasonToStop(t *testing.T) {
 	}
 	both := func(log string) bool { return contains(log, "SIGUSR1 came") && contains(log, "SIGUSR2 came") }
 	harness.Eventually(t, 10*time.Second, "the log tells of the signals", func() bool {
-		return both(text(log)) && both(c.PD.LogText()) && contains(c.PD.LogText(), "SIGHUP came")
+		return both(text(log)) && both(c.PD.LogText()) && contains(c.PD.LogText(), "SIGHUP came") &&
+			contains(text(log), "metric tikv_raftstore_region_count:")
 	})
 	require.NoError(t, rawClient(t, c).Put(context.Background(), []byte("k"), []byte("v")))
 	require.True(t, store.Running() && c.PD.Running())
