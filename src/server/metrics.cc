@@ -6,6 +6,7 @@ namespace cairn::server {
 
 std::string command_name(std::string_view message) {
   if (message.ends_with("Request")) message.remove_suffix(7);
+  if (message.empty()) return "coprocessor";  // its message is just a "Request"
   if (message == "PessimisticLock") return "acquire_pessimistic_lock";
   if (message == "BatchRollback") return "rollback";
   std::string name;
