@@ -193,12 +193,12 @@ TEST_F(HttpServerTest, WhoeverReadsByteByByteIsGivenUp) {
   socket.send(get("/large"));
   const auto begun = std::chrono::steady_clock::now();
   size_t read = 0;
-  for (char room[40'000]; recv(socket.descriptor(), room, sizeof room, 0) > 0; ++read) {
+  for (char room[20'000]; recv(socket.descriptor(), room, sizeof room, 0) > 0; ++read) {
     poll(nullptr, 0, 10);
-    if (std::chrono::steady_clock::now() - begun > 3s) break;
+    if (std::chrono::steady_clock::now() - begun > 6s) break;
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, 3s);
-  EXPECT_LT(read * 40'000, size_t{16} << 20);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 6s);
+  EXPECT_LT(read * 20'000, size_t{16} << 20);
 }
 
 TEST_F(HttpServerTest, WhatWaitsBehindARequestIsBounded) {

@@ -26,13 +26,17 @@ class AnswerRoom {
  public:
   static constexpr size_t kBytesMax = size_t{8} << 20;
   static constexpr uint32_t kValuesMax = 1 << 20;
-  // Requests for many values under way.
+  // Requests for many values under way, and what may be expected of them: more, as most find less than they ask for,
+  // and one that waits for its region should not hold up those for others.
   static constexpr size_t kManyMax = 16;
+  static constexpr size_t kManyBytesMax = 4 * kBytesMax;
 
   // Whether a request for so many values may begin.
   bool has_room(uint32_t values) const {
     const Kind& kind = kind_of(values);
-    return waiting_ + kind.values * kind.expected < kBytesMax && (values <= 1 || kind.requests < kManyMax);
+    const size_t expected = kind.values * kind.expected;
+    if (values <= 1) return waiting_ + expected < kBytesMax;
+    return waiting_ < kBytesMax && expected < kManyBytesMax && kind.requests < kManyMax;
   }
   void begin(uint32_t values) {
     Kind& kind = kind_of(values);
@@ -62,12 +66,10 @@ class AnswerRoom {
  private:
   // Answers after which an expectation has fallen to about a third, if they are small.
   static constexpr size_t kSteps = 32;
-  // What is expected of a value before any was seen.
-  static constexpr size_t kFirst = size_t{16} << 10;
 
   struct Kind {
-    size_t least;  // is always expected of a value
-    size_t expected = kFirst;
+    size_t least;         // is always expected of a value
+    size_t expected;      // at first: before any was seen
     size_t requests = 0;  // under way
     size_t values = 0;    // that those ask for
   };
@@ -76,7 +78,8 @@ class AnswerRoom {
   const Kind& kind_of(uint32_t values) const { return kinds_[std::min<uint32_t>(values, 2)]; }
 
   // A scan may find less than it asks for, and the next one more.
-  std::array<Kind, 3> kinds_{Kind{.least = 0}, Kind{.least = 0}, Kind{.least = 256}};
+  std::array<Kind, 3> kinds_{Kind{.least = 0, .expected = 0}, Kind{.least = 0, .expected = size_t{16} << 10},
+                             Kind{.least = 256, .expected = size_t{1} << 10}};
   size_t waiting_ = 0;
 };
 

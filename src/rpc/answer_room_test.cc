@@ -25,17 +25,17 @@ TEST(AnswerRoom, LargeScansGoOneByOne) {
 
 TEST(AnswerRoom, ExpectsMuchUntilItHasSeenThatAnswersAreSmall) {
   AnswerRoom room;
-  EXPECT_EQ(begin_all(room, 256), 2u);
-  for (int i = 0; i < 2; ++i) room.end(256, 1000);
+  EXPECT_EQ(begin_all(room, 10'000), 4u);
+  for (int i = 0; i < 4; ++i) room.end(10'000, 1000);
   for (int i = 0; i < 200; ++i) {
     room.begin(256);
     room.end(256, 1000);
   }
-  room.on_sent(202 * 1000);
-  EXPECT_EQ(begin_all(room, 256), AnswerRoom::kManyMax);
-  room.end(256, 4 << 20);
-  room.on_sent(4 << 20);
-  EXPECT_FALSE(room.has_room(256)) << "one was large: the others may be";
+  room.on_sent(204 * 1000);
+  EXPECT_EQ(begin_all(room, 10'000), 14u);
+  room.end(10'000, 40 << 20);
+  room.on_sent(40 << 20);
+  EXPECT_FALSE(room.has_room(10)) << "one was large: the others may be";
 }
 
 TEST(AnswerRoom, ManySingleValuesAreUnderWayAtOnce) {

@@ -294,7 +294,7 @@ TEST(Server, UnaryScansOfMuchAreBegunOneByOneAndHoldUpNoGets) {
   const auto channel = channel_to(loop, *server);
   constexpr int kScans = 100;
   kvrpcpb::RawScanRequest scan;
-  scan.set_limit(100'000);
+  scan.set_limit(1'000'000);
   std::vector<Waiter<api::Reply<kvrpcpb::RawScanResponse>>> scans(kScans);
   for (auto& waiter : scans) {
     call_unary<kvrpcpb::RawScanResponse>(*channel, "/tikvpb.Tikv/RawScan", scan, 30s, waiter.setter());
@@ -318,7 +318,7 @@ TEST(Server, CallsThatWaitForRoomAreBegunWhenOthersAreCancelled) {
   ClientLoop loop;
   const auto channel = channel_to(loop, *server);
   kvrpcpb::RawScanRequest scan;
-  scan.set_limit(100'000);
+  scan.set_limit(1'000'000);
   Waiter<api::Reply<kvrpcpb::RawScanResponse>> first, second;
   call_unary<kvrpcpb::RawScanResponse>(*channel, "/tikvpb.Tikv/RawScan", scan, 100ms, first.setter());
   call_unary<kvrpcpb::RawScanResponse>(*channel, "/tikvpb.Tikv/RawScan", scan, 30s, second.setter());

@@ -155,7 +155,7 @@ TEST(BatchCommands, ScansOfMuchAreBegunOneByOneAndHoldUpNoGets) {
   tikvpb::BatchCommandsRequest message = raw_gets(1000, 1);
   constexpr uint64_t kScans = 300;
   for (uint64_t i = 0; i < kScans; ++i) {
-    message.add_requests()->mutable_rawscan()->set_limit(100'000);
+    message.add_requests()->mutable_rawscan()->set_limit(1'000'000);
     message.add_request_ids(i);
   }
   message.MergeFrom(raw_gets(1001, 1));
