@@ -33,11 +33,11 @@ TEST(ProcessMetrics, ShowSettingsThatAreNumbers) {
   uint64_t buffer = 1 << 20;
   std::string text = "words";
   config::Settings table;
-  table.number("raftstore.raft-log-gc-threshold", threshold, {1, 100}, {});
-  table.duration("raftstore.raft-log-gc-tick-interval", interval, {1ms, 1h}, {});
-  table.size("rocksdb.lockcf.write-buffer-size", buffer, {1, 1 << 30}, {});
-  table.number("rocksdb.max-background-jobs", threshold, {1, 100}, {});
-  table.text("raftstore.words", text, {});
+  table.number("raftstore.raft-log-gc-threshold", threshold, {1, 100}, {.sentence = "Of a test."});
+  table.duration("raftstore.raft-log-gc-tick-interval", interval, {1ms, 1h}, {.sentence = "Of a test."});
+  table.size("rocksdb.lockcf.write-buffer-size", buffer, {1, 1 << 30}, {.sentence = "Of a test."});
+  table.number("rocksdb.max-background-jobs", threshold, {1, 100}, {.sentence = "Of a test."});
+  table.text("raftstore.words", text, {.sentence = "Of a test."});
   show_settings(table);
   const std::string page = metrics::render();
   EXPECT_NE(page.find("tikv_config_raftstore{name=\"raft_log_gc_threshold\"} 50\n"), std::string::npos);
