@@ -30,13 +30,13 @@ namespace cairn::sim {
 class ClusterWatch {
  public:
   using Fail = std::function<void(std::string)>;
-  ClusterWatch(runtime::SimLoop& loop, std::vector<StoreHost*> stores, PdHost& pd, ClusterId cluster, const Fail& fail)
+  ClusterWatch(runtime::SimLoop& loop, std::vector<StoreHost*> stores, PdHosts pds, ClusterId cluster, const Fail& fail)
       : loop_(loop),
         stores_(stores),
         fail_(fail),
         disks_(stores, fail),
         data_(std::move(stores), fail),
-        routes_(std::make_shared<RouteWatch>(loop, pd, cluster, fail)) {}
+        routes_(std::make_shared<RouteWatch>(loop, std::move(pds), cluster, fail)) {}
 
   // Looks at all that can be seen, at some of it now and then only. To be called every few milliseconds.
   void look();

@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "engine/memory/memory_engine.h"
 #include "gc/collector.h"
+#include "pd/member/identity.h"
+#include "pd/member/peer_transport.h"
 #include "pd/node/node.h"
 #include "server/node.h"
 #include "sim/pd_watch.h"
@@ -43,13 +45,23 @@ void keep_for_ever(std::shared_ptr<void> remains) {
 
 }  // namespace
 
+std::vector<SimPd::Place> places_of(const PdHosts& pds) {
+  std::vector<SimPd::Place> places;
+  for (PdHost* host : pds.all) places.push_back({host->node(), [host] { return host->service(); }});
+  return places;
+}
+
 Host::Host(Surroundings world, std::string name)
     : world_(std::move(world)),
       name_(std::move(name)),
       node_(world_.network.add_node(name_)),
       clock_(world_.loop),
-      disk_(std::make_shared<engine::MemoryDisk>(world_.profile.memory)),
       disk_dice_(world_.loop.random().fork()) {
+  make_disk();
+}
+
+void Host::make_disk() {
+  disk_ = std::make_shared<engine::MemoryDisk>(world_.profile.memory);
   // Who cannot wait draws no dice either: watchers that read more or less do not change the play.
   disk_->set_pace([this](engine::DiskAccess access, uint64_t) {
     if (world_.loop.may_wait()) world_.loop.wait(disk_times_.of(access, disk_dice_));
@@ -113,11 +125,51 @@ bool Host::finish_stop() {
   return true;
 }
 
+namespace {
+
+// Messages between PD's members are datagrams. One a life of a member.
+class SimPeers final : public pd::PeerTransport {
+ public:
+  SimPeers(Network& network, Endpoint self, PdHost::Peers peers)
+      : network_(network), self_(self), peers_(std::move(peers)) {}
+
+  void send(uint64_t to_member, Bytes message) override {
+    const NodeId to = peers_.node_of(to_member);
+    if (!to.is_set()) return;
+    auto shared = std::make_shared<const Bytes>(std::move(message));
+    network_.send_datagram(
+        self_, to,
+        [at = peers_.at, to, shared] {
+          if (pd::Node* node = at(to)) node->receive(*shared);
+        },
+        [at = peers_.at, from = self_.node, to_member] {
+          if (pd::Node* node = at(from)) node->report_unreachable(to_member);
+        });
+  }
+  void set_address(const pd::MemberInfo&) override {}
+
+ private:
+  Network& network_;
+  Endpoint self_;
+  PdHost::Peers peers_;
+};
+
+}  // namespace
+
+PdHost& PdHosts::leading() const {
+  PdHost* found = all.front();
+  for (PdHost* host : all) {
+    if (host->serves() && (!found->serves() || host->reigns() > found->reigns())) found = host;
+  }
+  return *found;
+}
+
 // Members are destroyed from below: the node before what it rests on.
 struct PdHost::Life {
   std::shared_ptr<runtime::SimExecutors> executors;
   std::unique_ptr<engine::KvEngine> kv;
   std::unique_ptr<engine::RaftLogEngine> raft_log;
+  std::unique_ptr<SimPeers> peers;  // null: it is the only member
   std::unique_ptr<pd::Node> node;
   std::unique_ptr<WatchedPd> watched;  // what the others see of it
   std::map<NodeId, std::unique_ptr<SimTikv>> stores;
@@ -125,28 +177,51 @@ struct PdHost::Life {
 };
 
 PdHost::PdHost(Surroundings world, std::string name, pd::Options options, std::optional<gc::Options> gc,
-               ServiceAt service_at)
+               ServiceAt service_at, Peers peers)
     : Host(std::move(world), std::move(name)),
       options_(std::move(options)),
       gc_(gc),
-      service_at_(std::move(service_at)) {}
+      service_at_(std::move(service_at)),
+      peers_(std::move(peers)) {}
 PdHost::~PdHost() { crash(engine::CrashKind::kProcess); }
 
+void PdHost::lose_disk() {
+  CHECK(!is_up(), "{} is up", name_);
+  LOG_INFO("sim: {} loses its disk", name_);
+  make_disk();
+  has_place_ = false;
+}
+
+void PdHost::take_place(const pd::Identity& identity) {
+  identity.put_into(options_);
+  has_place_ = true;
+}
+
 void PdHost::start() {
+  if (!has_place_) return;
   const Endpoint self = power_on();
   life_ = std::make_shared<Life>();
   life_->executors = executors_;
   life_->kv = engine::open_memory_kv(disk_);
   life_->raft_log = engine::open_memory_raft_log(disk_);
-  life_->node = std::make_unique<pd::Node>(options_, pd::Dependencies{.clock = clock_,
-                                                                      .executors = *executors_,
-                                                                      .kv = *life_->kv,
-                                                                      .raft_log = *life_->raft_log,
-                                                                      .seed = world_.loop.random().next(),
-                                                                      .transport = nullptr,
-                                                                      .on_fatal = [this](const std::string& why) {
-                                                                        world_.fail(name_ + " gave up: " + why);
-                                                                      }});
+  if (peers_.at) life_->peers = std::make_unique<SimPeers>(world_.network, self, peers_);
+  serves_ = false;
+  life_->node = std::make_unique<pd::Node>(
+      options_,
+      pd::Dependencies{.clock = clock_,
+                       .executors = *executors_,
+                       .kv = *life_->kv,
+                       .raft_log = *life_->raft_log,
+                       .seed = world_.loop.random().next(),
+                       .transport = life_->peers.get(),
+                       .on_fatal = [this](const std::string& why) { world_.fail(name_ + " gave up: " + why); },
+                       .on_serving =
+                           [this, life = life_.get()](bool serves) {
+                             if (life_.get() != life) return;
+                             serves_ = serves;
+                             if (serves) ++reigns_;
+                             if (life->watched) life->watched->begin_reign();
+                           }});
   life_->watched =
       std::make_unique<WatchedPd>(*life_->node, clock_, [this](const std::string& why) { world_.fail(why); });
   life_->node->start([this](const api::Status& status) {
@@ -194,6 +269,8 @@ bool PdHost::stop() {
   return true;
 }
 
+pd::Node* PdHost::pd_node() { return life_ ? life_->node.get() : nullptr; }
+
 api::Pd* PdHost::service() { return life_ ? life_->watched.get() : nullptr; }
 
 void PdHost::bury() { keep_for_ever(std::exchange(life_, nullptr)); }
@@ -209,8 +286,8 @@ struct StoreHost::Life {
   bool is_started = false;
 };
 
-StoreHost::StoreHost(Surroundings world, std::string name, store::StoreOptions options, PdHost& pd)
-    : Host(std::move(world), std::move(name)), options_(std::move(options)), pd_(pd) {}
+StoreHost::StoreHost(Surroundings world, std::string name, store::StoreOptions options, PdHosts pds)
+    : Host(std::move(world), std::move(name)), options_(std::move(options)), pds_(std::move(pds)) {}
 StoreHost::~StoreHost() { crash(engine::CrashKind::kProcess); }
 
 void StoreHost::start() {
@@ -221,7 +298,7 @@ void StoreHost::start() {
   life->executors = executors_;
   life->kv = engine::open_memory_kv(disk_);
   life->raft_log = engine::open_memory_raft_log(disk_);
-  life->pd = std::make_unique<SimPd>(world_.network, self, pd_.node(), [this] { return pd_.service(); });
+  life->pd = std::make_unique<SimPd>(world_.network, self, places_of(pds_), *inbox_);
   life->transport = std::make_unique<SimTransport>(world_.network, self, world_.directory, *inbox_);
   life->store =
       std::make_unique<store::Store>(options_, store::StoreDeps{.clock = clock_,

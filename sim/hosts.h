@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/memory/memory_engine.h"
 #include "gc/options.h"
@@ -20,12 +21,14 @@
 #include "runtime/simulated/sim_loop.h"
 #include "sim/network.h"
 #include "sim/profile.h"
+#include "sim/proxies.h"
 #include "sim/transport.h"
 #include "store/options.h"
 
 namespace cairn::pd {
 class Node;
-}
+struct Identity;
+}  // namespace cairn::pd
 namespace cairn::store {
 class Store;
 }
@@ -81,6 +84,8 @@ class Host {
   Endpoint power_on();
   // Takes both away again.
   void power_off();
+  // An empty one.
+  void make_disk();
   // The end of an orderly stop; false if a thread does not end.
   bool finish_stop();
   // Keeps what the dead life consisted of.
@@ -100,15 +105,30 @@ class Host {
 
 class PdHost final : public Host {
  public:
+  // Who else is a member: by id, its node and what receives there; null while down.
+  struct Peers {
+    std::function<NodeId(uint64_t member)> node_of;
+    std::function<pd::Node*(NodeId)> at;
+  };
   // With `gc`, the collector of garbage runs beside the node; it reaches the service of a store's node by `service_at`.
   using ServiceAt = std::function<api::Tikv*(NodeId)>;
-  PdHost(Surroundings world, std::string name, pd::Options options, std::optional<gc::Options> gc,
-         ServiceAt service_at);
+  PdHost(Surroundings world, std::string name, pd::Options options, std::optional<gc::Options> gc, ServiceAt service_at,
+         Peers peers = {});
   ~PdHost() override;
   void start() override;
   bool stop() override;
   // The service; null while down.
   api::Pd* service();
+  pd::Node* pd_node();
+  // Precondition: down. What it kept is gone, and it stays down until it has a place in the group again.
+  void lose_disk();
+  void take_place(const pd::Identity& identity);
+  // Whether it serves as the leader, as far as it knows.
+  bool serves() const { return is_up() && serves_; }
+  // How often it began to.
+  uint64_t reigns() const { return reigns_; }
+  uint64_t member() const { return options_.member_id; }
+  bool has_place() const { return has_place_; }
 
  private:
   void bury() override;
@@ -117,12 +137,26 @@ class PdHost final : public Host {
   pd::Options options_;
   std::optional<gc::Options> gc_;
   ServiceAt service_at_;
+  Peers peers_;
+  bool has_place_ = true;
+  bool serves_ = false;
+  uint64_t reigns_ = 0;
   std::shared_ptr<Life> life_;
 };
 
+// All members of PD.
+struct PdHosts {
+  std::vector<PdHost*> all;
+  // The one that serves; the one that came to last, if two think so; any if none does.
+  PdHost& leading() const;
+};
+
+// As a node of the world reaches them.
+std::vector<SimPd::Place> places_of(const PdHosts& pds);
+
 class StoreHost final : public Host {
  public:
-  StoreHost(Surroundings world, std::string name, store::StoreOptions options, PdHost& pd);
+  StoreHost(Surroundings world, std::string name, store::StoreOptions options, PdHosts pds);
   ~StoreHost() override;
   void start() override;
   bool stop() override;
@@ -138,7 +172,7 @@ class StoreHost final : public Host {
   void bury() override;
   struct Life;
   store::StoreOptions options_;
-  PdHost& pd_;
+  PdHosts pds_;
   std::shared_ptr<Life> life_;
 };
 

@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "base/log.h"
+#include "pd/member/identity.h"
+#include "pd/member/member_records.h"
+#include "pd/node/node.h"
 #include "runtime/async.h"
 #include "sim/region_faults.h"
 #include "sim/targets.h"
@@ -23,6 +26,12 @@ engine::CrashKind draw_kind(runtime::Random& dice) {
 
 StoreHost& draw_store(World& world, runtime::Random& dice) {
   return *world.stores()[dice.below(world.stores().size())];
+}
+
+// PD, or one of its members, the leader as often as not.
+Host& draw_pd(World& world, runtime::Random& dice) {
+  if (world.pds() == 1 || dice.chance(0.5)) return world.pd();
+  return *world.pd_hosts().all[dice.below(world.pds())];
 }
 
 // Often the old leader is cut off in the middle of it and does not learn of the new one, or the new one from PD, which
@@ -85,7 +94,7 @@ runtime::Task<void> bounce(World* world, runtime::Executor* executor, runtime::R
 // Breaks links in one of several ways; they mend after a while.
 runtime::Task<void> cut_links(World* world, runtime::Executor* executor, runtime::Random dice) {
   Network& network = world->network();
-  const uint64_t nodes = 1 + world->stores().size();  // PD is node 1, the stores follow
+  const uint64_t nodes = world->pds() + world->stores().size();  // PD comes first, the stores follow
   auto any = [&] { return NodeId(dice.between(1, nodes)); };
   switch (dice.below(4)) {
     case 0:
@@ -177,6 +186,48 @@ void disturb_clock(Host& host, runtime::Random& dice) {
   }
 }
 
+// A member of PD loses its disk, is taken out of the group and joins anew, whoever leads meanwhile.
+runtime::Task<void> replace_pd(World* world, runtime::Executor* executor, runtime::Random dice) {
+  PdHost& lost = *world->pd_hosts().all[dice.below(world->pds())];
+  // One at a time, and while all others run: or a majority might be lost for good.
+  for (const PdHost* host : world->pd_hosts().all) {
+    if (!host->is_up() || !host->has_place()) co_return;
+  }
+  const uint64_t former = lost.member();
+  lost.crash(engine::CrashKind::kMachine);
+  lost.lose_disk();
+  co_await runtime::sleep(*executor, dice.between(10ms, 2s));
+  // Goes on until it is done: the faults may be over by then.
+  for (bool is_out = false; !lost.is_up();) {
+    co_await runtime::sleep(*executor, dice.between(50ms, 500ms));
+    pd::Node* leader = world->pd().pd_node();
+    if (leader == nullptr) continue;
+    auto& members = leader->members();
+    if (!is_out) {
+      cairnpb::RemoveMemberRequest request;
+      request.mutable_header()->set_cluster_id(kCluster.value);
+      request.set_id(former);
+      const auto reply = co_await api::ask<cairnpb::RemoveMemberRequest, cairnpb::RemoveMemberResponse>(
+          *executor, 2s, std::move(request), [&members](auto call) { members.remove_member(std::move(call)); });
+      // It may be out already, by a request whose answer did not come.
+      is_out = reply.ok() && (!reply->header().has_error() ||
+                              reply->header().error().message().find("not found") != std::string::npos);
+      continue;
+    }
+    cairnpb::JoinGroupRequest request;
+    request.set_name(lost.name());
+    request.add_peer_urls("http://" + lost.name() + ":2380");
+    const auto reply = co_await api::ask<cairnpb::JoinGroupRequest, cairnpb::JoinGroupResponse>(
+        *executor, 2s, std::move(request), [&members](auto call) { members.join_group(std::move(call)); });
+    if (!reply.ok() || reply->header().has_error()) continue;
+    pd::Identity identity{
+        .member_id = reply->member_id(), .group_id = reply->group_id(), .data_id = dice.next() | 1, .initial = {}};
+    for (const auto& member : reply->members()) identity.initial.push_back(pd::info_of(member));
+    lost.take_place(identity);
+    lost.start();
+  }
+}
+
 void compact(StoreHost& host, runtime::Random& dice) {
   engine::KvEngine* data = host.data();
   if (data == nullptr) return;
@@ -192,7 +243,7 @@ void compact(StoreHost& host, runtime::Random& dice) {
 
 void spoil(World* world, runtime::Executor* executor, Fault fault, runtime::Random& dice) {
   StoreHost& store = draw_store(*world, dice);
-  Host& anyone = dice.chance(0.2) ? static_cast<Host&>(world->pd()) : store;
+  Host& anyone = dice.chance(world->pds() == 1 ? 0.2 : 0.5) ? draw_pd(*world, dice) : static_cast<Host&>(store);
   ++world->faults[static_cast<size_t>(fault)];
   switch (fault) {
     case Fault::kCrash:
@@ -208,7 +259,10 @@ void spoil(World* world, runtime::Executor* executor, Fault fault, runtime::Rand
     case Fault::kClock:
       return disturb_clock(anyone, dice);
     case Fault::kPdClock:
-      return world->pd().clock().jump_wall(dice.between(Duration{}, 20s) - 10s);
+      if (world->pds() > 1 && dice.chance(0.3)) {
+        return runtime::spawn(*executor, replace_pd(world, executor, dice.fork()));
+      }
+      return draw_pd(*world, dice).clock().jump_wall(dice.between(Duration{}, 20s) - 10s);
     case Fault::kTransfer:
       if (world->options().tikvs > 0 && dice.chance(0.5)) {
         return runtime::spawn(*executor, maroon_tikv(world, executor, dice.fork()));

@@ -119,6 +119,8 @@ class WatchedPd::StreamEnd final : public api::RegionHeartbeatStream {
 WatchedPd::WatchedPd(api::Pd& pd, const runtime::Clock& clock, std::function<void(std::string)> fail)
     : pd_(pd), state_(std::make_shared<State>(pd, clock, std::move(fail))) {}
 
+void WatchedPd::begin_reign() { state_->was_complete = false; }
+
 std::unique_ptr<api::RegionHeartbeatStream> WatchedPd::open_region_heartbeat(api::RegionHeartbeatSink sink) {
   return std::make_unique<StreamEnd>(pd_.open_region_heartbeat(std::move(sink)), state_);
 }

@@ -24,6 +24,8 @@ class WatchedPd final : public api::Pd {
   CAIRN_PD_ORDERED(CAIRN_DECLARE)
 #undef CAIRN_DECLARE
   std::unique_ptr<api::RegionHeartbeatStream> open_region_heartbeat(api::RegionHeartbeatSink sink) override;
+  // The node begins to serve, or ceases: it knows of no region then.
+  void begin_reign();
 
  private:
   struct State;

@@ -5,6 +5,11 @@
 #include "sim/carry.h"
 
 namespace cairn::sim {
+namespace {
+
+constexpr Duration kSilenceMax = 1s;  // then the next member of PD is asked
+
+}  // namespace
 
 #define CAIRN_DEFINE(Rpc, method, Req, Resp, ...)                                                       \
   void SimTikv::method(api::Call<Req, Resp> call) {                                                     \
@@ -18,21 +23,59 @@ CAIRN_TIKV_BATCHED(CAIRN_DEFINE)
 CAIRN_TIKV_UNARY_ONLY(CAIRN_DEFINE)
 #undef CAIRN_DEFINE
 
-#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                                            \
-  void SimPd::method(api::Call<Req, Resp> call) {                                                       \
-    carry(network_, self_, server_, std::move(call), [lookup = lookup_](api::Call<Req, Resp> arrived) { \
-      api::Pd* service = lookup();                                                                      \
-      if (service == nullptr) return arrived.finish({api::Code::kUnavailable, "the node starts up"});   \
-      service->method(std::move(arrived));                                                              \
-    });                                                                                                 \
+// Which member is asked now.
+struct SimPd::Turn {
+  size_t current = 0;
+  size_t count = 1;
+  std::weak_ptr<HeartbeatLink> heartbeats;
+
+  void fail(size_t asked);
+};
+
+SimPd::SimPd(Network& network, Endpoint self, std::vector<Place> places, runtime::Executor& executor)
+    : network_(network), self_(self), places_(std::move(places)), executor_(executor), turn_(std::make_shared<Turn>()) {
+  turn_->count = places_.size();
+}
+
+const SimPd::Place& SimPd::place() const { return places_[turn_->current]; }
+
+template <class Req, class Resp>
+api::Call<Req, Resp> SimPd::turning(api::Call<Req, Resp> call) {
+  if (turn_->count == 1) return call;
+  auto held = std::make_shared<api::Call<Req, Resp>>(std::move(call));
+  auto is_over = std::make_shared<bool>(false);
+  const size_t asked = turn_->current;
+  executor_.after(kSilenceMax, [turn = turn_, asked, is_over] {
+    if (!*is_over) turn->fail(asked);
+  });
+  Req request = held->request();
+  return api::make_call<Req, Resp>(std::move(request), [turn = turn_, asked, is_over, held](api::Reply<Resp> reply) {
+    *is_over = true;
+    if (!reply.ok()) {
+      if (reply.error().code == api::Code::kUnavailable) turn->fail(asked);
+      return held->finish(std::move(reply).error());
+    }
+    held->response() = std::move(*reply);
+    held->finish();
+  });
+}
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                                                \
+  void SimPd::method(api::Call<Req, Resp> call) {                                                           \
+    carry(network_, self_, place().node, turning(std::move(call)),                                          \
+          [lookup = place().lookup](api::Call<Req, Resp> arrived) {                                         \
+            api::Pd* service = lookup();                                                                    \
+            if (service == nullptr) return arrived.finish({api::Code::kUnavailable, "the node starts up"}); \
+            service->method(std::move(arrived));                                                            \
+          });                                                                                               \
   }
 CAIRN_PD_UNARY(CAIRN_DEFINE)
 CAIRN_DEFINE(QueryRegion, query_region, pdpb::QueryRegionRequest, pdpb::QueryRegionResponse)
 #undef CAIRN_DEFINE
 
 void SimPd::tso(api::Call<pdpb::TsoRequest, pdpb::TsoResponse> call) {
-  carry(network_, self_, server_, std::move(call),
-        [lookup = lookup_, watch = watch_](api::Call<pdpb::TsoRequest, pdpb::TsoResponse> arrived) {
+  carry(network_, self_, place().node, turning(std::move(call)),
+        [lookup = place().lookup, watch = watch_](api::Call<pdpb::TsoRequest, pdpb::TsoResponse> arrived) {
           api::Pd* service = lookup();
           if (service == nullptr) return arrived.finish({api::Code::kUnavailable, "the node starts up"});
           if (!watch) return service->tso(std::move(arrived));
@@ -119,6 +162,13 @@ struct HeartbeatLink : std::enable_shared_from_this<HeartbeatLink> {
   }
 };
 
+void SimPd::Turn::fail(size_t asked) {
+  if (count == 1 || asked != current) return;
+  current = (current + 1) % count;
+  // Reports belong to the leader.
+  if (auto stream = heartbeats.lock()) stream->break_here("another member of PD is asked now");
+}
+
 namespace {
 
 class StoreEnd final : public api::RegionHeartbeatStream {
@@ -144,8 +194,15 @@ class StoreEnd final : public api::RegionHeartbeatStream {
 }  // namespace
 
 std::unique_ptr<api::RegionHeartbeatStream> SimPd::open_region_heartbeat(api::RegionHeartbeatSink sink) {
-  auto stream = std::make_shared<HeartbeatLink>(network_, self_, server_, lookup_, std::move(sink));
+  if (turn_->count > 1) {
+    sink.on_closed = [turn = turn_, asked = turn_->current, closed = std::move(sink.on_closed)](api::Status status) {
+      turn->fail(asked);
+      if (closed) closed(std::move(status));
+    };
+  }
+  auto stream = std::make_shared<HeartbeatLink>(network_, self_, place().node, place().lookup, std::move(sink));
   heartbeats_ = stream;
+  turn_->heartbeats = stream;
   stream->send_up([](HeartbeatLink& s) { s.open(); });
   return std::make_unique<StoreEnd>(std::move(stream));
 }

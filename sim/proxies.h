@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "api/pd.h"
 #include "api/tikv.h"
@@ -34,12 +35,16 @@ class SimTikv final : public api::Tikv {
 
 struct HeartbeatLink;
 
-// The service PD of the node `server`; likewise.
+// The service PD. Of several members one is asked, until it fails or is silent; then the next.
 class SimPd final : public api::Pd {
  public:
   using Lookup = std::function<api::Pd*()>;
-  SimPd(Network& network, Endpoint self, NodeId server, Lookup lookup)
-      : network_(network), self_(self), server_(server), lookup_(std::move(lookup)) {}
+  struct Place {
+    NodeId node;
+    Lookup lookup;
+  };
+  // `executor` of the life that asks.
+  SimPd(Network& network, Endpoint self, std::vector<Place> places, runtime::Executor& executor);
 
 #define CAIRN_DECLARE(Rpc, method, Req, Resp) void method(api::Call<Req, Resp> call) override;
   CAIRN_PD_UNARY(CAIRN_DECLARE)
@@ -53,10 +58,17 @@ class SimPd final : public api::Pd {
   void set_watch(std::shared_ptr<TimestampWatch> watch) { watch_ = std::move(watch); }
 
  private:
+  struct Turn;
+  // A call whose failure turns to the next member.
+  template <class Req, class Resp>
+  api::Call<Req, Resp> turning(api::Call<Req, Resp> call);
+  const Place& place() const;
+
   Network& network_;
   Endpoint self_;
-  NodeId server_;
-  Lookup lookup_;
+  std::vector<Place> places_;
+  runtime::Executor& executor_;
+  std::shared_ptr<Turn> turn_;
   std::weak_ptr<HeartbeatLink> heartbeats_;  // the newest
   std::shared_ptr<TimestampWatch> watch_;
 };

@@ -9,15 +9,20 @@
 
 namespace cairn::sim {
 
+uint64_t RouteWatch::life_of_pd() const {
+  const PdHost& pd = pds_.leading();
+  return (pd.node().value << 48) + (static_cast<uint64_t>(pd.lives()) << 24) + pd.reigns();
+}
+
 void RouteWatch::look() {
-  api::Pd* pd = pd_.service();
+  api::Pd* pd = pds_.leading().service();
   if (pd == nullptr) {
     hole_since_.reset();
     return;
   }
   pdpb::ScanRegionsRequest request;
   request.mutable_header()->set_cluster_id(cluster_.value);
-  auto done = [weak = weak_from_this(), life = pd_.lives()](api::Reply<pdpb::ScanRegionsResponse> reply) {
+  auto done = [weak = weak_from_this(), life = life_of_pd()](api::Reply<pdpb::ScanRegionsResponse> reply) {
     const auto self = weak.lock();
     if (self && reply.ok() && reply->header().error().type() == pdpb::OK) self->on_answer(*reply, life);
   };
@@ -25,8 +30,8 @@ void RouteWatch::look() {
       api::make_call<pdpb::ScanRegionsRequest, pdpb::ScanRegionsResponse>(std::move(request), std::move(done)));
 }
 
-void RouteWatch::on_answer(const pdpb::ScanRegionsResponse& answer, int life) {
-  if (life != pd_.lives()) return;
+void RouteWatch::on_answer(const pdpb::ScanRegionsResponse& answer, uint64_t life) {
+  if (life != life_of_pd()) return;
   if (life != life_) {
     life_ = life;
     epochs_.clear();

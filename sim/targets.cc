@@ -47,7 +47,7 @@ std::optional<engine::PeerDescription> draw_heir(const Leader& leader, runtime::
 }
 
 void cut_off(World& world, NodeId alone) {
-  const uint64_t nodes = 1 + world.stores().size();  // PD is node 1, the stores follow
+  const uint64_t nodes = world.pds() + world.stores().size();  // PD comes first, the stores follow
   for (uint64_t other = 1; other <= nodes; ++other) {
     if (NodeId(other) == alone) continue;
     world.network().block(alone, NodeId(other));

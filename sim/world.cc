@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "pd/member/identity.h"
 #include "replica/known_stores.h"
 #include "runtime/async.h"
 #include "sim/nemesis.h"
@@ -23,9 +24,21 @@ constexpr Duration kSettleLimit = std::chrono::minutes(2);
 constexpr Duration kLookInterval = std::chrono::milliseconds(5);
 constexpr Duration kHistoryInterval = std::chrono::milliseconds(150);
 
-pd::Options pd_options(int stores) {
+pd::Options pd_options(int stores, int pds, int number) {
   pd::Options options;
   options.members = {{.id = 1, .name = "pd", .client_urls = {"http://pd:2379"}, .peer_urls = {"http://pd:2380"}}};
+  if (pds > 1) {
+    options.members.clear();
+    for (int i = 1; i <= pds; ++i) {
+      const std::string name = fmt::format("pd{}", i);
+      options.members.push_back(
+          {.id = static_cast<uint64_t>(i), .name = name, .peer_urls = {"http://" + name + ":2380"}});
+      if (i == number) options.members.back().client_urls = {"http://" + name + ":2379"};
+    }
+    options.member_id = static_cast<uint64_t>(number);
+    options.group_id = pd::group_id_of(options.members);
+    options.data_id = 100 + options.member_id;
+  }
   options.cluster_id = kCluster.value;
   options.schedule.max_replicas = static_cast<uint32_t>(std::min(stores, 3));
   options.schedule.patrol_region_interval = 100ms;
@@ -85,6 +98,7 @@ client::Options client_options(rawkv::ApiVersion api_version) {
 WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version) {
   const bool has_tikv = seed % 3 == 0;
   return {.stores = seed % 2 == 0 ? 4 : 3,
+          .pds = seed >= kSeedsOfThreePds ? 3 : 1,
           .tikvs = has_tikv ? 1 : 0,
           .api_version = api_version,
           .faults = has_tikv ? 75s : 57s,
@@ -106,7 +120,7 @@ std::string Report::to_string() const {
   return out;
 }
 
-ClientHost::ClientHost(Surroundings world, const std::string& name, PdHost& pd,
+ClientHost::ClientHost(Surroundings world, const std::string& name, const PdHosts& pds,
                        std::function<api::Tikv*(NodeId)> service_at, rawkv::ApiVersion api_version,
                        std::shared_ptr<TimestampWatch> timestamps)
     : world_(std::move(world)),
@@ -116,7 +130,7 @@ ClientHost::ClientHost(Surroundings world, const std::string& name, PdHost& pd,
       api_version_(api_version),
       self_(world_.network.attach(world_.network.add_node(name), inbox_)),
       service_at_(std::move(service_at)),
-      pd_(std::make_unique<SimPd>(world_.network, self_, pd.node(), [&pd] { return pd.service(); })) {
+      pd_(std::make_unique<SimPd>(world_.network, self_, places_of(pds), *inbox_)) {
   pd_->set_watch(std::move(timestamps));
   client_ = std::make_unique<client::Client>(deps(), client_options(api_version));
 }
@@ -187,18 +201,36 @@ World::World(uint64_t seed, WorldOptions options)
     StoreHost* host = store_of(node);
     return host == nullptr ? nullptr : host->service();
   };
-  pd_ = std::make_unique<PdHost>(surroundings, "pd", pd_options(options_.stores), options_.gc, service_at);
+  const PdHost::Peers peers{.node_of =
+                                [this](uint64_t member) {
+                                  for (const auto& host : pds_) {
+                                    if (host->member() == member) return host->node();
+                                  }
+                                  return NodeId();
+                                },
+                            .at = [this](NodeId node) -> pd::Node* {
+                              for (const auto& host : pds_) {
+                                if (host->node() == node) return host->pd_node();
+                              }
+                              return nullptr;
+                            }};
+  for (int i = 1; i <= options_.pds; ++i) {
+    const bool is_alone = options_.pds == 1;
+    pds_.push_back(std::make_unique<PdHost>(surroundings, is_alone ? "pd" : fmt::format("pd{}", i),
+                                            pd_options(options_.stores, options_.pds, i), options_.gc, service_at,
+                                            is_alone ? PdHost::Peers{} : peers));
+  }
   std::vector<StoreHost*> all;
   for (int i = 1; i <= options_.stores; ++i) {
     const std::string name = "store" + std::to_string(i);
     store::StoreOptions of_store = store_options(name, options_, loop_.random());
     has_log_room_ = has_log_room_ && of_store.raft_log_flush_bytes >= kRoomyLog;
     if (i <= options_.tikvs) play_tikv(of_store);
-    stores_.push_back(std::make_unique<StoreHost>(surroundings, name, std::move(of_store), *pd_));
+    stores_.push_back(std::make_unique<StoreHost>(surroundings, name, std::move(of_store), pd_hosts()));
     stores_.back()->set_disk_times(profile_.disk);
     all.push_back(stores_.back().get());
   }
-  pd_->set_disk_times(profile_.pd_disk);
+  for (auto& pd : pds_) pd->set_disk_times(profile_.pd_disk);
   auto report = [this](std::string what) { fail(std::move(what)); };
   timestamps_ = std::make_shared<TimestampWatch>(report);
   for (int i = 1; i <= options_.clients; ++i) {
@@ -207,10 +239,16 @@ World::World(uint64_t seed, WorldOptions options)
         all, [host = clients_.back().get()](NodeId node) -> api::Tikv& { return host->tikv(node); },
         clients_.back()->executor(), loop_.random().next(), options_.api_version == rawkv::ApiVersion::kV2));
   }
-  watch_ = std::make_unique<ClusterWatch>(loop_, std::move(all), *pd_, kCluster, report);
+  watch_ = std::make_unique<ClusterWatch>(loop_, std::move(all), pd_hosts(), kCluster, report);
   if (options_.gc || options_.has_versions) watch_->allow_gc();
   if (options_.tikvs > 0) watch_->allow_slow_elections();
   make_workloads(report);
+}
+
+PdHosts World::pd_hosts() const {
+  PdHosts hosts;
+  for (const auto& pd : pds_) hosts.all.push_back(pd.get());
+  return hosts;
 }
 
 std::unique_ptr<ClientHost> World::make_client(const std::string& name) {
@@ -220,7 +258,7 @@ std::unique_ptr<ClientHost> World::make_client(const std::string& name) {
     StoreHost* host = store_of(node);
     return host == nullptr ? nullptr : host->service();
   };
-  return std::make_unique<ClientHost>(surroundings, name, *pd_, service_at, options_.api_version, timestamps_);
+  return std::make_unique<ClientHost>(surroundings, name, pd_hosts(), service_at, options_.api_version, timestamps_);
 }
 
 void World::make_workloads(const std::function<void(std::string)>& report) {
@@ -316,7 +354,8 @@ bool World::is_eventful() const {
 }
 
 uint64_t World::state_hash() const {
-  uint64_t hash = pd_->disk().digest();
+  uint64_t hash = pds_.front()->disk().digest();
+  for (size_t i = 1; i < pds_.size(); ++i) hash = hash * 0x9E3779B97F4A7C15ULL ^ pds_[i]->disk().digest();
   for (const auto& store : stores_) hash = hash * 0x9E3779B97F4A7C15ULL ^ store->disk().digest();
   return hash;
 }
@@ -336,7 +375,7 @@ void World::look_again() {
 }
 
 bool World::bring_up() {
-  pd_->start();
+  for (auto& pd : pds_) pd->start();
   for (auto& store : stores_) store->start();
   look_again();
   const bool is_up = loop_.run_until(
@@ -427,11 +466,12 @@ runtime::Task<void> World::live_and_die(int id, runtime::Random dice) {
 void World::heal() {
   LOG_INFO("sim: all faults end");
   network_.heal();
-  std::vector<Host*> hosts{pd_.get()};
+  std::vector<Host*> hosts;
+  for (auto& pd : pds_) hosts.push_back(pd.get());
   for (auto& store : stores_) hosts.push_back(store.get());
   for (Host* host : hosts) {
     host->clock().set_drift(0);
-    host->set_disk_times(host == pd_.get() ? profile_.pd_disk.steady() : profile_.disk.steady());
+    host->set_disk_times(dynamic_cast<PdHost*>(host) != nullptr ? profile_.pd_disk.steady() : profile_.disk.steady());
     host->disk().set_capacity(kRoomyDisk);
     if (!host->is_up()) host->start();
     host->resume();
@@ -510,7 +550,9 @@ void World::stop_nodes() {
   for (auto& store : stores_) {
     if (!store->stop()) fail(store->name() + " does not stop");
   }
-  if (!pd_->stop()) fail("pd does not stop");
+  for (auto& pd : pds_) {
+    if (!pd->stop()) fail(pd->name() + " does not stop");
+  }
 }
 
 Report World::report() const {

@@ -1,5 +1,6 @@
-// The world: one PD, a few stores and clients, the real code, on one thread from one seed. It comes up, suffers faults
-// while clients work (the safety phase), is healed and must then work again (the liveness phase), and is checked.
+// The world: PD of one member or three, a few stores and clients, the real code, on one thread from one seed. It comes
+// up, suffers faults while clients work (the safety phase), is healed and must then work again (the liveness phase),
+// and is checked.
 //
 // Directed tests build one and place faults by hand; run() plays a random one. Tests: world_test.cc.
 #pragma once
@@ -39,6 +40,7 @@ inline constexpr uint64_t kReserveSpace = uint64_t{1} << 20;
 
 struct WorldOptions {
   int stores = 3;
+  int pds = 1;
   int tikvs = 0;  // of them: stores that play a TiKV (replica/known_stores.h)
   int clients = 4;
   rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1;
@@ -60,6 +62,8 @@ struct WorldOptions {
   int mortals = 0;
 };
 
+// From this seed on PD has three members.
+inline constexpr uint64_t kSeedsOfThreePds = 1'000'000;
 // A random play: the seed chooses how many stores there are, too.
 WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1);
 
@@ -94,8 +98,9 @@ WorldOptions vary_workloads(uint64_t seed, WorldOptions options);
 // A client machine: up until it is killed.
 class ClientHost {
  public:
-  ClientHost(Surroundings world, const std::string& name, PdHost& pd, std::function<api::Tikv*(NodeId)> service_at,
-             rawkv::ApiVersion api_version, std::shared_ptr<TimestampWatch> timestamps);
+  ClientHost(Surroundings world, const std::string& name, const PdHosts& pds,
+             std::function<api::Tikv*(NodeId)> service_at, rawkv::ApiVersion api_version,
+             std::shared_ptr<TimestampWatch> timestamps);
   client::Client& client() { return *client_; }
   api::Pd& pd() { return *pd_; }
   runtime::Executor& executor() { return *inbox_; }
@@ -146,7 +151,10 @@ class World {
 
   runtime::SimLoop& loop() { return loop_; }
   Network& network() { return network_; }
-  PdHost& pd() { return *pd_; }
+  // PD, or its member that leads.
+  PdHost& pd() { return pd_hosts().leading(); }
+  PdHosts pd_hosts() const;
+  size_t pds() const { return pds_.size(); }
   std::vector<std::unique_ptr<StoreHost>>& stores() { return stores_; }
   ClientHost& client(size_t index) { return *clients_[index]; }
   ClusterWatch& watch() { return *watch_; }
@@ -202,7 +210,7 @@ class World {
   runtime::SimClock clock_;  // of the watchers, exact
   runtime::SimExecutors executors_;
   std::shared_ptr<runtime::Executor> watcher_;
-  std::unique_ptr<PdHost> pd_;
+  std::vector<std::unique_ptr<PdHost>> pds_;
   std::vector<std::unique_ptr<StoreHost>> stores_;
   std::shared_ptr<TimestampWatch> timestamps_;
   std::vector<std::unique_ptr<ClientHost>> clients_;

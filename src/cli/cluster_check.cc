@@ -11,7 +11,8 @@ namespace cairn::cli {
 struct ClusterCheck::State {
   explicit State(std::shared_ptr<net::Tls> tls) : loop(std::move(tls)) {}
 
-  std::string pd_address;
+  std::vector<std::string> pd_addresses;
+  std::string leader;  // of PD
   std::vector<std::string> store_addresses;
   rpc::ClientLoop loop;
   uint64_t cluster_id = 0;
@@ -20,16 +21,16 @@ struct ClusterCheck::State {
   api::Reply<Resp> ask(const char* method, const Req& request) {
     auto promise = std::make_shared<std::promise<api::Reply<Resp>>>();
     auto future = promise->get_future();
-    rpc::call_unary<Resp>(*loop.channel(pd_address), method, request, std::chrono::seconds(2),
+    rpc::call_unary<Resp>(*loop.channel(leader), method, request, std::chrono::seconds(2),
                           [promise](api::Reply<Resp> reply) { promise->set_value(std::move(reply)); });
     return future.get();
   }
 };
 
-ClusterCheck::ClusterCheck(const std::string& pd_address, std::vector<std::string> store_addresses,
+ClusterCheck::ClusterCheck(std::vector<std::string> pd_addresses, std::vector<std::string> store_addresses,
                            std::shared_ptr<net::Tls> tls)
     : state_(std::make_unique<State>(std::move(tls))) {
-  state_->pd_address = pd_address;
+  state_->pd_addresses = std::move(pd_addresses);
   state_->store_addresses = std::move(store_addresses);
 }
 
@@ -67,12 +68,21 @@ std::string missing_of(const pdpb::Region& region, size_t replicas) {
 }  // namespace
 
 std::string ClusterCheck::what_is_missing() {
-  const std::string no_pd = "PD at " + state_->pd_address + " does not answer yet";
-  if (state_->cluster_id == 0) {
-    auto members = state_->ask<pdpb::GetMembersResponse>("/pdpb.PD/GetMembers", pdpb::GetMembersRequest());
-    if (!members.ok()) return no_pd;
+  std::string no_pd;
+  bool is_led = false;
+  // All of them are to answer, and to agree on the leader.
+  for (const auto& address : state_->pd_addresses) {
+    state_->leader = address;
+    const auto members = state_->ask<pdpb::GetMembersResponse>("/pdpb.PD/GetMembers", pdpb::GetMembersRequest());
+    if (!members.ok()) return "PD at " + address + " does not answer yet";
+    if (members->leader().client_urls().empty()) return "PD at " + address + " knows no leader yet";
     state_->cluster_id = members->header().cluster_id();
+    no_pd = members->leader().client_urls(0);
+    is_led = true;
   }
+  if (!is_led) return "there is no PD";
+  state_->leader = no_pd;
+  no_pd = "PD at " + state_->leader + " does not answer yet";
   pdpb::GetAllStoresRequest all_stores;
   all_stores.mutable_header()->set_cluster_id(state_->cluster_id);
   all_stores.set_exclude_tombstone_stores(true);

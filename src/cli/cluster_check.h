@@ -13,7 +13,8 @@ class ClusterCheck {
  public:
   // Ready means: PD counts the stores at these addresses as up, and each region has min(3, stores) peers, none pending
   // or down, and a leader. `tls` may be null.
-  ClusterCheck(const std::string& pd_address, std::vector<std::string> store_addresses, std::shared_ptr<net::Tls> tls);
+  ClusterCheck(std::vector<std::string> pd_addresses, std::vector<std::string> store_addresses,
+               std::shared_ptr<net::Tls> tls);
   ~ClusterCheck();
   ClusterCheck(const ClusterCheck&) = delete;
   ClusterCheck& operator=(const ClusterCheck&) = delete;

@@ -1,5 +1,5 @@
 // `cairn ctl`: looks into a cluster's parts and changes them: `ctl digest`, checksums of what a stopped store holds,
-// `ctl store` (ctl_store.h) and `ctl config` (ctl_config.h).
+// `ctl store` (ctl_store.h), `ctl member` (ctl_member.h) and `ctl config` (ctl_config.h).
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/ctl_config.h"
+#include "cli/ctl_member.h"
 #include "cli/ctl_store.h"
 #include "engine/rocks/rocks_engine.h"
 #include "store/digest.h"
@@ -46,6 +47,7 @@ void add_ctl_command(CLI::App& program, int& exit_code) {
       ->check(CLI::ExistingDirectory);
   digest->callback([data_dir, &exit_code] { exit_code = print_digest(*data_dir); });
   add_ctl_store_command(*ctl, exit_code);
+  add_ctl_member_command(*ctl, exit_code);
   add_ctl_config_command(*ctl, exit_code);
 }
 

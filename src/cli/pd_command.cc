@@ -1,4 +1,5 @@
 // `cairn pd`: one placement driver as a process.
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "cli/flags.h"
 #include "cli/open_files.h"
 #include "cli/pd_collector.h"
+#include "cli/pd_join.h"
 #include "cli/process.h"
 #include "cli/process_metrics.h"
 #include "cli/profile.h"
@@ -24,6 +26,8 @@
 #include "http/server.h"
 #include "net/loop.h"
 #include "pd/node/node.h"
+#include "rpc/forward.h"
+#include "rpc/peer_transport.h"
 #include "rpc/server.h"
 #include "rpc/services.h"
 #include "rpc/status_pages.h"
@@ -38,9 +42,11 @@ namespace {
 // what is a little larger than it may be is refused with words.
 constexpr uint64_t kMessageBytes = uint64_t{16} << 20;
 constexpr uint64_t kMessageOverhead = 512 << 10;
+constexpr int kMemberMessageBytes = 1 << 30;  // a snapshot of all that PD keeps
 
-constexpr Duration kCallsGrace = 1s;  // of calls under way once no new ones are taken
-constexpr Duration kPartGrace = 5s;   // of each part that stops
+constexpr Duration kCallsGrace = 1s;   // of calls under way once no new ones are taken
+constexpr Duration kResignGrace = 1s;  // for another member to take over
+constexpr Duration kPartGrace = 5s;    // of each part that stops
 
 // The parts of the process: what a part refers to must outlive it. However far the start came, stop() ends all that
 // runs.
@@ -55,7 +61,10 @@ class PdProcess {
  private:
   Parsed<void> open();
   void make();
+  Parsed<void> serve_members();
   Parsed<void> serve_status();
+  // Which member has that client URL. On the network's thread, which is the node's.
+  rpc::ForwardTo whose(const std::string& url);
   // Settings that change reach those who go by them.
   void follow_settings();
   // Returns when the process is to end.
@@ -76,6 +85,9 @@ class PdProcess {
   std::shared_ptr<net::Tls> tls_;       // null: plain text everywhere
   std::shared_ptr<net::Loop> network_;  // the network and the node's decisions
   runtime::ThreadedExecutors executors_;
+  std::unique_ptr<rpc::ClientLoop> to_members_;  // null, like the next two: this member is alone
+  std::unique_ptr<rpc::PeerTransport> transport_;
+  std::unique_ptr<rpc::Server> member_server_;
   std::optional<pd::Node> node_;
   std::atomic<bool> is_ready_{false};
   std::atomic<bool> is_serving_{false};  // changes of settings are heard
@@ -91,6 +103,8 @@ int PdProcess::run() {
   make();
   if (const auto status = serve_status(); !status.ok()) {
     end_.fatal(status.error());
+  } else if (const auto heard = serve_members(); !heard.ok()) {
+    end_.fatal(heard.error());
   } else {
     serve();
   }
@@ -111,6 +125,7 @@ Parsed<void> PdProcess::open() {
   auto kv = engine::open_rocks_kv(data_->sub("db"), options);
   if (!kv.ok()) return Err(kv.error().message);
   kv_ = std::move(*kv);
+  TRY(find_place(config_, *kv_, tls_));
   auto raft_log = engine::open_rocks_raft_log(
       data_->sub("raft"), {.max_open_files = shares_.raft_log, .on_background_error = on_disk_error});
   if (!raft_log.ok()) return Err(raft_log.error().message);
@@ -121,13 +136,34 @@ Parsed<void> PdProcess::open() {
 void PdProcess::make() {
   network_ = std::make_shared<net::Loop>("pd");
   config_.node.deploy_path = config_.data_dir;
+  if (!config_.peer_listen.empty()) {
+    to_members_ = std::make_unique<rpc::ClientLoop>(network_, tls_);
+    transport_ = std::make_unique<rpc::PeerTransport>(rpc::PeerTransportOptions(), *to_members_, network_);
+    transport_->on_unreachable([this](uint64_t member) { node_->report_unreachable(member); });
+  }
   node_.emplace(config_.node, pd::Dependencies{.clock = clock_,
                                                .executors = executors_,
                                                .kv = *kv_,
                                                .raft_log = *raft_log_,
                                                .seed = runtime::entropy_seed(),
+                                               .transport = transport_.get(),
                                                .on_fatal = [this](std::string why) { end_.fatal(std::move(why)); },
                                                .executor = network_});
+}
+
+Parsed<void> PdProcess::serve_members() {
+  if (config_.peer_listen.empty()) return {};
+  rpc::Router router;
+  rpc::serve_member_exchange(router, [this](Bytes message) { node_->receive(std::move(message)); });
+  auto started = rpc::Server::start({.addresses = config_.peer_listen,
+                                     .loop = network_,
+                                     .message_bytes_max = kMemberMessageBytes,
+                                     .connections_max = shares_.connections(),
+                                     .tls = tls_},
+                                    std::move(router));
+  if (!started.ok()) return Err(started.error());
+  member_server_ = std::move(*started);
+  return {};
 }
 
 Parsed<void> PdProcess::serve_status() {
@@ -166,6 +202,10 @@ void PdProcess::serve() {
   rpc::serve_keyspaces(router, node_->keyspaces());
   rpc::serve_resources(router, node_->resources());
   rpc::serve_admin(router, node_->admin());
+  rpc::serve_members(router, node_->members());
+  if (to_members_) {
+    router = rpc::with_forwarding(router, *to_members_, [this](const std::string& url) { return whose(url); });
+  }
   rpc::serve_meta_storage(router, node_->meta_storage());
   const auto message_max =
       static_cast<int>(std::max(kMessageBytes, config_.node.etcd.max_request_bytes + kMessageOverhead));
@@ -185,6 +225,20 @@ void PdProcess::serve() {
   end_.wait();
 }
 
+rpc::ForwardTo PdProcess::whose(const std::string& url) {
+  rpc::ForwardTo found = rpc::ForwardTo::kUnknown;
+  node_->get_members(api::make_call<pdpb::GetMembersRequest, pdpb::GetMembersResponse>(
+      pdpb::GetMembersRequest(), [&](const api::Reply<pdpb::GetMembersResponse>& reply) {
+        if (!reply.ok()) return;
+        for (const auto& member : reply->members()) {
+          const auto& urls = member.client_urls();
+          if (std::find(urls.begin(), urls.end(), url) == urls.end()) continue;
+          found = member.member_id() == config_.node.member_id ? rpc::ForwardTo::kSelf : rpc::ForwardTo::kOther;
+        }
+      }));
+  return found;
+}
+
 void PdProcess::follow_settings() {
   follow_log(live_);
   live_.subscribe(config::names_of_schedule(),
@@ -197,6 +251,13 @@ int PdProcess::stop() {
   const auto error = end_.error();
   if (error) LOG_ERROR("{}", *error);
   Ending ending;
+  if (is_ready_) {
+    ending.step("the leadership", kPartGrace, [this] {
+      std::promise<void> gone;
+      node_->resign(kResignGrace, [&gone] { gone.set_value(); });
+      gone.get_future().wait();
+    });
+  }
   if (collector_) ending.step("the collector of garbage", kPartGrace, [this] { collector_->stop(); });
   if (server_ && !server_->stop(kCallsGrace)) ending.leave_behind("the gRPC server", server_->what_is_left());
   ending.step("the status port", kPartGrace, [this] { status_.reset(); });
@@ -205,6 +266,15 @@ int PdProcess::stop() {
     node_->stop([&stopped] { stopped.set_value(); });
     stopped.get_future().wait();
   });
+  if (member_server_ && !member_server_->stop(Duration{})) {
+    ending.leave_behind("the members' server", member_server_->what_is_left());
+  }
+  if (transport_) {
+    ending.step("the way to the members", kPartGrace, [this] {
+      transport_->stop();
+      to_members_->stop();
+    });
+  }
   // Parts that did not end still hold on to one another.
   if (ending.is_clean()) {
     ending.step("the node's threads", kPartGrace, [this] { executors_.stop(); });

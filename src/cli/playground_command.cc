@@ -144,7 +144,11 @@ Parsed<void> await_ready(std::vector<Child>& children, const std::shared_ptr<net
   for (const auto& child : children) {
     if (child.plan.role == "store") stores.push_back(child.plan.address);
   }
-  ClusterCheck check(children.front().plan.address, std::move(stores), tls);
+  std::vector<std::string> pds;
+  for (const auto& child : children) {
+    if (child.plan.role == "pd") pds.push_back(child.plan.address);
+  }
+  ClusterCheck check(std::move(pds), std::move(stores), tls);
   Patience patience;
   while (stop_requested == 0) {
     const std::string missing = check.what_is_missing();
@@ -260,9 +264,9 @@ void add_playground_command(CLI::App& program, int& exit_code) {
   auto* command = program.add_subcommand("playground", "run a whole cluster on this machine until Ctrl-C");
   auto options = std::make_shared<PlaygroundOptions>();
   command->add_option("--stores", options->stores, "how many stores")->capture_default_str();
-  command->add_option("--pds", options->pds, "how many PD members (one for now)")->capture_default_str();
+  command->add_option("--pds", options->pds, "how many PD members, one to seven")->capture_default_str();
   command->add_option("--host", options->host, "the address of all nodes")->capture_default_str();
-  command->add_option("--pd-port", options->pd_port, "PD's port")->capture_default_str();
+  command->add_option("--pd-port", options->pd_port, "PD's port; its members are ten apart")->capture_default_str();
   command->add_option("--pd-status-port", options->pd_status_port, "PD's status port (the second behind PD's port)");
   command->add_option("--store-port", options->store_port, "the first store's port")->capture_default_str();
   command->add_option("--status-port", options->status_port, "the first store's status port")->capture_default_str();

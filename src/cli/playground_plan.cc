@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <set>
 
 namespace cairn::cli {
@@ -26,10 +27,39 @@ void add_security(PlannedProcess& process, const net::TlsOptions& security) {
   }
 }
 
+// Of each member of PD: for clients, for other members, for its status.
+constexpr int kPortsOfPd = 10;
+
+using Take = std::function<Parsed<int>(const std::string& flag, int port)>;
+
+// The `i`-th member of PD, from 0, without what it has in common with the others.
+Parsed<PlannedProcess> plan_pd(const PlaygroundOptions& options, int i, const Take& take) {
+  TRY_ASSIGN(const int port, take("--pd-port", options.pd_port + i * kPortsOfPd));
+  const int first_status = options.pd_status_port != 0 ? options.pd_status_port : options.pd_port + 2;
+  TRY_ASSIGN(const int status_port, take("--pd-status-port", first_status + i * kPortsOfPd));
+  PlannedProcess pd{.role = "pd",
+                    .name = "pd-" + std::to_string(i + 1),
+                    .address = address_of(options, port),
+                    .status_address = address_of(options, status_port)};
+  pd.log_file = options.data_dir + "/" + pd.name + ".log";
+  pd.arguments = {"pd",
+                  "--name",
+                  pd.name,
+                  "--data-dir",
+                  options.data_dir + "/" + pd.name,
+                  "--client-urls",
+                  "http://" + pd.address,
+                  "--status-addr",
+                  pd.status_address,
+                  "--log-file",
+                  pd.log_file};
+  return pd;
+}
+
 }  // namespace
 
 Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& options) {
-  if (options.pds != 1) return Err(std::string("--pds: PD runs with one member for now"));
+  if (options.pds < 1 || options.pds > 7) return Err(std::string("--pds: one to seven members"));
   if (options.stores < 1) return Err(std::string("--stores: at least one store is needed"));
   std::set<int> taken;
   const auto take = [&](const std::string& flag, int port) -> Parsed<int> {
@@ -41,28 +71,24 @@ Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& opt
   };
 
   std::vector<PlannedProcess> plan;
-  TRY_ASSIGN(const int pd_port, take("--pd-port", options.pd_port));
-  const int pd_status_wish = options.pd_status_port != 0 ? options.pd_status_port : options.pd_port + 2;
-  TRY_ASSIGN(const int pd_status_port, take("--pd-status-port", pd_status_wish));
-  PlannedProcess pd{.role = "pd",
-                    .name = "pd-1",
-                    .address = address_of(options, pd_port),
-                    .status_address = address_of(options, pd_status_port)};
-  pd.log_file = options.data_dir + "/pd-1.log";
-  pd.arguments = {"pd",
-                  "--name",
-                  "pd-1",
-                  "--data-dir",
-                  options.data_dir + "/pd-1",
-                  "--client-urls",
-                  "http://" + pd.address,
-                  "--status-addr",
-                  pd.status_address,
-                  "--log-file",
-                  pd.log_file};
-  add_security(pd, options.security);
-  add_config(pd, options.pd_config);
-  plan.push_back(pd);
+  std::string initial_cluster;
+  std::string endpoints;
+  for (int i = 0; i < options.pds; ++i) {
+    TRY_ASSIGN(PlannedProcess pd, plan_pd(options, i, take));
+    if (options.pds > 1) {
+      TRY_ASSIGN(const int peer_port, take("--pd-port", options.pd_port + i * kPortsOfPd + 1));
+      const std::string peer_url = "http://" + address_of(options, peer_port);
+      pd.arguments.insert(pd.arguments.end(), {"--peer-urls", peer_url});
+      initial_cluster += (initial_cluster.empty() ? "" : ",") + pd.name + "=" + peer_url;
+    }
+    endpoints += (endpoints.empty() ? "" : ",") + pd.address;
+    plan.push_back(std::move(pd));
+  }
+  for (auto& pd : plan) {
+    if (options.pds > 1) pd.arguments.insert(pd.arguments.end(), {"--initial-cluster", initial_cluster});
+    add_security(pd, options.security);
+    add_config(pd, options.pd_config);
+  }
   for (int i = 0; i < options.stores; ++i) {
     TRY_ASSIGN(const int port, take("--store-port", options.store_port + i));
     TRY_ASSIGN(const int status_port, take("--status-port", options.status_port + i));
@@ -77,7 +103,7 @@ Parsed<std::vector<PlannedProcess>> plan_playground(const PlaygroundOptions& opt
                        "--status-addr",
                        store.status_address,
                        "--pd-endpoints",
-                       pd.address,
+                       endpoints,
                        "--data-dir",
                        options.data_dir + "/" + store.name,
                        "--log-file",

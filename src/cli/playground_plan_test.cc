@@ -19,6 +19,18 @@ TEST(Playground, PortsAreConsecutive) {
   EXPECT_EQ(plan->at(3).status_address, "127.0.0.1:20182");
 }
 
+TEST(Playground, SeveralMembersOfPdKnowOneAnother) {
+  const auto plan = plan_playground({.stores = 1, .pds = 3, .data_dir = "/d"});
+  ASSERT_TRUE(plan.ok()) << plan.error();
+  ASSERT_EQ(plan->size(), 4u);
+  EXPECT_EQ(plan->at(2).address, "127.0.0.1:2399");
+  EXPECT_EQ(plan->at(2).status_address, "127.0.0.1:2401");
+  const std::string all = "pd-1=http://127.0.0.1:2380,pd-2=http://127.0.0.1:2390,pd-3=http://127.0.0.1:2400";
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(plan->at(i).arguments.back(), all);
+  const auto& store = plan->at(3).arguments;
+  EXPECT_NE(std::find(store.begin(), store.end(), "127.0.0.1:2379,127.0.0.1:2389,127.0.0.1:2399"), store.end());
+}
+
 TEST(Playground, ConfigurationFilesAreHandedOn) {
   const auto plan = plan_playground({.stores = 1, .data_dir = "/d", .pd_config = "pd.toml", .store_config = "kv.toml"});
   ASSERT_TRUE(plan.ok()) << plan.error();
@@ -39,7 +51,7 @@ TEST(Playground, CertificatesAreHandedOnToEveryNode) {
 TEST(Playground, PortsThatMeetAreRefused) {
   EXPECT_FALSE(plan_playground({.stores = 21, .data_dir = "/d"}).ok());
   EXPECT_FALSE(plan_playground({.stores = 2, .store_port = 65535, .data_dir = "/d"}).ok());
-  EXPECT_FALSE(plan_playground({.pds = 3, .data_dir = "/d"}).ok());
+  EXPECT_FALSE(plan_playground({.pds = 8, .data_dir = "/d"}).ok());
 }
 
 TEST(Playground, DataOfMoreStoresThanAreToRunIsRefused) {

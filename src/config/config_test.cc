@@ -265,7 +265,7 @@ TEST(PdConfig, IsCompletedFromWhatIsGiven) {
   EXPECT_EQ(*listen, std::vector<std::string>{"127.0.0.1:1234"});
   EXPECT_EQ(config.data_dir, "default.a");
   EXPECT_EQ(config.node.members.at(0).client_urls.at(0), "http://127.0.0.1:1234");
-  EXPECT_EQ(config.node.raft_election_ticks, 30);
+  EXPECT_EQ(config.node.raft_election_ticks * config.node.raft_tick, 1500ms);
 }
 
 TEST(PdConfig, TheLifeTimeOfGarbageMustLetTransactionsLive) {
@@ -411,10 +411,41 @@ TEST(PdConfig, KeyspacesToBeMadeHaveProperNames) {
   EXPECT_TRUE(listen.error().starts_with("keyspace.pre-alloc: illegal keyspace name \"b/c\"")) << listen.error();
 }
 
-TEST(PdConfig, MoreThanOneMemberIsRefused) {
-  PdConfig config;
-  config.initial_cluster = "pd=http://a:2380,pd2=http://b:2380";
-  EXPECT_FALSE(complete(config).ok());
+TEST(PdConfig, MembersThatBeginTogetherKnowOneAnother) {
+  const auto complete_as = [](const std::string& name, const std::string& url) {
+    PdConfig config;
+    config.name = name;
+    config.peer_urls = {url};
+    config.initial_cluster = "pd1=http://a:2380,pd2=http://b:2380, pd3=http://c:2380";
+    const auto listen = complete(config);
+    EXPECT_TRUE(listen.ok()) << listen.error();
+    return config;
+  };
+  const auto one = complete_as("pd1", "http://a:2380");
+  const auto two = complete_as("pd2", "http://b:2380");
+  EXPECT_NE(one.node.group_id, 0);
+  EXPECT_EQ(one.node.group_id, two.node.group_id);
+  EXPECT_NE(one.node.member_id, two.node.member_id);
+  ASSERT_EQ(one.node.members.size(), 3);
+  EXPECT_EQ(one.node.members[1].id, two.node.member_id);
+  EXPECT_EQ(one.peer_listen, std::vector<std::string>{"a:2380"});
+}
+
+TEST(PdConfig, AnInitialClusterThatDoesNotFitIsRefused) {
+  const auto outcome = [](const std::string& text, const std::string& join = "") {
+    PdConfig config;
+    config.initial_cluster = text;
+    config.join = join;
+    const auto listen = complete(config);
+    return listen.ok() ? "" : listen.error();
+  };
+  EXPECT_EQ(outcome("pd=http://127.0.0.1:2380"), "");
+  EXPECT_EQ(outcome("a=http://127.0.0.1:2380"), "initial-cluster does not name this member, pd");
+  EXPECT_EQ(outcome("pd=http://a:1,b=http://b:1"),
+            "initial-cluster has other URLs for pd than advertise-peer-urls (or peer-urls) has");
+  EXPECT_EQ(outcome("pd"), "initial-cluster: \"pd\" is not of the form name=URL");
+  EXPECT_EQ(outcome("pd=http://a:1,b=http://a:1"), "initial-cluster: the URL http://a:1 stands twice");
+  EXPECT_EQ(outcome("pd=http://127.0.0.1:2380", "http://a:2379"), "initial-cluster and join exclude one another");
 }
 
 }  // namespace

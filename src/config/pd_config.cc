@@ -1,7 +1,10 @@
 #include "config/pd_config.h"
 
+#include <algorithm>
+
 #include "config/log_settings.h"
 #include "pd/keyspace/keyspaces.h"
+#include "pd/member/identity.h"
 
 namespace cairn::config {
 
@@ -51,13 +54,19 @@ Settings settings_of(PdConfig& config) {
   settings.list("client-urls", config.client_urls, {.sentence = "where it listens", .flag = "--client-urls"});
   settings.list("advertise-client-urls", config.advertise_client_urls,
                 {.sentence = "what clients dial", .flag = "--advertise-client-urls", .default_words = "the same"});
-  settings.list("peer-urls", config.peer_urls, {.sentence = "for other members", .flag = "--peer-urls"});
+  settings.list("peer-urls", config.peer_urls,
+                {.sentence = "where other members are heard; not listened on by a member alone that was not told of it",
+                 .flag = "--peer-urls"});
   settings.list("advertise-peer-urls", config.advertise_peer_urls,
                 {.sentence = "what other members dial", .flag = "--advertise-peer-urls", .default_words = "the same"});
-  settings.text("initial-cluster", config.initial_cluster,
-                {.sentence = "one member for now", .flag = "--initial-cluster", .default_words = "this member"});
+  settings.text(
+      "initial-cluster", config.initial_cluster,
+      {.sentence = "the members that begin a cluster together, as `name=peer-url,...`, the same on each; of no "
+                   "account once there are data",
+       .flag = "--initial-cluster",
+       .default_words = "this member"});
   settings.text("join", config.join,
-                {.sentence = "a member of the cluster to join; PD runs with one member for now, so it must be empty",
+                {.sentence = "client URLs of the cluster to join; of no account once there are data",
                  .flag = "--join",
                  .default_words = "none"});
   settings.text("status-addr", config.status_address,
@@ -98,8 +107,10 @@ Settings settings_of(PdConfig& config) {
                     {"how far ahead the bound of timestamps is saved"});
   settings.duration("tso-update-physical-interval", config.node.tso_update_interval, {1ms, 10s},
                     {"how often timestamps follow the clock"});
-  settings.seconds("lease", config.lease, {1s, 1h},
-                   {"seconds without a word from PD's leader after which another may be elected"});
+  settings.seconds(
+      "lease", config.lease, {1s, 1h},
+      {"seconds without a word from PD's leader after which the others ask for votes at the latest; they begin "
+       "when half of it has passed"});
   settings.boolean("gc.enable", config.gc_is_enabled,
                    {"whether PD collects garbage when nobody else does: [Garbage collection](garbage-collection.md)"});
   // A transaction must be able to live for a while.
@@ -147,21 +158,27 @@ Parsed<std::vector<std::string>> complete(PdConfig& config) {
   if (config.data_dir.empty()) config.data_dir = "default." + config.name;
   if (config.advertise_client_urls.empty()) config.advertise_client_urls = config.client_urls;
   if (config.advertise_peer_urls.empty()) config.advertise_peer_urls = config.peer_urls;
-  if (!config.join.empty()) return Err(std::string("join: PD runs with one member for now"));
-  const auto members = split_list(config.initial_cluster);
-  if (members.size() > 1) {
-    return Err(std::string("initial-cluster names more than one member: PD runs with one member for now"));
+  auto members = pd::parse_initial_cluster(config.initial_cluster);
+  if (!members.ok()) return Err("initial-cluster: " + members.error());
+  if (!config.join.empty() && !members->empty()) {
+    return Err(std::string("initial-cluster and join exclude one another"));
   }
-  if (members.size() == 1 && !members[0].starts_with(config.name + "=")) {
+  const auto named = std::find_if(members->begin(), members->end(),
+                                  [&](const pd::MemberInfo& member) { return member.name == config.name; });
+  if (!members->empty() && named == members->end()) {
     return Err("initial-cluster does not name this member, " + config.name);
   }
+  constexpr size_t kMembersMax = 7;
+  if (members->size() > kMembersMax) return Err(std::string("initial-cluster names more than 7 members"));
   for (const auto& name : config.node.keyspaces) {
     if (auto reason = pd::refuse_keyspace_name(name); !reason.empty()) return Err("keyspace.pre-alloc: " + reason);
   }
   if (config.node.etcd.quota_backend_bytes == 0) {
     config.node.etcd.quota_backend_bytes = pd::EtcdLimits().quota_backend_bytes;
   }
-  config.node.raft_election_ticks = static_cast<int>(config.lease / config.node.raft_tick);
+  // The first of the others to lose patience does so after half of it to the whole.
+  config.node.raft_election_ticks = 10;
+  config.node.raft_tick = config.lease / (2 * config.node.raft_election_ticks);
   if (config.gc.run_interval > config.gc.life_time) {
     return Err(std::string("gc.run-interval is longer than gc.life-time"));
   }
@@ -175,7 +192,25 @@ Parsed<std::vector<std::string>> complete(PdConfig& config) {
   pd::MemberInfo self{.id = config.node.member_id, .name = config.name};
   TRY_ASSIGN(self.client_urls, advertised_urls("advertise-client-urls", config.advertise_client_urls, tls));
   TRY_ASSIGN(self.peer_urls, advertised_urls("advertise-peer-urls", config.advertise_peer_urls, tls));
-  config.node.members = {std::move(self)};
+  const bool has_company = members->size() > 1 || !config.join.empty();
+  if (has_company || config.peer_urls != PdConfig().peer_urls) {
+    TRY_ASSIGN(config.peer_listen, addresses_of("peer-urls", config.peer_urls, parse_address, tls));
+  }
+  if (members->size() > 1) {
+    auto told = named->peer_urls;
+    auto own = self.peer_urls;
+    std::sort(told.begin(), told.end());
+    std::sort(own.begin(), own.end());
+    if (told != own) {
+      return Err("initial-cluster has other URLs for " + config.name + " than advertise-peer-urls (or peer-urls) has");
+    }
+    named->client_urls = self.client_urls;
+    config.node.member_id = named->id;
+    config.node.group_id = pd::group_id_of(*members);
+    config.node.members = std::move(*members);
+  } else {
+    config.node.members = {std::move(self)};
+  }
   return listen;
 }
 

@@ -21,7 +21,8 @@ struct PdConfig {
   std::vector<std::string> peer_urls = {"http://127.0.0.1:2380"};
   std::vector<std::string> advertise_peer_urls;  // empty: peer_urls
   std::string initial_cluster;                   // "name=url,..."; empty: this member alone
-  std::string join;                              // must be empty
+  std::string join;                              // client URLs of a cluster to join; empty: none
+  std::vector<std::string> peer_listen;          // where other members are heard: filled by complete()
   std::string status_address;                    // empty: no status port
   log::Options log;
   std::string redact_log = "false";  // of users' keys and values, see log_settings.h

@@ -18,13 +18,14 @@ constexpr UnusedNames kPd[] = {
     {"labels", "*", "members have no labels"},
 
     // Members.
-    {"", "initial-cluster-state force-new-cluster", "PD runs with one member for now"},
-    {"", "initial-cluster-token", "PD runs with one member for now"},
+    {"", "initial-cluster-state", "whether a member is new is seen by its data"},
+    {"", "force-new-cluster", "a group that lost its majority is not forced yet"},
+    {"", "initial-cluster-token", "groups are told apart by their members"},
     {"", "tick-interval election-interval enable-prevote", "the time between elections follows from lease"},
     {"", "auto-compaction-mode auto-compaction-retention auto-compaction-retention-v2",
      "the last 65,536 changes of etcd's keys are kept, or 32 MiB of them"},
     {"", "max-concurrent-tso-proxy-streamings tso-proxy-recv-from-client-timeout enable-local-tso",
-     "PD's one member hands out the timestamps itself"},
+     "PD's leader hands out the timestamps itself"},
     {"micro-service",
      "enable-scheduling-fallback enable-tso-dynamic-switching enable-resource-manager-fallback "
      "enable-multi-timelines",

@@ -14,8 +14,9 @@ namespace cairn::pd {
 struct MemberInfo {
   uint64_t id = 0;
   std::string name;
-  std::vector<std::string> client_urls;  // as clients are to dial them ("http://10.0.0.1:2379")
+  std::vector<std::string> client_urls;  // as clients are to dial them ("http://10.0.0.1:2379"); none: not told yet
   std::vector<std::string> peer_urls;
+  bool is_learner = false;  // it follows, and does not vote yet
 };
 
 // How replicas are placed. Names and defaults follow PD's.
@@ -42,10 +43,13 @@ struct EtcdLimits {
 };
 
 struct Options {
-  uint64_t member_id = 1;           // this node; one of `members`
-  std::vector<MemberInfo> members;  // the whole group, this node included; the same list on every member
-  uint64_t cluster_id = 0;          // 0: chosen at the first start and kept
-  std::string version = "9.0.0";    // told to etcd clients and in member lists
+  uint64_t member_id = 1;  // this node; one of `members`
+  // The whole group as it began, this node included. What the group has agreed on since counts more.
+  std::vector<MemberInfo> members;
+  uint64_t group_id = 0;          // of the members together (identity.h); 0: this node began alone
+  uint64_t data_id = 0;           // of this node's data; 0: likewise
+  uint64_t cluster_id = 0;        // 0: chosen at the first start and kept
+  std::string version = "9.0.0";  // told to etcd clients and in member lists
   std::string deploy_path;
   ScheduleConfig schedule;
   std::vector<std::string> keyspaces;  // keyspace.pre-alloc: made beside DEFAULT when they are not there yet

@@ -4,7 +4,7 @@
 // again with back-off while PD is unreachable or the leader changes, until the call's budget is over; then the call
 // fails with a text that says which endpoints were tried. Tso and QueryRegion are pipelined on one stream each,
 // answered in order. A RegionHeartbeat stream may be opened and used while PD is away; it ends, by on_closed, when the
-// PD that it reached is lost, or when the client stops.
+// PD that it reached is lost or leads no more, or when the client stops.
 //
 // All state belongs to one actor on the executor given; methods may be called on any thread. Tests: pd_client_test.cc.
 #pragma once
@@ -26,7 +26,9 @@ struct PdClientOptions {
   Duration call_timeout = std::chrono::seconds(3);  // of one attempt
   Duration call_budget = std::chrono::seconds(10);  // of all attempts of a call
   Duration backoff_min = std::chrono::milliseconds(50);
-  Duration backoff_max = std::chrono::seconds(1);
+  Duration backoff_max = std::chrono::milliseconds(250);  // a new leader of PD is to be found soon
+  // Without an answer to the oldest request of a stream of questions, its PD counts as lost.
+  Duration ordered_timeout = std::chrono::seconds(1);
 };
 
 class PdClient : public api::Pd {

@@ -177,6 +177,7 @@ void PdClient::Core::on_members(size_t index, api::Reply<pdpb::GetMembersRespons
   NetworkMetrics::get().pd_found.add();
   leader_ = loop_.channel(reply->leader().client_urls(0));
   if (!std::exchange(complaint_, {}).empty()) LOG_INFO("PD's leader is at {}", leader_->address());
+  leave_former_leaders();
   resume();
 }
 
@@ -275,7 +276,7 @@ void PdClient::Core::pump(PdOrdered& ordered) {
   if (!ordered.io.stream) {
     if (!leader_) return need_leader();
     const uint64_t generation = ++last_generation_;
-    ordered.io = {nullptr, false, generation};
+    ordered.io = {nullptr, false, generation, leader_->address()};
     // Nodes of a std::map stay where they are, and the events hold the core.
     PdOrdered* const to = &ordered;
     const std::string address = leader_->address();
@@ -289,6 +290,7 @@ void PdClient::Core::pump(PdOrdered& ordered) {
           if (to->io.generation != generation || to->sent.empty()) return;
           auto work = std::move(to->sent.front());
           to->sent.pop_front();
+          to->waits_since = core.clock_.now();
           core.backoff_ = {};
           work->done({}, std::move(message));
           core.pump(*to);
@@ -304,7 +306,40 @@ void PdClient::Core::pump(PdOrdered& ordered) {
   ordered.to_send.pop_front();
   ordered.io.is_writable = false;
   ordered.io.stream->write(work->serialize(cluster_id_));
+  if (ordered.sent.empty()) ordered.waits_since = clock_.now();
   ordered.sent.push_back(std::move(work));
+  watch(ordered);
+}
+
+void PdClient::Core::watch(PdOrdered& ordered) {
+  if (std::exchange(ordered.is_watched, true)) return;
+  executor_->after(options_.ordered_timeout / 2, [self = shared_from_this(), to = &ordered] {
+    to->is_watched = false;
+    if (self->is_stopped_ || to->sent.empty()) return;
+    if (!to->io.stream || self->clock_.now() - to->waits_since < self->options_.ordered_timeout) {
+      return self->watch(*to);
+    }
+    // A process that stands still keeps its connections.
+    if (to->io.stream) to->io.stream->cancel();
+    self->on_ordered_closed(*to, to->io.address, {api::Code::kUnavailable, "PD does not answer"});
+  });
+}
+
+void PdClient::Core::leave_former_leaders() {
+  const std::string& leader = leader_->address();
+  for (auto& [_, ordered] : ordered_) {
+    if (!ordered.io.stream || ordered.io.address == leader) continue;
+    ordered.io.stream->cancel();
+    on_ordered_closed(ordered, ordered.io.address, {api::Code::kUnavailable, "PD's leader has changed"});
+  }
+  for (const auto& heartbeats : std::vector(heartbeats_)) {
+    if (!heartbeats->io.stream || heartbeats->io.address == leader) continue;
+    heartbeats->io.stream->cancel();
+    heartbeats->io = {};
+    heartbeats->is_closed = true;
+    std::erase(heartbeats_, heartbeats);
+    heartbeats->sink.on_closed({api::Code::kUnavailable, "PD's leader has changed"});
+  }
 }
 
 void PdClient::Core::on_ordered_closed(PdOrdered& ordered, const std::string& address, api::Status status) {
@@ -333,7 +368,7 @@ void PdClient::Core::pump(const std::shared_ptr<PdHeartbeats>& heartbeats) {
   if (!io.stream) {
     if (!leader_) return need_leader();
     const uint64_t generation = ++last_generation_;
-    io = {nullptr, false, generation};
+    io = {nullptr, false, generation, leader_->address()};
     const std::string address = leader_->address();
     auto events = events_for(
         [heartbeats, generation](Core& core) {

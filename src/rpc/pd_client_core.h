@@ -28,6 +28,7 @@ struct PdStream {
   std::shared_ptr<ClientStream> stream;  // nullptr: not open
   bool is_writable = false;
   uint64_t generation = 0;  // events of earlier streams are ignored
+  std::string address;      // of the PD that it reaches
 };
 
 // Calls of one method that travel in order on one stream.
@@ -36,6 +37,8 @@ struct PdOrdered {
   PdStream io;
   std::deque<std::shared_ptr<PdWork>> to_send;
   std::deque<std::shared_ptr<PdWork>> sent;
+  Instant waits_since;  // the first of `sent` for its answer
+  bool is_watched = false;
 };
 
 // One region heartbeat stream of the caller.
@@ -89,6 +92,10 @@ class PdClient::Core : public std::enable_shared_from_this<PdClient::Core> {
                                                  std::function<void(Core&, Payload)> on_message,
                                                  std::function<void(Core&, api::Status)> on_closed);
   void pump(PdOrdered& ordered);
+  // Looks after a while whether answers come.
+  void watch(PdOrdered& ordered);
+  // Streams to a PD that leads no more end.
+  void leave_former_leaders();
   void on_ordered_closed(PdOrdered& ordered, const std::string& address, api::Status status);
   void pump(const std::shared_ptr<PdHeartbeats>& heartbeats);
 

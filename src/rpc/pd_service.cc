@@ -45,6 +45,14 @@ void serve_resources(Router& router, api::ResourceManager& resources) {
 #undef CAIRN_SERVE
 }
 
+void serve_members(Router& router, api::Members& members) {
+#define CAIRN_SERVE(Rpc, method, Req, Resp)              \
+  add_unary<Req, Resp>(router, "/cairnpb.Members/" #Rpc, \
+                       [&members](api::Call<Req, Resp> call) { members.method(std::move(call)); });
+  CAIRN_MEMBERS_UNARY(CAIRN_SERVE)
+#undef CAIRN_SERVE
+}
+
 void serve_admin(Router& router, api::Admin& admin) {
 #define CAIRN_SERVE(Rpc, method, Req, Resp)            \
   add_unary<Req, Resp>(router, "/cairnpb.Admin/" #Rpc, \

@@ -8,6 +8,7 @@
 #include "api/admin.h"
 #include "api/deadlock.h"
 #include "api/keyspace.h"
+#include "api/members.h"
 #include "api/pd.h"
 #include "api/resource_manager.h"
 #include "api/tikv.h"
@@ -49,6 +50,9 @@ void serve_resources(Router& router, api::ResourceManager& resources);
 
 // The etcd v3 API (KV, Watch, Lease, Cluster, Maintenance). `etcd` must outlive the server.
 void serve_etcd(Router& router, pd::EtcdKv& etcd);
+
+// cairnpb.Members. `members` must outlive the server.
+void serve_members(Router& router, api::Members& members);
 
 // cairnpb.Admin. `admin` must outlive the server.
 void serve_admin(Router& router, api::Admin& admin);

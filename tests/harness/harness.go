@@ -200,19 +200,23 @@ func (p *Process) ResidentMB() float64 {
 
 // Cluster is PDs and stores, each a process that a test can kill and start again.
 type Cluster struct {
-	PD     *Process
-	Stores []*Process
-	Dir    string
-	t      testing.TB
-	base   int
-	config string
-	where  func(store int) (host string, prefix []string)
-	pdHost string
+	PD      *Process   // the first member
+	Members []*Process // of PD
+	Stores  []*Process
+	Dir     string
+	t       testing.TB
+	base    int
+	config  string
+	// The configuration file of PD's members.
+	pdConfig string
+	where    func(store int) (host string, prefix []string)
+	pdHost   string
 }
 
 // Options of a cluster. Config texts are TOML.
 type Options struct {
-	Stores      int // 3 if 0
+	Stores      int // 3 if 0; none if negative
+	PDs         int // members of PD; 1 if 0
 	PDConfig    string
 	StoreConfig string
 	// Where store n (from 1) runs: its address, and a command that runs the program there. Nil: on 127.0.0.1.
@@ -240,19 +244,68 @@ func New(t testing.TB, options Options) *Cluster {
 	if options.Prepare != nil {
 		options.Prepare(c)
 	}
-	address := fmt.Sprintf("%s:%d", c.pdHost, c.base)
-	peer := fmt.Sprintf("%s:%d", c.pdHost, c.base+1)
-	status := fmt.Sprintf("%s:%d", c.pdHost, c.base+2)
-	c.PD = &Process{Name: "pd", Address: address, Status: status, Log: filepath.Join(c.Dir, "pd.log"), args: []string{
-		"pd", "--name", "pd1", "--data-dir", filepath.Join(c.Dir, "pd"), "--client-urls", "http://" + address,
-		"--status-addr", status,
-		"--peer-urls", "http://" + peer, "--initial-cluster", "pd1=http://" + peer, "--config", pdConfig}}
-	start(t, c.PD)
+	c.pdConfig = pdConfig
+	if options.PDs == 0 {
+		options.PDs = 1
+	}
+	initial := []string{}
+	for n := 1; n <= options.PDs; n++ {
+		initial = append(initial, fmt.Sprintf("pd%d=http://%s", n, c.pdPort(n, 1)))
+	}
+	for n := 1; n <= options.PDs; n++ {
+		c.addPD(n, "--initial-cluster", strings.Join(initial, ","))
+	}
+	c.PD = c.Members[0]
 	for i := 0; i < options.Stores; i++ {
 		c.AddStore()
 	}
 	t.Cleanup(c.close)
 	return c
+}
+
+// pdPort is one of the ports of the n-th member of PD, counted from 1: 0 for clients, 1 for members, 2 for its status.
+func (c *Cluster) pdPort(n, kind int) string {
+	port := c.base + kind
+	if n > 1 {
+		port = c.base + 38 + 3*n + kind
+	}
+	return fmt.Sprintf("%s:%d", c.pdHost, port)
+}
+
+// PDDir is the data directory of the n-th member of PD, counted from 1.
+func (c *Cluster) PDDir(n int) string {
+	if n == 1 {
+		return filepath.Join(c.Dir, "pd")
+	}
+	return filepath.Join(c.Dir, fmt.Sprintf("pd%d", n))
+}
+
+func (c *Cluster) addPD(n int, how ...string) *Process {
+	name := fmt.Sprintf("pd%d", n)
+	p := &Process{Name: name, Address: c.pdPort(n, 0), Status: c.pdPort(n, 2), Log: c.PDDir(n) + ".log", args: append([]string{
+		"pd", "--name", name, "--data-dir", c.PDDir(n), "--client-urls", "http://" + c.pdPort(n, 0),
+		"--status-addr", c.pdPort(n, 2), "--peer-urls", "http://" + c.pdPort(n, 1), "--config", c.pdConfig}, how...)}
+	start(c.t, p)
+	c.Members = append(c.Members, p)
+	return p
+}
+
+// JoinPD starts one more member of PD, which joins the others.
+func (c *Cluster) JoinPD(n int) *Process { return c.addPD(n, "--join", "http://"+c.PD.Address) }
+
+// RejoinPD starts the n-th member of PD anew: it joins the others by way of one of them.
+func (c *Cluster) RejoinPD(n int, at *Process) {
+	p := c.Members[n-1]
+	args := []string{}
+	for i := 0; i < len(p.args); i++ {
+		if p.args[i] == "--initial-cluster" || p.args[i] == "--join" {
+			i++
+			continue
+		}
+		args = append(args, p.args[i])
+	}
+	p.args = append(args, "--join", "http://"+at.Address)
+	start(c.t, p)
 }
 
 // AddStore starts one more store.
@@ -266,7 +319,7 @@ func (c *Cluster) AddStore() *Process {
 	status := fmt.Sprintf("%s:%d", host, c.base+2+2*n)
 	p := &Process{prefix: prefix, Name: fmt.Sprintf("store%d", n), Address: address, Status: status,
 		Log: filepath.Join(c.Dir, fmt.Sprintf("store%d.log", n)), args: []string{
-			"server", "--addr", address, "--status-addr", status, "--pd-endpoints", c.PD.Address,
+			"server", "--addr", address, "--status-addr", status, "--pd-endpoints", strings.Join(c.PDs(), ","),
 			"--data-dir", c.StoreDir(n), "--config", c.config}}
 	start(c.t, p)
 	c.Stores = append(c.Stores, p)
@@ -294,10 +347,16 @@ func (c *Cluster) SetStoreConfig(text string) {
 }
 
 // PDs is what clients take as PD endpoints.
-func (c *Cluster) PDs() []string { return []string{c.PD.Address} }
+func (c *Cluster) PDs() []string {
+	addresses := []string{}
+	for _, member := range c.Members {
+		addresses = append(addresses, member.Address)
+	}
+	return addresses
+}
 
 func (c *Cluster) close() {
-	for _, p := range append([]*Process{c.PD}, c.Stores...) {
+	for _, p := range append(append([]*Process{}, c.Members...), c.Stores...) {
 		if p.Running() {
 			p.Kill()
 		}

@@ -202,12 +202,13 @@ void EtcdService::lease_leases(api::Call<etcd::LeaseLeasesRequest, etcd::LeaseLe
 
 void EtcdService::member_list(api::Call<etcd::MemberListRequest, etcd::MemberListResponse> call) {
   if (!admit(call)) return;
-  for (const auto& member : options_.members) {
+  for (const auto& member : members_.members()) {
     auto& out = *call.response().add_members();
-    out.set_id(member.id);
-    out.set_name(member.name);
-    for (const auto& url : member.client_urls) out.add_clienturls(url);
-    for (const auto& url : member.peer_urls) out.add_peerurls(url);
+    out.set_id(member.id());
+    out.set_name(member.name());
+    *out.mutable_clienturls() = member.client_urls();
+    *out.mutable_peerurls() = member.peer_urls();
+    out.set_islearner(member.is_learner());
   }
   fill_header(call.response().mutable_header(), leadership_.group().store().revision());
   call.finish();

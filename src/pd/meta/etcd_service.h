@@ -8,6 +8,7 @@
 #include "engine/kv_engine.h"
 #include "pd/config.h"
 #include "pd/member/leadership.h"
+#include "pd/member/member_service.h"
 #include "pd/meta/etcd.h"
 #include "pd/meta/etcd_limits.h"
 #include "pd/meta/lease_deadlines.h"
@@ -18,8 +19,9 @@ namespace cairn::pd {
 class EtcdService {
  public:
   // All must outlive the service; `kv` holds the store.
-  EtcdService(Leadership& leadership, const Options& options, engine::KvEngine& kv, runtime::Random& random)
-      : leadership_(leadership), options_(options), kv_(kv), random_(random) {}
+  EtcdService(Leadership& leadership, const MemberService& members, const Options& options, engine::KvEngine& kv,
+              runtime::Random& random)
+      : leadership_(leadership), members_(members), options_(options), kv_(kv), random_(random) {}
 
   // A leadership begins: each lease lasts for its whole time from now on.
   void begin();
@@ -46,6 +48,7 @@ class EtcdService {
   void refresh_lease(int64_t id);
 
   Leadership& leadership_;
+  const MemberService& members_;
   const Options& options_;
   engine::KvEngine& kv_;
   runtime::Random& random_;

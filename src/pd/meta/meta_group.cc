@@ -7,7 +7,10 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "pd/member/identity.h"
+#include "pd/member/member_records.h"
 #include "pd/member/peer_transport.h"
+#include "pd/meta/keys.h"
 #include "pd/meta/record_check.h"
 
 namespace cairn::pd {
@@ -20,6 +23,9 @@ const Bytes kAppliedKey = "a";
 const Bytes kInstalledKey = "i";  // the snapshot that was installed last, until the log is known to go on behind it
 constexpr Duration kApplyTurn = std::chrono::milliseconds(10);
 constexpr size_t kFreedAtOnce = 8192;
+constexpr Duration kTellEvery = std::chrono::seconds(10);  // of the same refusal
+constexpr size_t kRefusedMax = 64;                         // members that are told apart
+constexpr uint64_t kBehindMax = 256;                       // entries, of a member that keeps up
 
 // A key for people: as it stands if it is text.
 std::string printable(ByteView key) {
@@ -68,13 +74,12 @@ MetaGroup::MetaGroup(const Options& options, World world, Listener listener)
     : options_(options), world_(std::move(world)), listener_(std::move(listener)), store_(world_.seed), log_([this] {
         return make_snapshot();
       }) {
-  for (const auto& member : options_.members) conf_.voters.emplace_back(member.id);
-  if (conf_.voters.empty()) conf_.voters.emplace_back(options_.member_id);
-  std::sort(conf_.voters.begin(), conf_.voters.end());
-  CHECK(std::binary_search(conf_.voters.begin(), conf_.voters.end(), PeerId(options_.member_id)),
-        "member {} is not of the group", options_.member_id);
-  CHECK(conf_.voters.size() == 1 || world_.transport != nullptr, "a group of {} members needs a transport",
-        conf_.voters.size());
+  if (options_.members.empty()) options_.members.push_back({.id = options_.member_id});
+  const bool is_one = std::any_of(options_.members.begin(), options_.members.end(),
+                                  [this](const MemberInfo& member) { return member.id == options_.member_id; });
+  CHECK(is_one, "member {} is not of the group", options_.member_id);
+  CHECK(options_.members.size() == 1 || world_.transport != nullptr, "a group of {} members needs a transport",
+        options_.members.size());
 }
 
 MetaGroup::~MetaGroup() = default;
@@ -83,6 +88,7 @@ api::Status MetaGroup::not_leader() { return {api::Code::kUnavailable, "not lead
 
 Result<void, std::string> MetaGroup::open() {
   TRY(load_store());
+  conf_ = conf_of(store_.own(), options_.members);
   TRY(load_log());
   if (!has_mark_) TRY(leave_first_mark());
   if (installed_) TRY(finish_install());
@@ -95,6 +101,7 @@ Result<void, std::string> MetaGroup::open() {
   if (conf_.voters.size() > 1) config.vote_grace_ticks = options_.raft_election_ticks;
   config.seed = world_.seed;
   raft_ = std::make_unique<raft::RawNode>(config, log_);
+  (void)follow_members();
   return {};
 }
 
@@ -102,13 +109,18 @@ Result<void, std::string> MetaGroup::load_store() {
   auto snapshot = world_.kv.snapshot();
   auto iterator = snapshot->iterator(kCf, {});
   for (iterator->seek_to_first(); iterator->valid(); iterator->next()) {
-    const bool is_own = iterator->key() == kAppliedKey || iterator->key() == kInstalledKey;
+    const bool is_own =
+        iterator->key() == kAppliedKey || iterator->key() == kInstalledKey || iterator->key() == kIdentityKey;
     bool good = false;
     if (iterator->key() == kAppliedKey) {
       has_mark_ = true;
       good = decode_position(iterator->value(), applied_);
     } else if (iterator->key() == kInstalledKey) {
       good = decode_position(iterator->value(), installed_.emplace());
+    } else if (iterator->key() == kIdentityKey) {
+      const auto identity = decode_identity(iterator->value());
+      if (!identity.ok()) return Err("the record of who this member is: " + identity.error());
+      good = identity->member_id == options_.member_id && identity->group_id == options_.group_id;
     } else {
       good = store_.load_pair(iterator->key(), iterator->value());
     }
@@ -173,6 +185,7 @@ Result<void, std::string> MetaGroup::leave_first_mark() {
   if (auto done = world_.raft_log.write(*log, engine::Sync::kYes); !done.ok()) return Err(done.error().message);
   auto batch = world_.kv.new_batch();
   batch->put(kCf, kAppliedKey, encode_position(applied_));
+  if (options_.group_id != 0) batch->put(kCf, kIdentityKey, encode_identity(Identity::of(options_)));
   if (auto done = world_.kv.write(*batch); !done.ok()) return Err(done.error().message);
   if (auto done = world_.kv.flush(); !done.ok()) return Err(done.error().message);
   return {};
@@ -202,7 +215,7 @@ engine::Result<void> MetaGroup::forget_install() {
 }
 
 void MetaGroup::start() {
-  if (conf_.voters.size() == 1) raft_->campaign();
+  if (is_alone() && conf_.voters.front() == PeerId(options_.member_id)) raft_->campaign();
   arm_tick();
   schedule();
 }
@@ -246,17 +259,177 @@ void MetaGroup::propose(Bytes command, Done done) {
   schedule();
 }
 
+void MetaGroup::propose_members(MetaTxn txn, Done done) {
+  if (stopping_ || failed_ || raft_ == nullptr) return done({not_leader(), {}});
+  // What the records would be if it were applied now: the raft core judges the step.
+  OwnRecords after;
+  store_.own().scan_prefix(kMembersPrefix, [&](ByteView key, ByteView value) { after.put(key, value); });
+  for (const auto& write : txn.writes()) {
+    write.kind == MetaTxn::Write::Kind::kPut ? after.put(write.key, write.value) : after.del(write.key);
+  }
+  const auto change = difference(conf_, conf_of(after, options_.members));
+  Bytes command = MetaStore::encode_own(txn);
+  if (change.changes.empty()) return propose(std::move(command), std::move(done));
+  auto index = raft_->propose_conf_change(raft::EntryType::kConfChangeV2, change, SharedBytes(std::move(command)));
+  if (!index.ok()) {
+    const bool is_pending = index.error() == raft::ProposeError::kConfChangePending;
+    return done(
+        {is_pending ? api::Status{api::Code::kUnavailable, "another change of the members is under way"} : not_leader(),
+         {}});
+  }
+  proposals_[*index] = {raft_->term(), std::move(done)};
+  schedule();
+}
+
+uint64_t MetaGroup::group_id() const {
+  if (options_.group_id != 0) return options_.group_id;
+  const uint64_t cluster_id = number_of(store_.own().value(kClusterIdKey));
+  return cluster_id == 0 ? 0 : group_id_of(cluster_id);
+}
+
+void MetaGroup::send_to(uint64_t member, cairnpb::PeerMessage message) {
+  if (world_.transport == nullptr) return;
+  message.set_group_id(group_id());
+  message.set_cluster_id(number_of(store_.own().value(kClusterIdKey)));
+  message.set_from(options_.member_id);
+  message.set_to(member);
+  message.set_data_id(options_.data_id);
+  world_.transport->send(member, message.SerializeAsString());
+}
+
+void MetaGroup::announce(const cairnpb::MemberRecord& self) {
+  cairnpb::PeerMessage message;
+  *message.mutable_announced() = self;
+  for (const auto* ids : {&conf_.voters, &conf_.learners}) {
+    for (const auto id : *ids) {
+      if (id.value != options_.member_id) send_to(id.value, message);
+    }
+  }
+}
+
+std::optional<cairnpb::Refusal> MetaGroup::judge(const cairnpb::PeerMessage& message) const {
+  cairnpb::Refusal refusal;
+  const auto refuse = [&](cairnpb::Refusal::Kind kind, std::string text) {
+    refusal.set_kind(kind);
+    refusal.set_text(std::move(text));
+    return refusal;
+  };
+  const uint64_t own_cluster = number_of(store_.own().value(kClusterIdKey));
+  if (message.group_id() != group_id()) {
+    return refuse(
+        cairnpb::Refusal::OTHER_GROUP,
+        fmt::format("cluster ID mismatch: member {:x} is of the group {:x}, member {:x} of the group {:x}; the "
+                    "peer-urls of two clusters are mixed up",
+                    message.from(), message.group_id(), options_.member_id, group_id()));
+  }
+  if (own_cluster != 0 && message.cluster_id() != 0 && message.cluster_id() != own_cluster) {
+    return refuse(cairnpb::Refusal::OTHER_GROUP,
+                  fmt::format("cluster ID mismatch: member {:x} is of the cluster {}, member {:x} of the cluster {}",
+                              message.from(), message.cluster_id(), options_.member_id, own_cluster));
+  }
+  if (store_.own().value(removed_member_key(message.from()))) {
+    return refuse(cairnpb::Refusal::REMOVED,
+                  fmt::format("the member {:x} has been removed from the cluster; to come back it must join with an "
+                              "empty data directory and other peer-urls",
+                              message.from()));
+  }
+  const auto known = find_member(store_.own(), message.from());
+  if (known && known->data_id() != 0 && known->data_id() != message.data_id()) {
+    return refuse(cairnpb::Refusal::DATA_LOST,
+                  fmt::format("the member {} has already been bootstrapped, and comes with other data: what it voted "
+                              "for is lost. Remove it from the cluster, and let it join anew",
+                              known->name()));
+  }
+  return std::nullopt;
+}
+
+void MetaGroup::on_refused(uint64_t by, const cairnpb::Refusal& refusal) {
+  auto& told = refused_at_[by];
+  const auto now = world_.clock.now();
+  const bool is_final = refusal.kind() == cairnpb::Refusal::DATA_LOST || refusal.kind() == cairnpb::Refusal::REMOVED;
+  if (is_final) return fatal(refusal.text());
+  if (told != Instant{} && now - told < kTellEvery) return;
+  told = now;
+  LOG_ERROR("member {:x} refuses this one: {}", by, refusal.text());
+}
+
 void MetaGroup::receive(ByteView bytes) {
+  cairnpb::PeerMessage message;
+  if (raft_ == nullptr || stopping_ || failed_) return;
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+  if (message.to() != options_.member_id || message.from() == options_.member_id || message.from() == 0) return;
+  if (auto refusal = judge(message)) {
+    if (refused_at_.size() >= kRefusedMax) refused_at_.clear();
+    auto& told = refused_at_[message.from()];
+    const auto now = world_.clock.now();
+    if (message.has_refusal() || (told != Instant{} && now - told < kTellEvery)) return;
+    told = now;
+    LOG_WARN("a message of member {:x} is refused: {}", message.from(), refusal->text());
+    cairnpb::PeerMessage answer;
+    *answer.mutable_refusal() = std::move(*refusal);
+    return send_to(message.from(), std::move(answer));
+  }
+  if (message.has_refusal()) return on_refused(message.from(), message.refusal());
+  if (message.has_announced() && message.announced().id() == message.from()) {
+    if (world_.transport != nullptr) world_.transport->set_address(info_of(message.announced()));
+    if (listener_.on_announced) listener_.on_announced(message.announced());
+  }
+  if (message.has_raft()) receive_raft(message.from(), message.raft());
+}
+
+void MetaGroup::receive_raft(uint64_t from, ByteView bytes) {
   raft::Message message;
-  if (raft_ == nullptr || stopping_ || failed_ || !decode_message(bytes, message)) return;
-  const bool is_member = std::binary_search(conf_.voters.begin(), conf_.voters.end(), message.from);
-  if (!is_member || message.from == PeerId(options_.member_id)) return;
+  if (!decode_message(bytes, message) || message.from != PeerId(from)) return;
   if (!message.snapshot.empty() && !read_image(message.snapshot.data.view(), world_.seed)) {
-    LOG_ERROR("a damaged snapshot of PD's data from member {} is dropped", message.from);
+    LOG_ERROR("a damaged snapshot of PD's data from member {:x} is dropped", message.from);
     return;
   }
-  raft_->step(std::move(message));
+  if (const char* why = raft_->step(std::move(message)); why != nullptr) {
+    LOG_WARN("a message of member {:x} is dropped: {}", from, why);
+  }
   schedule();
+}
+
+void MetaGroup::report_unreachable(uint64_t member) {
+  if (raft_ == nullptr || stopping_ || failed_) return;
+  raft_->report_unreachable(PeerId(member));
+  schedule();
+}
+
+bool MetaGroup::keeps_up(uint64_t member) const {
+  if (raft_ == nullptr || !raft_->is_leader()) return false;
+  const auto status = raft_->status();
+  return std::any_of(status.progress.begin(), status.progress.end(), [&](const raft::PeerProgress& progress) {
+    return progress.id == PeerId(member) && progress.state == raft::PeerProgress::State::kReplicate &&
+           progress.recently_active && progress.matched + kBehindMax >= status.last_index;
+  });
+}
+
+void MetaGroup::transfer_leader(uint64_t member) {
+  if (raft_ == nullptr || stopping_ || failed_ || !raft_->is_leader()) return;
+  PeerId to(member);
+  if (member == 0) {
+    const auto status = raft_->status();
+    LogIndex most;
+    for (const auto& progress : status.progress) {
+      const bool is_other = progress.id != PeerId(options_.member_id) && !progress.is_learner;
+      if (!is_other || !progress.recently_active || progress.matched < most) continue;
+      most = progress.matched;
+      to = progress.id;
+    }
+  }
+  if (!to.is_set()) return;
+  raft_->transfer_leader(to);
+  schedule();
+}
+
+raft::ConfChange MetaGroup::follow_members() {
+  const auto before = std::exchange(conf_, conf_of(store_.own(), options_.members));
+  if (world_.transport != nullptr) {
+    for (const auto& member : options_.members) world_.transport->set_address(member);
+    for (const auto& record : read_members(store_.own())) world_.transport->set_address(info_of(record));
+  }
+  return difference(before, conf_);
 }
 
 void MetaGroup::schedule() {
@@ -329,7 +502,9 @@ void MetaGroup::free_remains() {
 void MetaGroup::send(const std::vector<raft::Message>& messages) {
   for (const auto& message : messages) {
     if (world_.transport == nullptr) continue;
-    world_.transport->send(message.to.value, encode_message(message));
+    cairnpb::PeerMessage letter;
+    letter.set_raft(encode_message(message));
+    send_to(message.to.value, std::move(letter));
     if (message.type == raft::MessageType::kSnapshot) {
       // Whether it arrived shows in the follower's next answer.
       raft_->report_snapshot(message.to, raft::RawNode::SnapshotOutcome::kFinished);
@@ -346,12 +521,18 @@ void MetaGroup::apply(Instant until) {
     CHECK(entry.index == applied_.index.next(), "entry {} applied after {}", entry.index, applied_.index);
     applied_ = {entry.index, entry.term};
     CommandResult result;
-    if (entry.type != raft::EntryType::kNormal) {
-      raft_->apply_conf_change(std::nullopt);  // the membership is what the options say
+    if (entry.type != raft::EntryType::kNormal && entry.data.empty()) {
+      raft_->apply_conf_change(std::nullopt);
     } else if (!entry.data.empty()) {
       auto applied = store_.apply(entry.data.view());
       if (!applied.ok()) return fatal(fmt::format("entry {} of PD's raft log: {}", entry.index, applied.error()));
       result = std::move(*applied);
+      if (entry.type != raft::EntryType::kNormal) {
+        const auto change = follow_members();
+        const bool is_change = !change.changes.empty();  // else its guard did not hold
+        const auto conf = raft_->apply_conf_change(is_change ? std::optional(change) : std::nullopt);
+        CHECK(conf == conf_, "the members' records and the group's membership differ at {}", entry.index);
+      }
     }
     if (auto found = proposals_.find(entry.index); found != proposals_.end()) {
       if (found->second.term != entry.term) result = {not_leader(), {}};
@@ -406,6 +587,7 @@ void MetaGroup::install(const raft::RaftSnapshot& snapshot) {
   auto image = read_image(snapshot.data.view(), world_.seed);
   if (!image) return fatal(fmt::format("a damaged snapshot at {}", snapshot.meta.index));
   store_ = std::move(*image);
+  (void)follow_members();
   to_apply_.clear();  // it holds them all
   auto batch = world_.kv.new_batch();
   batch->delete_range(kCf, Bytes(1, '\0'), Bytes(1, '\xff'));
@@ -414,6 +596,7 @@ void MetaGroup::install(const raft::RaftSnapshot& snapshot) {
   batch->put(kCf, kAppliedKey, encode_position(applied_));
   installed_ = applied_;
   batch->put(kCf, kInstalledKey, encode_position(applied_));
+  if (options_.group_id != 0) batch->put(kCf, kIdentityKey, encode_identity(Identity::of(options_)));
   auto sequence = world_.kv.write(*batch);
   if (!sequence.ok()) return fatal("installing a snapshot: " + sequence.error().message);
   applied_sequence_ = *sequence;
@@ -517,14 +700,14 @@ void MetaGroup::maybe_cut() {
 
 bool MetaGroup::is_leader() const {
   return leading_ && raft_->is_leader() && !raft_->is_transferring() &&
-         (conf_.voters.size() == 1 || world_.clock.now() < lease_until_);
+         (is_alone() || world_.clock.now() < lease_until_);
 }
 
 uint64_t MetaGroup::leader() const { return raft_ == nullptr ? 0 : raft_->leader().value; }
 uint64_t MetaGroup::term() const { return raft_ == nullptr ? 0 : raft_->term().value; }
 
 void MetaGroup::renew_lease() {
-  if (conf_.voters.size() == 1 || !raft_->is_leader()) return;
+  if (is_alone() || !raft_->is_leader()) return;
   Bytes context;
   codec::put_u64_be(context, ++lease_round_);
   if (raft_->read_index(std::move(context))) lease_asked_[lease_round_] = world_.clock.now();
@@ -538,14 +721,15 @@ void MetaGroup::watch_leadership() {
     leading_ = false;
     lease_until_ = {};
     lease_asked_.clear();
-    LOG_INFO("pd member {} leads no more, term {}", options_.member_id, raft_->term());
+    LOG_INFO("pd member {:x} leads no more, term {}", options_.member_id, raft_->term());
     listener_.on_leadership(false);
   }
   if (!raft_->is_leader()) fail_proposals();
   if (leads && !leading_) {
     leading_ = true;
     leading_term_ = raft_->term();
-    LOG_INFO("pd member {} leads in term {}", options_.member_id, leading_term_);
+    LOG_INFO("pd member {:x} leads in term {}", options_.member_id, leading_term_);
+    renew_lease();  // the next tick may be far
     listener_.on_leadership(true);
   }
 }
@@ -557,7 +741,7 @@ void MetaGroup::fail_proposals() {
 
 void MetaGroup::fatal(const std::string& what) {
   if (std::exchange(failed_, true)) return;
-  LOG_ERROR("pd member {} stops serving: {}", options_.member_id, what);
+  LOG_ERROR("pd member {:x} stops serving: {}", options_.member_id, what);
   const bool led = std::exchange(leading_, false);
   fail_proposals();
   if (led) listener_.on_leadership(false);

@@ -12,6 +12,9 @@
 //
 // Reading on the leader: is_leader() is true only after an entry of its own term is applied and, in a group of several,
 // while a lease lasts that a round of heartbeats gives; so what it reads is what was committed last.
+//
+// Members: who votes is what the member records say (member/member_records.h), as they are applied. What members send
+// to one another is judged before it is taken: by the group's id, the cluster's id, and the id of the sender's data.
 // Tests: node_test.cc, node_records_test.cc, meta_group_test.cc.
 #pragma once
 
@@ -26,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairnpb.pb.h"
 #include "engine/kv_engine.h"
 #include "engine/raft_log_engine.h"
 #include "pd/config.h"
@@ -56,6 +60,8 @@ class MetaGroup {
     std::function<void(bool leads)> on_leadership;
     // Commands were applied; what asked for them has been answered.
     std::function<void()> on_applied = nullptr;
+    // A member tells of itself.
+    std::function<void(const cairnpb::MemberRecord&)> on_announced = nullptr;
   };
   using Done = absl::AnyInvocable<void(CommandResult)>;
 
@@ -72,14 +78,27 @@ class MetaGroup {
   // Proposes a command of MetaStore. `done` runs on "pd" once it is applied here, or with UNAVAILABLE if this node does
   // not lead or ceased to: then the command may or may not be applied.
   void propose(Bytes command, Done done);
+  // Likewise, a transaction that changes the records of members.
+  void propose_members(MetaTxn txn, Done done);
   // A message of another member.
   void receive(ByteView message);
+  // Tells the other members of this one.
+  void announce(const cairnpb::MemberRecord& self);
+  // The connection to the member broke.
+  void report_unreachable(uint64_t member);
+  // Leadership goes to that member, if it can; 0: to the one that is best able.
+  void transfer_leader(uint64_t member);
 
   const MetaStore& store() const { return store_; }
   bool is_leader() const;
   uint64_t leader() const;  // 0: not known
   uint64_t term() const;
   uint64_t applied_index() const { return applied_.index.value; }
+  size_t voters() const { return conf_.voters.size(); }
+  // Nothing is missing at the member but what came last; on the leader.
+  bool keeps_up(uint64_t member) const;
+  // Of the members together; what messages carry.
+  uint64_t group_id() const;
   // What the log holds beyond its last cut.
   uint64_t log_bytes() const { return log_.bytes(); }
   // How many wait to be applied.
@@ -107,7 +126,15 @@ class MetaGroup {
   void arm_tick();
   void schedule();
   void process();
+  bool is_alone() const { return conf_.voters.size() == 1; }
   void send(const std::vector<raft::Message>& messages);
+  void send_to(uint64_t member, cairnpb::PeerMessage message);
+  // Why the message is not taken; nothing if it is.
+  std::optional<cairnpb::Refusal> judge(const cairnpb::PeerMessage& message) const;
+  void on_refused(uint64_t by, const cairnpb::Refusal& refusal);
+  void receive_raft(uint64_t from, ByteView bytes);
+  // The records of the members have changed.
+  raft::ConfChange follow_members();
   // Applies what is committed, about until then; the rest has its turn after others.
   void apply(Instant until);
   void free_remains();
@@ -150,6 +177,7 @@ class MetaGroup {
   Instant lease_until_;
   uint64_t lease_round_ = 0;
   std::map<uint64_t, Instant> lease_asked_;
+  std::map<uint64_t, Instant> refused_at_;  // by member: told last
   runtime::TimerId timer_;
   bool stopping_ = false;
   bool failed_ = false;

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/memory/memory_engine.h"
-#include "pd/node/node.h"
+#include "pd/member/peer_transport.h"
 #include "runtime/simulated/sim_loop.h"
 
 namespace cairn::pd {
@@ -97,6 +97,7 @@ class Cluster {
   struct Member final : PeerTransport {
     Member(Cluster& c, uint64_t i) : cluster(c), id(i) {}
     void send(uint64_t to, Bytes message) override { cluster.deliver(to, std::move(message)); }
+    void set_address(const MemberInfo&) override {}
     Cluster& cluster;
     uint64_t id;
     std::shared_ptr<engine::MemoryDisk> disk = std::make_shared<engine::MemoryDisk>();

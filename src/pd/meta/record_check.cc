@@ -8,6 +8,7 @@
 #include "pd/gc/gc_owner.h"
 #include "pd/gc/gc_state.h"
 #include "pd/keyspace/keyspaces.h"
+#include "pd/member/member_records.h"
 
 namespace cairn::pd {
 namespace {
@@ -62,6 +63,7 @@ Result<void, std::string> check_records(const OwnRecords& records, const Keys& k
     if (!damaged && !is_sound(keys, key, value)) damaged = Bytes(key);
   });
   if (!damaged) damaged = find_damaged_gc_record(records, keys);
+  if (!damaged) damaged = find_damaged_member(records);
   if (damaged) return Err(damaged_record(*damaged));
   return {};
 }

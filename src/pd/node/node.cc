@@ -55,6 +55,15 @@ class ServiceEnd final : public api::StreamEnd<Req> {
   const uint64_t id_ = next_id();
 };
 
+constexpr Duration kResignLook = std::chrono::milliseconds(20);
+
+void await_resigned(const std::shared_ptr<runtime::Executor>& executor, const std::shared_ptr<NodeCore>& core,
+                    Duration left, const std::function<void()>& done) {
+  if (left <= Duration{} || !core->is_raft_leader()) return done();
+  executor->after(kResignLook,
+                  [executor, core, left, done] { await_resigned(executor, core, left - kResignLook, done); });
+}
+
 // The node's end of a store's stream of region heartbeats.
 class StreamEnd final : public api::RegionHeartbeatStream {
  public:
@@ -180,6 +189,24 @@ class Node::Resources final : public api::ResourceManager {
   std::shared_ptr<NodeCore> core_;
 };
 
+class Node::MembersService final : public api::Members {
+ public:
+  MembersService(std::shared_ptr<runtime::Executor> executor, std::shared_ptr<NodeCore> core)
+      : executor_(std::move(executor)), core_(std::move(core)) {}
+
+#define CAIRN_DEFINE(Rpc, method, Req, Resp)                                                                \
+  void method(api::Call<Req, Resp> call) override {                                                         \
+    hand_over(executor_, core_, std::move(call),                                                            \
+              [](NodeCore& core, api::Call<Req, Resp> taken) { core.members().method(std::move(taken)); }); \
+  }
+  CAIRN_MEMBERS_UNARY(CAIRN_DEFINE)
+#undef CAIRN_DEFINE
+
+ private:
+  std::shared_ptr<runtime::Executor> executor_;
+  std::shared_ptr<NodeCore> core_;
+};
+
 Node::Node(Options options, Dependencies dependencies)
     : executor_(dependencies.executor ? dependencies.executor : dependencies.executors.make("pd")),
       core_(std::make_shared<NodeCore>(std::move(options), std::move(dependencies), executor_)),
@@ -187,7 +214,8 @@ Node::Node(Options options, Dependencies dependencies)
       meta_storage_(std::make_unique<MetaStorageService>(executor_, core_)),
       admin_(std::make_unique<AdminService>(executor_, core_)),
       keyspaces_(std::make_unique<KeyspaceService>(executor_, core_)),
-      resources_(std::make_unique<Resources>(executor_, core_)) {}
+      resources_(std::make_unique<Resources>(executor_, core_)),
+      members_(std::make_unique<MembersService>(executor_, core_)) {}
 
 Node::~Node() = default;
 
@@ -231,6 +259,20 @@ void Node::add_pages(http::Router& router, HttpSettings settings, int64_t start_
   add_gc_pages(pages);
   add_keyspace_pages(pages);
   add_config_pages(pages, std::move(settings));
+}
+
+api::Members& Node::members() { return *members_; }
+
+void Node::report_unreachable(uint64_t member) {
+  executor_->post([core = core_, member] { core->report_unreachable(member); });
+}
+
+void Node::resign(Duration limit, std::function<void()> done) {
+  executor_->post([executor = executor_, core = core_, limit, done = std::move(done)] {
+    if (!core->leads() || core->voters() < 2) return done();
+    core->resign();
+    await_resigned(executor, core, limit, done);
+  });
 }
 
 void Node::receive(Bytes message) {

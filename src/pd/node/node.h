@@ -20,6 +20,7 @@
 #include "api/admin.h"
 #include "api/gc_turn.h"
 #include "api/keyspace.h"
+#include "api/members.h"
 #include "api/pd.h"
 #include "api/resource_manager.h"
 #include "base/bytes.h"
@@ -52,6 +53,8 @@ struct Dependencies {
   std::function<void(std::string)> on_fatal;
   // Where the node runs; by default on a thread of its own.
   std::shared_ptr<runtime::Executor> executor = nullptr;
+  // The node begins or ceases to serve as the leader; on "pd".
+  std::function<void(bool serves)> on_serving = nullptr;
 };
 
 class NodeCore;  // node_core.h: the actor
@@ -91,8 +94,14 @@ class Node : public api::Pd {
   // Adds the HTTP API ("/pd/api/...") to a router, which the node must outlive. `start_timestamp`: of the process, in
   // Unix seconds.
   void add_pages(http::Router& router, HttpSettings settings, int64_t start_timestamp);
-  // A Raft message from another member.
+  // How members join and leave.
+  api::Members& members();
+  // A message from another member.
   void receive(Bytes message);
+  // The connection to that member broke.
+  void report_unreachable(uint64_t member);
+  // Gives leadership away before an orderly stop; `done` runs on "pd" once it is gone, or cannot go within `limit`.
+  void resign(Duration limit, std::function<void()> done);
 
 #define CAIRN_DECLARE(Rpc, method, Req, Resp) void method(api::Call<Req, Resp> call) override;
   CAIRN_PD_UNARY(CAIRN_DECLARE)
@@ -106,6 +115,7 @@ class Node : public api::Pd {
   class AdminService;
   class KeyspaceService;
   class Resources;
+  class MembersService;
   std::shared_ptr<runtime::Executor> executor_;
   std::shared_ptr<NodeCore> core_;
   std::unique_ptr<Etcd> etcd_;
@@ -113,6 +123,7 @@ class Node : public api::Pd {
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<KeyspaceService> keyspaces_;
   std::unique_ptr<Resources> resources_;
+  std::unique_ptr<MembersService> members_;
 };
 
 }  // namespace cairn::pd

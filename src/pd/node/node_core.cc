@@ -27,7 +27,8 @@ NodeCore::NodeCore(Options options, Dependencies dependencies, std::shared_ptr<r
       random_(dependencies_.seed),
       group_(options_, world_of(dependencies_, *executor_, *log_executor_),
              {.on_leadership = [this](bool leads) { on_leadership(leads); },
-              .on_applied = [this] { watches_.on_applied(); }}),
+              .on_applied = [this] { watches_.on_applied(); },
+              .on_announced = [this](const cairnpb::MemberRecord& record) { members_.on_announced(record); }}),
       leadership_(dependencies_.clock, *executor_, group_),
       members_(leadership_, options_),
       tso_(leadership_, metrics_, to_ms(options_.tso_save_interval), [this] { begin_serving(); }),
@@ -46,7 +47,7 @@ NodeCore::NodeCore(Options options, Dependencies dependencies, std::shared_ptr<r
                                  .ids = ids_,
                                  .metrics = metrics_}),
       gc_(leadership_, options_.member_id, options_.gc_takeover_delay),
-      etcd_(leadership_, options_, dependencies_.kv, random_),
+      etcd_(leadership_, members_, options_, dependencies_.kv, random_),
       meta_storage_(leadership_, etcd_),
       watches_(leadership_, options_.member_id),
       meta_watches_(leadership_, watches_),
@@ -107,6 +108,8 @@ runtime::Task<void> NodeCore::begin_leadership(uint64_t leadership) {
     fail_start({api::Code::kDataLoss, checked.error()});
     co_return;
   }
+  co_await members_.begin();
+  if (leadership != leadership_.number() || leadership_.is_stopping()) co_return;
   cluster_.begin();
   coordinator_.begin();
   etcd_.begin();
@@ -123,6 +126,7 @@ runtime::Task<void> NodeCore::begin_leadership(uint64_t leadership) {
 
 void NodeCore::begin_serving() {
   leadership_.serve();
+  if (dependencies_.on_serving) dependencies_.on_serving(true);
   LOG_INFO("pd serves cluster {}, timestamps from {}", leadership_.cluster_id(), tso_.physical_ms());
   ready({});
 }
@@ -163,11 +167,13 @@ runtime::Task<bool> NodeCore::choose_cluster_id(uint64_t leadership) {
 
 void NodeCore::end_leadership() {
   metrics_.is_leader.set(0);
+  const bool did_serve = leadership_.is_serving();
   leadership_.end();
   ids_.end();
   tso_.end();
   heartbeats_.end();
   watches_.end();
+  if (did_serve && dependencies_.on_serving) dependencies_.on_serving(false);
 }
 
 void NodeCore::arm_timer() {
@@ -182,6 +188,7 @@ void NodeCore::arm_timer() {
 void NodeCore::on_timer() {
   if (on_ready_ && !leadership_.is_serving() && group_.leader() != 0 && group_.leader() != options_.member_id)
     ready({});
+  members_.on_timer();
   if (!tso_.is_active()) return;
   tso_.on_timer();
   if (!leadership_.can_serve()) return;

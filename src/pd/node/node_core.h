@@ -40,6 +40,12 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
   void start(std::function<void(api::Status)> on_ready);
   void stop(std::function<void()> on_done);
   void receive(ByteView message) { group_.receive(message); }
+  void report_unreachable(uint64_t member) { group_.report_unreachable(member); }
+  // Gives leadership away, if this node has it and another can take it.
+  void resign() { group_.transfer_leader(0); }
+  bool leads() const { return group_.is_leader(); }
+  bool is_raft_leader() const { return group_.leader() == options_.member_id; }
+  size_t voters() const { return group_.voters(); }
   // How replicas are placed from now on.
   void reconfigure(const ScheduleConfig& schedule) { options_.schedule = schedule; }
 
@@ -55,6 +61,7 @@ class NodeCore : public std::enable_shared_from_this<NodeCore> {
         },
         services);
   }
+  MemberService& members() { return members_; }
   EtcdService& etcd() { return etcd_; }
   MetaStorageService& meta_storage() { return meta_storage_; }
   WatchService& watches() { return watches_; }
