@@ -39,6 +39,8 @@ class Tikv;
 
 namespace cairn::sim {
 
+inline constexpr ClusterId kCluster{4711};  // of every world
+
 // What a host needs of the world.
 struct Surroundings {
   runtime::SimLoop& loop;

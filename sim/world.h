@@ -11,11 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "client/client.h"
-#include "client/core.h"
 #include "runtime/simulated/sim_loop.h"
 #include "sim/bank_workload.h"
 #include "sim/checkers.h"
+#include "sim/client_host.h"
 #include "sim/commit_history.h"
 #include "sim/counter_workload.h"
 #include "sim/expiry_workload.h"
@@ -31,8 +30,6 @@
 #include "sim/versions_workload.h"
 
 namespace cairn::sim {
-
-inline constexpr ClusterId kCluster{4711};
 
 // The stores' disks, unless the nemesis fills one.
 inline constexpr uint64_t kRoomyDisk = uint64_t{1} << 40;
@@ -94,37 +91,6 @@ struct Report {
 
 // A workload mix drawn by the seed: one part of the seeds collects garbage, another counts, and so on. Leaves the rest.
 WorldOptions vary_workloads(uint64_t seed, WorldOptions options);
-
-// A client machine: up until it is killed.
-class ClientHost {
- public:
-  ClientHost(Surroundings world, const std::string& name, const PdHosts& pds,
-             std::function<api::Tikv*(NodeId)> service_at, rawkv::ApiVersion api_version,
-             std::shared_ptr<TimestampWatch> timestamps);
-  client::Client& client() { return *client_; }
-  api::Pd& pd() { return *pd_; }
-  runtime::Executor& executor() { return *inbox_; }
-  // A client of the same place whose parts can be used one by one.
-  client::CorePtr new_core();
-  // The service of a node, as this client reaches it.
-  api::Tikv& tikv(NodeId node);
-  // The client is gone for ever, in the middle of what it did: its tasks never go on. What they refer to must stay.
-  void kill();
-
- private:
-  client::Deps deps();
-
-  Surroundings world_;
-  runtime::SimClock clock_;
-  runtime::SimExecutors executors_;
-  std::shared_ptr<runtime::Executor> inbox_;
-  rawkv::ApiVersion api_version_;
-  Endpoint self_;
-  std::function<api::Tikv*(NodeId)> service_at_;
-  std::unique_ptr<SimPd> pd_;
-  std::map<NodeId, std::unique_ptr<SimTikv>> tikvs_;
-  std::unique_ptr<client::Client> client_;
-};
 
 class World {
  public:

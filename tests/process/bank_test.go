@@ -298,13 +298,9 @@ func (b *bank) work(worker int) {
 	}
 }
 
-// TestABankThatIsKilledKeepsItsMoney runs transfers in every mode over several regions, audits and single registers,
-// while stores and PD are killed with -9 and started again and regions are split. No snapshot, new or old, shows money
-// lost or found; in the end every account is what the records of its transfers say; each register is linearizable; no
-// lock stays.
-func TestABankThatIsKilledKeepsItsMoney(t *testing.T) {
-	ctx := context.Background()
-	c, pdc := newCluster(t, harness.Options{})
+// openBank makes the accounts, over several regions.
+func openBank(t *testing.T, ctx context.Context, c *harness.Cluster) *txnkv.Client {
+	t.Helper()
 	client, err := txnkv.NewClient(c.PDs())
 	require.NoError(t, err)
 	t.Cleanup(func() { client.Close() })
@@ -316,6 +312,17 @@ func TestABankThatIsKilledKeepsItsMoney(t *testing.T) {
 		require.NoError(t, txn.Set(account(i), []byte(strconv.Itoa(initial))))
 	}
 	require.NoError(t, txn.Commit(ctx))
+	return client
+}
+
+// TestABankThatIsKilledKeepsItsMoney runs transfers in every mode over several regions, audits and single registers,
+// while stores and PD are killed with -9 and started again and regions are split. No snapshot, new or old, shows money
+// lost or found; in the end every account is what the records of its transfers say; each register is linearizable; no
+// lock stays.
+func TestABankThatIsKilledKeepsItsMoney(t *testing.T) {
+	ctx := context.Background()
+	c, pdc := newCluster(t, harness.Options{})
+	client := openBank(t, ctx, c)
 
 	b := &bank{c: client, stop: make(chan struct{}), began: time.Now(), acknowledged: map[string]bool{}, denied: map[string]bool{}}
 	var wg sync.WaitGroup

@@ -13,7 +13,6 @@ import (
 
 	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
-	"github.com/tikv/client-go/v2/txnkv"
 
 	"cairn.test/harness"
 )
@@ -52,17 +51,7 @@ func TestConnectionsAreServedByFourThreads(t *testing.T) {
 		[raftstore]
 		store-pool-size = 2
 		`})
-	client, err := txnkv.NewClient(c.PDs())
-	require.NoError(t, err)
-	t.Cleanup(func() { client.Close() })
-	_, err = client.SplitRegions(ctx, [][]byte{account(6), account(12), account(18), cell(0), cell(3)}, false, nil)
-	require.NoError(t, err)
-	txn, err := client.Begin()
-	require.NoError(t, err)
-	for i := 0; i < accounts; i++ {
-		require.NoError(t, txn.Set(account(i), []byte(strconv.Itoa(initial))))
-	}
-	require.NoError(t, txn.Commit(ctx))
+	client := openBank(t, ctx, c)
 
 	stop := make(chan struct{})
 	began := time.Now()
