@@ -5,9 +5,8 @@
 
 #include "base/check.h"
 #include "base/codec.h"
-#include "base/crc.h"
+#include "pd/meta/etcd_words.h"
 #include "pd/meta/keys.h"
-#include "pd/meta/record_check.h"
 
 namespace cairn::pd {
 namespace {
@@ -18,27 +17,9 @@ namespace etcd = etcdserverpb;
 
 enum class Kind : uint8_t { kTxn = 1, kCompact = 2, kLeaseGrant = 3, kLeaseRevoke = 4, kOwn = 5, kAdopt = 6 };
 
-constexpr char kHistoryPrefix = 'h';
-constexpr char kKeyPrefix = 'k';
-constexpr char kLeasePrefix = 'l';
-constexpr char kOwnPrefix = 'p';
-constexpr char kRevisionPrefix = 'r';
-constexpr int kOpsMax = 128;
-constexpr int kNestedMax = 16;
-constexpr uint64_t kAnswerWork = 4;  // of a key in the answer to a read: it is sorted and copied
-// A deletion of more keys is one range on disk: the engine slows down with many ranges, and with many deletions.
-constexpr uint64_t kDeletedOneByOneMax = 16;
 constexpr int64_t kLeaseTtlMax = 9'000'000'000;
 
 Bytes begin_command(Kind kind) { return Bytes(1, static_cast<char>(kind)); }
-
-Status no_key() { return {Code::kInvalidArgument, "etcdserver: key is not provided"}; }
-Status answer_too_large() { return {Code::kResourceExhausted, "etcdserver: the answer is too large, ask for less"}; }
-Status too_many_ops() { return {Code::kInvalidArgument, "etcdserver: too many operations in txn request"}; }
-Status too_much_work() {
-  return {Code::kResourceExhausted, "etcdserver: the request looks at or changes too many keys, ask for less"};
-}
-Status no_lease() { return {Code::kNotFound, "etcdserver: requested lease not found"}; }
 
 // The number that the text is; 0 if it is none.
 uint64_t number_of(const std::optional<Bytes>& text, int base) {
@@ -89,128 +70,7 @@ bool compare_record(const etcd::Compare& compare, const MetaRecord& record) {
   }
 }
 
-// The ways in which a transaction may be malformed, whatever the state.
-class ShapeCheck {
- public:
-  Status check(const etcd::TxnRequest& txn, int depth) {
-    if (txn.compare_size() > kOpsMax || depth > kNestedMax) return too_many_ops();
-    for (const auto& compare : txn.compare()) {
-      if (compare.key().empty()) return no_key();
-    }
-    ops_ += txn.compare_size();
-    const size_t before = order_.size();
-    if (auto status = check(txn.success(), depth); !status.ok()) return status;
-    // The branches exclude each other: the other one may put the same keys.
-    const std::vector<ByteView> put(order_.begin() + static_cast<std::ptrdiff_t>(before), order_.end());
-    for (const auto key : put) puts_.erase(key);
-    order_.resize(before);
-    if (auto status = check(txn.failure(), depth); !status.ok()) return status;
-    for (const auto key : put) add(key);
-    return {};
-  }
-
- private:
-  bool add(ByteView key) {
-    if (!puts_.insert(key).second) return false;
-    order_.push_back(key);
-    return true;
-  }
-
-  Status check(const google::protobuf::RepeatedPtrField<etcd::RequestOp>& ops, int depth) {
-    ops_ += ops.size();
-    if (ops.size() > kOpsMax || ops_ > MetaStore::kOpsTotalMax) return too_many_ops();
-    for (const auto& op : ops) {
-      if (auto status = check(op, depth); !status.ok()) return status;
-    }
-    return {};
-  }
-
-  Status check(const etcd::RequestOp& op, int depth) {
-    switch (op.request_case()) {
-      case etcd::RequestOp::kRequestRange:
-        return op.request_range().key().empty() ? no_key() : Status{};
-      case etcd::RequestOp::kRequestDeleteRange:
-        return op.request_delete_range().key().empty() ? no_key() : Status{};
-      case etcd::RequestOp::kRequestTxn:
-        return check(op.request_txn(), depth + 1);
-      case etcd::RequestOp::kRequestPut: {
-        const auto& put = op.request_put();
-        if (put.key().empty()) return no_key();
-        if (put.ignore_value() && !put.value().empty()) {
-          return {Code::kInvalidArgument, "etcdserver: value is provided"};
-        }
-        if (put.ignore_lease() && put.lease() != 0) return {Code::kInvalidArgument, "etcdserver: lease is provided"};
-        if (!add(put.key())) return {Code::kInvalidArgument, "etcdserver: duplicate key given in txn request"};
-        return {};
-      }
-      default:
-        return {Code::kInvalidArgument, "etcdserver: key not found"};
-    }
-  }
-
-  int ops_ = 0;
-  std::set<ByteView> puts_;
-  std::vector<ByteView> order_;  // of puts_
-};
-
-// The keys that a request names.
-KeyRange range_of(ByteView key, ByteView range_end) {
-  if (range_end.empty()) return KeyRange::of_key(key);
-  if (range_end == ByteView("\0", 1)) return {Bytes(key), std::nullopt};
-  return {Bytes(key), Bytes(range_end)};
-}
-
-bool is_by_key(const etcd::RangeRequest& request) {
-  return request.sort_order() != etcd::RangeRequest::DESCEND && request.sort_target() == etcd::RangeRequest::KEY;
-}
-
-Status compacted() { return {Code::kOutOfRange, "etcdserver: mvcc: required revision has been compacted"}; }
-Status future_revision() { return {Code::kOutOfRange, "etcdserver: mvcc: required revision is a future revision"}; }
-
-bool passes_filters(const etcd::RangeRequest& request, const MetaRecord& record) {
-  return (request.min_mod_revision() == 0 || record.mod_revision >= request.min_mod_revision()) &&
-         (request.max_mod_revision() == 0 || record.mod_revision <= request.max_mod_revision()) &&
-         (request.min_create_revision() == 0 || record.create_revision >= request.min_create_revision()) &&
-         (request.max_create_revision() == 0 || record.create_revision <= request.max_create_revision());
-}
-
-using Row = std::pair<const Bytes*, const MetaRecord*>;
-
-// Puts rows, which come in key order, into the order asked for.
-void sort_rows(const etcd::RangeRequest& request, std::vector<Row>& rows) {
-  auto by = [&](const Row& a, const Row& b) {
-    switch (request.sort_target()) {
-      case etcd::RangeRequest::VERSION:
-        return order(a.second->version, b.second->version);
-      case etcd::RangeRequest::CREATE:
-        return order(a.second->create_revision, b.second->create_revision);
-      case etcd::RangeRequest::MOD:
-        return order(a.second->mod_revision, b.second->mod_revision);
-      case etcd::RangeRequest::VALUE:
-        return a.second->value.compare(b.second->value);
-      default:
-        return a.first->compare(*b.first);
-    }
-  };
-  const bool descend = request.sort_order() == etcd::RangeRequest::DESCEND;
-  if (!descend && request.sort_target() == etcd::RangeRequest::KEY) return;
-  std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
-    const int result = by(a, b);
-    if (result != 0) return descend ? result > 0 : result < 0;
-    return *a.first < *b.first;
-  });
-}
-
 }  // namespace
-
-void fill_key_value(ByteView key, const MetaRecord& record, mvccpb::KeyValue& out) {
-  out.set_key(Bytes(key));
-  out.set_value(record.value);
-  out.set_create_revision(record.create_revision);
-  out.set_mod_revision(record.mod_revision);
-  out.set_version(record.version);
-  out.set_lease(record.lease);
-}
 
 Bytes MetaStore::encode_txn(const etcd::TxnRequest& request) {
   return begin_command(Kind::kTxn) + request.SerializeAsString();
@@ -238,8 +98,6 @@ Bytes MetaStore::encode_own(const MetaTxn& txn) {
   return out;
 }
 Bytes MetaStore::encode_adopt() { return begin_command(Kind::kAdopt); }
-
-Status MetaStore::check_shape(const etcd::TxnRequest& txn) { return ShapeCheck().check(txn, 0); }
 
 Result<CommandResult, std::string> MetaStore::apply(ByteView command) {
   auto result = execute(command);
@@ -328,9 +186,9 @@ CommandResult MetaStore::apply_own_txn(const MetaTxn& txn) {
 CommandResult MetaStore::compact(int64_t revision) {
   CommandResult result;
   if (revision > revision_) {
-    result.status = future_revision();
+    result.status = etcd_words::future_revision();
   } else if (revision <= compacted_) {
-    result.status = compacted();
+    result.status = etcd_words::compacted();
   } else {
     compacted_ = revision;
     cut_history(revision);
@@ -354,7 +212,7 @@ CommandResult MetaStore::revoke_lease(int64_t id) {
   CommandResult result;
   auto found = leases_.find(id);
   if (found == leases_.end()) {
-    result.status = no_lease();
+    result.status = etcd_words::no_lease();
     return result;
   }
   const auto keys = found->second.keys;
@@ -394,7 +252,7 @@ void MetaStore::adopt() {
 }
 
 bool MetaStore::holds(const etcd::Compare& compare, Cost& cost) const {
-  const auto range = range_of(compare.key(), compare.range_end());
+  const auto range = KeyRange::of_request(compare.key(), compare.range_end());
   bool all = true;
   bool is_absent = true;
   visit(range, [&](const Bytes&, const MetaRecord& record) {
@@ -410,14 +268,14 @@ Status MetaStore::plan(const etcd::TxnRequest& txn, Path& path, Cost& cost) cons
   bool succeeds = true;
   for (const auto& compare : txn.compare()) {
     succeeds = succeeds && holds(compare, cost);
-    if (cost.work > kWorkMax) return too_much_work();
+    if (cost.work > kWorkMax) return etcd_words::too_much_work();
   }
   path.push_back(succeeds);
   for (const auto& op : succeeds ? txn.success() : txn.failure()) {
     auto status = plan_op(op, path, cost);
     // More deletions than history takes in: what was there before is not known any more.
     const bool forgets = cost.deleted_keys > History::kChangesOfOneMax || cost.deleted_bytes > kAnswerBytesMax;
-    if (status.ok() && (cost.work > kWorkMax || (forgets && cost.reads_past))) status = too_much_work();
+    if (status.ok() && (cost.work > kWorkMax || (forgets && cost.reads_past))) status = etcd_words::too_much_work();
     if (!status.ok()) return status;
   }
   return {};
@@ -440,7 +298,7 @@ Status MetaStore::plan_put(const etcd::PutRequest& put, Cost& cost) const {
   }
   if (put.lease() != 0) {
     auto lease = leases_.find(put.lease());
-    if (lease == leases_.end()) return no_lease();
+    if (lease == leases_.end()) return etcd_words::no_lease();
     if (!lease->second.keys.contains(put.key()) &&
         lease->second.keys.size() + ++cost.leased[put.lease()] > kLeaseKeysMax) {
       return {Code::kResourceExhausted, "etcdserver: too many keys are attached to the lease"};
@@ -518,11 +376,11 @@ void MetaStore::trim_history() {
 void MetaStore::cut_history(int64_t first) {
   if (first <= history_.first()) return;
   history_.cut(first);
-  changes_.push_back({Bytes(1, kHistoryPrefix), image_history_key(first, 0), std::nullopt});
+  changes_.push_back({image_history_begin(), image_history_key(first, 0), std::nullopt});
 }
 
 int64_t MetaStore::apply_delete(const etcd::DeleteRangeRequest& del, int64_t at, etcd::DeleteRangeResponse& response) {
-  const auto range = range_of(del.key(), del.range_end());
+  const auto range = KeyRange::of_request(del.key(), del.range_end());
   if (del.prev_kv()) {
     visit(range, [&](const Bytes& key, const MetaRecord& record) {
       fill_key_value(key, record, *response.add_prev_kvs());
@@ -555,7 +413,7 @@ void MetaStore::erase(const KeyRange& range, int64_t at) {
       return true;
     });
   } else {
-    const Bytes end = range.end ? image_key(*range.end) : Bytes(1, static_cast<char>(kKeyPrefix + 1));
+    const Bytes end = range.end ? image_key(*range.end) : image_keys_end();
     changes_.push_back({image_key(range.start), end, std::nullopt});
   }
   remains_.add(std::move(removed));
@@ -578,240 +436,6 @@ void MetaStore::attach(const Bytes& key, int64_t lease) {
 
 void MetaStore::detach(const Bytes& key, int64_t lease) {
   if (auto found = leases_.find(lease); found != leases_.end()) found->second.keys.erase(key);
-}
-
-Status MetaStore::check_revision(int64_t wanted) const {
-  if (wanted <= 0 || wanted == revision_) return {};
-  if (wanted > revision_) return future_revision();
-  return wanted < compacted_ || !history_.knows_state(wanted) ? compacted() : Status{};
-}
-
-void MetaStore::visit_at(const KeyRange& range, int64_t revision, RecordTree::Visit visit) const {
-  if (revision <= 0 || !history_.knows_state(revision)) return records_.visit(range, visit);
-  const auto undone = history_.undone(range, revision);
-  auto next = undone.begin();
-  bool goes_on = true;
-  const auto visit_undone = [&] {
-    const auto& change = *(next++)->second;
-    if (change.before) goes_on = visit(change.key, *change.before);
-  };
-  records_.visit(range, [&](const Bytes& key, const MetaRecord& record) {
-    while (goes_on && next != undone.end() && next->first < key) visit_undone();
-    if (!goes_on) return false;
-    if (next != undone.end() && next->first == key) {
-      visit_undone();
-    } else {
-      goes_on = visit(key, record);
-    }
-    return goes_on;
-  });
-  while (goes_on && next != undone.end()) visit_undone();
-}
-
-api::Reply<etcd::RangeResponse> MetaStore::range(const etcd::RangeRequest& request) const {
-  if (request.key().empty()) return Err(no_key());
-  if (auto status = check_revision(request.revision()); !status.ok()) return Err(std::move(status));
-  Cost cost;
-  if (auto status = check_answer(request, cost); !status.ok()) return Err(std::move(status));
-  if (cost.work > kWorkMax) return Err(too_much_work());
-  auto response = read(request);
-  response.mutable_header()->set_revision(revision_);
-  return response;
-}
-
-Status MetaStore::check_answer(const etcd::RangeRequest& request, Cost& cost) const {
-  ++cost.work;
-  const bool is_past = request.revision() > 0;
-  if (is_past) cost.work += history_.size() - history_.position_of(request.revision() + 1);
-  if (request.count_only() && !is_past) return {};
-  if (!request.keys_only()) cost.answer_bytes += cost.put_bytes;
-  // Sorted, any of the keys may be among those that are wanted; in the order of keys it is the first ones.
-  int64_t left = is_by_key(request) && request.limit() > 0 ? request.limit() : INT64_MAX;
-  visit_at(range_of(request.key(), request.range_end()), request.revision(),
-           [&](const Bytes& key, const MetaRecord& record) {
-             ++cost.work;
-             if (passes_filters(request, record)) {
-               if (left-- == 0) return false;  // looked at to tell that there are more
-               cost.work += kAnswerWork - 1;
-               cost.answer_bytes += key.size() + kRecordOverhead + (request.keys_only() ? 0 : record.value.size());
-             }
-             return cost.answer_bytes <= kAnswerBytesMax && cost.work <= kWorkMax;
-           });
-  return cost.answer_bytes > kAnswerBytesMax ? answer_too_large() : Status{};
-}
-
-Status MetaStore::check_answer(const etcd::DeleteRangeRequest& request, Cost& cost) const {
-  const auto totals = records_.totals(range_of(request.key(), request.range_end()));
-  cost.work += kWriteWork * ((totals.keys <= kDeletedOneByOneMax ? totals.keys : 1) + totals.leased + 1);
-  cost.deleted_keys += totals.keys;
-  cost.deleted_bytes += totals.bytes;
-  if (!request.prev_kv()) return {};
-  cost.answer_bytes += cost.put_bytes + totals.bytes + totals.keys * kRecordOverhead;
-  return cost.answer_bytes > kAnswerBytesMax ? answer_too_large() : Status{};
-}
-
-etcd::RangeResponse MetaStore::read(const etcd::RangeRequest& request) const {
-  etcd::RangeResponse response;
-  const auto range = range_of(request.key(), request.range_end());
-  if (request.revision() <= 0) {
-    response.set_count(static_cast<int64_t>(count(range)));
-  } else {
-    int64_t keys = 0;
-    visit_at(range, request.revision(), [&](const Bytes&, const MetaRecord&) { return ++keys > 0; });
-    response.set_count(keys);
-  }
-  if (request.count_only()) return response;
-  std::vector<Row> rows;
-  const size_t wanted = is_by_key(request) && request.limit() > 0 ? static_cast<size_t>(request.limit()) + 1 : SIZE_MAX;
-  visit_at(range, request.revision(), [&](const Bytes& key, const MetaRecord& record) {
-    if (passes_filters(request, record)) rows.emplace_back(&key, &record);
-    return rows.size() < wanted;
-  });
-  sort_rows(request, rows);
-  if (request.limit() > 0 && rows.size() > static_cast<size_t>(request.limit())) {
-    rows.resize(static_cast<size_t>(request.limit()));
-    response.set_more(true);
-  }
-  for (const auto& [key, record] : rows) {
-    auto& kv = *response.add_kvs();
-    fill_key_value(*key, *record, kv);
-    if (request.keys_only()) kv.clear_value();
-  }
-  return response;
-}
-
-api::Reply<uint32_t> MetaStore::hash(int64_t revision) const {
-  if (auto status = check_revision(revision); !status.ok()) return Err(std::move(status));
-  if (keys() > kWorkMax) return Err(too_much_work());
-  uint32_t sum = 0;
-  visit_at({"", std::nullopt}, revision, [&](const Bytes& key, const MetaRecord& record) {
-    sum = crc32(image_value(record), crc32(key, sum));
-    return true;
-  });
-  return sum;
-}
-
-const MetaRecord* MetaStore::get(ByteView key) const { return records_.get(key); }
-
-std::optional<Bytes> MetaStore::value(ByteView key) const {
-  const auto* record = get(key);
-  if (record == nullptr) return std::nullopt;
-  return record->value;
-}
-
-Bytes MetaStore::image_key(ByteView key) { return Bytes(1, kKeyPrefix).append(key); }
-Bytes MetaStore::image_own_key(ByteView key) { return Bytes(1, kOwnPrefix).append(key); }
-Bytes MetaStore::image_lease_key(int64_t id) {
-  Bytes out(1, kLeasePrefix);
-  codec::put_i64_be(out, id);
-  return out;
-}
-Bytes MetaStore::image_history_key(int64_t revision, uint64_t place) {
-  Bytes out(1, kHistoryPrefix);
-  codec::put_i64_be(out, revision);
-  codec::put_u64_be(out, place);
-  return out;
-}
-Bytes MetaStore::image_revision_key() { return Bytes(1, kRevisionPrefix); }
-
-Bytes MetaStore::image_value(const MetaRecord& record) {
-  Bytes out;
-  codec::put_var_i64(out, record.create_revision);
-  codec::put_var_i64(out, record.mod_revision);
-  codec::put_var_i64(out, record.version);
-  codec::put_var_i64(out, record.lease);
-  return out.append(record.value);
-}
-
-Bytes MetaStore::image_lease_value(const Lease& lease) {
-  Bytes out;
-  codec::put_var_i64(out, lease.ttl_seconds);
-  return out;
-}
-
-Bytes MetaStore::image_revision_value() const {
-  Bytes out;
-  codec::put_var_i64(out, revision_);
-  codec::put_var_i64(out, compacted_);
-  codec::put_var_i64(out, history_.first());
-  return out;
-}
-
-void MetaStore::write_image(const PutPair& put) const {
-  visit({"", std::nullopt}, [&](const Bytes& key, const MetaRecord& record) {
-    put(image_key(key), image_value(record));
-    return true;
-  });
-  for (const auto& [id, lease] : leases_) put(image_lease_key(id), image_lease_value(lease));
-  own_.scan_prefix("", [&](ByteView key, ByteView value) { put(image_own_key(key), value); });
-  uint64_t place = 0;
-  for (size_t i = 0; i < history_.size(); ++i) {
-    const auto& change = history_.at(i);
-    place = i > 0 && history_.at(i - 1).revision == change.revision ? place + 1 : 1;
-    put(image_history_key(change.revision, place), History::encode(change));
-  }
-  put(image_revision_key(), image_revision_value());
-}
-
-bool MetaStore::is_image_key(ByteView key) {
-  const char prefix = key.empty() ? '\0' : key.front();
-  return prefix == kKeyPrefix || prefix == kLeasePrefix || prefix == kOwnPrefix || prefix == kRevisionPrefix ||
-         prefix == kHistoryPrefix;
-}
-
-bool MetaStore::load_pair(ByteView key, ByteView value) {
-  uint8_t prefix = 0;
-  if (!codec::get_u8(key, prefix)) return false;
-  if (prefix == kRevisionPrefix) {
-    if (!codec::get_var_i64(value, revision_) || !codec::get_var_i64(value, compacted_)) return false;
-    return value.empty() || codec::get_var_i64(value, loaded_first_);
-  }
-  if (prefix == kHistoryPrefix) {
-    MetaChange change;
-    uint64_t place = 0;
-    if (!codec::get_i64_be(key, change.revision) || !codec::get_u64_be(key, place)) return false;
-    if (!History::decode(value, change)) return false;
-    loaded_.emplace(std::pair(change.revision, place), std::move(change));
-    return true;
-  }
-  if (prefix == kLeasePrefix) {
-    int64_t id = 0;
-    return codec::get_i64_be(key, id) && codec::get_var_i64(value, leases_[id].ttl_seconds);
-  }
-  if (prefix == kOwnPrefix) {
-    own_.put(key, value);
-    return true;
-  }
-  if (prefix != kKeyPrefix) return false;
-  MetaRecord record;
-  if (!codec::get_var_i64(value, record.create_revision) || !codec::get_var_i64(value, record.mod_revision) ||
-      !codec::get_var_i64(value, record.version) || !codec::get_var_i64(value, record.lease)) {
-    return false;
-  }
-  record.value = Bytes(value);
-  if (record.lease != 0) leases_[record.lease].keys.insert(Bytes(key));
-  records_.put(key, std::move(record));
-  return true;
-}
-
-Result<void, std::string> MetaStore::finish_load() {
-  take_changed_own();  // they are on disk
-  for (const auto& [id, lease] : leases_) {
-    // Keys name their lease, and every lease has a record with its time to live.
-    if (lease.ttl_seconds <= 0) return Err(damaged_record(fmt::format("lease {}", id)));
-  }
-  if (revision_ < 1 || revision_ > INT64_MAX / 2) return Err(damaged_record("the revision of the keys"));
-  // Data from before there was a history begins one here.
-  const int64_t first = loaded_first_ != 0 ? loaded_first_ : revision_ + 1;
-  if (first < 2 || first > revision_ + 1) return Err(damaged_record("the begin of the history"));
-  history_ = History();
-  history_.cut(first);
-  for (auto& [place, change] : loaded_) {
-    if (change.revision > revision_) return Err(damaged_record(fmt::format("a change at {}", change.revision)));
-    if (change.revision >= first) history_.add(std::move(change));
-  }
-  loaded_.clear();
-  return {};
 }
 
 }  // namespace cairn::pd

@@ -9,7 +9,10 @@
 // through it.
 //
 // No command and no read takes long: what one may look at, write and answer is bounded, and what is beyond is refused.
-// A deletion of a range alone may be of any size, as it is in etcd. Tests: meta_store_test.cc (against a naive model).
+// A deletion of a range alone may be of any size, as it is in etcd.
+//
+// Files: meta_store.cc (commands), meta_store_shape.cc (malformed transactions), meta_store_reads.cc,
+// meta_store_image.cc. Tests: meta_store_test.cc (against a naive model), history_test.cc.
 #pragma once
 
 #include <functional>
@@ -133,6 +136,9 @@ class MetaStore {
   Bytes image_revision_value() const;
 
  private:
+  // A deletion of more keys is one range on disk: the engine slows down with many ranges, and with many deletions.
+  static constexpr uint64_t kDeletedOneByOneMax = 16;
+
   Result<CommandResult, std::string> execute(ByteView command);
   CommandResult apply_etcd_txn(const etcdserverpb::TxnRequest& txn);
   CommandResult apply_own_txn(const MetaTxn& txn);
@@ -175,6 +181,9 @@ class MetaStore {
   void erase(const Bytes& key, int64_t at);
   void erase(const KeyRange& range, int64_t at);
   void remember(MetaChange change);
+  // Behind the last key of the image's; before the first of the history's.
+  static Bytes image_keys_end();
+  static Bytes image_history_begin();
   // Ends a command: history stays within its limits.
   void trim_history();
   void cut_history(int64_t first);

@@ -23,6 +23,12 @@ struct RecordTree::Node {
   }
 };
 
+KeyRange KeyRange::of_request(ByteView key, ByteView range_end) {
+  if (range_end.empty()) return of_key(key);
+  if (range_end == ByteView("\0", 1)) return {Bytes(key), std::nullopt};
+  return {Bytes(key), Bytes(range_end)};
+}
+
 KeyRange KeyRange::of_prefix(ByteView prefix) {
   Bytes end(prefix);
   while (!end.empty() && end.back() == '\xff') end.pop_back();

@@ -34,6 +34,8 @@ struct KeyRange {
 
   static KeyRange of_key(ByteView key) { return {Bytes(key), Bytes(key) + '\0'}; }
   static KeyRange of_prefix(ByteView prefix);
+  // As etcd's requests name one: no end is the key alone, an end of one zero byte is all from the key on.
+  static KeyRange of_request(ByteView key, ByteView range_end);
 };
 
 class RecordTree {

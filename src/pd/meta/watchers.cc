@@ -76,15 +76,10 @@ void Watchers::create(StreamId stream_id, Stream& stream, const etcd::WatchCreat
     stream.waiting.push_back(std::move(answer));
   };
   auto watch = std::make_unique<Watch>();
-  // As in etcd: no key means the first one, an end of one zero byte means no end.
-  watch->range.start = request.key().empty() ? Bytes(1, '\0') : request.key();
+  // As in etcd: no key means the first one.
   watch->is_one_key = request.range_end().empty();
-  if (watch->is_one_key) {
-    watch->range = KeyRange::of_key(watch->range.start);
-  } else if (request.range_end() != ByteView("\0", 1)) {
-    watch->range.end = request.range_end();
-    if (watch->range.start >= *watch->range.end) return refuse("mvcc: watcher range is empty");
-  }
+  watch->range = KeyRange::of_request(request.key().empty() ? Bytes(1, '\0') : request.key(), request.range_end());
+  if (watch->range.end && watch->range.start >= *watch->range.end) return refuse("mvcc: watcher range is empty");
   if (watches_ >= kWatchesMax) return refuse("etcdserver: too many watches");
   watch->id = request.watch_id();
   if (watch->id == 0) {
