@@ -4,15 +4,10 @@
 // tls_test.cc.
 #pragma once
 
-#include <sys/types.h>
-
-#include <array>
-#include <ctime>
 #include <memory>
 #include <string>
 #include <thread>
 
-#include "base/mutex.h"
 #include "base/result.h"
 #include "net/tls.h"
 #include "net/tls_context.h"
@@ -23,6 +18,7 @@ namespace cairn::net {
 class TlsFiles {
  public:
   explicit TlsFiles(TlsOptions options);
+  // Waits a moment for a look that is under way. If the disk hangs, the look and its thread are left behind.
   ~TlsFiles();
   TlsFiles(const TlsFiles&) = delete;
   TlsFiles& operator=(const TlsFiles&) = delete;
@@ -34,29 +30,9 @@ class TlsFiles {
   void look();
 
  private:
-  // When a file was last changed; all zero: there is none.
-  struct State {
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t size = 0;
-    time_t seconds = 0;
-    long nanoseconds = 0;
-    bool operator==(const State&) const = default;
-  };
-  using States = std::array<State, 4>;
-
-  static State state_of(const std::string& path);
-  States states() const;
-  void watch();
-
-  const TlsOptions options_;
-  Mutex looking_;  // held while the files are read
-  States seen_ CAIRN_GUARDED_BY(looking_);
-  Mutex mutex_;
-  CondVar is_over_changed_;
-  bool is_over_ CAIRN_GUARDED_BY(mutex_) = false;
-  std::shared_ptr<const TlsContext> context_ CAIRN_GUARDED_BY(mutex_);
-  std::thread watcher_;
+  class Watch;
+  const std::shared_ptr<Watch> watch_;
+  std::thread thread_;
 };
 
 }  // namespace cairn::net

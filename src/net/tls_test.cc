@@ -1,12 +1,15 @@
 // Two transports over a pair of sockets, driven by hand; what HTTP/2 makes of them is in http2_test.cc.
 #include "net/tls.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <thread>
 #include <vector>
 
@@ -265,6 +268,25 @@ TEST_F(TlsTest, FilesAreLookedAtThoughNobodyConnects) {
   ASSERT_TRUE(hears("localhost"));
   server_.use(authority_.issue({.common_name = "renewed", .alternative_names = "DNS:elsewhere"}));
   while (!hears("elsewhere")) std::this_thread::yield();
+}
+
+// A pipe that nobody writes to is a file whose disk hangs: whoever opens it waits.
+TEST_F(TlsTest, ADiskThatHangsDoesNotHoldUpTheEnd) {
+  const auto revoked = authority_.issue({});
+  server_.refuse(authority_.revoke(revoked));
+  server_.options.look_again = 1ms;
+  auto server = server_.open();
+  const std::string pipe = server_.options.crl_path + ".pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::filesystem::rename(pipe, server_.options.crl_path);
+  // Once somebody reads, it can be opened for writing; and what reads then waits for us.
+  int writer = -1;
+  while (writer < 0) {
+    writer = ::open(server_.options.crl_path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    std::this_thread::yield();
+  }
+  server = nullptr;
+  ::close(writer);
 }
 
 TEST_F(TlsTest, FilesThatCannotBeUsedLeaveTheLastOnesInUse) {
