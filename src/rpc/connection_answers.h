@@ -1,11 +1,11 @@
 // The answers of one connection's unary calls: how much memory they may take, and which calls wait for room. Confined
-// to the connection's loop. Tests: server_test.cc.
+// to the connection's loop. Tests: connection_answers_test.cc, server_test.cc.
 #pragma once
 
 #include <absl/functional/any_invocable.h>
 
 #include <array>
-#include <deque>
+#include <list>
 #include <memory>
 #include <utility>
 
@@ -16,13 +16,19 @@ namespace cairn::rpc {
 class ConnectionAnswers {
  public:
   using Begin = absl::AnyInvocable<void()>;
+  class Place;
 
+ private:
+  using Waiting = std::list<Place*>;  // a call that ends takes its place out
+
+ public:
   // One call's place; ends with the call.
-  class Place {
+  class Place : public std::enable_shared_from_this<Place> {
    public:
     Place(std::shared_ptr<ConnectionAnswers> answers, uint32_t values, Begin begin)
         : answers_(std::move(answers)), values_(values), begin_(std::move(begin)) {}
     ~Place() {
+      if (state_ == State::kWaiting) answers_->waiting_of(values_).erase(at_);
       if (state_ == State::kBegun) answers_->room_.abandon(values_);
       if (state_ == State::kAnswered) answers_->room_.on_sent(bytes_);
     }
@@ -39,9 +45,15 @@ class ConnectionAnswers {
 
    private:
     friend class ConnectionAnswers;
-    enum class State { kWaiting, kBegun, kAnswered };
+    enum class State { kNew, kWaiting, kBegun, kAnswered };
 
+    void wait() {
+      state_ = State::kWaiting;
+      auto& waiting = answers_->waiting_of(values_);
+      at_ = waiting.insert(waiting.end(), this);
+    }
     void begin() {
+      if (state_ == State::kWaiting) answers_->waiting_of(values_).erase(at_);
       state_ = State::kBegun;
       answers_->room_.begin(values_);
       std::exchange(begin_, nullptr)();
@@ -50,7 +62,8 @@ class ConnectionAnswers {
     const std::shared_ptr<ConnectionAnswers> answers_;
     const uint32_t values_;
     Begin begin_;
-    State state_ = State::kWaiting;
+    State state_ = State::kNew;
+    Waiting::iterator at_;  // while it waits
     size_t bytes_ = 0;
   };
 
@@ -60,24 +73,21 @@ class ConnectionAnswers {
     if (waiting.empty() && room_.has_room(place->values_)) {
       place->begin();
     } else {
-      waiting.push_back(place);
+      place->wait();
     }
   }
-  bool has_waiting() const { return !waiting_[0].empty() || !waiting_[1].empty(); }
+  size_t waiting() const { return waiting_[0].size() + waiting_[1].size(); }
   // Begins what there is room for.
   void go_on() {
     for (auto& waiting : waiting_) {
-      while (!waiting.empty()) {
-        const auto place = waiting.front().lock();
-        if (place && !room_.has_room(place->values_)) break;
-        waiting.pop_front();
-        if (place) place->begin();
+      while (!waiting.empty() && room_.has_room(waiting.front()->values_)) {
+        const auto place = waiting.front()->shared_from_this();  // the call may end meanwhile
+        place->begin();
       }
     }
   }
 
  private:
-  using Waiting = std::deque<std::weak_ptr<Place>>;
   Waiting& waiting_of(uint32_t values) { return waiting_[values == 1 ? 0 : 1]; }
 
   AnswerRoom room_;

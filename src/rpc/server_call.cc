@@ -376,7 +376,7 @@ void ServerCall::on_closed(net::Http2Error, std::string_view) {
   if (is_plain_counted_) --calls_->plain_requests();
   const auto events = std::exchange(events_, nullptr);
   if (events) events->on_closed();
-  if (std::exchange(place_, nullptr) && answers_->has_waiting()) {
+  if (std::exchange(place_, nullptr) && answers_->waiting() > 0) {
     loop_->post([answers = answers_] { answers->go_on(); });
   }
   if (is_begun_) calls_->on_call_ended(this, route_);
