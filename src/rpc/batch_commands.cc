@@ -3,6 +3,7 @@
 #include <google/protobuf/arena.h>
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <optional>
 #include <utility>
@@ -91,7 +92,9 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   std::vector<Place> next_places();
   // The next requests of the message. Precondition: there is one.
   std::shared_ptr<Batch> next_batch() CAIRN_REQUIRES(mutex_);
+  // Whether requests are looked at. Those for values may have to wait all the same; others wait for none of them.
   bool has_room() const CAIRN_REQUIRES(mutex_);
+  bool has_aside() const CAIRN_REQUIRES(mutex_) { return !aside_[0].empty() || !aside_[1].empty(); }
   void dispatch(const std::shared_ptr<Batch>& batch, int index);
   void echo(const std::shared_ptr<Batch>& batch, int index);
   // Sends what waits, if nothing is being sent; ends the stream once its end has come; reads on if there is room.
@@ -106,7 +109,8 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   Mutex mutex_;
   std::shared_ptr<Requests> message_ CAIRN_GUARDED_BY(mutex_);  // not yet begun from next_ on
   int next_ CAIRN_GUARDED_BY(mutex_) = 0;
-  std::deque<Place> aside_ CAIRN_GUARDED_BY(mutex_);      // ask for many values, and wait until there is room
+  // Ask for values, and wait until there is room: for one value, for many.
+  std::array<std::deque<Place>, 2> aside_ CAIRN_GUARDED_BY(mutex_);
   std::vector<Answer> waiting_ CAIRN_GUARDED_BY(mutex_);  // finished, not yet sent
   AnswerRoom room_ CAIRN_GUARDED_BY(mutex_);
   size_t in_flight_ CAIRN_GUARDED_BY(mutex_) = 0;  // begun or aside, not yet finished
@@ -171,7 +175,7 @@ void BatchStream::on_message(Payload message) {
 }
 
 bool BatchStream::has_room() const {
-  return in_flight_ + waiting_.size() < service_->options.batch_in_flight_max && room_.has_room(1);
+  return in_flight_ + waiting_.size() < service_->options.batch_in_flight_max && room_.has_room(0);
 }
 
 std::shared_ptr<Batch> BatchStream::next_batch() {
@@ -193,16 +197,16 @@ std::vector<BatchStream::Place> BatchStream::next_places() {
   std::vector<Place> places;
   MutexLock lock(mutex_);
   if (end_at_once_) return places;
+  const auto values_of = [](const Place& place) { return place.batch->values[static_cast<size_t>(place.index)]; };
   const auto begin = [&](Place place) CAIRN_REQUIRES(mutex_) {
-    room_.begin(place.batch->values[static_cast<size_t>(place.index)]);
+    room_.begin(values_of(place));
     places.push_back(std::move(place));
   };
-  const auto may_begin = [&](const Place& place) CAIRN_REQUIRES(mutex_) {
-    return room_.has_room(place.batch->values[static_cast<size_t>(place.index)]);
-  };
-  while (!aside_.empty() && may_begin(aside_.front())) {
-    begin(std::move(aside_.front()));
-    aside_.pop_front();
+  for (auto& aside : aside_) {
+    while (!aside.empty() && room_.has_room(values_of(aside.front())) && places.size() < kRequestsAtOnce) {
+      begin(std::move(aside.front()));
+      aside.pop_front();
+    }
   }
   while (message_ && has_room() && places.size() < kRequestsAtOnce) {
     const auto batch = next_batch();
@@ -210,11 +214,12 @@ std::vector<BatchStream::Place> BatchStream::next_places() {
     in_flight_ += batch->responses.size();
     for (int i = 0; i < count; ++i) {
       Place place{batch, i};
-      const bool is_many = batch->values[static_cast<size_t>(i)] > 1;
-      if (!is_many || (aside_.empty() && may_begin(place))) {
+      const uint32_t values = values_of(place);
+      auto& aside = aside_[values > 1 ? 1 : 0];
+      if (values == 0 || (aside.empty() && room_.has_room(values))) {
         begin(std::move(place));
       } else {
-        aside_.push_back(std::move(place));
+        aside.push_back(std::move(place));
       }
     }
   }
@@ -309,7 +314,7 @@ void BatchStream::on_write_done() {
   {
     MutexLock lock(mutex_);
     is_writing_ = false;
-    if (!message_ && aside_.empty()) return advance();
+    if (!message_ && !has_aside()) return advance();
   }
   go_on();
 }
@@ -370,8 +375,10 @@ void BatchStream::advance() {
     if (!is_writing_) {  // the RPC is over
       no_more_ = true;
       message_ = nullptr;
-      in_flight_ -= aside_.size();
-      aside_.clear();
+      for (auto& aside : aside_) {
+        in_flight_ -= aside.size();
+        aside.clear();
+      }
       for (const Answer& answer : waiting_) room_.on_sent(answer.bytes);
       waiting_.clear();
     }

@@ -172,6 +172,42 @@ TEST(BatchCommands, ScansOfMuchAreBegunOneByOneAndHoldUpNoGets) {
   }
 }
 
+// Gets may wait for a region that has no leader; what ends the wait of others must come through all the same.
+TEST(BatchCommands, WhatAsksForNoValuesPassesGetsThatWaitForRoom) {
+  Served served;
+  auto events = std::make_shared<RecordingStream<tikvpb::BatchCommandsResponse>>();
+  events->open(*served.channel, "/tikvpb.Tikv/BatchCommands");
+  constexpr uint64_t kGets = 600;
+  constexpr size_t kBegun = 512;  // 8 MiB, while each may answer with 16 KiB
+  tikvpb::BatchCommandsRequest gets;
+  for (uint64_t i = 0; i < kGets; ++i) {
+    gets.add_requests()->mutable_rawget()->set_key("hold");
+    gets.add_request_ids(i);
+  }
+  events->send(gets);
+  served.tikv.wait_for_held(kBegun);
+  tikvpb::BatchCommandsRequest other;
+  other.add_requests()->mutable_empty()->set_test_id(7);
+  other.add_request_ids(kGets);
+  events->send(other);
+  const auto first = events->next();
+  ASSERT_TRUE(first);
+  ASSERT_EQ(first->responses_size(), 1);
+  EXPECT_EQ(first->responses(0).empty().test_id(), 7u);
+  size_t answered = 0;
+  const auto finish = [&](size_t held) {
+    served.tikv.wait_for_held(held);
+    served.tikv.finish_held();
+    for (const size_t target = answered + held; answered < target;) {
+      answered += static_cast<size_t>(events->next().value().responses_size());
+    }
+  };
+  finish(kBegun);
+  finish(kGets - kBegun);
+  events->end();
+  EXPECT_TRUE(events->status().ok());
+}
+
 TEST(BatchCommands, ACommandWithoutAHandlerAnswersInKindWithAnErrorText) {
   Served served;
   auto events = std::make_shared<RecordingStream<tikvpb::BatchCommandsResponse>>();
