@@ -336,7 +336,7 @@ void PdClient::Core::leave_former_leaders() {
     if (!heartbeats->io.stream || heartbeats->io.address == leader) continue;
     heartbeats->io.stream->cancel();
     heartbeats->io = {};
-    heartbeats->is_closed = true;
+    close(*heartbeats);
     std::erase(heartbeats_, heartbeats);
     heartbeats->sink.on_closed({api::Code::kUnavailable, "PD's leader has changed"});
   }

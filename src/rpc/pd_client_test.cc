@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "rpc/metrics.h"
 #include "rpc/server.h"
 #include "rpc/services.h"
 #include "rpc/testing/fakes.h"
@@ -159,6 +160,29 @@ TEST_F(PdClientTest, AStreamOfHeartbeatsEndsWithItsPdAndTheNextOneMayBeOpenedWhi
   pd.start();
   beat_until(answers + 1);
   stream.reset();
+}
+
+TEST_F(PdClientTest, HeartbeatsThatWaitForAFormerLeaderAreNotCountedAsWaitingForEver) {
+  PdOnAPort next;
+  pd.start();
+  next.start();
+  make_client(std::chrono::seconds(10), {pd.address()});
+  ASSERT_TRUE(alloc_id().ok());
+  const auto& waiting = NetworkMetrics::get().heartbeats_waiting;
+  const double before = waiting.value();
+  Waiter<api::Status> closed;
+  auto stream = client->open_region_heartbeat(
+      {.on_response = [](pdpb::RegionHeartbeatResponse) {}, .on_closed = closed.setter()});
+  for (uint64_t i = 0; i < 5000; ++i) {  // faster than they are sent
+    pdpb::RegionHeartbeatRequest request;
+    request.mutable_region()->set_id(i);
+    stream->send(request);
+  }
+  pd.pd.set_leader(next.address());
+  pd.pd.refuse_next(1);
+  EXPECT_TRUE(alloc_id().ok());
+  EXPECT_EQ(closed.get().code, api::Code::kUnavailable);
+  EXPECT_EQ(waiting.value(), before);
 }
 
 TEST_F(PdClientTest, StoppingFailsWhatWaits) {
