@@ -38,11 +38,7 @@ class RaftTransport::Core : public std::enable_shared_from_this<RaftTransport::C
   // `done(address)` on any thread; nothing if PD does not know, or says that it is gone.
   void resolve(StoreId store, std::function<void(std::optional<std::string>)> done);
   void unreachable(StoreId store) {
-    if (is_stopped || !on_unreachable) return;
-    metrics::counter("tikv_server_report_failure_msg_total", "Failures to reach other stores",
-                     {{"type", "unreachable"}, {"store_id", std::to_string(store.value)}})
-        .add();
-    on_unreachable(store);
+    if (!is_stopped && on_unreachable) on_unreachable(store);
   }
   Metadata metadata() const { return {{"source_store_id", std::to_string(source.load())}}; }
 
@@ -65,7 +61,11 @@ using Core = RaftTransport::Core;
 
 // The stream to one peer store, and what waits for it.
 struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
-  Link(std::shared_ptr<Core> core_in, StoreId store_in) : core(std::move(core_in)), store(store_in) {}
+  Link(std::shared_ptr<Core> core_in, StoreId store_in)
+      : core(std::move(core_in)),
+        store(store_in),
+        failures(metrics::counter("tikv_server_report_failure_msg_total", "Failures to reach other stores",
+                                  {{"type", "unreachable"}, {"store_id", std::to_string(store.value)}})) {}
 
   void send(raft_serverpb::RaftMessage message) {
     {
@@ -85,7 +85,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
     }
     static auto& dropped = metrics::counter("cairn_raft_transport_dropped_total", "Raft messages that found no room");
     dropped.add();
-    core->unreachable(store);
+    tell_unreachable();
   }
 
   void on_writable() override {
@@ -104,7 +104,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
       is_writable = false;
       fail();
     }
-    core->unreachable(store);
+    tell_unreachable();
   }
 
   void retry_now() {
@@ -124,6 +124,12 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
  private:
   enum class State { kIdle, kConnecting, kOpen, kBackingOff };
 
+  // As often as a message finds no room: the metric is not looked up by name.
+  void tell_unreachable() {
+    failures.add();
+    core->unreachable(store);
+  }
+
   // Asks PD for the address and opens the stream.
   void connect() CAIRN_REQUIRES(mutex) {
     connecting_since = measured_now();
@@ -138,7 +144,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
         MutexLock lock(mutex);
         fail();
       }
-      core->unreachable(store);
+      tell_unreachable();
       return;
     }
     // Without the lock: a loop that has stopped closes the stream at once.
@@ -206,6 +212,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
 
   const std::shared_ptr<Core> core;
   const StoreId store;
+  metrics::Counter& failures;  // to reach it
   Mutex mutex;
   State state CAIRN_GUARDED_BY(mutex) = State::kIdle;
   std::deque<raft_serverpb::RaftMessage> queue CAIRN_GUARDED_BY(mutex);
