@@ -16,6 +16,8 @@ namespace cairn::coprocessor {
 // Rows of a batch: few at first, so that a plan with a small limit reads little.
 inline constexpr size_t kBatchRowsFirst = 32;
 inline constexpr size_t kBatchRowsMax = 1024;
+// A scan's batch ends early behind so many bytes of strings: rows may be of several megabytes each.
+inline constexpr size_t kBatchBytesMax = size_t{16} << 20;
 
 // Values as functions see them: an int64_t is of either sign, as its field type says.
 struct Time {

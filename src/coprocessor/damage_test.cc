@@ -6,9 +6,11 @@
 #include "base/codec.h"
 #include "base/testing/damaged_bytes.h"
 #include "coprocessor/expr/program.h"
+#include "coprocessor/functions/table.h"
 #include "coprocessor/testing/check_request.h"
 #include "coprocessor/testing/rows.h"
 #include "coprocessor/testing/values.h"
+#include "coprocessor/types/json.h"
 #include "runtime/random.h"
 #include "tipb/select.pb.h"
 
@@ -167,6 +169,146 @@ TEST(RandomExpressions, AreEvaluatedLikeOneRowAtATime) {
   }
 }
 
+// Values at the edges of each type, as far as rows and plans may hold them.
+std::vector<std::string> edge_values(EvalType type) {
+  switch (type) {
+    case EvalType::kInt:
+      return {"int:0",
+              "int:1",
+              "int:-1",
+              "int:64",
+              "int:9223372036854775807",
+              "int:-9223372036854775808",
+              "uint:18446744073709551615",
+              "uint:7",
+              "year:2020",
+              "bit(8):255",
+              "int:20200230",
+              "int:-400"};
+    case EvalType::kReal:
+      return {"real:0",
+              "real:-0.0",
+              "real:inf",
+              "real:-inf",
+              "real:1.7e308",
+              "real:-1.7e308",
+              "real:2.3e-308",
+              "real:1.5",
+              "real:9223372036854775808",
+              "ureal:18446744073709551616",
+              "float:3.4e38",
+              "real:-59.9999999"};
+    case EvalType::kDecimal:
+      return {"dec:0",
+              "dec:-0.5",
+              "dec:1.000000000000000000000000000001",
+              "dec:" + std::string(65, '9'),
+              "dec:-" + std::string(65, '9'),
+              "dec:0." + std::string(30, '9'),
+              "dec:" + std::string(81, '9'),
+              "dec:20200102030405.999999",
+              "udec:18446744073709551615"};
+    case EvalType::kTime:
+      return {"datetime(6):\"0000-00-00\"", "datetime(6):\"9999-12-31 23:59:59.999999\"",
+              "date:\"2020-00-00\"",        "datetime:\"2020-01-00 00:00:00\"",
+              "date:\"2020-02-29\"",        "ts:\"1970-01-01 00:00:01\"",
+              "date:\"0000-01-01\"",        "datetime(3):\"0001-01-01 00:00:00.999\""};
+    case EvalType::kDuration:
+      return {"dur:00:00:00", "dur(6):\"838:59:59\"", "dur(6):\"-838:59:59\"", "dur(6):\"-00:00:00.000001\"",
+              "dur:12:34:56"};
+    case EvalType::kJson:
+      return {"json:null",
+              "json:true",
+              "json:{}",
+              "json:[]",
+              "json:-9223372036854775808",
+              "json:18446744073709551615",
+              "json:1.7e308",
+              "json:\"\\\"text\\\"\"",
+              "json:\"{\\\"a\\\": [1, {\\\"b\\\": null}], \\\"\\\": [[[]]]}\""};
+    case EvalType::kEnum:
+      return {"enum{a,b}:0", "enum{a,b}:2", "enum{a,b}:99"};
+    case EvalType::kSet:
+      return {"set{a,b}:0", "set{a,b}:3", "set{a,b}:18446744073709551615"};
+    case EvalType::kVector:
+      return {"vec:[]", "vec:[1]", "vec:[1,-3.4e38]", "vec:[0,0]"};
+    case EvalType::kBytes:
+      break;
+  }
+  return {"str:\"\"",
+          "str:\" \"",
+          "str:a",
+          "ci:ÄÖ",
+          "bin:\"\\xff\\xfe\\0\"",
+          "str:\"\\xe4\\xbd\"",
+          "str:-",
+          "str:.",
+          "str:1e99999",
+          "str:-9223372036854775809",
+          "str:99999999999999999999999999",
+          "str:\"2020-01-02 03:04:05.999999\"",
+          "str:\"0000-00-00\"",
+          "str:\"9999-12-31 23:59:59.9999999+14:00\"",
+          "str:-838:59:59.9",
+          "str:\"99999999999 1:1:1\"",
+          "str:DAY_MICROSECOND",
+          "str:WEEK",
+          "str:SECOND",
+          "str:\"$.a[*]**.b\"",
+          "str:\"$[last-1 to last]\"",
+          "str:\"%Y%j%U%v%x%%\"",
+          "str:\"%a_\\\\\"",
+          "str:\"{\\\"a\\\": [1e400]}\"",
+          "str:one",
+          "str:\"::ffff:1.2.3.4\"",
+          "str:" + std::string(300, 'x'),
+          "str:a,b,,c",
+          "str:=",
+          "str:AAA="};
+}
+
+// Each function, of whatever its arguments may be: a value, NULL or an error comes of it, and no undefined behaviour.
+TEST(EveryFunction, TakesEdgeValues) {
+  static constexpr const char* kResults[] = {"int",    "uint",   "real(5,2)", "real",      "dec(5,2)",    "dec",
+                                             "str(3)", "str",    "ci",        "binary(9)", "datetime(3)", "ts",
+                                             "date",   "dur(2)", "json",      "parsed"};
+  const auto* signatures = tipb::ScalarFuncSig_descriptor();
+  runtime::Random dice(11);
+  const auto pick = [&](const auto& from) { return from[dice.below(std::size(from))]; };
+  for (int i = 0; i < signatures->value_count(); ++i) {
+    const auto signature = static_cast<tipb::ScalarFuncSig>(signatures->value(i)->number());
+    for (size_t args = 0; args <= 5; ++args) {
+      CallType type;
+      type.result = FieldType::of(Type::kVarString);
+      type.args.resize(args, FieldType::of(Type::kVarString));
+      const auto function = find_function(signature, type);
+      if (!function || function->args.size() != args) continue;
+      for (int round = 0; round < 60; ++round) {
+        tipb::Expr expr;
+        expr.set_tp(tipb::ScalarFunc);
+        expr.set_sig(signature);
+        *expr.mutable_field_type() = type_named(pick(kResults));
+        for (const EvalType arg : function->args) {
+          *expr.add_children() = testing::constant(pick(edge_values(arg)));
+        }
+        EvalContext context;
+        context.set_flags(dice.below(2) == 0 ? flag::kTruncateAsWarning | flag::kOverflowAsWarning : 0);
+        context.set_sql_mode(dice.below(2) == 0 ? 0 : sql_mode::kInvalidDates);
+        if (dice.below(3) == 0) ASSERT_TRUE(context.set_zone("America/New_York"));
+        auto program = Program::compile(expr, {}, context);
+        if (!program.ok()) continue;
+        Batch one;
+        one.rows = 1;
+        const auto value = program->run(context, one);
+        if (!value.ok()) continue;
+        const std::string text = testing::shown(*value->column, 0, program->type());
+        // No number that is none comes of any of them.
+        ASSERT_NE(text, "NaN") << expr.ShortDebugString();
+      }
+    }
+  }
+}
+
 TEST(DamagedBytes, PlansAreAnsweredOrRefused) {
   tipb::DAGRequest plan;
   auto& scan = *plan.add_executors();
@@ -195,6 +337,22 @@ TEST(DamagedBytes, PlansAreAnsweredOrRefused) {
   }
   ::cairn::testing::DamagedBytes damaged(plans);
   for (int i = 0; i < 4000; ++i) testing::check_plan_bytes(damaged.next());
+}
+
+// Each array's two elements are the same bytes: a tree of 2^60 leaves.
+TEST(DamagedBytes, JsonWhoseValuesShareBytesIsRefused) {
+  Bytes body;
+  for (int depth = 0; depth < 60; ++depth) {
+    Bytes outer;
+    codec::put_u32_le(outer, 2);
+    codec::put_u32_le(outer, static_cast<uint32_t>(18 + body.size()));
+    for (int i = 0; i < 2; ++i) {
+      outer.push_back(body.empty() ? json::kLiteral : json::kArray);
+      codec::put_u32_le(outer, body.empty() ? 1 : 18);
+    }
+    body = outer + body;
+  }
+  EXPECT_EQ(json::size_of(Bytes(1, json::kArray) + body), 0U);
 }
 
 TEST(DamagedBytes, RowsAndKeysAreReadOrRefused) {

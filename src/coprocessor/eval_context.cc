@@ -1,10 +1,18 @@
 #include "coprocessor/eval_context.h"
 
+#include <absl/strings/ascii.h>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "tipb/select.pb.h"
 
 namespace cairn::coprocessor {
+namespace {
+
+constexpr size_t kZoneNameMax = 64;
+
+}  // namespace
 
 Result<EvalContext> EvalContext::from(const tipb::DAGRequest& plan) {
   EvalContext context;
@@ -21,13 +29,19 @@ Result<EvalContext> EvalContext::from(const tipb::DAGRequest& plan) {
   if (plan.has_div_precision_increment()) {
     context.div_precision_ = static_cast<int>(std::min(plan.div_precision_increment(), 30U));
   }
-  if (plan.has_max_allowed_packet()) context.packet_bytes_max_ = plan.max_allowed_packet();
+  if (plan.has_max_allowed_packet()) context.packet_bytes_max_ = std::min(plan.max_allowed_packet(), kPacketBytesMax);
   return context;
 }
 
 bool EvalContext::set_zone(const std::string& name) {
   // TiDB's name for the zone of its host, which it sends when it knows no better one.
   if (name == "System") return true;
+  // A name of the database of zones, and no other path to a file.
+  const auto is_of_name = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '+' || c == '-' || c == '/';
+  };
+  const bool is_name = name.size() <= kZoneNameMax && !name.starts_with('/');
+  if (!is_name || !std::all_of(name.begin(), name.end(), is_of_name)) return false;
   return absl::LoadTimeZone(name, &zone_);
 }
 

@@ -45,6 +45,7 @@ class EvalContext {
  public:
   static constexpr size_t kWarningsDefault = 64;
   static constexpr int kDivPrecisionDefault = 4;
+  static constexpr uint64_t kPacketBytesMax = uint64_t{1} << 30;  // as in MySQL
 
   EvalContext() = default;
   // An error: an unknown time zone.
@@ -56,6 +57,10 @@ class EvalContext {
   const absl::TimeZone& zone() const { return zone_; }
   int div_precision_increment() const { return div_precision_; }
   uint64_t packet_bytes_max() const { return packet_bytes_max_; }
+
+  // Bytes that a program may make of one batch.
+  size_t batch_bytes_max() const { return batch_bytes_max_; }
+  void set_batch_bytes_max(size_t bytes) { batch_bytes_max_ = bytes; }
 
   // When the request came, in microseconds since 1970.
   int64_t now_micros() const { return now_micros_; }
@@ -97,6 +102,7 @@ class EvalContext {
   absl::TimeZone zone_ = absl::UTCTimeZone();
   int div_precision_ = kDivPrecisionDefault;
   uint64_t packet_bytes_max_ = uint64_t{64} << 20;
+  size_t batch_bytes_max_ = size_t{1} << 30;
   int64_t now_micros_ = 0;
   size_t warnings_max_ = kWarningsDefault;
   std::vector<EvalError> warnings_;

@@ -38,6 +38,7 @@ class DagRequest final : public Request {
     if (!parse(held_.question.plan, plan_)) return fail(PlanError{"the plan does not decode"});
     TRY_ASSIGN(context_, EvalContext::from(plan_));
     context_.set_now_micros(held_.question.now_micros);
+    context_.set_batch_bytes_max(held_.question.memory_max);
     TRY_ASSIGN(const auto chain, chain_of(plan_));
     TRY_ASSIGN(const auto shape, shape_of_scan(*chain.front()));
     TRY(check_ranges(held_.question.ranges));
@@ -52,6 +53,9 @@ class DagRequest final : public Request {
     }
     auto* summaries = plan_.collect_execution_summaries() ? &summaries_ : nullptr;
     TRY_ASSIGN(executor_, build(chain, *reader_, context_, summaries, held_.question.stopwatch));
+    if (static_cast<size_t>(plan_.output_offsets_size()) > kColumnsMax) {
+      return fail(PlanError{fmt::format("{} output offsets", plan_.output_offsets_size())});
+    }
     for (const uint32_t offset : plan_.output_offsets()) {
       if (offset >= executor_->schema().size()) {
         return fail(PlanError{fmt::format("output offset {} of {} columns", offset, executor_->schema().size())});
@@ -94,7 +98,9 @@ class DagRequest final : public Request {
     Answer answer;
     answer.data = response_.SerializeAsString();
     if (!is_through_) answer.consumed = reader_->consumed();
-    answer.can_be_cached = is_through_ && !reader_->met_newer_data();
+    // Who reads with RC does not look at locks; later readers, who may have the answer instead, do.
+    const bool saw_all = held_.options.isolation == mvcc::IsolationLevel::kSi && !reader_->met_newer_data();
+    answer.can_be_cached = is_through_ && saw_all;
     return answer;
   }
 

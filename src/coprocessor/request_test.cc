@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/codec.h"
 #include "base/crc.h"
 #include "coprocessor/rows/datum.h"
@@ -82,6 +84,7 @@ class RequestTest : public ::testing::Test {
     q.ranges = std::move(ranges);
     mvcc::ReadOptions options;
     options.read_ts = Timestamp(100);
+    options.isolation = isolation;
     TRY_ASSIGN(auto request, Request::begin(std::move(q), region.snapshot(), options));
     while (true) {
       TRY_ASSIGN(const bool is_through, request->step());
@@ -133,6 +136,7 @@ class RequestTest : public ::testing::Test {
   std::vector<std::string> types;  // of the output
   Question question;
   int64_t kind = 103;
+  mvcc::IsolationLevel isolation = mvcc::IsolationLevel::kSi;
   Answer last;
   tipb::SelectResponse response;
 };
@@ -144,6 +148,13 @@ TEST_F(RequestTest, AScanYieldsTheRowsOfItsRanges) {
   EXPECT_EQ(response.output_counts(0), 2);
   EXPECT_EQ(response.output_counts(1), 1);
   EXPECT_TRUE(last.can_be_cached);
+}
+
+TEST_F(RequestTest, AnAnswerThatLocksDidNotStopIsNotCached) {
+  region.lock(record_key(kTable, 3), 60);
+  isolation = mvcc::IsolationLevel::kRc;
+  EXPECT_TRUE(run().starts_with("0 0"));
+  EXPECT_FALSE(last.can_be_cached);
 }
 
 TEST_F(RequestTest, ADescendingScanYieldsThemBackwards) {
@@ -175,6 +186,18 @@ TEST_F(RequestTest, ALimitEndsTheScan) {
   EXPECT_EQ(response.output_counts(0), 2);
 }
 
+TEST_F(RequestTest, ALimitAboveASelectionReadsWholeBatches) {
+  for (int64_t handle = 10; handle < 3000; ++handle) {
+    region.put(record_key(kTable, handle), v2_row({{2, v2_int(1)}, {3, Bytes("x")}}));
+  }
+  auto& selection = *add(tipb::TypeSelection).mutable_selection();
+  *selection.add_conditions() = call(tipb::EQInt, "int", {column_ref(0, "int"), constant("int:2999")});
+  add(tipb::TypeLimit).mutable_limit()->set_limit(1);
+  plan.set_collect_execution_summaries(true);
+  EXPECT_EQ(run(), "2999 1 \"x\"\n");
+  EXPECT_LT(response.execution_summaries(0).num_iterations(), 20U);
+}
+
 TEST_F(RequestTest, ALimitOfZeroYieldsNothing) {
   add(tipb::TypeLimit).mutable_limit()->set_limit(0);
   EXPECT_EQ(run(), "");
@@ -202,14 +225,55 @@ TEST_F(RequestTest, AnAggregationOfAllRowsYieldsOneRow) {
   EXPECT_EQ(run(), "10 9 9 9 9 \"row9\" 0 0 3\n");
 }
 
-TEST_F(RequestTest, AnAggregationOfNoRowYieldsOneRow) {
+TEST_F(RequestTest, AnAggregationOfNoRowYieldsNone) {
   auto& aggregation = *add(tipb::TypeAggregation).mutable_aggregation();
   *aggregation.add_agg_func() = aggregate(tipb::Count, "int", {constant("int:1")});
   *aggregation.add_agg_func() = aggregate(tipb::Sum, "dec", {column_ref(1, "int")});
+  *aggregation.add_agg_func() = aggregate(tipb::First, "int", {column_ref(1, "int")});
+  types = {"uint", "dec", "int"};
+  EXPECT_EQ(run({{record_key(kTable, 100), record_key(kTable, 200)}}), "");
+  EXPECT_EQ(run({}), "");
+}
+
+TEST_F(RequestTest, AnAggregationOfNullsOnlyYieldsARow) {
+  auto& aggregation = *add(tipb::TypeAggregation).mutable_aggregation();
+  *aggregation.add_agg_func() = aggregate(tipb::Count, "int", {column_ref(1, "int")});
+  *aggregation.add_agg_func() = aggregate(tipb::Avg, "dec", {column_ref(1, "int")});
   *aggregation.add_agg_func() = aggregate(tipb::Agg_BitAnd, "uint", {column_ref(1, "int")});
-  types = {"uint", "dec", "uint"};
-  EXPECT_EQ(run({{record_key(kTable, 100), record_key(kTable, 200)}}), "0 NULL 18446744073709551615\n");
-  EXPECT_EQ(run({}), "0 NULL 18446744073709551615\n");
+  types = {"uint", "uint", "dec", "uint"};
+  EXPECT_EQ(run({{record_key(kTable, 9), record_key(kTable, 10)}}), "0 0 NULL 18446744073709551615\n");
+}
+
+// utf8mb4_unicode_ci.
+TEST_F(RequestTest, KeysInACollationThatIsNotThereAreRefused) {
+  plan.mutable_executors(0)->mutable_tbl_scan()->mutable_columns(2)->set_collation(-224);
+  EXPECT_TRUE(run().starts_with("0 0"));
+  const auto ref = column_ref(2, "str");
+  auto& executor = add(tipb::TypeTopN);
+  const auto refused = [&] { return run().starts_with("plan: "); };
+  *executor.mutable_topn()->add_order_by()->mutable_expr() = ref;
+  executor.mutable_topn()->set_limit(1);
+  EXPECT_TRUE(refused());
+  *executor.mutable_topn()->mutable_order_by(0)->mutable_expr() = column_ref(0, "int");
+  *executor.mutable_topn()->add_partition_by()->mutable_expr() = ref;
+  EXPECT_TRUE(refused());
+  executor.set_tp(tipb::TypeLimit);
+  executor.mutable_limit()->set_limit(1);
+  *executor.mutable_limit()->add_partition_by()->mutable_expr() = ref;
+  EXPECT_TRUE(refused());
+  executor.set_tp(tipb::TypeAggregation);
+  *executor.mutable_aggregation()->add_group_by() = ref;
+  EXPECT_TRUE(refused());
+  executor.mutable_aggregation()->clear_group_by();
+  for (const auto kind : {tipb::Max, tipb::Min}) {
+    *executor.mutable_aggregation()->add_agg_func() = aggregate(kind, "str", {ref});
+    EXPECT_TRUE(refused());
+    executor.mutable_aggregation()->clear_agg_func();
+  }
+  // What does not compare is answered.
+  *executor.mutable_aggregation()->add_agg_func() = aggregate(tipb::First, "str", {ref});
+  types = {"str"};
+  EXPECT_EQ(run(), "\"row0\"\n");
 }
 
 TEST_F(RequestTest, AHashAggregationYieldsARowForEachGroup) {
@@ -409,6 +473,45 @@ TEST_F(RequestTest, ADamagedRowIsAnErrorThatNamesItsKey) {
   EXPECT_NE(text.find(to_hex(record_key(kTable, 5))), std::string::npos);
 }
 
+TEST_F(RequestTest, ValuesOutsideTheirTypeDoNotDecode) {
+  auto& table = *plan.mutable_executors(0)->mutable_tbl_scan();
+  Bytes nan, whole_double;
+  codec::put_f64_be(nan, std::nan(""));
+  codec::put_f64_be(whole_double, 1.5);
+  const Bytes json_nan = "\x0b" + Bytes("\0\0\0\0\0\0\xf8\x7f", 8);
+  const std::vector<std::tuple<std::string, Bytes, bool>> values = {
+      {"real", whole_double, true},         {"real", nan, false},
+      {"dur", v2_int(3600), true},          {"dur", v2_int(INT64_MIN), false},
+      {"json", "\x0b" + Bytes(8, 0), true}, {"json", json_nan, false},
+  };
+  types.push_back("");
+  for (const auto& [type, bytes, is_good] : values) {
+    *table.add_columns() = column(7, type);
+    types.back() = type;
+    region.put(record_key(kTable, 5), v2_row({{2, v2_int(1)}, {3, Bytes("x")}, {7, bytes}}), 20);
+    EXPECT_EQ(run({{record_key(kTable, 5), record_key(kTable, 6)}}).starts_with("5 1"), is_good) << type;
+    table.mutable_columns()->RemoveLast();
+  }
+}
+
+TEST_F(RequestTest, ConstantsOutsideTheirTypeAreRefused) {
+  auto& selection = *add(tipb::TypeSelection).mutable_selection();
+  const auto refused = [&](tipb::ScalarFuncSig signature, const std::string& text, const Bytes& bytes) {
+    auto value = constant(text);
+    value.set_val(bytes);
+    *selection.add_conditions() = call(signature, "int", {std::move(value)});
+    const bool is_refused = run().find("does not decode") != std::string::npos;
+    selection.clear_conditions();
+    return is_refused;
+  };
+  Bytes nan;
+  codec::put_f64_be(nan, std::nan(""));
+  EXPECT_TRUE(refused(tipb::RealIsNull, "real:1", nan));
+  EXPECT_TRUE(refused(tipb::DurationIsNull, "dur:\"01:00:00\"", Bytes(8, '\0')));
+  EXPECT_TRUE(refused(tipb::JsonIsNull, "json:1", Bytes("\x03\xff\xff\xff\xff\x10\0\0\0", 9)));
+  EXPECT_TRUE(refused(tipb::VectorFloat32IsNull, "vec:[1]", Bytes("\xff\0\0\0", 4)));
+}
+
 TEST_F(RequestTest, AReadSeesItsTimestampAndStopsAtALock) {
   region.put(record_key(kTable, 1), v2_row({{2, v2_int(9)}, {3, Bytes("late")}}), 200);
   region.del(record_key(kTable, 2), 50);
@@ -550,6 +653,18 @@ TEST_F(RequestTest, ExpressionsNestedADeepWayAreRefused) {
   EXPECT_EQ(run(), "plan: the plan does not decode");
 }
 
+TEST_F(RequestTest, APlanOfTooManyExecutorsOrColumnsIsRefused) {
+  for (int i = 0; i < 200'000; ++i) add(tipb::TypeLimit).mutable_limit()->set_limit(1);
+  EXPECT_EQ(run(), "plan: a plan of 200001 executors");
+  plan.mutable_executors()->DeleteSubrange(1, plan.executors_size() - 1);
+  auto& projection = *add(tipb::TypeProjection).mutable_projection();
+  for (int i = 0; i < 5000; ++i) *projection.add_exprs() = column_ref(0, "int");
+  EXPECT_EQ(run(), "plan: an executor of 5000 columns");
+  plan.mutable_executors()->RemoveLast();
+  for (int i = 0; i < 5000; ++i) types.push_back("int");
+  EXPECT_EQ(run(), "plan: 5003 output offsets");
+}
+
 TEST_F(RequestTest, APlanThatNeedsTooMuchMemoryEnds) {
   for (int64_t handle = 10; handle < 5000; ++handle) {
     region.put(record_key(kTable, handle), v2_row({{2, v2_int(handle)}, {3, Bytes("x")}}));
@@ -562,6 +677,40 @@ TEST_F(RequestTest, APlanThatNeedsTooMuchMemoryEnds) {
   const auto answer = run_once();
   ASSERT_FALSE(answer.ok());
   EXPECT_TRUE(std::holds_alternative<QuotaExceeded>(answer.error()));
+}
+
+// 1000 rows of a string of a megabyte each.
+TEST_F(RequestTest, StringsOfABatchThatTakeTooMuchMemoryAreAnError) {
+  for (int64_t handle = 10; handle < 1000; ++handle) {
+    region.put(record_key(kTable, handle), v2_row({{2, v2_int(1)}, {3, Bytes("x")}}));
+  }
+  auto& selection = *add(tipb::TypeSelection).mutable_selection();
+  auto repeated = call(tipb::Repeat, "str", {column_ref(2, "str"), constant("int:1000000")});
+  *selection.add_conditions() = call(tipb::Length, "int", {std::move(repeated)});
+  question.memory_max = 50'000'000;
+  EXPECT_TRUE(run().starts_with("error 1105: the values of one batch"));
+}
+
+TEST_F(RequestTest, LargeRowsEndABatchEarly) {
+  for (int64_t handle = 10; handle < 80; ++handle) {
+    region.put(record_key(kTable, handle), v2_row({{2, v2_int(1)}, {3, Bytes(1'000'000, 'x')}}));
+  }
+  auto& aggregation = *add(tipb::TypeAggregation).mutable_aggregation();
+  *aggregation.add_agg_func() = aggregate(tipb::Count, "int", {column_ref(2, "str")});
+  types = {"uint"};
+  question.memory_max = 40'000'000;
+  EXPECT_EQ(run(), "80\n");
+}
+
+TEST_F(RequestTest, AZoneIsANameAndNoPath) {
+  for (const char* name : {"Asia/Tokyo", "Etc/GMT+8", "System"}) {
+    plan.set_time_zone_name(name);
+    EXPECT_TRUE(run().starts_with("0 0")) << name;
+  }
+  for (const char* name : {"/usr/share/zoneinfo/Asia/Tokyo", "../zoneinfo/Asia/Tokyo", "file:/etc/localtime", "Mars"}) {
+    plan.set_time_zone_name(name);
+    EXPECT_TRUE(run().starts_with("plan: unknown or incorrect time zone")) << name;
+  }
 }
 
 TEST_F(RequestTest, AChecksumIsOfKeysAndValuesUnderTheOldPrefix) {

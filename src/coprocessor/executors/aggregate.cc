@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "coprocessor/types/collation.h"
 #include "coprocessor/types/enumeration.h"
 #include "coprocessor/types/json.h"
@@ -70,6 +72,7 @@ struct SumState {
 
 std::optional<Failure> add_to(double& sum, double value) {
   sum += value;
+  if (std::isnan(sum)) return EvalError{code::kOutOfRange, "DOUBLE value is out of range in 'sum'"};
   return std::nullopt;
 }
 std::optional<Failure> add_to(Decimal& sum, const Decimal& value) {
@@ -219,6 +222,8 @@ class First final : public Keeping {
     return {};
   }
 };
+
+bool compares_names(EvalType type) { return type == EvalType::kEnum || type == EvalType::kSet; }
 
 // MAX and MIN. ENUMs and SETs compare by their names.
 class Extremum final : public Keeping {
@@ -432,6 +437,10 @@ Result<AggregateCall> AggregateCall::compile(const tipb::Expr& expression, std::
       break;
     case tipb::Max:
     case tipb::Min:
+      if (!has_order(argument.type(), compares_names(argument.eval_type()) ? EvalType::kBytes : argument.eval_type())) {
+        return fail(
+            PlanError{fmt::format("{} in collation {}", tipb::ExprType_Name(kind), argument.type().collation_number)});
+      }
       call.aggregate = std::make_unique<Extremum>(argument.eval_type(), argument.type(), kind == tipb::Max);
       call.results = {argument.type()};
       break;

@@ -25,6 +25,7 @@ Result<std::unique_ptr<Executor>> Aggregation::make(const tipb::Aggregation& pla
   }
   for (const auto& expression : plan.group_by()) {
     TRY_ASSIGN(auto program, Program::compile(expression, self->child_->schema(), context));
+    TRY(check_key(program, "GROUP BY"));
     self->schema_.push_back(program.type());
     self->keys_.add_column(program.eval_type());
     self->group_by_.push_back(std::move(program));
@@ -32,8 +33,6 @@ Result<std::unique_ptr<Executor>> Aggregation::make(const tipb::Aggregation& pla
   const auto& keys = self->group_by_;
   if (keys.empty()) {
     self->grouping_ = Grouping::kNone;
-    self->groups_ = 1;
-    for (auto& call : self->calls_) call.aggregate->resize(1);
   } else if (is_stream) {
     self->grouping_ = Grouping::kStream;
   } else {
@@ -101,10 +100,11 @@ Result<void> Aggregation::take(const Batch& batch) {
   }
   if (grouping_ == Grouping::kNone) {
     group_of_row_.assign(rows, 0);
+    groups_ = 1;
   } else {
     find_groups(rows);
-    for (auto& call : calls_) call.aggregate->resize(groups_);
   }
+  for (auto& call : calls_) call.aggregate->resize(groups_);
   for (auto& call : calls_) {
     Operand argument;
     if (call.argument) {

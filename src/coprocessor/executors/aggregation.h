@@ -1,5 +1,6 @@
 // Aggregation of all rows, of groups by hash, and of groups that come one after the other (stream). A row of the result
-// has the aggregates first, then the values of GROUP BY, which are those of a group's first row.
+// has the aggregates first, then the values of GROUP BY, which are those of a group's first row. No row makes no group,
+// without GROUP BY too: FIRST of a region without rows must not come before that of a region with some.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>

@@ -75,8 +75,8 @@ Result<std::unique_ptr<Executor>> build_scan(const tipb::Executor& plan, RangeRe
   return std::unique_ptr<Executor>(new Scan<IndexDecoder>(std::move(decoder), reader, context));
 }
 
-Result<std::unique_ptr<Executor>> build_above(const tipb::Executor& plan, std::unique_ptr<Executor> child,
-                                              EvalContext& context) {
+Result<std::unique_ptr<Executor>> build_above(const tipb::Executor& plan, const tipb::Executor& below,
+                                              std::unique_ptr<Executor> child, EvalContext& context) {
   switch (plan.tp()) {
     case tipb::TypeSelection:
       return Selection::make(plan.selection(), std::move(child), context);
@@ -89,7 +89,8 @@ Result<std::unique_ptr<Executor>> build_above(const tipb::Executor& plan, std::u
     case tipb::TypeTopN:
       return TopN::make(plan.topn(), std::move(child), context);
     case tipb::TypeLimit:
-      return Limit::make(plan.limit(), std::move(child), context);
+      return Limit::make(plan.limit(), std::move(child), is_scan(below) ? Limit::Below::kScan : Limit::Below::kOther,
+                         context);
     default:
       return fail(unsupported(plan));
   }
@@ -115,6 +116,8 @@ Result<std::vector<const tipb::Executor*>> chain_of(const tipb::DAGRequest& plan
     }
   }
   if (chain.empty()) return fail(PlanError{"a plan without executors"});
+  // Each asks the one below it, on one stack.
+  if (chain.size() > kExecutorsMax) return fail(PlanError{fmt::format("a plan of {} executors", chain.size())});
   if (!is_scan(*chain.front())) return fail(unsupported(*chain.front()));
   if (plan.intermediate_output_channels_size() > 0) return fail(PlanError{"a plan with intermediate outputs"});
   return chain;
@@ -148,7 +151,10 @@ Result<std::unique_ptr<Executor>> build(const std::vector<const tipb::Executor*>
     if (i == 0) {
       TRY_ASSIGN(executor, build_scan(*chain[0], reader, context));
     } else {
-      TRY_ASSIGN(executor, build_above(*chain[i], std::move(executor), context));
+      TRY_ASSIGN(executor, build_above(*chain[i], *chain[i - 1], std::move(executor), context));
+    }
+    if (executor->schema().size() > kColumnsMax) {
+      return fail(PlanError{fmt::format("an executor of {} columns", executor->schema().size())});
     }
     if (summaries != nullptr) {
       executor = std::make_unique<Measured>(std::move(executor), (*summaries)[i], stopwatch);

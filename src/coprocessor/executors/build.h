@@ -15,6 +15,10 @@ class Executor;
 
 namespace cairn::coprocessor {
 
+// Bounds of a plan. A table has no more columns.
+inline constexpr size_t kExecutorsMax = 256;
+inline constexpr size_t kColumnsMax = 4096;
+
 // What an executor did, for EXPLAIN ANALYZE.
 struct Summary {
   uint64_t nanos = 0;  // with those below it

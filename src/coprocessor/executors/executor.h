@@ -26,6 +26,8 @@ class Executor {
   virtual size_t memory() const { return 0; }
 };
 
+class Program;
+
 // Rows kept beyond the batch that they came in.
 class RowStore {
  public:
@@ -47,6 +49,8 @@ class RowStore {
 // Appends bytes that are equal for values that GROUP BY takes for the same; with an end, so that a row's columns may
 // follow one another.
 void append_group_key(const Operand& operand, size_t row, const FieldType& type, Bytes& out);
+// Refuses a key of strings whose collation this store does not have. `what`: whose key it is.
+Result<void> check_key(const Program& program, const char* what);
 // Whether ORDER BY may be of that type: JSON and vectors have no such bytes.
 [[nodiscard]] bool can_sort(EvalType type);
 // Appends bytes whose order is that of ORDER BY, NULLs first; all inverted if descending.

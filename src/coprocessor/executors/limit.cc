@@ -4,12 +4,13 @@
 
 namespace cairn::coprocessor {
 
-Result<std::unique_ptr<Executor>> Limit::make(const tipb::Limit& plan, std::unique_ptr<Executor> child,
+Result<std::unique_ptr<Executor>> Limit::make(const tipb::Limit& plan, std::unique_ptr<Executor> child, Below below,
                                               EvalContext& context) {
   if (plan.truncate_key_expr_size() > 0) return fail(PlanError{"a limit with truncated keys"});
-  auto limit = std::unique_ptr<Limit>(new Limit(std::move(child), plan.limit(), context));
+  auto limit = std::unique_ptr<Limit>(new Limit(std::move(child), below, plan.limit(), context));
   for (const auto& item : plan.partition_by()) {
     TRY_ASSIGN(auto program, Program::compile(item.expr(), limit->schema(), context));
+    TRY(check_key(program, "PARTITION BY"));
     limit->partition_by_.push_back(std::move(program));
   }
   return std::unique_ptr<Executor>(std::move(limit));
@@ -41,9 +42,10 @@ Result<void> Limit::cut_partitions(Batch& batch) {
 }
 
 Result<Yield> Limit::next(size_t rows) {
-  // Of a scan no more is read than is wanted.
   const bool is_whole = partition_by_.empty();
-  const size_t wanted = is_whole ? static_cast<size_t>(std::min<uint64_t>(rows, std::max<uint64_t>(left_, 1))) : rows;
+  // Of a scan no more is read than is wanted. Of a selection that says nothing: it may need many rows for one.
+  const bool reads_few = is_whole && below_ == Below::kScan;
+  const size_t wanted = reads_few ? static_cast<size_t>(std::min<uint64_t>(rows, std::max<uint64_t>(left_, 1))) : rows;
   TRY_ASSIGN(Yield yield, child_->next(wanted));
   if (!is_whole) {
     if (yield.batch->count() > 0) TRY(cut_partitions(*yield.batch));

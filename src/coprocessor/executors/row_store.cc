@@ -1,5 +1,8 @@
+#include <fmt/format.h>
+
 #include "base/codec.h"
 #include "coprocessor/executors/executor.h"
+#include "coprocessor/expr/program.h"
 #include "coprocessor/types/collation.h"
 
 namespace cairn::coprocessor {
@@ -20,6 +23,11 @@ bool orders_unsigned(const FieldType& type, EvalType eval_type) {
 }
 
 }  // namespace
+
+Result<void> check_key(const Program& program, const char* what) {
+  if (has_order(program.type(), program.eval_type())) return {};
+  return fail(PlanError{fmt::format("{} in collation {}", what, program.type().collation_number)});
+}
 
 void RowStore::add_column(EvalType type) {
   columns_.emplace_back().reset(type, 0);

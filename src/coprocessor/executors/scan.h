@@ -14,6 +14,7 @@ class Scan final : public Executor {
       : decoder_(std::move(decoder)), reader_(reader), context_(context) {}
 
   const std::vector<FieldType>& schema() const override { return decoder_.schema(); }
+  size_t memory() const override { return batch_.arena.bytes(); }
 
   Result<Yield> next(size_t rows) override {
     batch_.arena.reset();
@@ -21,7 +22,7 @@ class Scan final : public Executor {
     decoder_.prepare(batch_, rows);
     size_t row = 0;
     bool is_last = false;
-    for (; row < rows; ++row) {
+    for (; row < rows && (row == 0 || batch_.arena.bytes() < kBatchBytesMax); ++row) {
       Pair pair;
       TRY_ASSIGN(const bool has_pair, reader_.next(pair));
       if (!has_pair) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "coprocessor/functions/conversion.h"
+#include "coprocessor/types/json.h"
+#include "coprocessor/types/vector.h"
 #include "tipb/executor.pb.h"
 
 namespace cairn::coprocessor {
@@ -23,8 +25,9 @@ bool holds(EvalContext& context, const Operand& value, size_t row) {
       return number && *number != 0;
     }
     case EvalType::kJson:
+      return !json::is_zero(column.bytes[at]);
     case EvalType::kVector:
-      return true;
+      return vector32::dimensions(column.bytes[at]) != 0;
     case EvalType::kTime:
       return static_cast<uint64_t>(column.ints[at]) >> 4 != 0;
     default:

@@ -16,11 +16,13 @@ Result<std::unique_ptr<Executor>> TopN::make(const tipb::TopN& plan, std::unique
     if (!can_sort(program.eval_type())) {
       return fail(PlanError{fmt::format("an order by values of type {}", name_of(program.eval_type()))});
     }
+    TRY(check_key(program, "ORDER BY"));
     top->order_by_.push_back(std::move(program));
     top->descending_.push_back(item.desc());
   }
   for (const auto& item : plan.partition_by()) {
     TRY_ASSIGN(auto program, Program::compile(item.expr(), top->schema(), context));
+    TRY(check_key(program, "PARTITION BY"));
     top->partition_by_.push_back(std::move(program));
   }
   for (const auto& type : top->schema()) {

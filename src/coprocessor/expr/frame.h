@@ -1,6 +1,8 @@
 // One call of a function, over all rows of a batch.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <span>
 #include <vector>
 
@@ -39,6 +41,13 @@ struct Frame {
     return ValueOf<T>::get(*args[arg].column, args[arg].index(row));
   }
   bool is_null(size_t arg, size_t row) const { return args[arg].is_null(row); }
+  // Whether the bytes of the batch are too many: the evaluation has failed then.
+  bool is_over_budget() {
+    const size_t most = context.batch_bytes_max();
+    if (arena.bytes() <= most) return false;
+    context.raise(code::kUnknown, fmt::format("the values of one batch of rows take more than {} bytes", most));
+    return true;
+  }
   // Bytes of the result.
   ByteView keep(ByteView bytes) { return arena.copy(bytes); }
 };

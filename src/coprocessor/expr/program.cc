@@ -2,11 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "base/codec.h"
 #include "coprocessor/expr/rowwise.h"
 #include "coprocessor/functions/table.h"
+#include "coprocessor/types/duration.h"
 #include "coprocessor/types/enumeration.h"
+#include "coprocessor/types/json.h"
 #include "coprocessor/types/time.h"
+#include "coprocessor/types/vector.h"
 #include "tipb/expression.pb.h"
 
 namespace cairn::coprocessor {
@@ -47,8 +52,9 @@ bool decode_constant(const tipb::Expr& expression, const FieldType& type, const 
   uint64_t bits = 0;
   switch (expression.tp()) {
     case tipb::Int64:
-    case tipb::MysqlDuration:
       return codec::get_i64_be(in, out.ints[0]);
+    case tipb::MysqlDuration:
+      return codec::get_i64_be(in, out.ints[0]) && is_duration(out.ints[0]);
     case tipb::Uint64:
     case tipb::MysqlEnum:
     case tipb::MysqlSet:
@@ -62,13 +68,17 @@ bool decode_constant(const tipb::Expr& expression, const FieldType& type, const 
       return true;
     case tipb::Float32:
     case tipb::Float64:
-      return codec::get_f64_be(in, out.reals[0]);
+      return codec::get_f64_be(in, out.reals[0]) && !std::isnan(out.reals[0]);
     case tipb::String:
     case tipb::Bytes:
+      out.bytes[0] = in;
+      return true;
     case tipb::MysqlJson:
+      out.bytes[0] = in;
+      return !in.empty() && json::size_of(in) == in.size();
     case tipb::TiDBVectorFloat32:
       out.bytes[0] = in;
-      return expression.tp() != tipb::MysqlJson || !in.empty();
+      return vector32::is_valid(in);
     case tipb::MysqlDecimal:
       return Decimal::decode(in, out.decimals[0]);
     case tipb::MysqlTime: {

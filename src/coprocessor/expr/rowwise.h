@@ -60,6 +60,15 @@ template <class T>
 inline constexpr bool kIsPlain =
     std::is_same_v<T, int64_t> || std::is_same_v<T, double> || std::is_same_v<T, Time> || std::is_same_v<T, Duration>;
 
+// After a row's value is written: ends a batch whose bytes grow too large, before the next row makes more.
+template <class T>
+bool is_over_budget(Frame& f) {
+  if constexpr (std::is_same_v<T, ByteView> || std::is_same_v<T, Json> || std::is_same_v<T, Vector>) {
+    return f.is_over_budget();
+  }
+  return false;
+}
+
 template <auto F, bool kTakesFrame, class R, class... P>
 struct RowKernel {
   using Result = typename Returned<R>::Value;
@@ -100,6 +109,7 @@ struct RowKernel {
         } else {
           ValueOf<Result>::put(f.out, row, call(f, row, indexes));
         }
+        if (is_over_budget<Result>(f)) return;
       }
     }
   }
@@ -180,6 +190,7 @@ void run_variadic(Frame& f) {
     } else {
       ValueOf<Result>::put(f.out, row, static_cast<Result>(F(f, row)));
     }
+    if (is_over_budget<Result>(f)) return;
   }
 }
 

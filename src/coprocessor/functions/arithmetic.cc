@@ -123,9 +123,12 @@ std::optional<Decimal> remainder_of_decimals(Frame& f, const Decimal& a, const D
 }
 
 std::optional<double> remainder_of_reals(Frame& f, double a, double b) {
-  if (b != 0) return std::fmod(a, b);
-  f.context.divided_by_zero();
-  return std::nullopt;
+  if (b == 0) {
+    f.context.divided_by_zero();
+    return std::nullopt;
+  }
+  const double result = std::fmod(a, b);
+  return std::isnan(result) ? std::nullopt : std::optional(result);
 }
 
 template <bool kFirstUnsigned, bool kSecondUnsigned>

@@ -77,7 +77,8 @@ std::optional<double> decimal_as_real(Frame& f, const Decimal& v) {
   return v.to_double();
 }
 std::optional<double> string_as_real(Frame& f, ByteView v) {
-  const auto value = v.empty() ? std::optional<double>(0) : text_to_real(f.context, v);
+  // The empty string is no number to an unsigned one only.
+  const auto value = v.empty() && !to_unsigned(f) ? std::optional<double>(0) : text_to_real(f.context, v);
   if (!value) return std::nullopt;
   if (clips(f, *value)) return 0;
   return fit_real(f.context, *value, f.type.result);
@@ -103,7 +104,8 @@ std::optional<Decimal> int_as_decimal(Frame& f, int64_t v) {
 }
 std::optional<Decimal> real_as_decimal(Frame& f, double v) {
   if (clips(f, v)) return Decimal();
-  return fit_decimal(f.context, Decimal::from_double(v).value, f.type.result);
+  const auto value = real_to_decimal(f.context, v);
+  return value ? fit_decimal(f.context, *value, f.type.result) : std::nullopt;
 }
 std::optional<Decimal> decimal_as_decimal(Frame& f, const Decimal& v) {
   if (clips(f, v)) return Decimal();
@@ -135,7 +137,7 @@ std::optional<Decimal> json_as_decimal(Frame& f, Json v) {
       decimal = Decimal::from_uint(value.as_uint());
       break;
     case json::kDouble:
-      decimal = Decimal::from_double(value.as_double()).value;
+      decimal = real_to_decimal(f.context, value.as_double());
       break;
     case json::kString:
       decimal = text_to_decimal(f.context, value.as_string());

@@ -1,4 +1,7 @@
 // CAST to strings and JSON.
+#include <fmt/format.h>
+
+#include "base/codec.h"
 #include "coprocessor/expr/rowwise.h"
 #include "coprocessor/functions/conversion.h"
 #include "coprocessor/functions/families.h"
@@ -15,6 +18,17 @@ std::optional<ByteView> finish(Frame& f, const std::string& text) { return fit_s
 std::optional<ByteView> int_as_string(Frame& f, int64_t v) {
   const FieldType& from = f.type.args[0];
   if (from.type == Type::kYear && v == 0) return finish(f, "0000");
+  if (from.type == Type::kBit) {
+    // Its bytes, as many as the result has.
+    const int most = f.type.result.length;
+    if (most <= 0 || most > 8) {
+      f.context.raise(code::kUnknown, fmt::format("a BIT as a string of length {}", most));
+      return std::nullopt;
+    }
+    Bytes bytes;
+    codec::put_u64_be(bytes, static_cast<uint64_t>(v));
+    return f.keep(ByteView(bytes).substr(static_cast<size_t>(8 - most)));
+  }
   return finish(f, from.is_unsigned() ? std::to_string(static_cast<uint64_t>(v)) : std::to_string(v));
 }
 std::optional<ByteView> real_as_string(Frame& f, double v) {

@@ -69,19 +69,19 @@ std::optional<Time> json_as_time(Frame& f, Json v) {
   }
 }
 
-std::optional<Duration> text_as_duration(Frame& f, ByteView v) {
-  const auto duration = parse_duration(f.context, v, fsp(f));
+std::optional<Duration> as_duration(Frame& f, ByteView v, TooLong too_long) {
+  const auto duration = parse_duration(f.context, v, fsp(f), too_long);
   if (!duration && !f.context.failed()) f.context.truncated_wrong_value("TIME", v);
   return f.context.failed() ? std::nullopt : duration;
 }
-std::optional<Duration> int_as_duration(Frame& f, int64_t v) {
-  const auto duration = duration_from_number(f.context, v, fsp(f));
-  if (!duration && !f.context.failed()) f.context.truncated_wrong_value("TIME", std::to_string(v));
-  return f.context.failed() ? std::nullopt : duration;
+std::optional<Duration> text_as_duration(Frame& f, ByteView v) { return as_duration(f, v, TooLong::kIsLongest); }
+std::optional<Duration> int_as_duration(Frame& f, int64_t v) { return duration_from_number(f.context, v, fsp(f)); }
+// Numbers that are too long are NULL, text is the longest duration.
+std::optional<Duration> real_as_duration(Frame& f, double v) {
+  return as_duration(f, real_to_text(v), TooLong::kIsNothing);
 }
-std::optional<Duration> real_as_duration(Frame& f, double v) { return text_as_duration(f, real_to_text(v)); }
 std::optional<Duration> decimal_as_duration(Frame& f, const Decimal& v) {
-  return text_as_duration(f, v.to_shown_string());
+  return as_duration(f, v.to_shown_string(), TooLong::kIsNothing);
 }
 std::optional<Duration> time_as_duration(Frame& f, Time v) {
   const CivilTime c = civil_of(v);

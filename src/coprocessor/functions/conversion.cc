@@ -134,10 +134,11 @@ std::optional<int64_t> text_to_int(EvalContext& context, ByteView text, bool is_
                  __builtin_add_overflow(magnitude, static_cast<uint64_t>(c - '0'), &magnitude);
   }
   if (overflowed || (is_negative && magnitude > uint64_t{1} << 63)) {
-    if (!context.overflowed_as_told(code::kTruncatedWrongValue,
-                                    fmt::format("Truncated incorrect INTEGER value: '{}'", text))) {
+    if (!context.has_flag(flag::kOverflowAsWarning)) {
+      context.overflowed(is_negative ? "BIGINT UNSIGNED" : "BIGINT", text.substr(0, n));
       return std::nullopt;
     }
+    context.warn(code::kTruncatedWrongValue, fmt::format("Truncated incorrect INTEGER value: '{}'", text));
     return is_negative ? INT64_MIN : static_cast<int64_t>(UINT64_MAX);
   }
   if (is_negative) {
@@ -171,6 +172,12 @@ std::optional<int64_t> real_to_int(EvalContext& context, double value, bool is_u
   }
   if (whole >= kTwo64) return whole == kTwo64 ? std::optional<int64_t>(-1) : overflow(-1);
   return static_cast<int64_t>(static_cast<uint64_t>(whole));
+}
+
+std::optional<Decimal> real_to_decimal(EvalContext& context, double value) {
+  if (const auto decimal = Decimal::from_double(value)) return decimal->value;
+  context.raise(code::kOutOfRange, fmt::format("DECIMAL value is out of range in '{}'", real_to_text(value)));
+  return std::nullopt;
 }
 
 std::optional<int64_t> decimal_to_int(EvalContext& context, const Decimal& value, bool is_unsigned) {

@@ -20,6 +20,8 @@ std::optional<Decimal> text_to_decimal(EvalContext& context, ByteView text);
 std::optional<int64_t> text_to_int(EvalContext& context, ByteView text, bool is_unsigned);
 
 std::optional<int64_t> real_to_int(EvalContext& context, double value, bool is_unsigned);
+// Nothing: it is not finite, and the evaluation failed.
+std::optional<Decimal> real_to_decimal(EvalContext& context, double value);
 std::optional<int64_t> decimal_to_int(EvalContext& context, const Decimal& value, bool is_unsigned);
 
 // As DECIMAL(length, decimal) of the type: rounded, or its largest.

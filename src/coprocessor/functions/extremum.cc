@@ -80,7 +80,7 @@ int64_t interval_of_reals(Frame& f, size_t row) {
 
 template <auto F>
 Found of_two_or_more(EvalType type, const CallType& call) {
-  if (call.args.size() < 2) return std::nullopt;
+  if (call.args.size() < 2 || !has_order(call.result, type)) return std::nullopt;
   return variadic<F>(type, call);
 }
 

@@ -102,7 +102,7 @@ double truncate_real(Frame& f, double v, int64_t digits) {
   const double shift = std::pow(10.0, digits_of(digits, f.type.args[1].is_unsigned()));
   const double shifted = v * shift;
   if (shifted == 0) return 0;
-  return std::isinf(shifted) ? v : std::trunc(shifted) / shift;
+  return std::isfinite(shifted) ? std::trunc(shifted) / shift : v;
 }
 Decimal truncate_decimal(Frame& f, const Decimal& v, int64_t digits) {
   const int scale =
@@ -156,9 +156,10 @@ double random_of_seed(std::optional<int64_t> seed) {
 
 // CONV: digits of one base as digits of another; a negative base means that the number has a sign.
 std::optional<ByteView> conv(Frame& f, ByteView text, int64_t from, int64_t to) {
+  if (from < -36 || from > 36 || to < -36 || to > 36) return std::nullopt;
   const bool from_signed = from < 0, to_signed = to < 0;
-  const int64_t base = from_signed ? -from : from, target = to_signed ? -to : to;
-  if (base < 2 || base > 36 || target < 2 || target > 36) return std::nullopt;
+  const int64_t base = std::abs(from), target = std::abs(to);
+  if (base < 2 || target < 2) return std::nullopt;
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   const bool is_negative = text.starts_with('-');
   if (is_negative || text.starts_with('+')) text.remove_prefix(1);

@@ -5,6 +5,7 @@
 #include "coprocessor/functions/conversion.h"
 #include "coprocessor/functions/families.h"
 #include "coprocessor/types/collation.h"
+#include "coprocessor/types/letter_case.h"
 
 namespace cairn::coprocessor {
 namespace {
@@ -152,7 +153,8 @@ ByteView trim_right(ByteView text, ByteView what) {
 ByteView ltrim(ByteView text) { return trim_left(text, " "); }
 ByteView rtrim(ByteView text) { return trim_right(text, " "); }
 ByteView trim(ByteView text) { return trim_left(trim_right(text, " "), " "); }
-ByteView trim_of(ByteView text, ByteView what) { return trim_left(trim_right(text, what), what); }
+// The leading ones go first, which matters where `what` overlaps itself.
+ByteView trim_of(ByteView text, ByteView what) { return trim_right(trim_left(text, what), what); }
 // 1: both sides, 2: leading, 3: trailing.
 ByteView trim_side(ByteView text, ByteView what, int64_t side) {
   if (side != 3) text = trim_left(text, what);
@@ -192,7 +194,7 @@ std::optional<ByteView> space(Frame& f, int64_t n) {
   return f.keep(std::string(times, ' '));
 }
 
-ByteView replace(Frame& f, ByteView text, ByteView from, ByteView to) {
+std::optional<ByteView> replace(Frame& f, ByteView text, ByteView from, ByteView to) {
   if (from.empty() || text.find(from) == ByteView::npos) return text;
   std::string out;
   while (true) {
@@ -200,6 +202,7 @@ ByteView replace(Frame& f, ByteView text, ByteView from, ByteView to) {
     out += text.substr(0, found);
     if (found == ByteView::npos) break;
     out += to;
+    if (!fits_packet(f, out.size())) return std::nullopt;
     text.remove_prefix(found + from.size());
   }
   return f.keep(out);
@@ -217,35 +220,6 @@ std::optional<ByteView> insert(Frame& f, ByteView text, int64_t at, int64_t leng
   return f.keep(std::string(text.substr(0, begin)) + std::string(by) + std::string(text.substr(begin + cut)));
 }
 
-// Letters of ASCII, and of Latin, Greek and Cyrillic where case is a fixed distance.
-char32_t upper_of(char32_t c) {
-  if (c >= 'a' && c <= 'z') return c - 32;
-  if ((c >= 0xE0 && c <= 0xFE && c != 0xF7) || (c >= 0x3B1 && c <= 0x3C9 && c != 0x3C2) || (c >= 0x430 && c <= 0x44F)) {
-    return c - 32;
-  }
-  if (c >= 0x450 && c <= 0x45F) return c - 80;
-  if (c == 0xFF) return 0x178;
-  const bool is_pair = (c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177) || (c >= 0x460 && c <= 0x481) ||
-                       (c >= 0x1E00 && c <= 0x1EFF);
-  if (is_pair && c % 2 == 1 && c != 0x131) return c - 1;
-  const bool is_odd_pair = (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17E);
-  if (is_odd_pair && c % 2 == 0) return c - 1;
-  return c;
-}
-char32_t lower_of(char32_t c) {
-  if (c >= 'A' && c <= 'Z') return c + 32;
-  if ((c >= 0xC0 && c <= 0xDE && c != 0xD7) || (c >= 0x391 && c <= 0x3A9 && c != 0x3A2) || (c >= 0x410 && c <= 0x42F)) {
-    return c + 32;
-  }
-  if (c >= 0x400 && c <= 0x40F) return c + 80;
-  if (c == 0x178) return 0xFF;
-  const bool is_pair = (c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177) || (c >= 0x460 && c <= 0x481) ||
-                       (c >= 0x1E00 && c <= 0x1EFF);
-  if (is_pair && c % 2 == 0 && c != 0x130) return c + 1;
-  const bool is_odd_pair = (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17E);
-  if (is_odd_pair && c % 2 == 1) return c + 1;
-  return c;
-}
 template <char32_t (*kOf)(char32_t)>
 ByteView with_case(Frame& f, ByteView text) {
   std::string out;
@@ -297,6 +271,7 @@ std::optional<ByteView> export_set(Frame& f, size_t row) {
   for (int64_t i = 0; i < count; ++i) {
     if (i > 0) out += by;
     out += f.get<ByteView>((bits >> i & 1) != 0 ? 1 : 2, row);
+    if (!fits_packet(f, out.size())) return std::nullopt;
   }
   return f.keep(out);
 }
@@ -393,9 +368,9 @@ Found find_string(tipb::ScalarFuncSig signature, const CallType& type) {
     case tipb::Lower:
       return rowwise<&same>();
     case tipb::UpperUTF8:
-      return rowwise<&with_case<&upper_of>>();
+      return rowwise<&with_case<&upper_case>>();
     case tipb::LowerUTF8:
-      return rowwise<&with_case<&lower_of>>();
+      return rowwise<&with_case<&lower_case>>();
     case tipb::Elt:
       if (type.args.size() < 2) return std::nullopt;
       return variadic<&elt>(first_then_strings(type.args.size()));

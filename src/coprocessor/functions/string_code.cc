@@ -21,8 +21,9 @@ ByteView hex_of_int(Frame& f, int64_t v) { return f.keep(fmt::format("{:X}", sta
 ByteView hex_of_string(Frame& f, ByteView v) { return f.keep(to_hex(v)); }
 ByteView bin_of_int(Frame& f, int64_t v) { return f.keep(fmt::format("{:b}", static_cast<uint64_t>(v))); }
 ByteView oct_of_int(Frame& f, int64_t v) { return f.keep(fmt::format("{:o}", static_cast<uint64_t>(v))); }
-ByteView oct_of_string(Frame& f, ByteView v) {
-  while (!v.empty() && v.front() == ' ') v.remove_prefix(1);
+std::optional<ByteView> oct_of_string(Frame& f, ByteView v) {
+  if (v.empty()) return std::nullopt;
+  while (!v.empty() && (v.front() == ' ' || (v.front() >= '\t' && v.front() <= '\r'))) v.remove_prefix(1);
   const bool is_negative = v.starts_with('-');
   if (is_negative || v.starts_with('+')) v.remove_prefix(1);
   uint64_t number = 0;
@@ -30,12 +31,10 @@ ByteView oct_of_string(Frame& f, ByteView v) {
     if (c < '0' || c > '9') break;
     if (__builtin_mul_overflow(number, uint64_t{10}, &number) ||
         __builtin_add_overflow(number, static_cast<uint64_t>(c - '0'), &number)) {
-      number = UINT64_MAX;
-      break;
+      return f.keep(fmt::format("{:o}", UINT64_MAX));
     }
   }
-  if (is_negative) number = -number;
-  return f.keep(fmt::format("{:o}", number));
+  return f.keep(fmt::format("{:o}", is_negative ? -number : number));
 }
 
 std::optional<ByteView> unhex(Frame& f, ByteView v) {
@@ -120,7 +119,8 @@ std::optional<ByteView> from_binary(Frame& f, ByteView v) {
 
 // IPv4 and IPv6.
 
-std::optional<uint32_t> parse_ipv4(ByteView v, bool is_short_allowed) {
+// Four numbers of up to three digits.
+std::optional<uint32_t> parse_ipv4(ByteView v) {
   uint64_t address = 0;
   uint32_t part = 0;
   int dots = 0, digits = 0;
@@ -137,15 +137,30 @@ std::optional<uint32_t> parse_ipv4(ByteView v, bool is_short_allowed) {
       return std::nullopt;
     }
   }
-  if (digits == 0 || (dots < 3 && !is_short_allowed)) return std::nullopt;
-  // "127.1" is 127.0.0.1.
-  for (int i = dots; i < 3; ++i) address <<= 8;
+  if (digits == 0 || dots < 3) return std::nullopt;
   return static_cast<uint32_t>(address << 8 | part);
 }
 
+// As MySQL reads it: "127.1" is 127.0.0.1, and a number may be missing or have zeros before it, but for the last.
 std::optional<int64_t> inet_aton(ByteView v) {
-  const auto address = parse_ipv4(v, true);
-  return address ? std::optional<int64_t>(*address) : std::nullopt;
+  if (v.empty() || v.back() == '.') return std::nullopt;
+  int64_t address = 0, part = 0;
+  int dots = 0;
+  for (const char c : v) {
+    if (c == '.') {
+      if (++dots > 3) return std::nullopt;
+      address = address << 8 | part;
+      part = 0;
+    } else if (c >= '0' && c <= '9') {
+      part = part * 10 + (c - '0');
+      if (part > 255) return std::nullopt;
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (dots == 1) address <<= 16;
+  if (dots == 2) address <<= 8;
+  return address << 8 | part;
 }
 std::string ipv4_text(uint32_t v) { return fmt::format("{}.{}.{}.{}", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255); }
 std::optional<ByteView> inet_ntoa(Frame& f, int64_t v) {
@@ -167,7 +182,7 @@ std::optional<std::string> parse_ipv6(ByteView v) {
     const size_t end = std::min(v.find(':'), v.size());
     const ByteView group = v.substr(0, end);
     if (group.find('.') != ByteView::npos) {
-      const auto four = parse_ipv4(group, false);
+      const auto four = parse_ipv4(group);
       if (!four || end != v.size()) return std::nullopt;
       for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(*four >> shift);
       break;
@@ -228,7 +243,7 @@ std::string ipv6_text(ByteView v) {
 }
 
 std::optional<ByteView> inet6_aton(Frame& f, ByteView v) {
-  if (const auto four = parse_ipv4(v, false)) {
+  if (const auto four = parse_ipv4(v)) {
     std::string out;
     for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(*four >> shift);
     return f.keep(out);
@@ -243,7 +258,7 @@ std::optional<ByteView> inet6_ntoa(Frame& f, ByteView v) {
   for (const char c : v) address = address << 8 | static_cast<uint8_t>(c);
   return f.keep(ipv4_text(address));
 }
-int64_t is_ipv4(std::optional<ByteView> v) { return v && parse_ipv4(*v, false).has_value(); }
+int64_t is_ipv4(std::optional<ByteView> v) { return v && parse_ipv4(*v).has_value(); }
 int64_t is_ipv6(std::optional<ByteView> v) { return v && parse_ipv6(*v).has_value(); }
 int64_t is_ipv4_mapped(std::optional<ByteView> v) {
   return v && v->size() == 16 && v->starts_with(ByteView("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12));

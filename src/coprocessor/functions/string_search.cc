@@ -17,11 +17,15 @@ int64_t bit_length(ByteView text) { return static_cast<int64_t>(text.size() * 8)
 int64_t char_length(ByteView text) { return static_cast<int64_t>(count_chars(text)); }
 int64_t ascii(ByteView text) { return text.empty() ? 0 : static_cast<uint8_t>(text[0]); }
 
-// The first character's bytes as a number.
-int64_t ord(ByteView text) {
+// The first character's bytes as a number; 0 of a byte that begins none. In charsets of bytes each is a character.
+int64_t ord(Frame& f, ByteView text) {
   if (text.empty()) return 0;
+  const FieldType& type = f.type.args[0];
+  Collation own{};
+  if (collation_of(type, own) && (own == Collation::kBinary || own == Collation::kLatin1Bin)) return ascii(text);
   ByteView rest = text;
-  take_char(rest);
+  const char32_t first = take_char(rest);
+  if (first == 0xFFFD && text.size() - rest.size() == 1) return 0;
   int64_t value = 0;
   for (const char c : text.substr(0, text.size() - rest.size())) value = value << 8 | static_cast<uint8_t>(c);
   return value;
@@ -106,6 +110,27 @@ Found field_of(const CallType& type) {
   return variadic<&field<T>>(ValueOf<T>::kType, type);
 }
 
+// Those that compare, by the result's collation.
+Found find_comparing(tipb::ScalarFuncSig signature, const CallType& type) {
+  if (!has_order(type.result, EvalType::kBytes)) return std::nullopt;
+  switch (signature) {
+    case tipb::Strcmp:
+      return rowwise<&strcmp_of>();
+    case tipb::Locate2ArgsUTF8:
+      return rowwise<&locate_chars>();
+    case tipb::Locate3ArgsUTF8:
+      return rowwise<&locate_chars_from>();
+    case tipb::InstrUTF8:
+      return rowwise<&instr_chars>();
+    case tipb::FindInSet:
+      return rowwise<&find_in_set>();
+    case tipb::FieldString:
+      return field_of<ByteView>(type);
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
 
 Found find_string_search(tipb::ScalarFuncSig signature, const CallType& type) {
@@ -121,30 +146,18 @@ Found find_string_search(tipb::ScalarFuncSig signature, const CallType& type) {
       return rowwise<&ascii>();
     case tipb::Ord:
       return rowwise<&ord>();
-    case tipb::Strcmp:
-      return rowwise<&strcmp_of>();
     case tipb::Locate2Args:
       return rowwise<&locate_bytes>();
     case tipb::Locate3Args:
       return rowwise<&locate_bytes_from>();
-    case tipb::Locate2ArgsUTF8:
-      return rowwise<&locate_chars>();
-    case tipb::Locate3ArgsUTF8:
-      return rowwise<&locate_chars_from>();
     case tipb::Instr:
       return rowwise<&instr_bytes>();
-    case tipb::InstrUTF8:
-      return rowwise<&instr_chars>();
-    case tipb::FindInSet:
-      return rowwise<&find_in_set>();
     case tipb::FieldInt:
       return field_of<int64_t>(type);
     case tipb::FieldReal:
       return field_of<double>(type);
-    case tipb::FieldString:
-      return field_of<ByteView>(type);
     default:
-      return std::nullopt;
+      return find_comparing(signature, type);
   }
 }
 

@@ -20,15 +20,21 @@ std::optional<CivilTime> whole(Frame& f, Time t) {
 }
 
 std::optional<Time> date(Frame& f, Time t) {
-  if (is_zero(t)) {
-    f.context.invalid_time(fmt::format("Incorrect datetime value: '{}'", to_string(t)));
-    return std::nullopt;
-  }
-  return with_kind(t, TimeKind::kDate);
+  return whole(f, t) ? std::optional(with_kind(t, TimeKind::kDate)) : std::nullopt;
 }
-int64_t year(Time t) { return civil_of(t).year; }
+// YEAR and DAYOFMONTH are NULL of the zero date where the mode does not let it be; MONTH is 0.
+bool is_allowed(Frame& f, Time t) {
+  if (!is_zero(t) || !f.context.has_mode(sql_mode::kNoZeroDate)) return true;
+  f.context.invalid_time(fmt::format("Incorrect datetime value: '{}'", to_string(t)));
+  return false;
+}
+std::optional<int64_t> year(Frame& f, Time t) {
+  return is_allowed(f, t) ? std::optional<int64_t>(civil_of(t).year) : std::nullopt;
+}
 int64_t month(Time t) { return civil_of(t).month; }
-int64_t day(Time t) { return civil_of(t).day; }
+std::optional<int64_t> day(Frame& f, Time t) {
+  return is_allowed(f, t) ? std::optional<int64_t>(civil_of(t).day) : std::nullopt;
+}
 int64_t quarter(Time t) { return (civil_of(t).month + 2) / 3; }
 int64_t hour(Duration d) { return parts_of(d).hours; }
 int64_t minute(Duration d) { return parts_of(d).minutes; }
@@ -62,12 +68,8 @@ std::optional<int64_t> yearweek(Frame& f, Time t, int64_t mode) {
 std::optional<int64_t> yearweek0(Frame& f, Time t) { return yearweek(f, t, 0); }
 
 std::optional<ByteView> month_name(Frame& f, Time t) {
-  const int m = civil_of(t).month;
-  if (m == 0) {
-    f.context.invalid_time(fmt::format("Incorrect datetime value: '{}'", to_string(t)));
-    return std::nullopt;
-  }
-  return ByteView(kMonthNames[static_cast<size_t>(m - 1)]);
+  const auto civil = whole(f, t);
+  return civil ? std::optional<ByteView>(kMonthNames[static_cast<size_t>(civil->month - 1)]) : std::nullopt;
 }
 std::optional<ByteView> day_name(Frame& f, Time t) {
   const auto civil = whole(f, t);
@@ -86,9 +88,13 @@ Time from_days(int64_t days) {
   return make_time(days < 0 || days > 3'652'424 ? CivilTime() : civil_of_day(days), TimeKind::kDate, 0);
 }
 std::optional<Time> last_day(Frame& f, Time t) {
-  const auto c = whole(f, t);
-  if (!c) return std::nullopt;
-  return make_time({c->year, c->month, days_in_month(c->year, c->month), 0, 0, 0, 0}, TimeKind::kDate, 0);
+  // The day itself may be zero.
+  const CivilTime c = civil_of(t);
+  if (c.month == 0) {
+    f.context.invalid_time(fmt::format("Incorrect datetime value: '{}'", to_string(t)));
+    return std::nullopt;
+  }
+  return make_time({c.year, c.month, days_in_month(c.year, c.month), 0, 0, 0, 0}, TimeKind::kDate, 0);
 }
 std::optional<int64_t> date_diff(Frame& f, Time a, Time b) {
   const auto x = whole(f, a), y = x ? whole(f, b) : std::nullopt;
@@ -121,11 +127,7 @@ std::optional<Duration> make_time_of(Frame& f, int64_t h, int64_t m, double s) {
   const bool is_negative = h < 0 && !f.type.args[0].is_unsigned();
   const bool is_long = h > 838 || h < -838 || (h < 0 && !is_negative);
   const double nanos = static_cast<double>((is_long ? 838 : std::abs(h)) * 3600 + m * 60) * 1e9 + s * 1e9;
-  if (is_long || nanos > static_cast<double>(kDurationMax)) {
-    f.context.truncated_wrong_value("time", fmt::format("{}:{:02}:{:02}", h, m, static_cast<int>(s)));
-    if (f.context.failed()) return std::nullopt;
-    return Duration{is_negative ? -kDurationMax : kDurationMax};
-  }
+  if (is_long || nanos > static_cast<double>(kDurationMax)) return Duration{is_negative ? -kDurationMax : kDurationMax};
   const auto whole_nanos = static_cast<int64_t>(nanos);
   return duration_of_nanos(is_negative ? -whole_nanos : whole_nanos, f.type.result.fsp());
 }
@@ -147,21 +149,22 @@ bool is_period(Frame& f, int64_t period) {
 }
 std::optional<int64_t> period_add(Frame& f, int64_t period, int64_t months) {
   if (!is_period(f, period)) return std::nullopt;
-  const int64_t sum = months_of_period(period) + months;
-  return sum < 0 ? 0 : period_of_months(sum);
+  int64_t sum = 0;
+  if (__builtin_add_overflow(months_of_period(period), months, &sum) || sum < 0) return 0;
+  return period_of_months(sum);
 }
 std::optional<int64_t> period_diff(Frame& f, int64_t a, int64_t b) {
   if (!is_period(f, a) || !is_period(f, b)) return std::nullopt;
   return months_of_period(a) - months_of_period(b);
 }
 
-// Seconds since 1970; 0 before it, and behind 3001-01-19.
+// Microseconds since 1970; 0 before its first second, and behind 3001-01-18.
 std::optional<int64_t> unix_moment(Frame& f, Time t) {
   const CivilTime c = civil_of(t);
   if (c.month == 0 || c.day == 0) return 0;
   const auto micros = unix_micros(f.context, c);
   constexpr int64_t kLast = int64_t{32'536'771'199} * 1'000'000 + 999'999;
-  return !micros || *micros < 0 || *micros > kLast ? 0 : *micros;
+  return !micros || *micros < 1'000'000 || *micros > kLast ? 0 : *micros;
 }
 int64_t unix_timestamp(Frame& f, Time t) { return *unix_moment(f, t) / 1'000'000; }
 Decimal unix_timestamp_decimal(Frame& f, Time t) {
@@ -183,7 +186,9 @@ std::optional<Time> from_unix(Frame& f, const Decimal& seconds) {
 
 std::optional<ByteView> formatted(Frame& f, Time t, ByteView layout) {
   std::string out;
-  if (is_zero(t) || !format_time(civil_of(t), layout, out)) {
+  const auto civil = whole(f, t);
+  if (!civil) return std::nullopt;
+  if (!format_time(*civil, layout, out)) {
     f.context.invalid_time(fmt::format("Incorrect datetime value: '{}'", to_string(t)));
     return std::nullopt;
   }

@@ -42,7 +42,8 @@ std::optional<Time> date_of(Frame& f, const Decimal& number, ByteView unit) {
   return time ? time : bad_time(f, text);
 }
 std::optional<Time> date_of(Frame& f, double number, ByteView unit) {
-  return date_of(f, Decimal::from_double(number).value, unit);
+  const auto decimal = real_to_decimal(f.context, number);
+  return decimal ? date_of(f, *decimal, unit) : std::nullopt;
 }
 std::optional<Time> date_of(Frame&, Time time, ByteView unit) {
   return kind_of(time) == TimeKind::kDate && is_clock_unit(unit) ? with_kind(time, TimeKind::kDateTime) : time;
@@ -56,22 +57,23 @@ std::optional<Time> date_of(Frame& f, Duration duration, ByteView) {
   return make_time(*civil, TimeKind::kDateTime, 6);
 }
 
-std::string text_of(ByteView unit, ByteView text, const Frame&) {
+std::string text_of(ByteView unit, ByteView text, Frame&) {
   (void)unit;
   return std::string(text);
 }
-std::string text_of(ByteView unit, int64_t number, const Frame& f) {
+std::string text_of(ByteView unit, int64_t number, Frame& f) {
   return interval_text(unit, f.type.args[1].is_unsigned() ? Decimal::from_uint(static_cast<uint64_t>(number))
                                                           : Decimal::from_int(number));
 }
-std::string text_of(ByteView unit, const Decimal& number, const Frame&) { return interval_text(unit, number); }
-std::string text_of(ByteView unit, double number, const Frame&) {
-  return interval_text(unit, Decimal::from_double(number).value);
+std::string text_of(ByteView unit, const Decimal& number, Frame&) { return interval_text(unit, number); }
+// No number, and so an interval of zero, if it is not finite: the evaluation has failed then.
+std::string text_of(ByteView unit, double number, Frame& f) {
+  return interval_text(unit, real_to_decimal(f.context, number).value_or(Decimal()));
 }
 
 std::optional<Time> sum(Frame& f, const std::optional<Time>& date, const std::string& text, ByteView unit,
                         bool is_subtracted) {
-  if (!date) return std::nullopt;
+  if (!date || f.context.failed()) return std::nullopt;
   const CivilTime civil = civil_of(*date);
   if (civil.month == 0 || civil.day == 0) return bad_time(f, to_string(*date));
   const auto interval = parse_interval(unit, text);
@@ -107,7 +109,7 @@ std::optional<Time> date_sum_as_time(Frame& f, D date, Argument<I> interval, Byt
 template <class I, bool kSubtract>
 std::optional<Duration> duration_sum(Frame& f, Duration duration, Argument<I> interval, ByteView unit) {
   const auto parsed = parse_interval(unit, text_of(unit, interval, f));
-  if (!parsed) return std::nullopt;
+  if (!parsed || f.context.failed()) return std::nullopt;
   constexpr int64_t kDaysMax = 100;  // no duration has so many
   if (parsed->days > kDaysMax || parsed->days < -kDaysMax) return overflow(f);
   const int64_t nanos = (parsed->days * 86'400'000'000 + parsed->micros) * 1000;

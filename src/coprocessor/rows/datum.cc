@@ -1,6 +1,9 @@
 #include "coprocessor/rows/datum.h"
 
+#include <cmath>
+
 #include "base/codec.h"
+#include "coprocessor/types/duration.h"
 #include "coprocessor/types/enumeration.h"
 #include "coprocessor/types/json.h"
 #include "coprocessor/types/time.h"
@@ -117,7 +120,9 @@ bool decode_datum(ByteView bytes, const FieldType& type, const EvalContext& cont
     case EvalType::kEnum:
       return decode_enum(flag, in, type, arena, column.ints[row]);
     case EvalType::kReal:
-      if (flag != datum::kFloat || !codec::get_f64_be(in, column.reals[row])) return false;
+      if (flag != datum::kFloat || !codec::get_f64_be(in, column.reals[row]) || std::isnan(column.reals[row])) {
+        return false;
+      }
       if (type.type == Type::kFloat) column.reals[row] = static_cast<double>(static_cast<float>(column.reals[row]));
       return true;
     case EvalType::kDecimal:
@@ -133,7 +138,7 @@ bool decode_datum(ByteView bytes, const FieldType& type, const EvalContext& cont
     }
     case EvalType::kDuration:
       return (flag == datum::kDuration || flag == datum::kVarInt || flag == datum::kInt) &&
-             decode_integer(flag, in, column.ints[row]);
+             decode_integer(flag, in, column.ints[row]) && is_duration(column.ints[row]);
     case EvalType::kJson:
       if (flag != datum::kJson || json::size_of(in) == 0) return false;
       column.bytes[row] = in;

@@ -172,7 +172,6 @@ bool IndexDecoder::decode_int_handle(ByteView rest_of_key, const Parts& parts, B
     return true;
   }
   ByteView in = parts.tail;
-  // In a long value the handle is at the end of the tail, before a mark; in a short one it is the tail's start.
   uint64_t number = 0;
   if (!codec::get_u64_be(in, number)) return false;
   out = static_cast<int64_t>(number);

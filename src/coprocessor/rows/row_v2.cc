@@ -1,6 +1,9 @@
 #include "coprocessor/rows/row_v2.h"
 
+#include <cmath>
+
 #include "base/codec.h"
+#include "coprocessor/types/duration.h"
 #include "coprocessor/types/json.h"
 #include "coprocessor/types/time.h"
 #include "coprocessor/types/vector.h"
@@ -62,23 +65,17 @@ bool RowV2::open(ByteView bytes) {
 bool decode_v2_value(ByteView value, const FieldType& type, const EvalContext& context, Arena& arena, Column& column,
                      size_t row) {
   switch (column.type) {
-    case EvalType::kInt: {
-      if (!type.is_unsigned() && type.type != Type::kBit && type.type != Type::kYear) {
-        return decode_int(value, column.ints[row]);
-      }
-      if (type.type == Type::kYear && !type.is_unsigned()) return decode_int(value, column.ints[row]);
-      const auto number = v2_uint(value);
-      if (number) column.ints[row] = static_cast<int64_t>(*number);
-      return number.has_value();
-    }
+    case EvalType::kInt:
     case EvalType::kEnum:
     case EvalType::kSet: {
+      const bool is_signed = column.type == EvalType::kInt && !type.is_unsigned() && type.type != Type::kBit;
+      if (is_signed) return decode_int(value, column.ints[row]);
       const auto number = v2_uint(value);
       if (number) column.ints[row] = static_cast<int64_t>(*number);
       return number.has_value();
     }
     case EvalType::kReal:
-      if (!codec::get_f64_be(value, column.reals[row])) return false;
+      if (!codec::get_f64_be(value, column.reals[row]) || std::isnan(column.reals[row])) return false;
       if (type.type == Type::kFloat) column.reals[row] = static_cast<double>(static_cast<float>(column.reals[row]));
       return true;
     case EvalType::kDecimal:
@@ -93,7 +90,7 @@ bool decode_v2_value(ByteView value, const FieldType& type, const EvalContext& c
       return time.has_value();
     }
     case EvalType::kDuration:
-      return decode_int(value, column.ints[row]);
+      return decode_int(value, column.ints[row]) && is_duration(column.ints[row]);
     case EvalType::kJson:
       if (json::size_of(value) != value.size() || value.empty()) return false;
       column.bytes[row] = arena.copy(value);

@@ -69,6 +69,8 @@ constexpr Named kNamed[] = {
     {"udec", Type::kNewDecimal, FieldType::kUnsigned, 63, "binary"},
     {"str", Type::kVarString, 0, -46, "utf8mb4"},
     {"ci", Type::kVarString, 0, -45, "utf8mb4"},
+    {"uca", Type::kVarString, 0, -224, "utf8mb4"},  // a collation that is not there
+    {"int_uca", Type::kLongLong, 0, -224, "utf8mb4"},
     {"bin", Type::kVarString, FieldType::kBinaryFlag, 63, "binary"},
     {"binary", Type::kString, FieldType::kBinaryFlag, 63, "binary"},
     {"date", Type::kDate, 0, 63, "binary"},

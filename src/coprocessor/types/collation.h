@@ -10,6 +10,12 @@
 
 namespace cairn::coprocessor {
 
+// Whether this store knows how values of the type compare: of strings it must have the collation.
+inline bool has_order(const FieldType& type, EvalType eval_type) {
+  Collation collation{};
+  return eval_type != EvalType::kBytes || collation_of(type, collation);
+}
+
 std::strong_ordering compare(Collation collation, ByteView a, ByteView b);
 // Appends the string's sort key.
 void append_sort_key(Collation collation, ByteView text, Bytes& out);

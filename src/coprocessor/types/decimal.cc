@@ -28,12 +28,11 @@ Decimal Decimal::from_int(int64_t value) {
   return result;
 }
 
-Fitted<Decimal> Decimal::from_double(double value) {
+std::optional<Fitted<Decimal>> Decimal::from_double(double value) {
+  if (!std::isfinite(value)) return std::nullopt;
   char buffer[64];
   const auto end = std::to_chars(buffer, buffer + sizeof(buffer), value).ptr;
-  auto parsed = parse(ByteView(buffer, static_cast<size_t>(end - buffer)));
-  CHECK(parsed.has_value(), "the decimal of a double that is not finite");
-  return *parsed;
+  return parse(ByteView(buffer, static_cast<size_t>(end - buffer)));
 }
 
 Decimal Decimal::largest(int precision, int frac, bool is_negative) {

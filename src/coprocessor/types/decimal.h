@@ -43,8 +43,8 @@ struct Decimal {
 
   static Decimal from_int(int64_t value);
   static Decimal from_uint(uint64_t value);
-  // The shortest decimal that reads back as `value`. Precondition: finite.
-  static Fitted<Decimal> from_double(double value);
+  // The shortest decimal that reads back as `value`; nothing if that is not finite.
+  static std::optional<Fitted<Decimal>> from_double(double value);
   // The number at the start of `text`, after blanks; nothing if there is none. `rest`: what follows it.
   static std::optional<Fitted<Decimal>> parse(ByteView text, ByteView* rest = nullptr);
   // The largest of a DECIMAL(precision, frac).

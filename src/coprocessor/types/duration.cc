@@ -123,7 +123,8 @@ std::optional<Duration> of_datetime(EvalContext& context, ByteView text, int fsp
   return duration_of_parts({false, c.hour, c.minute, c.second, c.micro}, fsp);
 }
 
-std::optional<Duration> longest(EvalContext& context, bool negative, ByteView text) {
+std::optional<Duration> longest(EvalContext& context, bool negative, ByteView text, TooLong too_long) {
+  if (too_long == TooLong::kIsNothing) return std::nullopt;
   if (!context.overflowed_as_told(code::kTruncatedWrongValue,
                                   fmt::format("Truncated incorrect time value: '{}'", text))) {
     return std::nullopt;
@@ -166,7 +167,7 @@ std::optional<Duration> duration_of_parts(const DurationParts& parts, int fsp) {
   return duration_of_nanos(parts.negative ? -nanos : nanos, fsp);
 }
 
-std::optional<Duration> parse_duration(EvalContext& context, ByteView text, int fsp) {
+std::optional<Duration> parse_duration(EvalContext& context, ByteView text, int fsp, TooLong too_long) {
   ByteView in = text;
   skip_blanks(in);
   while (!in.empty() && is_blank(in.back())) in.remove_suffix(1);
@@ -191,11 +192,11 @@ std::optional<Duration> parse_duration(EvalContext& context, ByteView text, int 
     return has_date ? of_datetime(context, whole, fsp) : std::nullopt;
   }
   if (has_date && fields->hours > 838) return of_datetime(context, whole, fsp);
-  if (fields->hours > 838) return longest(context, negative, text);
+  if (fields->hours > 838) return longest(context, negative, text, too_long);
   const int64_t seconds = fields->hours * 3600 + fields->minutes * 60 + fields->seconds;
   const int64_t nanos = seconds * kNanosOfSecond + fraction;
   const auto result = duration_of_nanos(negative ? -nanos : nanos, fsp);
-  if (!result) return longest(context, negative, text);
+  if (!result) return longest(context, negative, text, too_long);
   if (!in.empty() && !context.truncated_wrong_value("TIME", text)) return std::nullopt;
   return result;
 }
@@ -211,10 +212,13 @@ std::optional<Duration> duration_from_number(EvalContext& context, int64_t numbe
         return duration_of_parts({false, c.hour, c.minute, c.second, 0}, fsp);
       }
     }
-    return longest(context, negative, std::to_string(number));
+    context.overflowed("Duration", std::to_string(number));
+    return std::nullopt;
   }
   const auto n = static_cast<int>(magnitude);
-  return duration_of_parts({negative, n / 10'000, n / 100 % 100, n % 100, 0}, fsp);
+  const auto duration = duration_of_parts({negative, n / 10'000, n / 100 % 100, n % 100, 0}, fsp);
+  if (!duration) context.truncated_wrong_value("time", std::to_string(number));
+  return duration;
 }
 
 std::string to_string(Duration duration, int fsp) {

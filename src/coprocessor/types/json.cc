@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/codec.h"
+#include "coprocessor/types/duration.h"
 
 namespace cairn::coprocessor::json {
 namespace {
@@ -45,12 +46,16 @@ size_t container_size(uint8_t code, ByteView body, int depth) {
     }
   }
   const size_t entries = fixed - count * kEntry;
+  // Values share no bytes: else a few bytes could stand for a tree without end.
+  size_t used = fixed;
   for (size_t i = 0; i < count; ++i) {
     const size_t at = entries + i * kEntry;
     const auto type = static_cast<uint8_t>(own[at]);
     if (type == kLiteral) continue;
     const size_t offset = u32_at(own, at + 1);
-    if (offset >= size || body_size(type, own.substr(offset), depth - 1) == 0) return 0;
+    const size_t of_value = offset >= size ? 0 : body_size(type, own.substr(offset), depth - 1);
+    used += of_value;
+    if (of_value == 0 || used > size) return 0;
   }
   return size;
 }
@@ -66,13 +71,17 @@ size_t body_size(uint8_t code, ByteView body, int depth) {
       break;
     case kInt:
     case kUint:
-    case kDouble:
     case kDate:
     case kDateTime:
     case kTimestamp:
       size = 8;
       break;
+    case kDouble:
+      size = 8;
+      if (!std::isfinite(View{code, body}.as_double())) return 0;
+      break;
     case kDuration:
+      if (!is_duration(View{code, body}.as_int())) return 0;
       size = 12;
       break;
     case kString:

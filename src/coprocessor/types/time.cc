@@ -101,6 +101,7 @@ std::optional<Time> time_from_packed(const EvalContext& context, uint64_t packed
   if (civil.month == 0 || civil.day == 0) return std::nullopt;
   const absl::CivilSecond utc(civil.year, civil.month, civil.day, civil.hour, civil.minute, civil.second);
   const auto local = context.zone().At(absl::FromCivil(utc, absl::UTCTimeZone())).cs;
+  if (local.year() < 0 || local.year() > 9999) return std::nullopt;
   return make_time({static_cast<int>(local.year()), local.month(), local.day(), local.hour(), local.minute(),
                     local.second(), civil.micro},
                    kind, fsp);
