@@ -150,8 +150,8 @@ bool is_period(Frame& f, int64_t period) {
 std::optional<int64_t> period_add(Frame& f, int64_t period, int64_t months) {
   if (!is_period(f, period)) return std::nullopt;
   int64_t sum = 0;
-  if (__builtin_add_overflow(months_of_period(period), months, &sum) || sum < 0) return 0;
-  return period_of_months(sum);
+  const bool fits = !__builtin_add_overflow(months_of_period(period), months, &sum) && sum <= int64_t{UINT32_MAX};
+  return fits && sum >= 0 ? period_of_months(sum) : 0;
 }
 std::optional<int64_t> period_diff(Frame& f, int64_t a, int64_t b) {
   if (!is_period(f, a) || !is_period(f, b)) return std::nullopt;
