@@ -99,6 +99,8 @@ class BatchStream final : public StreamEvents, public std::enable_shared_from_th
   void echo(const std::shared_ptr<Batch>& batch, int index);
   // Sends what waits, if nothing is being sent; ends the stream once its end has come; reads on if there is room.
   void advance() CAIRN_REQUIRES(mutex_);
+  // The next message to the client. Precondition: there is what waits, and nothing is being sent.
+  void write_waiting() CAIRN_REQUIRES(mutex_);
   // Likewise, but what is answered on the gathering executor waits for what the jobs behind it answer.
   void advance_soon() CAIRN_REQUIRES(mutex_);
   // Says how the store is, if that was asked for (by the answer `asked`) or is due.
@@ -349,49 +351,53 @@ void BatchStream::tell_health(tikvpb::BatchCommandsResponse& out, const Response
 }
 
 void BatchStream::advance() {
-  if (is_writing_ || is_dispatching_) return;
-  if (!waiting_.empty()) {
-    tikvpb::BatchCommandsResponse out;
-    const Response* asked_for_health = nullptr;
-    size_t bytes = 0;
-    size_t taken = 0;
-    while (taken < waiting_.size() && taken < kAnswersPerMessageMax) {
-      const Answer& next = waiting_[taken];
-      Response* response = next.batch->responses[static_cast<size_t>(next.index)];
-      bytes += next.bytes;
-      if (taken > 0 && bytes > kBytesPerMessageMax) break;  // a large one goes alone: it may fill a message
-      ++taken;
-      if (response->has_gethealthfeedback()) asked_for_health = response;
-      out.mutable_responses()->UnsafeArenaAddAllocated(response);  // lent, taken back below
-      out.add_request_ids(next.batch->id(next.index));
-    }
-    NetworkMetrics::get().answers_a_message.observe(taken);
-    tell_health(out, asked_for_health);
-    Payload payload = Payload::serialize(out);
-    out.mutable_responses()->UnsafeArenaExtractSubrange(0, static_cast<int>(taken), nullptr);
-    for (size_t i = 0; i < taken; ++i) room_.on_sent(waiting_[i].bytes);
-    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken));
-    is_writing_ = stream_->write(std::move(payload));
-    if (!is_writing_) {  // the RPC is over
-      no_more_ = true;
-      message_ = nullptr;
-      for (auto& aside : aside_) {
-        in_flight_ -= aside.size();
-        aside.clear();
-      }
-      for (const Answer& answer : waiting_) room_.on_sent(answer.bytes);
-      waiting_.clear();
-    }
-  }
+  if (is_dispatching_) return;
+  if (!is_writing_ && !waiting_.empty()) write_waiting();
   if (no_more_) {
     if (end_at_once_ ? !is_writing_ : (in_flight_ == 0 && waiting_.empty() && !is_writing_ && !message_))
       stream_->finish(end_status_);
     return;
   }
-  if (!is_reading_ && !message_ && has_room()) {
+  // While a message is being sent, too: what the network has brought at once is answered at once, by the next message.
+  // But a client that does not read is soon not listened to.
+  const bool may_gather = !is_writing_ || waiting_.size() < kRequestsAtOnce;
+  if (!is_reading_ && !message_ && may_gather && has_room()) {
     is_reading_ = true;
     stream_->read();
   }
+}
+
+void BatchStream::write_waiting() {
+  tikvpb::BatchCommandsResponse out;
+  const Response* asked_for_health = nullptr;
+  size_t bytes = 0;
+  size_t taken = 0;
+  while (taken < waiting_.size() && taken < kAnswersPerMessageMax) {
+    const Answer& next = waiting_[taken];
+    Response* response = next.batch->responses[static_cast<size_t>(next.index)];
+    bytes += next.bytes;
+    if (taken > 0 && bytes > kBytesPerMessageMax) break;  // a large one goes alone: it may fill a message
+    ++taken;
+    if (response->has_gethealthfeedback()) asked_for_health = response;
+    out.mutable_responses()->UnsafeArenaAddAllocated(response);  // lent, taken back below
+    out.add_request_ids(next.batch->id(next.index));
+  }
+  NetworkMetrics::get().answers_a_message.observe(taken);
+  tell_health(out, asked_for_health);
+  Payload payload = Payload::serialize(out);
+  out.mutable_responses()->UnsafeArenaExtractSubrange(0, static_cast<int>(taken), nullptr);
+  for (size_t i = 0; i < taken; ++i) room_.on_sent(waiting_[i].bytes);
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken));
+  is_writing_ = stream_->write(std::move(payload));
+  if (is_writing_) return;
+  no_more_ = true;  // the RPC is over
+  message_ = nullptr;
+  for (auto& aside : aside_) {
+    in_flight_ -= aside.size();
+    aside.clear();
+  }
+  for (const Answer& answer : waiting_) room_.on_sent(answer.bytes);
+  waiting_.clear();
 }
 
 }  // namespace
