@@ -9,8 +9,8 @@
 // (batch_errors.h), but for INVALID_ARGUMENT (a wrong cluster) and UNAVAILABLE (the outcome is unknown: only a failed
 // stream tells the client so), which end the stream.
 //
-// Beside the answers a message says now and then how the store is (kvrpcpb.HealthFeedback). Tests: batch_commands_test.cc,
-// services_test.cc.
+// Beside the answers a message says now and then how the store is (kvrpcpb.HealthFeedback). Tests:
+// batch_commands_test.cc, services_test.cc.
 #pragma once
 
 #include <memory>
