@@ -5,6 +5,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include "base/crc.h"
+#include "coprocessor/analyze.h"
 #include "coprocessor/rows/chunk.h"
 #include "coprocessor/rows/datum.h"
 #include "tipb/checksum.pb.h"
@@ -224,7 +225,7 @@ Result<std::unique_ptr<Request>> Request::begin(Question question, engine::Regio
     case Kind::kChecksum:
       return prepared<ChecksumRequest>(std::move(held));
     case Kind::kAnalyze:
-      return fail(PlanError{"ANALYZE is not supported yet"});
+      return begin_analyze(std::move(held.question), std::move(held.snapshot), options);
   }
   return fail(PlanError{fmt::format("unsupported tp: {}", static_cast<int64_t>(kind))});
 }

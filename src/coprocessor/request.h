@@ -5,7 +5,7 @@
 //   while (!step()) ...        one batch of rows
 //   finish()                   the answer's bytes
 //
-// Kinds: a plan of executors (DAG), the checksum of a range. Tests: request_test.cc.
+// Kinds: a plan of executors (DAG), statistics (analyze.h), the checksum of a range. Tests: request_test.cc.
 #pragma once
 
 #include <memory>
@@ -33,7 +33,7 @@ struct Question {
   size_t memory_max = size_t{1} << 30;
   size_t answer_bytes_max = size_t{1} << 30;
   Stopwatch stopwatch;     // for execution summaries; may be null
-  int64_t now_micros = 0;  // for functions that ask for the day
+  int64_t now_micros = 0;  // for functions that ask for the day, and for dice
 };
 
 struct Answer {
