@@ -309,6 +309,7 @@ runtime::Task<void> rage(World* world, runtime::Executor* executor, Duration spa
     co_await runtime::sleep(*executor, dice.between(profile.pace_min, profile.pace_max));
     // Beyond the span, what each seed must see is made to happen.
     const bool is_late = world->loop().now() - begin >= span;
+    if (is_late && !draw_leader(*world, dice)) continue;  // without one none of it comes, and crashes would keep it so
     constexpr Fault kWanted[] = {Fault::kSplit, Fault::kSplit, Fault::kTransfer, Fault::kMembership, Fault::kCrash};
     spoil(world, executor, is_late ? kWanted[dice.below(std::size(kWanted))] : draw_fault(profile, dice), dice);
   }
