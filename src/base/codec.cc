@@ -153,11 +153,11 @@ size_t encoded_bytes_prefix(ByteView in) {
 bool get_encoded_bytes(ByteView& in, Bytes& user_key) {
   const size_t size = encoded_bytes_prefix(in);
   if (size == 0) return false;
-  user_key.clear();
-  user_key.reserve(size / (kGroup + 1) * kGroup);
-  for (size_t at = 0; at < size; at += kGroup + 1) {
-    user_key.append(in.substr(at, kGroup - static_cast<size_t>(group_padding(in.data() + at))));
-  }
+  // Whole groups: only the last is padded.
+  const size_t groups = size / (kGroup + 1);
+  user_key.resize(groups * kGroup);
+  for (size_t i = 0; i < groups; ++i) std::memcpy(user_key.data() + i * kGroup, in.data() + i * (kGroup + 1), kGroup);
+  user_key.resize(groups * kGroup - static_cast<size_t>(group_padding(in.data() + (groups - 1) * (kGroup + 1))));
   in.remove_prefix(size);
   return true;
 }

@@ -52,7 +52,8 @@ ViewScanner::ViewScanner(const engine::RegionSnapshot& snapshot, const ReadOptio
 
 void ViewScanner::start(Bytes lower, Bytes upper) {
   upper_ = std::move(upper);
-  is_on_key_ = false;
+  is_upper_watched_ = upper_ == bounds_.upper;
+  is_on_key_ = is_looked_ = false;
   if (bounds_.direction == Direction::kBackward) {
     met_newer_ = true;  // it does not say
     if (backward_) backward_figures_ += backward_->figures();
@@ -75,16 +76,13 @@ mvcc::Result<bool> ViewScanner::next_backward() {
 
 mvcc::Result<bool> ViewScanner::next() {
   if (bounds_.direction == Direction::kBackward) return next_backward();
-  if (is_on_key_) TRY(skip_key());
+  if (is_on_key_) {
+    TRY(skip_key());
+  } else if (!std::exchange(is_looked_, true)) {
+    TRY(look());
+  }
   while (true) {
-    ByteView write_at, lock_at;
-    if (writes_.valid()) {
-      const auto split = codec::split_ts(writes_.key());
-      if (!split) return Err(Error(engine::Error(record::corruption("key in the write column family", writes_.key()))));
-      write_at = is_behind(split->encoded_key) ? ByteView() : split->encoded_key;
-    } else {
-      TRY(writes_.status());
-    }
+    ByteView lock_at;
     if (locks_) {
       if (!locks_->valid()) {
         TRY(locks_->status());
@@ -92,10 +90,10 @@ mvcc::Result<bool> ViewScanner::next() {
         lock_at = locks_->key();
       }
     }
-    if (write_at.empty() && lock_at.empty()) return false;
-    const bool has_lock = !lock_at.empty() && (write_at.empty() || lock_at <= write_at);
-    const bool has_write = !write_at.empty() && (lock_at.empty() || write_at <= lock_at);
-    encoded_key_.assign(has_lock ? lock_at : write_at);
+    if (at_key_.empty() && lock_at.empty()) return false;
+    const bool has_lock = !lock_at.empty() && (at_key_.empty() || lock_at <= at_key_);
+    const bool has_write = !at_key_.empty() && (lock_at.empty() || at_key_ <= lock_at);
+    encoded_key_.assign(has_lock ? lock_at : at_key_);
     ByteView encoded = encoded_key_;
     if (!codec::get_encoded_bytes(encoded, user_key_) || !encoded.empty()) {
       return Err(Error(engine::Error(record::corruption("encoded key", encoded_key_))));
@@ -137,26 +135,24 @@ mvcc::Result<bool> ViewScanner::take_lock(bool& hides_versions) {
 }
 
 mvcc::Result<bool> ViewScanner::take_version() {
-  TRY_ASSIGN(auto newest, timestamp_at(writes_.here(), encoded_key_));
-  if (newest && *newest > options_.read_ts) {
+  if (at_ts_ > options_.read_ts) {
     met_newer_ = true;
     if (options_.isolation == IsolationLevel::kRcCheckTs) {
-      TRY_ASSIGN(const auto version, version_at(writes_.here(), *newest));
+      TRY_ASSIGN(const auto version, version_at(writes_.here(), at_ts_));
       return Err(Error(KeyError(newer_version_conflict(user_key_, version, options_.read_ts))));
     }
-    TRY_ASSIGN(newest, move_to_version(writes_, encoded_key_, options_.read_ts));
-  }
-  if (!newest) {
-    is_on_key_ = false;  // the iterator is behind the key
-    return false;
+    TRY_ASSIGN(const auto seen, move_to_version(writes_, encoded_key_, options_.read_ts));
+    TRY(look_again());
+    if (!seen) return false;
   }
   Timestamp start_ts;
   ByteView short_value;
   if (open_plain_put(writes_.value(), start_ts, short_value)) {
-    commit_ts_ = *newest;
+    commit_ts_ = at_ts_;
     return take_value(start_ts, short_value, true);
   }
   TRY_ASSIGN(const auto version, find_change(writes_, encoded_key_, options_.read_ts));
+  TRY(look_again());
   if (!version || version->write.kind == WriteKind::kDelete) return false;
   commit_ts_ = version->commit_ts;
   if (version->write.short_value) {
@@ -197,16 +193,38 @@ engine::Result<void> ViewScanner::load_long_value(Timestamp start_ts) {
   return {};
 }
 
-engine::Result<void> ViewScanner::skip_key() {
+mvcc::Result<void> ViewScanner::skip_key() {
   is_on_key_ = false;
   for (int step = 0; step < kNearSeekSteps; ++step) {
-    TRY_ASSIGN(const auto at, timestamp_at(writes_.here(), encoded_key_));
-    if (!at) return {};
     writes_.next();
+    TRY(look());
+    if (at_key_ != encoded_key_) return {};
   }
   writes_.seek(codec::append_ts(encoded_key_, Timestamp(0)));
-  TRY_ASSIGN(const auto at, timestamp_at(writes_.here(), encoded_key_));
-  if (at) writes_.next();
+  TRY(look());
+  if (at_key_ != encoded_key_) return {};
+  writes_.next();
+  return look();
+}
+
+mvcc::Result<void> ViewScanner::look_again() {
+  TRY(look());
+  is_on_key_ = at_key_ == encoded_key_;
+  return {};
+}
+
+mvcc::Result<void> ViewScanner::look() {
+  at_key_ = {};
+  if (!writes_.valid()) {
+    TRY(writes_.status());
+    return {};
+  }
+  const ByteView key = writes_.key();
+  const auto split = codec::split_ts(key);
+  if (!split) return Err(Error(engine::Error(record::corruption("key in the write column family", key))));
+  if (is_behind(split->encoded_key)) return {};
+  at_key_ = split->encoded_key;
+  at_ts_ = split->ts;
   return {};
 }
 

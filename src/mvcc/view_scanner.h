@@ -52,9 +52,13 @@ class ViewScanner {
   mvcc::Result<bool> take_version();
   engine::Result<bool> take_value(Timestamp start_ts, ByteView short_value, bool has_short_value);
   engine::Result<void> load_long_value(Timestamp start_ts);
-  // Moves the write iterator behind the versions of `encoded_key_`.
-  engine::Result<void> skip_key();
-  bool is_behind(ByteView encoded_key) const { return !upper_.empty() && encoded_key >= upper_; }
+  // Moves the write iterator behind the versions of `encoded_key_`. Precondition: it stands on one.
+  mvcc::Result<void> skip_key();
+  // Notes where the write iterator stands; after each of its moves.
+  mvcc::Result<void> look();
+  // Likewise, when others have moved it, and it may be behind `encoded_key_`.
+  mvcc::Result<void> look_again();
+  bool is_behind(ByteView encoded_key) const { return !is_upper_watched_ && !upper_.empty() && encoded_key >= upper_; }
 
   const engine::RegionSnapshot& snapshot_;
   const ReadOptions& options_;
@@ -67,7 +71,12 @@ class ViewScanner {
   std::optional<Row> backward_row_;
   ReadFigures backward_figures_;
 
-  Bytes upper_;             // of the range
+  Bytes upper_;                    // of the range
+  bool is_upper_watched_ = false;  // it is the bound that the iterators watch by themselves
+  // Where the write iterator stands: a key of the range, and the version's timestamp; empty: the range has no more.
+  bool is_looked_ = false;  // since the range was begun
+  ByteView at_key_;
+  Timestamp at_ts_;
   Bytes encoded_key_;       // of the pair
   bool is_on_key_ = false;  // the write iterator stands on a version of `encoded_key_`
   Bytes user_key_;

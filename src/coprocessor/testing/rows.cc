@@ -106,7 +106,8 @@ tipb::ColumnInfo column(int64_t id, const std::string& name) {
   return info;
 }
 
-Region::Region() : store_(engine::open_memory_kv(std::make_shared<engine::MemoryDisk>()), *executor_) {}
+Region::Region() : Region(engine::open_memory_kv(std::make_shared<engine::MemoryDisk>())) {}
+Region::Region(std::shared_ptr<engine::KvEngine> engine) : store_(std::move(engine), *executor_) {}
 
 void Region::put(const Bytes& user_key, const Bytes& value, uint64_t commit_ts) {
   const Bytes key = codec::encode_bytes(user_key);

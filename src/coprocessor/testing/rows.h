@@ -26,7 +26,8 @@ tipb::ColumnInfo column(int64_t id, const std::string& type);
 
 class Region {
  public:
-  Region();
+  Region();  // in memory
+  explicit Region(std::shared_ptr<engine::KvEngine> engine);
   // Committed at `commit_ts`.
   void put(const Bytes& user_key, const Bytes& value, uint64_t commit_ts = 10);
   void del(const Bytes& user_key, uint64_t commit_ts);

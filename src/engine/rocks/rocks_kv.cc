@@ -132,7 +132,7 @@ class RocksIterator final : public Iterator {
     read.total_order_seek = !read.prefix_same_as_start;
     const WatchedReads watched(files_of(bounds_.tier));
     iterator_.reset(database.db->NewIterator(read, database.of(cf)));
-    is_made_cold_ = is_cold_ = watched.has_refused();
+    is_made_cold_ = is_cold_ = watched.has_refused();  // of the cache's tier only
     is_broken_ = watched.has_failed();
   }
 
@@ -154,8 +154,8 @@ class RocksIterator final : public Iterator {
   void prev() override {
     move([&] { iterator_->Prev(); });
   }
-  bool valid() const override { return !is_cold_ && !is_broken_ && iterator_->Valid(); }
-  ByteView key() const override { return view(iterator_->key()); }
+  bool valid() const override { return is_valid_; }
+  ByteView key() const override { return key_; }
   ByteView value() const override { return view(iterator_->value()); }
   Result<void> status() const override {
     if (is_cold_) return Err(not_cached());
@@ -169,9 +169,14 @@ class RocksIterator final : public Iterator {
   void move(Move how) {
     const WatchedReads watched(files_of(bounds_.tier));
     how();
-    // A part of the iterator may remember what it was told at an earlier move.
-    is_cold_ = is_made_cold_ || watched.has_refused() || iterator_->status().IsIncomplete();
+    const bool has_key = iterator_->Valid();
+    if (bounds_.tier == ReadTier::kCache) {
+      // A part of the iterator may remember what it was told at an earlier move.
+      is_cold_ = is_made_cold_ || watched.has_refused() || iterator_->status().IsIncomplete();
+    }
     is_broken_ = is_broken_ || watched.has_failed();
+    is_valid_ = has_key && !is_cold_ && !is_broken_;
+    key_ = is_valid_ ? view(iterator_->key()) : ByteView();
   }
 
   IterOptions bounds_;
@@ -179,6 +184,8 @@ class RocksIterator final : public Iterator {
   bool is_made_cold_ = false;  // it has not all of the files
   bool is_cold_ = false;       // the last move would have read the disk
   bool is_broken_ = false;     // a file could not be read, once: nothing is believed any more
+  bool is_valid_ = false;
+  ByteView key_;  // of the last move; who scans asks for it more than once
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
