@@ -29,7 +29,8 @@ namespace {
 
 // The threads that may wait for a disk. Shards never do, and what arrives over the network is taken in at once.
 bool may_wait(const std::string& thread) {
-  static constexpr const char* kThreads[] = {"raft-log", "apply", "read", "snapshot", "gc-", "pd-log", "store-control"};
+  static constexpr const char* kThreads[] = {"raft-log",   "apply", "read",   "snapshot",
+                                             "disk-looks", "gc-",   "pd-log", "store-control"};
   return std::any_of(std::begin(kThreads), std::end(kThreads),
                      [&](const char* prefix) { return thread.starts_with(prefix); });
 }

@@ -166,7 +166,8 @@ runtime::Task<void> fill_disk(Host* host, uint64_t reserve, runtime::Executor* e
 }
 
 void stall_thread(Host& host, runtime::Random& dice) {
-  static constexpr const char* kThreads[] = {"apply-0", "apply-1", "apply", "raft-log", "read", "snapshot", "pd-log"};
+  static constexpr const char* kThreads[] = {"apply-0", "apply-1",  "apply",      "raft-log",
+                                             "read",    "snapshot", "disk-looks", "pd-log"};
   host.stall(kThreads[dice.below(std::size(kThreads))], dice.between(100ms, 3s));
 }
 

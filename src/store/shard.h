@@ -179,9 +179,18 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void sync_max_ts(RegionId region, Term term);
   void count_leaders();
   void publish_status();
-  void check_sizes();
   void wait_for_commands(runtime::Job on_quiet);
+
+  // What the disk is asked.
   void look_at_disk();
+  void note_space(const engine::KvEngine::Space& space, uint64_t reserve);  // any thread
+  uint64_t bytes_of(const metapb::Region& region) const;                    // any thread that may wait for the disk
+  void put_size(const replica::Replica& replica, pdpb::RegionHeartbeatRequest& request);
+  void measure_for_heartbeat(const replica::Replica& replica);
+  void measure(const replica::Replica& replica);
+  void on_measured(RegionId region, uint64_t version, uint64_t bytes);
+  void check_sizes();
+  void check_size(const metapb::Region& region, uint64_t target, uint64_t written);  // on the pool
 
   // Requests.
   std::optional<RegionError> refuse_write(const replica::Replica& replica, engine::DiskFullOpt opt) const;
@@ -212,6 +221,15 @@ class Shard final : public ShardHandle, public engine::RegionStore {
     std::map<PeerId, Unwell> unwell;
   };
   std::map<RegionId, Reported> reported_;  // what PD was told last of each led region
+  // How large a led region was when it was last looked at.
+  struct Size {
+    std::optional<uint64_t> bytes;
+    uint64_t version = 0;  // of the region's epoch
+    bool is_under_way = false;
+    bool is_fresh = false;  // PD has not been told yet
+  };
+  std::map<RegionId, Size> sizes_;
+  bool is_disk_looked_at_ = false;
   struct LeaderAsked {
     Instant of_peers, of_pd;
   };

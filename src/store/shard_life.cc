@@ -221,6 +221,7 @@ void Shard::forget(RegionId region, replica::Incarnation incarnation) {
   replicas_.erase(region);
   reserved_.erase(region);
   reported_.erase(region);
+  sizes_.erase(region);
   leaders_asked_.erase(region);
   early_commands_.erase(region);
   shared_.directory.erase(region);

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "replica/keys.h"
 #include "store/shard.h"
-#include "store/split_keys.h"
 
 namespace cairn::store {
 namespace {
@@ -15,12 +14,14 @@ namespace {
 constexpr uint64_t kLogFactorMax = 8;
 // A peer without leader asks other stores so many times sooner than PD: what TiKV's defaults come to.
 constexpr int kPeersAskedSooner = 12;
+// A region's size is measured so long before PD is told.
+constexpr Duration kMeasuredBefore = 2s;
 
 }  // namespace
 
 void Shard::begin() {
   running_ = true;
-  look_at_disk();
+  if (index_ == 0) note_space(shared_.deps.kv.space(), options_.reserve_space_bytes);  // nobody waits for us yet
   // What was committed when the last process ended is on its way to the applier before anybody may speak to a peer.
   run_round();
   arm_tick();
@@ -92,22 +93,6 @@ void Shard::tick() {
   }
 }
 
-// A statfs and a few figures of the engine; a second's writes must not fill half the reserve.
-void Shard::look_at_disk() {
-  if (index_ != 0) return;
-  auto space = shared_.deps.kv.space();
-  DiskUsage usage = judge_disk(space, options_.reserve_space_bytes);
-  DiskUsage before = shared_.own_disk_usage.exchange(usage);
-  if (usage == before) return;
-  if (usage == disk_usage::Normal) {
-    LOG_INFO("the disk has room again: {} bytes", space.available);
-  } else {
-    LOG_WARN("the disk is {}: {} of {} bytes are left, {} are kept free: writes are refused",
-             usage == disk_usage::AlmostFull ? "almost full" : "full", space.available, space.capacity,
-             options_.reserve_space_bytes);
-  }
-}
-
 void Shard::gc_logs() {
   const auto& options = options_;
   const uint64_t flushed = shared_.deps.kv.flushed_sequence();
@@ -140,48 +125,6 @@ void Shard::gc_logs() {
   }
 }
 
-// Regions that were written to a good deal since the last look, and are too large now, are parted.
-void Shard::check_sizes() {
-  uint64_t target = options_.region_split_bytes;
-  for (auto& [id, replica] : replicas_) {
-    if (!replica->is_leader() || replica->is_destroying() || split_checks_.contains(id)) continue;
-    if (replica->written_bytes_since_split_check() < target / 16) continue;
-    const uint64_t written = replica->take_written_bytes();
-    uint64_t size = shared_.deps.kv.approximate_size(replica::data_key(replica->region().start_key()),
-                                                     replica::data_end_key(replica->region().end_key()));
-    if (size < target + target / 2) continue;
-    constexpr uint64_t kPiecesMax = 10;
-    uint64_t pieces = std::clamp<uint64_t>(size / target, 2, kPiecesMax);
-    split_checks_.insert(id);
-    ++pool_jobs_;
-    metrics_.split_checks.add();
-    LOG_INFO("region {}: {} bytes, to be split into {}", id, size, pieces);
-    shared_.snapshot_pool->post([this, region = replica->region(), pieces, written] {
-      auto end_check = [this, checked = RegionId(region.id()), written](bool is_split) {
-        executor_->post([this, checked, written, is_split] {
-          split_checks_.erase(checked);
-          // Refused, for whatever reason: the next look must not wait until as much is written again.
-          if (auto* left = find(checked); left && !is_split) left->give_back_written_bytes(written);
-        });
-      };
-      const Instant began = shared_.deps.clock.now();
-      auto keys = find_split_keys(shared_.deps.kv, shared_.options.api_version, region, pieces);
-      metrics_.split_check_time.observe(shared_.deps.clock.now() - began);
-      if (keys.ok() && !keys->empty()) metrics_.split_checks_found.add();
-      if (!keys.ok()) LOG_WARN("region {}: no split keys: {}", region.id(), keys.error().message);
-      if (!keys.ok() || keys->empty()) {
-        end_check(keys.ok());  // nowhere to split it
-      } else {
-        engine::RegionRequest request;
-        request.region = RegionId(region.id());
-        request.epoch = replica::describe(region.region_epoch());
-        shared_.split(std::move(request), std::move(*keys), end_check);
-      }
-      executor_->post([this] { --pool_jobs_; });
-    });
-  }
-}
-
 void Shard::count_leaders() {
   auto leaders = static_cast<uint64_t>(
       std::count_if(replicas_.begin(), replicas_.end(), [](const auto& r) { return r.second->is_leader(); }));
@@ -194,6 +137,7 @@ void Shard::heartbeat_regions(Instant now, Look look) {
     if (!replica->is_leader() || replica->is_destroying()) {
       reported_.erase(id);
       written_.erase(id);
+      sizes_.erase(id);
       continue;
     }
     auto last = reported_.find(id);
@@ -203,6 +147,8 @@ void Shard::heartbeat_regions(Instant now, Look look) {
         unwell.empty() ? options_.region_heartbeat_interval : options_.region_heartbeat_interval_unhealthy;
     if (last == reported_.end() || now - last->second.at >= interval || last->second.unwell != unwell) {
       heartbeat(*replica, now);
+    } else if (look == Look::kAtAll && now - last->second.at + kMeasuredBefore >= interval) {
+      measure_for_heartbeat(*replica);
     }
   }
 }
@@ -236,10 +182,7 @@ void Shard::heartbeat(replica::Replica& replica, Instant now) {
       down.set_down_seconds(static_cast<uint64_t>((now - replica.last_heard().at(id)) / 1s));
     }
   }
-  uint64_t size = shared_.deps.kv.approximate_size(replica::data_key(replica.region().start_key()),
-                                                   replica::data_end_key(replica.region().end_key()));
-  request.set_approximate_size(std::max<uint64_t>(size, 1));
-  metrics_.region_bytes.observe(size);
+  put_size(replica, request);
   const auto written = std::exchange(written_[replica.id()], {});
   metrics_.written_bytes.observe(written.bytes);
   metrics_.written_keys.observe(written.keys);

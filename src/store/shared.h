@@ -66,6 +66,7 @@ struct Shared {
   std::unique_ptr<LogWriter> log_writer;
   std::shared_ptr<runtime::Executor> snapshot_pool;
   std::shared_ptr<runtime::Executor> command_reads;  // a pool: reads of commands that are not cached
+  std::shared_ptr<runtime::Executor> disk_looks;     // asks for room and sizes, in order
   Counters counters;
   Refusals refusals;
   std::atomic<uint64_t> next_incarnation{1};

@@ -28,6 +28,7 @@ Store::Core::Core(StoreOptions options, StoreDeps deps) : shared(std::move(optio
   read_pool = executors.make_pool("read", shared.options.read_threads);
   shared.command_reads = executors.make_pool("read-command", shared.options.read_threads);
   shared.snapshot_pool = executors.make_pool("snapshot", shared.options.snapshot_threads);
+  shared.disk_looks = executors.make("disk-looks");
   shared.log_writer = std::make_unique<LogWriter>(executors.make("raft-log"), shared.deps.raft_log, shared.deps.clock,
                                                   [this](const engine::Error& error) { shared.fail(error); });
   PdSession::Hooks hooks;
