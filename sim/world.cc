@@ -87,21 +87,23 @@ Profile profile_of(const WorldOptions& options, runtime::Random& dice) {
 WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version) {
   const bool has_tikv = seed % 3 == 0;
   return {.stores = seed % 2 == 0 ? 4 : 3,
-          .pds = seed >= kSeedsOfThreePds ? 3 : 1,
+          .pds = seed >= kSeedsOfThreePds && seed < kSeedsOfTables ? 3 : 1,
           .tikvs = has_tikv ? 1 : 0,
           .api_version = api_version,
           .faults = has_tikv ? 75s : 57s,
-          .is_wild = true};
+          .is_wild = true,
+          .has_table = seed >= kSeedsOfTables};
 }
 
 std::string Report::to_string() const {
   std::string out = fmt::format(
       "seed {}: {}; {:.1f} s of virtual time, {} events, {} register operations, {} transfers, {} audits, "
-      "{} list transactions, {} reads at replicas, {} collections, {} deaths of clients, {} splits, {} leader changes, "
+      "{} list transactions, {} reads at replicas, {} plans, {} collections, {} deaths of clients, {} splits, {} "
+      "leader changes, "
       "{} snapshots, trace {:016x}, state {:016x}",
       seed, failures.empty() ? "good" : "FAILED", to_seconds(virtual_time), events, register_operations, transfers,
-      audits, list_transactions, replica_reads, collections, deaths, splits, leader_changes, snapshots, trace_hash,
-      state_hash);
+      audits, list_transactions, replica_reads, plans, collections, deaths, splits, leader_changes, snapshots,
+      trace_hash, state_hash);
   for (size_t kind = 0; kind < kFaultKinds; ++kind) {
     out += fmt::format("{} {} {}", kind == 0 ? "; faults:" : ",", faults[kind], fault_name(static_cast<Fault>(kind)));
   }
@@ -231,6 +233,9 @@ void World::make_workloads(const std::function<void(std::string)>& report) {
   if (options_.has_counters) {
     counters_ = std::make_unique<CounterWorkload>(report, CounterWorkload::Options{counters_prefix(), held});
   }
+  if (options_.has_table)
+    table_ = std::make_unique<TableWorkload>(report,
+                                             TableWorkload::Options{.safe_point = held, .before = transactional("")});
   if (options_.api_version == rawkv::ApiVersion::kV2) {
     expiring_ = std::make_unique<ExpiryWorkload>(loop_, report, ExpiryWorkload::Options{.prefix = expiring_prefix()});
   }
@@ -389,6 +394,7 @@ void World::start_workloads() {
     if (versions_) also(versions_->run(&host.client(), &host.executor(), loop_.random().next()));
     if (versions_ && i == 0) also(versions_->collect(&host.client(), &host.pd(), &host.executor()));
     if (counters_) also(counters_->run(&host.client(), &host.executor(), loop_.random().next()));
+    if (table_) also(table_->run(&host.client(), host.new_core(), readers_[i].get()));
     if (expiring_) also(expiring_->run(&host.client(), &host.executor(), loop_.random().next()));
     runtime::spawn(host.executor(), counted(bank_->run(&host.client(), &host.executor(), id, loop_.random().next())));
     runtime::spawn(host.executor(), counted(lists_->run(&host.client(), &host.executor(), loop_.random().next())));
@@ -432,13 +438,14 @@ bool World::check_liveness() {
   const uint64_t audits = bank_->audits();
   const uint64_t lists = lists_->successes();
   const uint64_t reads = replica_reads_->successes();
+  const uint64_t plans = table_ ? table_->reads() : 0;
   constexpr uint64_t kProgress = 5;
   const bool is_alive = loop_.run_until(
       [&] {
         return is_failed() ||
                (registers_->successes() >= operations + kProgress && bank_->transfers() >= transfers + kProgress &&
                 bank_->audits() > audits && lists_->successes() >= lists + kProgress &&
-                replica_reads_->successes() >= reads + kProgress);
+                replica_reads_->successes() >= reads + kProgress && (!table_ || table_->reads() >= plans + kProgress));
       },
       kLivenessLimit);
   if (!is_alive) {
@@ -461,6 +468,7 @@ void World::stop_workloads() {
   may_be_born_ = false;
   if (versions_) versions_->stop();
   if (counters_) counters_->stop();
+  if (table_) table_->stop();
   if (expiring_) expiring_->stop();
   registers_->stop();
   bank_->stop();
@@ -515,6 +523,7 @@ Report World::report() const {
           .audits = bank_->audits(),
           .list_transactions = lists_->successes(),
           .replica_reads = replica_reads_->successes(),
+          .plans = table_ ? table_->reads() : 0,
           .collections = versions_ ? versions_->collections() : 0,
           .deaths = mortals_.size(),
           .splits = splits(),

@@ -26,6 +26,7 @@
 #include "sim/register_workload.h"
 #include "sim/replica_read_workload.h"
 #include "sim/safe_point.h"
+#include "sim/table_workload.h"
 #include "sim/timestamp_watch.h"
 #include "sim/versions_workload.h"
 
@@ -55,12 +56,15 @@ struct WorldOptions {
   // Whether there are these too: keys whose old versions are collected, counters that deadlock, clients that die.
   bool has_versions = false;
   bool has_counters = false;
+  bool has_table = false;
   bool has_causal = false;  // of the lists' clients (list_workload.h)
   int mortals = 0;
 };
 
 // From this seed on PD has three members.
 inline constexpr uint64_t kSeedsOfThreePds = 1'000'000;
+// And from this one on one member again, and a table.
+inline constexpr uint64_t kSeedsOfTables = 3'000'000;
 // A random play: the seed chooses how many stores there are, too.
 WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1);
 
@@ -80,6 +84,7 @@ struct Report {
   uint64_t audits = 0;
   uint64_t list_transactions = 0;
   uint64_t replica_reads = 0;
+  uint64_t plans = 0;        // over the table, whole
   uint64_t collections = 0;  // that moved the safe point
   uint64_t deaths = 0;       // of clients
   uint64_t splits = 0;
@@ -189,6 +194,7 @@ class World {
   SafePoint safe_point_;
   std::unique_ptr<VersionsWorkload> versions_;  // null: not in this world, like the next two
   std::unique_ptr<CounterWorkload> counters_;
+  std::unique_ptr<TableWorkload> table_;  // if there is one
   std::unique_ptr<ExpiryWorkload> expiring_;
   std::vector<std::unique_ptr<ClientHost>> mortals_;  // the dead among them
   bool may_be_born_ = false;

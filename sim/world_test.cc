@@ -71,6 +71,10 @@ TEST_F(WorldTest, SeedsOfFaultsBreakNoPromiseOfApiV2) {
   if (chosen_ == nullptr) play_twice(201, 201, rawkv::ApiVersion::kV2);
 }
 
+TEST_F(WorldTest, PlansSeeOneStateOfTheTableThroughFaults) {
+  if (chosen_ == nullptr) play_twice(kSeedsOfTables + 1, kSeedsOfTables + 1, rawkv::ApiVersion::kV1);
+}
+
 // Asks one store directly for a key, again and again, whatever its peers do.
 struct Probe {
   struct Seen {

@@ -605,6 +605,15 @@ TEST_F(RequestTest, ACommonHandleIsReadFromKeysAndValues) {
   EXPECT_EQ(run({entries_of(kTable, 1)}), "3 1 \"h\"\n4 1 \"h\"\n");
 }
 
+TEST_F(RequestTest, KeysOfAKeyspaceAreThoseBehindIt) {
+  const Bytes keyspace("x\0\0\1", 4);
+  region.put(keyspace + record_key(kTable, 77), v2_row({{2, v2_int(5)}, {3, "apart"}}));
+  auto range = records_of(kTable);
+  const auto result = run_once({{keyspace + range.start, keyspace + range.end}});
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(rows_of(result->data), "77 5 \"apart\"\n");
+}
+
 TEST_F(RequestTest, WhatCannotBeRunIsSaidInWords) {
   EXPECT_EQ(run({{record_key(kTable, 3), record_key(kTable, 1)}}).substr(0, 6), "plan: ");
   EXPECT_EQ(run({{"x", "y"}}).substr(0, 6), "plan: ");
