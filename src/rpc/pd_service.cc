@@ -8,58 +8,47 @@
 
 namespace cairn::rpc {
 
-void serve_pd(Router& router, api::Pd& pd) {
-#define CAIRN_SERVE(Rpc, method, Req, Resp) \
-  add_unary<Req, Resp>(router, "/pdpb.PD/" #Rpc, [&pd](api::Call<Req, Resp> call) { pd.method(std::move(call)); });
-  CAIRN_PD_UNARY(CAIRN_SERVE)
-#undef CAIRN_SERVE
-#define CAIRN_SERVE(Rpc, method, Req, Resp) \
-  add_ordered<Req, Resp>(router, "/pdpb.PD/" #Rpc, [&pd](api::Call<Req, Resp> call) { pd.method(std::move(call)); });
-  CAIRN_PD_ORDERED(CAIRN_SERVE)
-#undef CAIRN_SERVE
+// The methods of the service at `prefix`, by `served`.
+#define CAIRN_UNARY(Rpc, method, Req, Resp) \
+  add_unary<Req, Resp>(router, prefix + #Rpc, [&served](api::Call<Req, Resp> call) { served.method(std::move(call)); });
+#define CAIRN_ORDERED(Rpc, method, Req, Resp)   \
+  add_ordered<Req, Resp>(router, prefix + #Rpc, \
+                         [&served](api::Call<Req, Resp> call) { served.method(std::move(call)); });
+
+void serve_pd(Router& router, api::Pd& served) {
+  const std::string prefix = "/pdpb.PD/";
+  CAIRN_PD_UNARY(CAIRN_UNARY)
+  CAIRN_PD_ORDERED(CAIRN_ORDERED)
   using Heartbeats =
       PushStream<pdpb::RegionHeartbeatRequest, pdpb::RegionHeartbeatResponse, api::RegionHeartbeatStream>;
-  add_push<Heartbeats>(router, "/pdpb.PD/RegionHeartbeat", [&pd](Heartbeats::Sink sink) {
-    return pd.open_region_heartbeat({std::move(sink.on_response), std::move(sink.on_closed)});
+  add_push<Heartbeats>(router, "/pdpb.PD/RegionHeartbeat", [&served](Heartbeats::Sink sink) {
+    return served.open_region_heartbeat({std::move(sink.on_response), std::move(sink.on_closed)});
   });
 }
 
-void serve_keyspaces(Router& router, api::Keyspaces& keyspaces) {
-#define CAIRN_SERVE(Rpc, method, Req, Resp)                  \
-  add_unary<Req, Resp>(router, "/keyspacepb.Keyspace/" #Rpc, \
-                       [&keyspaces](api::Call<Req, Resp> call) { keyspaces.method(std::move(call)); });
-  CAIRN_KEYSPACE_UNARY(CAIRN_SERVE)
-#undef CAIRN_SERVE
+void serve_keyspaces(Router& router, api::Keyspaces& served) {
+  const std::string prefix = "/keyspacepb.Keyspace/";
+  CAIRN_KEYSPACE_UNARY(CAIRN_UNARY)
 }
 
-void serve_resources(Router& router, api::ResourceManager& resources) {
-#define CAIRN_SERVE(Rpc, method, Req, Resp)                               \
-  add_unary<Req, Resp>(router, "/resource_manager.ResourceManager/" #Rpc, \
-                       [&resources](api::Call<Req, Resp> call) { resources.method(std::move(call)); });
-  CAIRN_RESOURCE_UNARY(CAIRN_SERVE)
-#undef CAIRN_SERVE
-#define CAIRN_SERVE(Rpc, method, Req, Resp)                                 \
-  add_ordered<Req, Resp>(router, "/resource_manager.ResourceManager/" #Rpc, \
-                         [&resources](api::Call<Req, Resp> call) { resources.method(std::move(call)); });
-  CAIRN_RESOURCE_ORDERED(CAIRN_SERVE)
-#undef CAIRN_SERVE
+void serve_resources(Router& router, api::ResourceManager& served) {
+  const std::string prefix = "/resource_manager.ResourceManager/";
+  CAIRN_RESOURCE_UNARY(CAIRN_UNARY)
+  CAIRN_RESOURCE_ORDERED(CAIRN_ORDERED)
 }
 
-void serve_members(Router& router, api::Members& members) {
-#define CAIRN_SERVE(Rpc, method, Req, Resp)              \
-  add_unary<Req, Resp>(router, "/cairnpb.Members/" #Rpc, \
-                       [&members](api::Call<Req, Resp> call) { members.method(std::move(call)); });
-  CAIRN_MEMBERS_UNARY(CAIRN_SERVE)
-#undef CAIRN_SERVE
+void serve_members(Router& router, api::Members& served) {
+  const std::string prefix = "/cairnpb.Members/";
+  CAIRN_MEMBERS_UNARY(CAIRN_UNARY)
 }
 
-void serve_admin(Router& router, api::Admin& admin) {
-#define CAIRN_SERVE(Rpc, method, Req, Resp)            \
-  add_unary<Req, Resp>(router, "/cairnpb.Admin/" #Rpc, \
-                       [&admin](api::Call<Req, Resp> call) { admin.method(std::move(call)); });
-  CAIRN_ADMIN_UNARY(CAIRN_SERVE)
-#undef CAIRN_SERVE
+void serve_admin(Router& router, api::Admin& served) {
+  const std::string prefix = "/cairnpb.Admin/";
+  CAIRN_ADMIN_UNARY(CAIRN_UNARY)
 }
+
+#undef CAIRN_UNARY
+#undef CAIRN_ORDERED
 
 void serve_meta_storage(Router& router, pd::MetaStorage& meta_storage) {
 #define CAIRN_SERVE(Rpc, method, Req, Resp)                         \
