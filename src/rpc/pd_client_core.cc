@@ -10,6 +10,7 @@ namespace cairn::rpc {
 namespace {
 
 constexpr Duration kComplainEvery = std::chrono::seconds(10);
+constexpr Duration kLookMax = std::chrono::milliseconds(300);
 
 bool is_worth_another_try(const api::Status& status) {
   if (status.code == api::Code::kUnavailable) return true;
@@ -133,47 +134,59 @@ std::vector<std::string> PdClient::Core::endpoints() const {
 void PdClient::Core::need_leader() {
   if (is_looking_ || leader_ || is_stopped_) return;
   is_looking_ = true;
-  ask_members(0);
+  ask_members();
 }
 
-void PdClient::Core::ask_members(size_t index) {
-  const auto all = endpoints();
-  if (index >= all.size()) {
-    NetworkMetrics::get().pd_not_found.add();
-    const Instant now = clock_.now();
-    std::string complaint = unreachable().message;
-    if (complaint != complaint_ || now - last_complaint_ >= kComplainEvery) {
-      LOG_WARN("{}", complaint);
-      complaint_ = std::move(complaint);
-      last_complaint_ = now;
-    }
-    look_again();
+void PdClient::Core::ask_members() {
+  const uint64_t look = ++looks_;
+  is_asking_ = true;
+  for (const auto& endpoint : endpoints()) {
+    if (!asked_.insert(endpoint).second) continue;  // an answer that comes late is as good
+    call_unary<pdpb::GetMembersResponse>(
+        *loop_.channel(endpoint), "/pdpb.PD/GetMembers", pdpb::GetMembersRequest(), options_.call_timeout,
+        [self = shared_from_this(), endpoint](api::Reply<pdpb::GetMembersResponse> reply) {
+          self->post([endpoint, reply = std::move(reply)](Core& core) mutable {
+            core.on_members(endpoint, std::move(reply));
+          });
+        });
+  }
+  executor_->after(kLookMax, [self = shared_from_this(), look] {
+    if (look == self->looks_) self->found_none();
+  });
+}
+
+void PdClient::Core::found_none() {
+  if (is_stopped_ || !is_looking_ || !std::exchange(is_asking_, false)) return;
+  NetworkMetrics::get().pd_not_found.add();
+  const Instant now = clock_.now();
+  std::string complaint = unreachable().message;
+  if (complaint != complaint_ || now - last_complaint_ >= kComplainEvery) {
+    LOG_WARN("{}", complaint);
+    complaint_ = std::move(complaint);
+    last_complaint_ = now;
+  }
+  look_again();
+}
+
+void PdClient::Core::on_members(const std::string& endpoint, api::Reply<pdpb::GetMembersResponse> reply) {
+  asked_.erase(endpoint);
+  if (is_stopped_ || !is_looking_) return;
+  const bool has_leader =
+      reply.ok() && !reply->leader().client_urls().empty() && !reply->leader().client_urls(0).empty();
+  if (!has_leader) {
+    last_error_ = !reply.ok()
+                      ? reply.error()
+                      : api::Status{api::Code::kUnavailable,
+                                    reply->header().has_error() ? reply->header().error().message() : "no leader yet"};
+    if (asked_.empty()) found_none();
     return;
-  }
-  call_unary<pdpb::GetMembersResponse>(
-      *loop_.channel(all[index]), "/pdpb.PD/GetMembers", pdpb::GetMembersRequest(), options_.call_timeout,
-      [self = shared_from_this(), index](api::Reply<pdpb::GetMembersResponse> reply) {
-        self->post([index, reply = std::move(reply)](Core& core) mutable { core.on_members(index, std::move(reply)); });
-      });
-}
-
-void PdClient::Core::on_members(size_t index, api::Reply<pdpb::GetMembersResponse> reply) {
-  if (is_stopped_) return;
-  if (!reply.ok()) {
-    last_error_ = reply.error();
-    return ask_members(index + 1);
-  }
-  if (reply->leader().client_urls().empty() || reply->leader().client_urls(0).empty()) {
-    last_error_ = {api::Code::kUnavailable,
-                   reply->header().has_error() ? reply->header().error().message() : "no leader yet"};
-    return ask_members(index + 1);
   }
   members_.clear();
   for (const auto& member : reply->members()) {
     if (!member.client_urls().empty()) members_.push_back(member.client_urls(0));
   }
   cluster_id_ = reply->header().cluster_id();
-  is_looking_ = false;
+  is_looking_ = is_asking_ = false;
   NetworkMetrics::get().pd_found.add();
   leader_ = loop_.channel(reply->leader().client_urls(0));
   if (!std::exchange(complaint_, {}).empty()) LOG_INFO("PD's leader is at {}", leader_->address());
@@ -193,7 +206,7 @@ void PdClient::Core::look_again() {
   expire();
   backoff_ = std::clamp(backoff_ * 2, options_.backoff_min, options_.backoff_max);
   executor_->after(backoff_, [self = shared_from_this()] {
-    if (!self->is_stopped_) self->ask_members(0);
+    if (!self->is_stopped_ && self->is_looking_) self->ask_members();
   });
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -73,9 +74,12 @@ class PdClient::Core : public std::enable_shared_from_this<PdClient::Core> {
   }
 
   // Finding the leader.
-  void need_leader();              // starts looking, unless that is under way
-  void ask_members(size_t index);  // the endpoint to try; past the last: back off
-  void on_members(size_t index, api::Reply<pdpb::GetMembersResponse> reply);
+  void need_leader();  // starts looking, unless that is under way
+  // Asks all endpoints at once: one that stands still must not hold up the look at the others.
+  void ask_members();
+  void on_members(const std::string& endpoint, api::Reply<pdpb::GetMembersResponse> reply);
+  // That look has found none; another follows after the back-off.
+  void found_none();
   void lost_leader(const std::string& address, const api::Status& why);
   void look_again();  // after the back-off
   std::vector<std::string> endpoints() const;
@@ -109,6 +113,9 @@ class PdClient::Core : public std::enable_shared_from_this<PdClient::Core> {
   uint64_t cluster_id_ = 0;
   std::vector<std::string> members_;  // as the last answer named them
   bool is_looking_ = false;
+  bool is_asking_ = false;       // else it waits for the next look
+  uint64_t looks_ = 0;           // their number
+  std::set<std::string> asked_;  // endpoints whose answer is still to come
   Duration backoff_{};
   Instant last_complaint_;
   std::string complaint_;  // as it was logged; empty: PD was there since

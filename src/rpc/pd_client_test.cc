@@ -1,7 +1,10 @@
 // The PD client against a real server with a fake PD behind it.
 #include "rpc/pd_client.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "rpc/metrics.h"
 #include "rpc/server.h"
@@ -71,6 +74,26 @@ TEST_F(PdClientTest, FindsTheLeaderAndFillsInTheClustersId) {
   ASSERT_TRUE(reply.ok()) << reply.error().message;
   EXPECT_EQ(reply->id(), 1u);
   EXPECT_EQ(reply->header().cluster_id(), 77u);
+}
+
+TEST_F(PdClientTest, AMemberThatStandsStillDoesNotHoldUpTheLookForTheLeader) {
+  pd.start();
+  // Its system takes connections, and it reads nothing.
+  const int still = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(::bind(still, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(still, 10), 0);
+  ASSERT_EQ(::getsockname(still, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  pd.pd.refuse_next(2);
+  make_client(std::chrono::seconds(10),
+              {"127.0.0.1:" + std::to_string(ntohs(address.sin_port)), "127.0.0.1:1", pd.address()});
+  const auto since = clock.now();
+  EXPECT_TRUE(alloc_id().ok());
+  EXPECT_LT(clock.now() - since, PdClientOptions().call_timeout);
+  ::close(still);
 }
 
 TEST_F(PdClientTest, TriesAgainWhileThereIsNoLeader) {
