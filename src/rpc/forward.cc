@@ -11,6 +11,7 @@ namespace {
 constexpr const char* kForwardedHost = "pd-forwarded-host";
 // Answers that wait for a client that does not take them.
 constexpr size_t kWaitingMax = 1024;
+constexpr size_t kWaitingBytesMax = size_t{16} << 20;  // but for a single one
 
 // One call that is passed on. Both ends live on one loop.
 class Forwarded : public std::enable_shared_from_this<Forwarded> {
@@ -52,17 +53,28 @@ class Forwarded : public std::enable_shared_from_this<Forwarded> {
       call->pass_on();
     }
     void on_message(Payload message) override {
-      if (call->answers_.size() >= kWaitingMax && call->to_) return call->to_->cancel();
+      if (!call->has_room_for(message)) {
+        call->is_full_ = true;
+        if (call->to_) call->to_->cancel();
+        return;
+      }
+      call->waiting_bytes_ += message.size();
       call->answers_.push_back(std::move(message));
       call->answer();
     }
     void on_closed(api::Status status) override {
+      if (call->is_full_) status = {api::Code::kResourceExhausted, "too many answers wait for the client"};
       call->end_ = std::move(status);
       call->answer();
     }
     const std::shared_ptr<Forwarded> call;
   };
 
+  bool has_room_for(const Payload& message) const {
+    const bool has_room =
+        answers_.size() < kWaitingMax && (answers_.empty() || waiting_bytes_ + message.size() <= kWaitingBytesMax);
+    return has_room && !is_full_;
+  }
   void pass_on() {
     if (is_over_ || !to_ || !is_writable_) return;
     if (asked_) {
@@ -76,6 +88,7 @@ class Forwarded : public std::enable_shared_from_this<Forwarded> {
   void answer() {
     if (is_over_ || is_answering_) return;
     if (!answers_.empty()) {
+      waiting_bytes_ -= answers_.front().size();
       is_answering_ = from_->write(std::move(answers_.front()));
       answers_.pop_front();
     } else if (end_) {
@@ -90,6 +103,8 @@ class Forwarded : public std::enable_shared_from_this<Forwarded> {
   bool has_ended_writes_ = false;
   bool is_writable_ = false;
   std::deque<Payload> answers_;
+  size_t waiting_bytes_ = 0;
+  bool is_full_ = false;  // the client took too little: the call ends
   bool is_answering_ = false;
   std::optional<api::Status> end_;
   bool is_over_ = false;

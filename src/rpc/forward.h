@@ -1,6 +1,7 @@
 // Calls that a client sends by way of one member of PD to another that it cannot reach: the metadata
 // `pd-forwarded-host` names that one's client URL. They are passed on as they are, answers likewise, one message at a
-// time in each direction. Tests: tests/process/members_test.go.
+// time in each direction. Whoever takes too little of the answers is refused. Tests: forward_test.cc,
+// tests/process/members_test.go.
 #pragma once
 
 #include <functional>
