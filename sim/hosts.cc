@@ -148,6 +148,7 @@ class SimPeers final : public pd::PeerTransport {
         });
   }
   void set_address(const pd::MemberInfo&) override {}
+  void on_heard_of(uint64_t) override {}
 
  private:
   Network& network_;

@@ -31,6 +31,7 @@ class PeerTransport::Core : public std::enable_shared_from_this<PeerTransport::C
 namespace {
 
 using Core = PeerTransport::Core;
+using std::chrono::steady_clock;
 
 // The stream to one member, and what waits for it.
 struct Link : std::enable_shared_from_this<Link> {
@@ -70,8 +71,15 @@ struct Link : std::enable_shared_from_this<Link> {
     if (urls.empty()) return drop();
     const std::string& url = urls[next_url++ % urls.size()];
     is_writable = false;
+    tried_at = steady_clock::now();
     auto events = std::make_shared<Events>(shared_from_this(), transport.executor, ++generation);
-    stream = transport.loop.channel(url)->open("/cairnpb.MemberExchange/Exchange", std::move(events));
+    const auto channel = transport.loop.channel(url);
+    channel->reconnect_now();  // this link's own back-off is over
+    stream = channel->open("/cairnpb.MemberExchange/Exchange", std::move(events));
+  }
+
+  void on_heard_of(Core& transport) {
+    if (is_backing_off && steady_clock::now() - tried_at >= transport.options.heard_backoff) end_back_off(backoffs);
   }
 
   void on_writable(uint64_t of) {
@@ -91,11 +99,12 @@ struct Link : std::enable_shared_from_this<Link> {
     drop();
     backoff = std::clamp(backoff * 2, transport->options.backoff_min, transport->options.backoff_max);
     is_backing_off = true;
-    transport->executor->after(backoff, [link = shared_from_this()] { link->end_back_off(); });
+    transport->executor->after(backoff, [link = shared_from_this(), of = ++backoffs] { link->end_back_off(of); });
     if (transport->on_unreachable) transport->on_unreachable(member);
   }
 
-  void end_back_off() {
+  void end_back_off(uint64_t of) {
+    if (of != backoffs || !is_backing_off) return;
     is_backing_off = false;
     auto transport = core.lock();
     if (transport && !transport->is_stopped && !queue.empty() && !stream) connect(*transport);
@@ -132,6 +141,8 @@ struct Link : std::enable_shared_from_this<Link> {
   uint64_t generation = 0;
   bool is_writable = false;
   bool is_backing_off = false;
+  uint64_t backoffs = 0;  // their number: a back-off that was cut short ends but once
+  steady_clock::time_point tried_at;
   Duration backoff{};
   std::string last_error;
 };
@@ -193,6 +204,11 @@ void PeerTransport::send(uint64_t to_member, Bytes message) {
 void PeerTransport::set_address(const pd::MemberInfo& member) {
   if (core_->is_stopped || member.peer_urls.empty()) return;
   link_to(*core_, member.id)->urls = member.peer_urls;
+}
+
+void PeerTransport::on_heard_of(uint64_t member) {
+  if (core_->is_stopped) return;
+  if (const auto found = core_->links.find(member); found != core_->links.end()) found->second->on_heard_of(*core_);
 }
 
 void serve_member_exchange(Router& router, std::function<void(Bytes)> receive) {

@@ -5,7 +5,8 @@
 //
 // Raft tolerates loss: a full queue or a broken stream drops what waits. A broken stream is reported, so that a
 // follower whose leader's process ended asks for votes as soon as the leader's lease permits; it is opened anew by the
-// next message after a back-off. All of it runs on the executor given. Tests: peer_transport_test.cc.
+// next message after a back-off, or once the member is heard of. All of it runs on the executor given. Tests:
+// peer_transport_test.cc.
 #pragma once
 
 #include <functional>
@@ -28,6 +29,7 @@ struct PeerTransportOptions {
   size_t batch_bytes_max = size_t{4} << 20;
   Duration backoff_min = std::chrono::milliseconds(20);
   Duration backoff_max = std::chrono::milliseconds(500);
+  Duration heard_backoff = std::chrono::milliseconds(100);  // of a member that is heard of, but cannot be reached
 };
 
 class PeerTransport final : public pd::PeerTransport {
@@ -45,6 +47,7 @@ class PeerTransport final : public pd::PeerTransport {
 
   void send(uint64_t to_member, Bytes message) override;
   void set_address(const pd::MemberInfo& member) override;
+  void on_heard_of(uint64_t member) override;
 
   class Core;
 

@@ -111,6 +111,37 @@ TEST_F(PeerTransportTest, ABrokenStreamIsToldAndOpenedAnew) {
   }
 }
 
+// The member's own messages tell that it is there, long before the back-off is over.
+TEST_F(PeerTransportTest, AMemberThatIsHeardOfIsReachedAtOnce) {
+  transport->stop();
+  transport = std::make_unique<PeerTransport>(
+      PeerTransportOptions{.backoff_min = std::chrono::hours(1), .backoff_max = std::chrono::hours(1)}, loop, home);
+  transport->on_unreachable([this](uint64_t) {
+    MutexLock lock(mutex);
+    ++unreachable;
+    came.notify_all();
+  });
+  const int port = server->port();
+  server->stop(Duration{});
+  server.reset();
+  tell_address(port);
+  send("a");
+  {
+    MutexLock lock(mutex);
+    while (unreachable == 0) came.wait(mutex);
+  }
+  start_server(port);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  for (bool is_there = false; !is_there && std::chrono::steady_clock::now() < until;) {
+    send("b");
+    on_home([&] { transport->on_heard_of(2); });
+    MutexLock lock(mutex);
+    is_there = !received.empty();
+  }
+  MutexLock lock(mutex);
+  ASSERT_FALSE(received.empty());
+}
+
 TEST_F(PeerTransportTest, WhatFindsNoRoomIsDropped) {
   server->stop(Duration{});
   server.reset();

@@ -23,6 +23,7 @@ class MembersTest : public ::testing::Test {
     explicit Machine(MembersTest& t) : test(t) {}
     void send(uint64_t to, Bytes message) override { test.deliver(*this, to, std::move(message)); }
     void set_address(const MemberInfo& member) override { addresses[member.id] = member.peer_urls.at(0); }
+    void on_heard_of(uint64_t) override {}
 
     MembersTest& test;
     Options options;

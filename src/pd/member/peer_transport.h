@@ -17,6 +17,8 @@ class PeerTransport {
   virtual void send(uint64_t to_member, Bytes message) = 0;
   // Where a member is reached from now on.
   virtual void set_address(const MemberInfo& member) = 0;
+  // The member is there: a message of it has come.
+  virtual void on_heard_of(uint64_t member) = 0;
 };
 
 }  // namespace cairn::pd

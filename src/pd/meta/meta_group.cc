@@ -369,6 +369,7 @@ void MetaGroup::receive(ByteView bytes) {
     *answer.mutable_refusal() = std::move(*refusal);
     return send_to(message.from(), std::move(answer));
   }
+  if (world_.transport != nullptr) world_.transport->on_heard_of(message.from());
   if (message.has_refusal()) return on_refused(message.from(), message.refusal());
   if (message.has_announced() && message.announced().id() == message.from()) {
     if (world_.transport != nullptr) world_.transport->set_address(info_of(message.announced()));

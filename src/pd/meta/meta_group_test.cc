@@ -98,6 +98,7 @@ class Cluster {
     Member(Cluster& c, uint64_t i) : cluster(c), id(i) {}
     void send(uint64_t to, Bytes message) override { cluster.deliver(to, std::move(message)); }
     void set_address(const MemberInfo&) override {}
+    void on_heard_of(uint64_t) override {}
     Cluster& cluster;
     uint64_t id;
     std::shared_ptr<engine::MemoryDisk> disk = std::make_shared<engine::MemoryDisk>();
