@@ -34,7 +34,7 @@ std::optional<std::string> text_of(const Json& value) {
 // The names of a section may be short: it comes first. A body without a section finds it by the name.
 Result<HttpSettings::Changes, std::string> changes_of(const HttpSettings& settings, const std::string& body,
                                                       const std::vector<std::string>& sections) {
-  const auto json = Json::parse(body, nullptr, false);
+  const auto json = parse_body(body);
   if (!json.is_object()) return Err(std::string("the body is no JSON object"));
   HttpSettings::Changes changes;
   for (const auto& [name, value] : json.items()) {

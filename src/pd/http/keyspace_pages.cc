@@ -54,7 +54,7 @@ KeyspaceService::Done answer_with(http::Responder responder) {
 }
 
 void create(HttpParts& parts, const http::Request& request, http::Responder responder) {
-  const auto body = Json::parse(request.body, nullptr, false);
+  const auto body = parse_body(request.body);
   if (!body.is_object() || !body.contains("name") || !body["name"].is_string()) {
     return responder.answer(error_answer(400, "[PD:common:ErrBindJSON]bind JSON error: a name is needed"));
   }
@@ -68,7 +68,7 @@ void create(HttpParts& parts, const http::Request& request, http::Responder resp
 }
 
 void change_state(HttpParts& parts, const http::Request& request, http::Responder responder) {
-  const auto body = Json::parse(request.body, nullptr, false);
+  const auto body = parse_body(request.body);
   std::string name =
       body.is_object() && body.contains("state") && body["state"].is_string() ? body["state"].get<std::string>() : "";
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
@@ -81,7 +81,7 @@ void change_state(HttpParts& parts, const http::Request& request, http::Responde
 
 // {"config": {"key": "value", "other": null}}: null takes a key out.
 void change_config(HttpParts& parts, const http::Request& request, http::Responder responder) {
-  const auto body = Json::parse(request.body, nullptr, false);
+  const auto body = parse_body(request.body);
   if (!body.is_object() || !body.contains("config") || !body["config"].is_object()) {
     return responder.answer(error_answer(400, "[PD:common:ErrBindJSON]bind JSON error: a config is needed"));
   }

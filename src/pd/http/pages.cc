@@ -53,6 +53,26 @@ http::Response not_bootstrapped() {
   return error_answer(500, "[PD:cluster:ErrNotBootstrapped]TiKV cluster not bootstrapped, please start TiKV first");
 }
 
+Json parse_body(std::string_view body) {
+  constexpr int kDepthMax = 100;
+  int depth = 0;
+  bool is_in_text = false;
+  for (size_t i = 0; i < body.size(); ++i) {
+    const char c = body[i];
+    if (is_in_text) {
+      if (c == '\\') ++i;
+      if (c == '"') is_in_text = false;
+    } else if (c == '"') {
+      is_in_text = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kDepthMax) return Json::value_t::discarded;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return Json::parse(body, nullptr, false);
+}
+
 std::string hex_key(ByteView key) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;

@@ -50,6 +50,10 @@ http::Response plain_json_answer(std::string body);
 http::Response error_answer(int status, const std::string& words);
 http::Response not_bootstrapped();
 
+// A request's body. It is_discarded() if it is no JSON, or so deep that to copy or to show it could end the process:
+// both go into it by recursion.
+Json parse_body(std::string_view body);
+
 // Forms, as Go writes them.
 std::string hex_key(ByteView key);
 // Nothing if it is not hexadecimal.

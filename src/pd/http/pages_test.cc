@@ -278,6 +278,26 @@ TEST_F(HttpTest, OnlyTheDefaultRuleIsThereAndItsCountMayChange) {
   }
 }
 
+// To copy or to show what is as deep would end the process.
+TEST_F(HttpTest, ABodyOfGarbageIsRefused) {
+  start_with_pages();
+  bootstrap();
+  const size_t depth = size_t{1} << 20;
+  std::string deep;
+  for (size_t i = 0; i < depth / 8; ++i) deep += "{\"sets\":[";
+  for (const std::string& body : {std::string(depth, '['), deep, std::string("\"\\"), std::string(1000, '\0')}) {
+    for (const char* path :
+         {"/pd/api/v1/config", "/pd/api/v1/config/rule", "/pd/api/v1/config/rules", "/pd/api/v1/config/placement-rule",
+          "/pd/api/v1/config/region-label/rule", "/pd/api/v2/keyspaces"}) {
+      EXPECT_EQ(ask("POST", path, body).status, 400) << path;
+    }
+    EXPECT_EQ(ask("PATCH", "/pd/api/v1/config/region-label/rules", body).status, 400);
+  }
+  EXPECT_TRUE(parse_body(std::string(100, '[') + std::string(100, ']')).is_array());
+  EXPECT_TRUE(parse_body(std::string(101, '[') + std::string(101, ']')).is_discarded());
+  EXPECT_EQ(parse_body(R"(["[[\"[["])")[0], "[[\"[[");
+}
+
 TEST_F(HttpTest, SettingsAreShownAndChangedByTheirNames) {
   start_with_pages();
   EXPECT_EQ(get("/pd/api/v1/config")["name"], "pd1");

@@ -41,7 +41,7 @@ void add_rules(Pages& pages) {
   });
   pages.add("GET", "/pd/api/v1/config/region-label/rules/ids", kNeed,
             [](HttpParts& parts, const http::Request& request) {
-              const auto ids = Json::parse(request.body, nullptr, false);
+              const auto ids = parse_body(request.body);
               if (!ids.is_array()) return error_answer(400, "the body is no list of ids");
               Json out = Json::array();
               for (const auto& id : strings_of(ids)) {
@@ -72,12 +72,12 @@ void add_region_label_pages(Pages& pages) {
   add_rules(pages);
   pages.add_late("POST", "/pd/api/v1/config/region-label/rule", kNeed,
                  [](HttpParts& parts, const http::Request& request, http::Responder responder) {
-                   change(parts, {}, {Json::parse(request.body, nullptr, false)},
-                          json_answer("Update region label rule successfully."), std::move(responder));
+                   change(parts, {}, {parse_body(request.body)}, json_answer("Update region label rule successfully."),
+                          std::move(responder));
                  });
   pages.add_late("PATCH", "/pd/api/v1/config/region-label/rules", kNeed,
                  [](HttpParts& parts, const http::Request& request, http::Responder responder) {
-                   const auto patch = Json::parse(request.body, nullptr, false);
+                   const auto patch = parse_body(request.body);
                    if (!patch.is_object()) return responder.answer(error_answer(400, "the body is no JSON object"));
                    const auto list = [&](const char* name) {
                      return patch.contains(name) && patch[name].is_array() ? patch[name] : Json::array();

@@ -66,7 +66,7 @@ void add_change(Pages& pages, const std::string& path, const HttpSettings& setti
   pages.add_late("POST", path, kNeed,
                  [settings, done, judge = std::move(judge)](HttpParts& parts, const http::Request& request,
                                                             http::Responder responder) {
-                   auto wanted = judge(request, Json::parse(request.body, nullptr, false));
+                   auto wanted = judge(request, parse_body(request.body));
                    if (!wanted.ok()) return responder.answer(std::move(wanted).error());
                    if (!*wanted || **wanted == parts.options.schedule.max_replicas) {
                      return responder.answer(json_answer(done));
