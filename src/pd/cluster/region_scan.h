@@ -3,11 +3,13 @@
 // and nothing twice. Pure. Owned by the call that it serves. Tests: region_scan_test.cc.
 #pragma once
 
+#include <coroutine>
 #include <optional>
 #include <vector>
 
 #include "api/status.h"
 #include "pd/cluster/region_tree.h"
+#include "runtime/executor.h"
 
 namespace cairn::pd {
 
@@ -46,5 +48,18 @@ class RegionScan {
   std::vector<RegionPtr> found_;
   End end_ = End::kDone;
 };
+
+// co_await others_turn(executor): the task goes on behind all that waits on its executor now.
+inline auto others_turn(runtime::Executor& executor) {
+  struct Awaiter {
+    runtime::Executor& executor;
+    bool await_ready() const { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) {
+      executor.post([waiter] { waiter.resume(); });
+    }
+    void await_resume() const {}
+  };
+  return Awaiter{executor};
+}
 
 }  // namespace cairn::pd

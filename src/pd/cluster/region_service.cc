@@ -10,19 +10,6 @@ constexpr uint64_t kScanBytesMax = uint64_t{64} << 20;  // of one answer
 constexpr int kWideScansMax = 64;                       // of more than a slice, waiting ones included
 constexpr int kQueryMax = 16'384;                       // keys and ids in one QueryRegion
 
-// co_await others_turn(executor): the task goes on behind all that waits on its executor now.
-auto others_turn(runtime::Executor& executor) {
-  struct Awaiter {
-    runtime::Executor& executor;
-    bool await_ready() const { return false; }
-    void await_suspend(std::coroutine_handle<> waiter) {
-      executor.post([waiter] { waiter.resume(); });
-    }
-    void await_resume() const {}
-  };
-  return Awaiter{executor};
-}
-
 template <class Region>
 void fill_region(const RegionInfo& region, Region& out) {
   *out.mutable_region() = region.meta;

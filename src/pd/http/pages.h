@@ -41,6 +41,7 @@ struct HttpParts {
   KeyspaceService& keyspaces;
   Coordinator& coordinator;
   runtime::Executor& scan_executor;  // for answers that take long to write
+  int walks = 0;                     // over many regions, under way
 };
 
 // Answers.

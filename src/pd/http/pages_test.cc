@@ -245,6 +245,66 @@ TEST_F(HttpTest, StoresAndRegionsAreFoundInEveryWay) {
   EXPECT_EQ(get("/pd/api/v1/min-resolved-ts?scope=cluster")["min_resolved_ts"], 77);
 }
 
+// Whatever a page looks for in all regions, others have their turn meanwhile, and few such pages are made at once.
+TEST_F(HttpTest, ALookAtAllRegionsGoesInSlicesAndStopsNobody) {
+  start_with_pages();
+  bootstrap();
+  open_stream();
+  constexpr uint64_t kRegions = 20'000;
+  const auto key_of = [](uint64_t i) { return i == 0 || i == kRegions ? Bytes() : fmt::format("{:08}", i); };
+  for (uint64_t i = 0; i < kRegions; ++i) {
+    auto reported = first_region();
+    reported.set_id(1000 + i);
+    reported.set_start_key(key_of(i));
+    reported.set_end_key(key_of(i + 1));
+    reported.mutable_region_epoch()->set_version(2);
+    report(reported);
+  }
+  next_id();  // from now on there are ids that need no disk
+  std::vector<std::optional<http::Response>> answers(8);
+  const auto ask_all = [&] {
+    for (auto& answer : answers) {
+      answer.reset();
+      http::Request request;
+      request.method = "GET";
+      request.path = "/pd/api/v1/regions/check/miss-peer";
+      router_.serve(std::move(request), http::Responder([&answer](http::Response told) { answer = std::move(told); }));
+    }
+  };
+  const auto is_answered = [&] {
+    return std::all_of(answers.begin(), answers.end(), [](const auto& answer) { return answer.has_value(); });
+  };
+  ask_all();
+  // Another client that asks again as soon as it is answered.
+  auto other = executors_->make("client");
+  int answered = 0;
+  bool asks = true;
+  std::function<void()> ask_again = [&] {
+    pdpb::AllocIDRequest request;
+    request.mutable_header()->set_cluster_id(cluster_id_);
+    node_->alloc_id(api::make_call<pdpb::AllocIDRequest, pdpb::AllocIDResponse>(
+        request, [&](const api::Reply<pdpb::AllocIDResponse>&) {
+          asks = !is_answered() && ++answered < 1000;
+          if (asks) other->post(ask_again);
+        }));
+  };
+  other->post(ask_again);
+  ASSERT_TRUE(loop_.run_until([&] { return is_answered() && !asks; }, std::chrono::seconds(5)));
+  EXPECT_GT(answered, 2) << "others had their turn";
+  int refused = 0;
+  for (const auto& answer : answers) {
+    refused += answer->status == 503 ? 1 : 0;
+    if (answer->status == 200) EXPECT_EQ(Json::parse(answer->body, nullptr, false)["count"], kRegions);
+  }
+  EXPECT_EQ(refused, 4);
+  EXPECT_EQ(get("/pd/api/v1/regions/check/miss-peer")["count"], kRegions) << "there is room again";
+  ask_all();
+  bool is_stopped = false;
+  node_->stop([&] { is_stopped = true; });
+  ASSERT_TRUE(loop_.run_until([&] { return is_answered() && is_stopped; }, std::chrono::seconds(30)));
+  for (const auto& answer : answers) EXPECT_EQ(answer->status, 503);
+}
+
 TEST_F(HttpTest, OnlyTheDefaultRuleIsThereAndItsCountMayChange) {
   start_with_pages();
   bootstrap();

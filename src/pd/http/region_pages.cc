@@ -1,9 +1,13 @@
-// Regions: one, those of a range, of a store, in a certain state, the greatest by something. Which regions is decided
-// on the actor; a list is written on the scan executor.
+// Regions: one, those of a range, of a store, in a certain state, the greatest by something. The actor hands out the
+// regions of a range in slices, others' turns go in between; what is looked for in them, and the answer, is made on the
+// scan executor.
 #include <algorithm>
+#include <set>
 
+#include "pd/cluster/region_scan.h"
 #include "pd/http/region_json.h"
 #include "pd/http/region_stats.h"
+#include "runtime/async.h"
 
 namespace cairn::pd {
 namespace {
@@ -13,9 +17,18 @@ constexpr int64_t kLimitDefault = 16;
 constexpr int64_t kLimitMax = 10240;
 // A longer list would take seconds and a gigabyte; it is to be asked for by key.
 constexpr size_t kListMax = 200'000;
+constexpr size_t kSlice = 4096;  // regions that are taken in one turn
+constexpr int kWalksMax = 4;     // longer than that, at once
 
 using Regions = std::vector<RegionPtr>;
+// Which regions a page looks at, and what it answers from them, on the scan executor.
+struct Walk {
+  RegionScan::Range range;  // all
+  std::function<http::Response(Regions)> answer;
+};
+using Plan = std::function<Result<Walk, http::Response>(HttpParts&, const http::Request&)>;
 using Choose = std::function<Result<Regions, http::Response>(HttpParts&, const http::Request&)>;
+using IsWanted = std::function<bool(const RegionInfo&)>;
 
 Result<int64_t, std::string> limit_of(const http::Request& request, int64_t otherwise = kLimitDefault) {
   const auto text = request.query_value("limit").value_or("");
@@ -62,54 +75,88 @@ http::Response region_by_key(HttpParts& parts, const http::Request& request) {
   return region ? one(region) : no_region("%v");
 }
 
-// Chooses on the actor, writes elsewhere.
+http::Response list(const Regions& regions) {
+  if (regions.size() <= kListMax) return plain_json_answer(regions_json(regions));
+  return error_answer(400, fmt::format("{} regions are too many for one answer, use /pd/api/v1/regions/key with key, "
+                                       "end_key and limit",
+                                       regions.size()));
+}
+
+// A few, chosen on the actor.
 void add_list(Pages& pages, std::string_view pattern, Choose choose) {
   pages.add_late(
       "GET", pattern, kNeed,
       [choose = std::move(choose)](HttpParts& parts, const http::Request& request, http::Responder responder) {
         auto chosen = choose(parts, request);
         if (!chosen.ok()) return responder.answer(std::move(chosen).error());
-        if (chosen->size() > kListMax) {
-          return responder.answer(
-              error_answer(400, fmt::format("{} regions are too many for one answer, use /pd/api/v1/regions/key with "
-                                            "key, end_key and limit",
-                                            chosen->size())));
-        }
         auto shared = std::make_shared<http::Responder>(std::move(responder));
-        parts.scan_executor.post(
-            [shared, regions = std::move(*chosen)] { shared->answer(plain_json_answer(regions_json(regions))); });
+        parts.scan_executor.post([shared, regions = std::move(*chosen)] { shared->answer(list(regions)); });
       });
 }
 
-Regions all(const HttpParts& parts) { return parts.regions.scan("", "", 0); }
-
-Regions all_that(const HttpParts& parts, const std::function<bool(const RegionInfo&)>& is_wanted) {
-  Regions out = all(parts);
-  std::erase_if(out, [&](const RegionPtr& region) { return !is_wanted(*region); });
-  return out;
+runtime::Task<void> walk(HttpParts* parts, Walk walk, std::shared_ptr<http::Responder> responder) {
+  const uint64_t leadership = parts->leadership.number();  // a later one knows other regions, at first none
+  RegionScan scan({.ranges = {walk.range}, .bytes_max = UINT64_MAX});
+  bool is_over = scan.step(parts->regions, kSlice);
+  if (!is_over && parts->walks >= kWalksMax) {
+    responder->answer(error_answer(503, "too many requests look at many regions at once"));
+    co_return;
+  }
+  ++parts->walks;
+  while (!is_over && leadership == parts->leadership.number()) {
+    co_await others_turn(parts->leadership.executor());
+    is_over = leadership == parts->leadership.number() && scan.step(parts->regions, kSlice);
+  }
+  --parts->walks;
+  if (!is_over) {
+    responder->answer(error_answer(503, "[PD:apiutil:ErrRedirectNoLeader]redirect finds no leader"));
+    co_return;
+  }
+  parts->scan_executor.post([responder, answer = std::move(walk.answer), regions = scan.take()]() mutable {
+    responder->answer(answer(std::move(regions)));
+  });
 }
 
-void add_state(Pages& pages, const char* pattern, std::function<bool(const HttpParts&, const RegionInfo&)> is_wanted) {
-  add_list(pages, pattern,
-           [is_wanted = std::move(is_wanted)](HttpParts& parts, const auto&) -> Result<Regions, http::Response> {
-             return all_that(parts, [&](const RegionInfo& region) { return is_wanted(parts, region); });
-           });
+void add_walk(Pages& pages, std::string_view pattern, Plan plan) {
+  pages.add_late("GET", pattern, kNeed,
+                 [plan = std::move(plan)](HttpParts& parts, const http::Request& request, http::Responder responder) {
+                   auto planned = plan(parts, request);
+                   if (!planned.ok()) return responder.answer(std::move(planned).error());
+                   parts.leadership.spawn(
+                       walk(&parts, std::move(*planned), std::make_shared<http::Responder>(std::move(responder))));
+                 });
+}
+
+Walk all_that(IsWanted is_wanted) {
+  return {.range = {}, .answer = [is_wanted = std::move(is_wanted)](Regions regions) {
+            std::erase_if(regions, [&](const RegionPtr& region) { return !is_wanted(*region); });
+            return list(regions);
+          }};
+}
+
+// `wanted` is asked on the actor.
+void add_state(Pages& pages, const char* pattern, std::function<IsWanted(const HttpParts&)> wanted) {
+  add_walk(pages, pattern, [wanted = std::move(wanted)](HttpParts& parts, const auto&) -> Result<Walk, http::Response> {
+    return all_that(wanted(parts));
+  });
 }
 
 // The regions with the greatest figure.
 void add_top(Pages& pages, const char* pattern, std::function<uint64_t(const RegionInfo&)> figure) {
-  add_list(
-      pages, pattern,
-      [figure = std::move(figure)](HttpParts& parts, const http::Request& request) -> Result<Regions, http::Response> {
-        const auto limit = limit_of(request);
-        if (!limit.ok()) return Err(error_answer(400, limit.error()));
-        Regions out = all(parts);
-        const auto count = std::min(out.size(), static_cast<size_t>(*limit));
-        std::partial_sort(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(count), out.end(),
-                          [&](const RegionPtr& a, const RegionPtr& b) { return figure(*a) > figure(*b); });
-        out.resize(count);
-        return out;
-      });
+  add_walk(pages, pattern,
+           [figure = std::move(figure)](HttpParts&, const http::Request& request) -> Result<Walk, http::Response> {
+             const auto limit = limit_of(request);
+             if (!limit.ok()) return Err(error_answer(400, limit.error()));
+             return Walk{.range = {}, .answer = [figure, limit = *limit](Regions regions) {
+                           const auto count = std::min(regions.size(), static_cast<size_t>(limit));
+                           const auto last = regions.begin() + static_cast<std::ptrdiff_t>(count);
+                           std::partial_sort(
+                               regions.begin(), last, regions.end(),
+                               [&](const RegionPtr& a, const RegionPtr& b) { return figure(*a) > figure(*b); });
+                           regions.resize(count);
+                           return list(regions);
+                         }};
+           });
 }
 
 Result<Regions, http::Response> regions_of_range(HttpParts& parts, const http::Request& request) {
@@ -122,16 +169,16 @@ Result<Regions, http::Response> regions_of_range(HttpParts& parts, const http::R
   return *limit == 0 ? Regions() : parts.regions.scan(*start, *end, *limit);
 }
 
-Result<Regions, http::Response> regions_of_store(HttpParts& parts, const http::Request& request) {
+Result<Walk, http::Response> regions_of_store(HttpParts&, const http::Request& request) {
   const auto id = go_number(request.params[0]);
   if (!id.ok()) return Err(error_answer(400, id.error()));
   const auto type = request.query_value("type").value_or("all");
   const StoreId store(*id);
   if (type == "leader") {
-    return all_that(parts, [&](const RegionInfo& region) { return region.leader.store_id() == store.value; });
+    return all_that([store](const RegionInfo& region) { return region.leader.store_id() == store.value; });
   }
   if (type == "learner" || type == "all" || type == "follower" || type == "pending") {
-    return all_that(parts, [&](const RegionInfo& region) {
+    return all_that([store, type](const RegionInfo& region) {
       const auto* peer = region.peer_on(store);
       if (peer == nullptr) return false;
       if (type == "learner") return peer->role() == metapb::Learner;
@@ -157,28 +204,30 @@ Result<Regions, http::Response> siblings(HttpParts& parts, const http::Request& 
   return out;
 }
 
-bool is_replicated(const HttpParts& parts, const RegionInfo& region) {
+bool is_replicated(const RegionInfo& region, uint64_t max_replicas) {
   const auto voters = std::count_if(region.meta.peers().begin(), region.meta.peers().end(),
                                     [](const auto& peer) { return peer.role() == metapb::Voter; });
-  return voters == static_cast<int64_t>(parts.options.schedule.max_replicas) && region.down_peers.empty() &&
-         region.pending_peers.empty() && !in_joint_state(region.meta);
+  return voters == static_cast<int64_t>(max_replicas) && region.down_peers.empty() && region.pending_peers.empty() &&
+         !in_joint_state(region.meta);
 }
 
 // Whether all regions of a range have the replicas that they are to have.
-http::Response replicated(HttpParts& parts, const http::Request& request) {
+Result<Walk, http::Response> replicated(HttpParts& parts, const http::Request& request) {
   const auto start = unhex_key(request.query_value("startKey").value_or(""));
   const auto end = unhex_key(request.query_value("endKey").value_or(""));
-  if (!start || !end) return error_answer(400, "encoding/hex: invalid byte or odd length hex string");
-  const auto regions = parts.regions.scan(*start, *end, 0);
-  const bool is_done = std::all_of(regions.begin(), regions.end(),
-                                   [&](const RegionPtr& region) { return is_replicated(parts, *region); });
-  return json_answer(is_done ? "REPLICATED" : "INPROGRESS");
+  if (!start || !end) return Err(error_answer(400, "encoding/hex: invalid byte or odd length hex string"));
+  return Walk{
+      .range = {*start, *end}, .answer = [max_replicas = parts.options.schedule.max_replicas](const Regions& regions) {
+        const bool is_done = std::all_of(regions.begin(), regions.end(),
+                                         [&](const RegionPtr& region) { return is_replicated(*region, max_replicas); });
+        return json_answer(is_done ? "REPLICATED" : "INPROGRESS");
+      }};
 }
 
-http::Response range_holes(HttpParts& parts, const http::Request&) {
+http::Response range_holes(const Regions& regions) {
   Json out = Json::array();
   Bytes last;
-  for (const auto& region : all(parts)) {
+  for (const auto& region : regions) {
     if (region->meta.start_key() != last) out.push_back({hex_key(last), hex_key(region->meta.start_key())});
     last = region->meta.end_key();
   }
@@ -187,27 +236,33 @@ http::Response range_holes(HttpParts& parts, const http::Request&) {
 }
 
 void add_states(Pages& pages) {
-  add_state(pages, "/pd/api/v1/regions/check/miss-peer", [](const HttpParts& parts, const RegionInfo& region) {
-    return region.meta.peers_size() < static_cast<int>(parts.options.schedule.max_replicas);
+  add_state(pages, "/pd/api/v1/regions/check/miss-peer", [](const HttpParts& parts) -> IsWanted {
+    const auto wanted = static_cast<int>(parts.options.schedule.max_replicas);
+    return [wanted](const RegionInfo& region) { return region.meta.peers_size() < wanted; };
   });
-  add_state(pages, "/pd/api/v1/regions/check/extra-peer", [](const HttpParts& parts, const RegionInfo& region) {
-    return region.meta.peers_size() > static_cast<int>(parts.options.schedule.max_replicas);
+  add_state(pages, "/pd/api/v1/regions/check/extra-peer", [](const HttpParts& parts) -> IsWanted {
+    const auto wanted = static_cast<int>(parts.options.schedule.max_replicas);
+    return [wanted](const RegionInfo& region) { return region.meta.peers_size() > wanted; };
   });
-  add_state(pages, "/pd/api/v1/regions/check/pending-peer",
-            [](const HttpParts&, const RegionInfo& region) { return !region.pending_peers.empty(); });
-  add_state(pages, "/pd/api/v1/regions/check/down-peer",
-            [](const HttpParts&, const RegionInfo& region) { return !region.down_peers.empty(); });
-  add_state(pages, "/pd/api/v1/regions/check/learner-peer", [](const HttpParts&, const RegionInfo& region) {
+  const auto add = [&](const char* pattern, IsWanted is_wanted) {
+    add_state(pages, pattern, [is_wanted = std::move(is_wanted)](const HttpParts&) { return is_wanted; });
+  };
+  add("/pd/api/v1/regions/check/pending-peer", [](const RegionInfo& region) { return !region.pending_peers.empty(); });
+  add("/pd/api/v1/regions/check/down-peer", [](const RegionInfo& region) { return !region.down_peers.empty(); });
+  add("/pd/api/v1/regions/check/learner-peer", [](const RegionInfo& region) {
     return std::any_of(region.meta.peers().begin(), region.meta.peers().end(),
                        [](const auto& peer) { return peer.role() == metapb::Learner; });
   });
-  add_state(pages, "/pd/api/v1/regions/check/empty-region",
-            [](const HttpParts&, const RegionInfo& region) { return region.approximate_mib <= 1; });
-  add_state(pages, "/pd/api/v1/regions/check/offline-peer", [](const HttpParts& parts, const RegionInfo& region) {
-    return std::any_of(region.meta.peers().begin(), region.meta.peers().end(), [&](const auto& peer) {
-      const auto* store = parts.cluster.stores().get(StoreId(peer.store_id()));
-      return store != nullptr && store->meta.state() == metapb::Offline;
-    });
+  add("/pd/api/v1/regions/check/empty-region", [](const RegionInfo& region) { return region.approximate_mib <= 1; });
+  add_state(pages, "/pd/api/v1/regions/check/offline-peer", [](const HttpParts& parts) -> IsWanted {
+    std::set<uint64_t> offline;
+    for (const auto& [id, store] : parts.cluster.stores().all()) {
+      if (store.meta.state() == metapb::Offline) offline.insert(id.value);
+    }
+    return [offline = std::move(offline)](const RegionInfo& region) {
+      return std::any_of(region.meta.peers().begin(), region.meta.peers().end(),
+                         [&](const auto& peer) { return offline.contains(peer.store_id()); });
+    };
   });
 }
 
@@ -227,24 +282,27 @@ void add_tops(Pages& pages) {
 void add_region_pages(Pages& pages) {
   pages.add("GET", "/pd/api/v1/region/id/{id}", kNeed, region_by_id);
   pages.add("GET", std::string(kByKey) + "{key...}", kNeed, region_by_key);
-  add_list(pages, "/pd/api/v1/regions",
-           [](HttpParts& parts, const auto&) -> Result<Regions, http::Response> { return all(parts); });
+  add_walk(pages, "/pd/api/v1/regions",
+           [](HttpParts&, const auto&) -> Result<Walk, http::Response> { return Walk{.range = {}, .answer = list}; });
   add_list(pages, "/pd/api/v1/regions/key", regions_of_range);
-  add_list(pages, "/pd/api/v1/regions/store/{id}", regions_of_store);
+  add_walk(pages, "/pd/api/v1/regions/store/{id}", regions_of_store);
   add_list(pages, "/pd/api/v1/regions/sibling/{id}", siblings);
   pages.add("GET", "/pd/api/v1/regions/count", kNeed, [](HttpParts& parts, const auto&) {
     return json_answer({{"count", parts.regions.size()}, {"regions", nullptr}});
   });
-  pages.add("GET", "/pd/api/v1/regions/replicated", kNeed, replicated);
-  pages.add("GET", "/pd/api/v1/regions/range-holes", kNeed, range_holes);
+  add_walk(pages, "/pd/api/v1/regions/replicated", replicated);
+  add_walk(pages, "/pd/api/v1/regions/range-holes", [](HttpParts&, const auto&) -> Result<Walk, http::Response> {
+    return Walk{.range = {}, .answer = range_holes};
+  });
   add_states(pages);
   add_tops(pages);
   // Keys come as they are, escaped.
-  pages.add("GET", "/pd/api/v1/stats/region", kNeed, [](HttpParts& parts, const http::Request& request) {
-    const auto start = request.query_value("start_key").value_or("");
-    const auto end = request.query_value("end_key").value_or("");
-    return json_answer(region_stats_json(parts.regions.scan(start, end, 0)));
-  });
+  add_walk(pages, "/pd/api/v1/stats/region",
+           [](HttpParts&, const http::Request& request) -> Result<Walk, http::Response> {
+             return Walk{
+                 .range = {request.query_value("start_key").value_or(""), request.query_value("end_key").value_or("")},
+                 .answer = [](const Regions& regions) { return json_answer(region_stats_json(regions)); }};
+           });
 }
 
 }  // namespace cairn::pd
