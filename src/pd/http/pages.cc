@@ -17,10 +17,10 @@ std::optional<http::Response> redirect(const HttpParts& parts, const http::Reque
   if (!request.header("pd-redirector").empty()) {
     return error_answer(500, "[PD:apiutil:ErrRedirectToNotLeader]redirect to not leader");
   }
-  for (const auto& member : parts.options.members) {
-    if (member.id != leadership.group().leader() || member.id == parts.options.member_id) continue;
-    if (member.client_urls.empty()) break;
-    std::string to = member.client_urls.front() + request.path;
+  for (const auto& member : parts.members.members()) {
+    if (member.id() != parts.members.leader() || member.id() == parts.options.member_id) continue;
+    if (member.client_urls().empty()) break;
+    std::string to = member.client_urls(0) + request.path;
     if (!request.query.empty()) to += "?" + request.query;
     return http::Response{.status = 307, .body = {}, .headers = {{"Location", to}}};
   }

@@ -25,6 +25,7 @@
 #include "pd/http/http_settings.h"
 #include "pd/keyspace/keyspace_service.h"
 #include "pd/member/leadership.h"
+#include "pd/member/member_service.h"
 #include "pd/schedule/coordinator.h"
 
 namespace cairn::pd {
@@ -35,6 +36,7 @@ using Json = nlohmann::ordered_json;
 struct HttpParts {
   Leadership& leadership;
   const Options& options;
+  const MemberService& members;
   ClusterService& cluster;
   const RegionTree& regions;
   GcService& gc;

@@ -10,6 +10,7 @@ namespace cairn::pd {
 namespace {
 
 constexpr Duration kAnnounceInterval = std::chrono::seconds(1);
+constexpr Duration kWellAfterAnnouncement = kAnnounceInterval * 4;
 constexpr size_t kMembersMax = 7;
 
 void fill_member(const cairnpb::MemberRecord& record, pdpb::Member& out) {
@@ -100,7 +101,16 @@ void MemberService::on_timer() {
   promote();
 }
 
+bool MemberService::is_well(uint64_t member) const {
+  if (member == options_.member_id) return !leadership_.is_stopping();
+  const auto heard_of = heard_of_.find(member);
+  return heard_of != heard_of_.end() && leadership_.clock().now() - heard_of->second < kWellAfterAnnouncement;
+}
+
 void MemberService::on_announced(const cairnpb::MemberRecord& record) {
+  const auto now = leadership_.clock().now();
+  std::erase_if(heard_of_, [&](const auto& heard_of) { return now - heard_of.second >= kWellAfterAnnouncement; });
+  heard_of_[record.id()] = now;
   if (!leadership_.can_serve() || is_saving_) return;
   const auto known = find_member(leadership_.own(), record.id());
   if (!known || is_same(*known, merge(*known, record))) return;

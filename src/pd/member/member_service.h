@@ -5,6 +5,8 @@
 // NodeCore, on "pd". Tests: members_test.cc, node_test.cc.
 #pragma once
 
+#include <map>
+
 #include "api/members.h"
 #include "api/pd.h"
 #include "pd/config.h"
@@ -25,6 +27,8 @@ class MemberService {
   void on_announced(const cairnpb::MemberRecord& record);
   // As far as it is known, by id.
   std::vector<cairnpb::MemberRecord> members() const;
+  // Whether the member told of itself a moment ago.
+  bool is_well(uint64_t member) const;
   // This node, if it serves, or whom it follows; 0: not known.
   uint64_t leader() const;
 
@@ -51,6 +55,7 @@ class MemberService {
   Leadership& leadership_;
   const Options& options_;
   Instant next_announcement_;
+  std::map<uint64_t, Instant> heard_of_;  // members; when last
   bool is_saving_ = false;
   runtime::Semaphore lane_;
 };

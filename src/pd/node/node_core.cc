@@ -54,6 +54,7 @@ NodeCore::NodeCore(Options options, Dependencies dependencies, std::shared_ptr<r
       resources_(leadership_),
       http_parts_{.leadership = leadership_,
                   .options = options_,
+                  .members = members_,
                   .cluster = cluster_,
                   .regions = regions_.tree(),
                   .gc = gc_,
