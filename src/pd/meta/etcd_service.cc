@@ -106,6 +106,7 @@ void EtcdService::compact(api::Call<etcd::CompactionRequest, etcd::CompactionRes
 
 void EtcdService::begin() {
   deadlines_.clear();
+  expiring_.clear();
   for (const auto& [id, lease] : leadership_.group().store().leases()) refresh_lease(id);
 }
 
@@ -129,7 +130,10 @@ void EtcdService::expire_leases() {
     keys += found->second.keys.size();
     // If this does not get through, it is tried again.
     deadlines_.set(id, now + std::chrono::seconds(1));
-    leadership_.group().propose(MetaStore::encode_lease_revoke(id), [](const CommandResult&) {});
+    expiring_.insert(id);
+    leadership_.group().propose(MetaStore::encode_lease_revoke(id), [this, id](const CommandResult& result) {
+      if (result.status.ok()) expiring_.erase(id);
+    });
   }
 }
 
@@ -161,8 +165,10 @@ void EtcdService::lease_keep_alive(api::Call<etcd::LeaseKeepAliveRequest, etcd::
   const int64_t id = call.request().id();
   auto found = leadership_.group().store().leases().find(id);
   call.response().set_id(id);
-  call.response().set_ttl(found == leadership_.group().store().leases().end() ? 0 : found->second.ttl_seconds);
-  refresh_lease(id);
+  // Once its end is under way it cannot be kept: whoever was told otherwise would believe in it beyond its end.
+  const bool is_there = found != leadership_.group().store().leases().end() && !expiring_.contains(id);
+  call.response().set_ttl(is_there ? found->second.ttl_seconds : 0);
+  if (is_there) refresh_lease(id);
   fill_header(call.response().mutable_header(), leadership_.group().store().revision());
   call.finish();
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 
 #include "engine/kv_engine.h"
 #include "pd/config.h"
@@ -23,7 +24,7 @@ class EtcdService {
               runtime::Random& random)
       : leadership_(leadership), members_(members), options_(options), kv_(kv), random_(random) {}
 
-  // A leadership begins: each lease lasts for its whole time from now on.
+  // Serving begins: each lease lasts for its whole time from now on, as nobody could keep it until now.
   void begin();
   // Ends the leases whose time is over; now and then, while serving.
   void expire_leases();
@@ -53,6 +54,7 @@ class EtcdService {
   engine::KvEngine& kv_;
   runtime::Random& random_;
   LeaseDeadlines deadlines_;
+  std::set<int64_t> expiring_;  // leases whose end was proposed because their time was over
 };
 
 }  // namespace cairn::pd

@@ -113,7 +113,6 @@ runtime::Task<void> NodeCore::begin_leadership(uint64_t leadership) {
   if (leadership != leadership_.number() || leadership_.is_stopping()) co_return;
   cluster_.begin();
   coordinator_.begin();
-  etcd_.begin();
   resources_.begin();
   if (leadership_.is_bootstrapped()) {
     // A cluster that was made before, with fewer keyspaces.
@@ -126,6 +125,7 @@ runtime::Task<void> NodeCore::begin_leadership(uint64_t leadership) {
 }
 
 void NodeCore::begin_serving() {
+  etcd_.begin();
   leadership_.serve();
   if (dependencies_.on_serving) dependencies_.on_serving(true);
   LOG_INFO("pd serves cluster {}, timestamps from {}", leadership_.cluster_id(), tso_.physical_ms());

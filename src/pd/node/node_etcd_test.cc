@@ -29,6 +29,33 @@ TEST_F(NodeTest, ALeaseThatIsNotKeptTakesItsKeysWithIt) {
   EXPECT_EQ(ask<etcdserverpb::LeaseKeepAliveResponse>(node_->etcd(), keep, &EtcdKv::lease_keep_alive)->ttl(), 0);
 }
 
+TEST_F(NodeTest, ALeaseThatWasToldToLastLasts) {
+  disk_->set_pace([this](engine::DiskAccess, uint64_t) {
+    if (loop_.may_wait()) loop_.wait(std::chrono::milliseconds(60));
+  });
+  start();
+  int kept = 0;
+  int ended = 0;
+  for (int i = 0; i < 40; ++i) {
+    etcdserverpb::LeaseGrantRequest grant;
+    grant.set_ttl(5);
+    const auto granted = ask<etcdserverpb::LeaseGrantResponse>(node_->etcd(), grant, &EtcdKv::lease_grant);
+    loop_.run_for(std::chrono::milliseconds(4900 + i * 10));
+    etcdserverpb::LeaseKeepAliveRequest keep;
+    keep.set_id(granted->id());
+    const auto told = ask<etcdserverpb::LeaseKeepAliveResponse>(node_->etcd(), keep, &EtcdKv::lease_keep_alive)->ttl();
+    loop_.run_for(std::chrono::seconds(2));
+    etcdserverpb::LeaseTimeToLiveRequest left;
+    left.set_id(granted->id());
+    const bool is_there =
+        ask<etcdserverpb::LeaseTimeToLiveResponse>(node_->etcd(), left, &EtcdKv::lease_time_to_live)->grantedttl() > 0;
+    EXPECT_EQ(is_there, told > 0) << "asked " << 4900 + i * 10 << " ms after it was granted";
+    ++(told > 0 ? kept : ended);
+  }
+  EXPECT_GT(kept, 5);
+  EXPECT_GT(ended, 5);
+}
+
 TEST_F(NodeTest, MetaStorageIsTheEtcdKeySpace) {
   start();
   meta_storagepb::PutRequest put;
