@@ -201,7 +201,9 @@ std::optional<etcd::WatchResponse> Watchers::events_of(Stream& stream, Watch& wa
     watch.skipped = 0;
     stream.behind.erase(watch.id);
   }
-  const bool tells = message.events_size() > 0 || (watch.tells_progress && !watch.is_behind);
+  // The client waits for the end of what was divided, even if the rest of that revision is not of its range.
+  const bool ends_division = std::exchange(watch.is_divided, message.fragment()) && !message.fragment();
+  const bool tells = message.events_size() > 0 || ends_division || (watch.tells_progress && !watch.is_behind);
   if (!watch.is_behind) watch.tells_progress = false;
   if (!tells) return std::nullopt;
   watch.had_message = true;

@@ -70,6 +70,7 @@ class Watchers {
     int64_t next = 0;    // the revision whose changes it has not seen
     size_t skipped = 0;  // of that revision, changes that were sent before, in fragments
     bool is_behind = false;
+    bool is_divided = false;   // it was sent a fragment that was not the last
     bool had_message = false;  // since the last turn of progress
     bool tells_progress = false;
   };

@@ -196,6 +196,27 @@ TEST_F(WatchersTest, ALargeRevisionComesInFragmentsIfAskedFor) {
   EXPECT_EQ(fragments, (std::vector<bool>{true, true, false}));
 }
 
+TEST_F(WatchersTest, WhatWasDividedHasAnEndEvenIfTheRestIsOfOthers) {
+  auto request = watch("k", "l");
+  request.mutable_create_request()->set_fragment(true);
+  begin(1, request);
+  etcd::TxnRequest txn;
+  for (const char* key : {"k1", "k2", "k3", "k4", "z"}) {
+    auto& op = *txn.add_success()->mutable_request_put();
+    op.set_key(key);
+    op.set_value(Bytes(300 << 10, 'x'));
+  }
+  apply(MetaStore::encode_txn(txn));
+  const auto first = watchers_.next(1);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->events_size(), 4);
+  EXPECT_TRUE(first->fragment());
+  const auto last = watchers_.next(1);
+  ASSERT_TRUE(last) << "the client waits for it, and tells nobody of what it has";
+  EXPECT_FALSE(last->fragment());
+  EXPECT_FALSE(watchers_.next(1));
+}
+
 TEST_F(WatchersTest, WhoReadsTooSlowlyIsToldThatItWasCompacted) {
   begin(1, watch("a"));
   begin(2, watch("b"));
