@@ -110,23 +110,38 @@ void ResourceService::acquire_token_buckets(api::Call<rm::TokenBucketsRequest, r
   call.finish();
 }
 
+TokenBucket* ResourceService::find_bucket(const Name& name, const TokenBucket::Settings& settings) {
+  auto found = buckets_.find(name);
+  if (found == buckets_.end()) {
+    if (buckets_.size() >= kBucketsMax) {
+      const auto now = leadership_.clock().now();
+      std::erase_if(buckets_, [&](const auto& entry) { return entry.second.is_silent(now); });
+    }
+    if (buckets_.size() >= kBucketsMax) return nullptr;
+    found = buckets_.try_emplace(name, settings).first;
+  }
+  found->second.set(settings);
+  return &found->second;
+}
+
 void ResourceService::grant(const rm::TokenBucketRequest& asked, const rm::TokenBucketsRequest& whole,
                             rm::TokenBucketsResponse& response) {
   const auto place = place_of(asked.keyspace_id());
   const auto group = find_group(leadership_.group().store(), place, asked.resource_group_name());
   // As in PD, a group that is not there has no answer, nor has work in the background, which is only told of.
-  if (!group || asked.is_background() || buckets_.size() > kGroupsMax) return;
+  if (!group || asked.is_background()) return;
   const auto settings = bucket_settings(*group);
-  auto& bucket = buckets_.try_emplace({place.keyspace, group->name()}, settings).first->second;
-  bucket.set(settings);
+  TokenBucket unlimited(settings);  // there is nothing to remember of it
+  TokenBucket* bucket = settings.burst_limit < 0 ? &unlimited : find_bucket({place.keyspace, group->name()}, settings);
+  if (bucket == nullptr) return;
   auto& out = *response.add_responses();
   out.set_resource_group_name(group->name());
   out.mutable_keyspace_id()->set_value(place.keyspace);
   for (const auto& item : asked.ru_items().request_r_u()) {
     if (item.type() != rm::RU) continue;
     const auto period = std::chrono::milliseconds(std::min<uint64_t>(whole.target_request_period_ms(), 60'000));
-    const auto grant = bucket.ask({.client = whole.client_unique_id(), .tokens = item.value(), .period = period},
-                                  leadership_.clock().now());
+    const auto grant = bucket->ask({.client = whole.client_unique_id(), .tokens = item.value(), .period = period},
+                                   leadership_.clock().now());
     auto& granted = *out.add_granted_r_u_tokens();
     granted.set_type(rm::RU);
     granted.mutable_granted_tokens()->set_tokens(grant.tokens);

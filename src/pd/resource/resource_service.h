@@ -32,9 +32,12 @@ class ResourceService {
   // Decides on the groups as they are when its turn comes: the writes, or why not.
   template <class Call, class Decide>
   runtime::Task<void> serve(Call call, Decide decide);
+  // Null: there are too many.
+  TokenBucket* find_bucket(const Name& name, const TokenBucket::Settings& settings);
   void grant(const resource_manager::TokenBucketRequest& asked, const resource_manager::TokenBucketsRequest& whole,
              resource_manager::TokenBucketsResponse& response);
 
+  static constexpr size_t kBucketsMax = 16'384;  // in use; of all keyspaces
   Leadership& leadership_;
   runtime::Semaphore lane_;
   std::map<Name, TokenBucket> buckets_;

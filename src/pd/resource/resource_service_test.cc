@@ -57,5 +57,31 @@ TEST_F(NodeTest, ResourceGroupsAreKeptListedAndChanged) {
             "[PD:resourcemanager:ErrDeleteReservedGroup]cannot delete reserved group");
 }
 
+// A keyspace has a default group whether or not there is such a keyspace.
+TEST_F(NodeTest, WhoAsksInTheNameOfManyKeyspacesTakesNoTokensFromOthers) {
+  start();
+  rm::PutResourceGroupRequest put;
+  put.mutable_group()->set_name("one");
+  put.mutable_group()->set_mode(rm::RUMode);
+  put.mutable_group()->mutable_r_u_settings()->mutable_r_u()->mutable_settings()->set_fill_rate(100);
+  ASSERT_TRUE(
+      ask<rm::PutResourceGroupResponse>(node_->resources(), put, &api::ResourceManager::add_resource_group).ok());
+  rm::TokenBucketsRequest tokens;
+  tokens.set_client_unique_id(7);
+  const auto add = [&](const char* name) -> auto& {
+    auto& asked = *tokens.add_requests();
+    asked.set_resource_group_name(name);
+    asked.mutable_ru_items()->add_request_r_u()->set_value(50);
+    return asked;
+  };
+  for (uint32_t keyspace = 1; keyspace <= 20'000; ++keyspace) add("default").mutable_keyspace_id()->set_value(keyspace);
+  add("one");
+  const auto granted =
+      ask<rm::TokenBucketsResponse>(node_->resources(), tokens, &api::ResourceManager::acquire_token_buckets);
+  ASSERT_EQ(granted->responses_size(), 20'001);
+  EXPECT_EQ(granted->responses(20'000).resource_group_name(), "one");
+  EXPECT_EQ(granted->responses(20'000).granted_r_u_tokens(0).granted_tokens().tokens(), 50);
+}
+
 }  // namespace
 }  // namespace cairn::pd

@@ -45,6 +45,11 @@ TokenBucket::Grant TokenBucket::ask(const Ask& ask, Instant now) {
   return {granted, std::chrono::milliseconds(static_cast<int64_t>(std::ceil(lent / share * 1000)))};
 }
 
+bool TokenBucket::is_silent(Instant now) const {
+  return std::all_of(parts_.begin(), parts_.end(),
+                     [&](const auto& entry) { return now - entry.second.asked > kClientMax; });
+}
+
 void TokenBucket::forget_silent(Instant now) {
   std::erase_if(parts_, [&](const auto& entry) { return now - entry.second.asked > kClientMax; });
 }

@@ -41,6 +41,8 @@ class TokenBucket {
   void set(Settings settings) { settings_ = settings; }
   const Settings& settings() const { return settings_; }
   size_t clients() const { return parts_.size(); }
+  // Whether nobody has asked for long: then it is as good as a new one.
+  bool is_silent(Instant now) const;
   Grant ask(const Ask& ask, Instant now);
 
  private:
