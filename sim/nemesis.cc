@@ -187,10 +187,25 @@ void disturb_clock(Host& host, runtime::Random& dice) {
   }
 }
 
+// Whether PD's leader counts on each of the members.
+runtime::Task<bool> all_vote(World* world, runtime::Executor* executor) {
+  pd::Node* leader = world->pd().pd_node();
+  if (leader == nullptr) co_return false;
+  using etcdserverpb::MemberListRequest;
+  using etcdserverpb::MemberListResponse;
+  auto& etcd = leader->etcd();
+  const auto told = co_await api::ask<MemberListRequest, MemberListResponse>(
+      *executor, 2s, MemberListRequest(), [&etcd](auto call) { etcd.member_list(std::move(call)); });
+  if (!told.ok() || static_cast<size_t>(told->members_size()) != world->pds()) co_return false;
+  co_return std::none_of(told->members().begin(), told->members().end(),
+                         [](const auto& one) { return one.islearner(); });
+}
+
 // A member of PD loses its disk, is taken out of the group and joins anew, whoever leads meanwhile.
 runtime::Task<void> replace_pd(World* world, runtime::Executor* executor, runtime::Random dice) {
   PdHost& lost = *world->pd_hosts().all[dice.below(world->pds())];
-  // One at a time, and while all others run: or a majority might be lost for good.
+  // One at a time, while all others run, and once whoever came anew has its vote: or a majority might be lost for good.
+  if (!co_await all_vote(world, executor)) co_return;
   for (const PdHost* host : world->pd_hosts().all) {
     if (!host->is_up() || !host->has_place()) co_return;
   }

@@ -281,6 +281,11 @@ runtime::Task<void> MemberService::serve_remove_member(
                              : "the leader cannot remove itself: let another member lead first");
     co_return;
   }
+  if (!leadership_.group().can_do_without(found->id())) {
+    refuse("re-configuration failed due to not enough started members: without " + found->name() +
+           " too few of those that vote would be there");
+    co_return;
+  }
   MetaTxn txn;
   txn.del(member_key(found->id())).put(removed_member_key(found->id()), found->name());
   auto result = co_await commit_members(std::move(txn));

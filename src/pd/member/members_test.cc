@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "engine/memory/memory_engine.h"
+#include "http/router.h"
+#include "pd/http/pages.h"
 #include "pd/member/identity.h"
+#include "pd/meta/raft_codec.h"
 #include "pd/node/node.h"
 #include "runtime/simulated/sim_loop.h"
 
@@ -95,7 +98,7 @@ class MembersTest : public ::testing::Test {
   }
 
   void deliver(Machine& from, uint64_t to, Bytes message) {
-    if (&from == cut_off_) return;
+    if (&from == cut_off_ || (is_held_ && is_held_(message))) return;
     const auto address = from.addresses.find(to);
     if (address == from.addresses.end()) return;
     for (auto& [name, machine] : machines_) {
@@ -113,6 +116,46 @@ class MembersTest : public ::testing::Test {
       if (member.id == machine.options.member_id) return member.peer_urls.at(0);
     }
     return "";
+  }
+
+  static raft::Message raft_message(const Bytes& bytes) {
+    cairnpb::PeerMessage message;
+    raft::Message raft;
+    EXPECT_TRUE(message.ParseFromString(bytes));
+    if (message.has_raft()) EXPECT_TRUE(decode_message(message.raft(), raft));
+    return raft;
+  }
+  uint64_t term_at(const std::string& name) {
+    auto reply =
+        ask<etcdserverpb::StatusResponse>(machine(name).node->etcd(), etcdserverpb::StatusRequest(), &EtcdKv::status);
+    return reply.ok() ? reply->raftterm() : 0;
+  }
+
+  // What the member's disk holds now, on another one.
+  std::shared_ptr<engine::MemoryDisk> copy_disk(const std::string& name) {
+    auto& m = machine(name);
+    auto disk = std::make_shared<engine::MemoryDisk>();
+    const auto kv = engine::open_memory_kv(disk);
+    const auto log = engine::open_memory_raft_log(disk);
+    auto batch = kv->new_batch();
+    const auto snapshot = m.kv->snapshot();
+    const auto iterator = snapshot->iterator(engine::Cf::kDefault, {});
+    for (iterator->seek_to_first(); iterator->valid(); iterator->next()) {
+      batch->put(engine::Cf::kDefault, iterator->key(), iterator->value());
+    }
+    EXPECT_TRUE(kv->write(*batch).ok() && kv->flush().ok());
+    auto entries = log->new_batch();
+    const RegionId group(1);
+    const Bytes state = m.log->state(group).value().value();
+    raft::HardState hard_state;
+    LogIndex last;
+    EXPECT_TRUE(decode_local_state(state, hard_state, last));
+    std::vector<Bytes> found;
+    EXPECT_TRUE(m.log->entries(group, LogIndex(1), last.next(), SIZE_MAX, found).ok());
+    for (size_t i = 0; i < found.size(); ++i) entries->put_entry(group, LogIndex(i + 1), found[i]);
+    entries->put_state(group, state);
+    EXPECT_TRUE(log->write(*entries, engine::Sync::kYes).ok());
+    return disk;
   }
 
   std::string await_leader() {
@@ -198,7 +241,8 @@ class MembersTest : public ::testing::Test {
   std::shared_ptr<runtime::Executor> network_ = network_threads_.make("wire");
   std::map<std::string, std::unique_ptr<Machine>> machines_;
   uint64_t last_data_id_ = 0;
-  Machine* cut_off_ = nullptr;  // from all others
+  Machine* cut_off_ = nullptr;                 // from all others
+  std::function<bool(const Bytes&)> is_held_;  // messages that do not come
 };
 
 constexpr const char* kThree = "a=http://a:1,b=http://b:1,c=http://c:1";
@@ -278,6 +322,137 @@ TEST_F(MembersTest, ALeaderThatIsCutOffHandsOutNothingAfterItsLease) {
   cut_off_ = nullptr;
   loop_.run_for(5s);
   EXPECT_GT(next_ts(), newest);
+}
+
+// Whoever gets the leader's word may be elected at once, whatever the others promised to the leader.
+TEST_F(MembersTest, ALeaderWhoseWordToCampaignIsUnderWayLeadsNoMoreInThatTerm) {
+  begin(kThree);
+  next_ts();
+  const auto leader = await_leader();
+  const uint64_t term = term_at(leader);
+  is_held_ = [](const Bytes& bytes) { return raft_message(bytes).type == raft::MessageType::kTimeoutNow; };
+  machine(leader).node->resign(10ms, [] {});
+  loop_.run_for(50ms);
+  for (int i = 0; i < 5000; ++i) {
+    loop_.run_for(1ms);
+    pdpb::TsoRequest request;
+    request.set_count(1);
+    request.mutable_header()->set_cluster_id(members_at(leader).header().cluster_id());
+    const auto reply = ask<pdpb::TsoResponse>(*machine(leader).node, request, &Node::tso);
+    ASSERT_FALSE(reply.ok() && term_at(leader) == term) << "its successor may be there already";
+  }
+  is_held_ = nullptr;
+  next_ts();
+  EXPECT_GT(term_at(leader), term);
+}
+
+// What a member that began alone has applied may be of the time before others joined.
+TEST_F(MembersTest, AMemberThatBeganAloneKeepsItsPromisesOverARestart) {
+  auto& first = make("a");
+  first.options.members = {{.id = 1, .name = "a", .client_urls = {"http://a:2379"}, .peer_urls = {"http://a:1"}}};
+  start("a");
+  next_ts();
+  EXPECT_EQ(join("b"), "");
+  loop_.run_for(5s);
+  EXPECT_EQ(join("c"), "");
+  loop_.run_for(5s);
+  for (int round = 0; round < 10; ++round) {
+    while (await_leader() != "b") {
+      machine(await_leader()).node->resign(1s, [] {});
+      loop_.run_for(2s);
+    }
+    // "c" hears nothing of the leader, but for "a" it is alive.
+    const std::string b_url = "http://b:1";
+    machine("b").addresses.erase(machine("c").options.member_id);
+    loop_.run_for(4s);
+    ASSERT_TRUE(machine("b").serves && !machine("c").serves);
+    const auto since = clock_.now();
+    crash("a");
+    cut_off_ = &machine("b");
+    start("a");
+    loop_.run_until([&] { return machine("a").serves || machine("c").serves; }, 20s);
+    const auto& options = machine("a").options;
+    EXPECT_GE(clock_.now() - since, options.raft_tick * options.raft_election_ticks * 8 / 10);
+    cut_off_ = nullptr;
+    machine("b").addresses[machine("c").options.member_id] = "http://c:1";
+    loop_.run_for(3s);
+  }
+}
+
+TEST_F(MembersTest, AMemberThatComesBackWithAnOlderCopyOfItsDataStops) {
+  begin(kThree);
+  next_ts();
+  loop_.run_for(3s);
+  const std::string leader = await_leader();
+  const std::string other = leader == "a" ? "b" : "a";
+  const auto copy = copy_disk(other);
+  for (int i = 0; i < 5; ++i) {
+    loop_.run_for(4s);  // bounds of timestamps are saved
+    next_ts();
+  }
+  ASSERT_EQ(await_leader(), leader);
+  crash(other);
+  machine(other).disk = copy;
+  start(other);
+  ASSERT_TRUE(loop_.run_until([&] { return !machine(other).fatal.empty(); }, 30s));
+  EXPECT_NE(machine(other).fatal.find("is an older copy"), std::string::npos) << machine(other).fatal;
+  next_ts();
+}
+
+TEST_F(MembersTest, WhoIsNeededIsNotTakenOut) {
+  begin(kThree);
+  next_ts();
+  const std::string leader = await_leader();
+  const std::string present = leader == "a" ? "b" : "a";
+  const std::string dead = leader == "c" ? "b" : "c";
+  const std::string gone = present == dead ? "c" : dead;
+  crash(gone);
+  loop_.run_for(5s);
+  ASSERT_EQ(await_leader(), leader);
+  EXPECT_NE(remove(present).find("not enough started members"), std::string::npos);
+  EXPECT_EQ(remove(gone), "");
+  EXPECT_EQ(members_at(leader).members_size(), 2);
+}
+
+TEST_F(MembersTest, PagesTellOfThoseThatAreMembersNow) {
+  begin(kThree);
+  next_ts();
+  loop_.run_for(3s);
+  const std::string leader = await_leader();
+  const std::string other = leader == "a" ? "b" : "a";
+  EXPECT_EQ(join("d"), "");
+  loop_.run_for(5s);
+  std::map<std::string, http::Router> routers;
+  for (const auto& name : {leader, other, std::string("d")}) {
+    machine(name).node->add_pages(routers[name], HttpSettings{}, 0);
+  }
+  const auto page = [&](const std::string& name, const std::string& path) {
+    std::optional<http::Response> answer;
+    http::Request request;
+    request.method = "GET";
+    request.path = path;
+    routers[name].serve(std::move(request), http::Responder([&](http::Response told) { answer = std::move(told); }));
+    EXPECT_TRUE(loop_.run_until([&] { return answer.has_value(); }, 30s));
+    return answer.value_or(http::Response());
+  };
+  const auto members = Json::parse(page(leader, "/pd/api/v1/members").body, nullptr, false);
+  EXPECT_EQ(members["members"].size(), 4U) << members;
+  EXPECT_EQ(members["leader"]["name"], leader);
+  EXPECT_EQ(members["leader"]["client_urls"][0], "http://" + leader + ":2379");
+  // Each was told of the leader's client URLs by the leader itself.
+  for (const auto& name : {other, std::string("d")}) {
+    const auto sent_on = page(name, "/pd/api/v1/members");
+    ASSERT_EQ(sent_on.status, 307) << sent_on.body;
+    EXPECT_EQ(sent_on.headers.at(0).second, "http://" + leader + ":2379/pd/api/v1/members");
+    const auto health = Json::parse(page(name, "/pd/api/v1/health").body, nullptr, false);
+    ASSERT_EQ(health.size(), 4U);
+    for (const auto& one : health) EXPECT_TRUE(one["health"]) << one;
+  }
+  crash("d");
+  loop_.run_for(10s);
+  for (const auto& one : Json::parse(page(leader, "/pd/api/v1/health").body, nullptr, false)) {
+    EXPECT_EQ(one["health"], one["name"] != "d") << one;
+  }
 }
 
 TEST_F(MembersTest, AMemberThatComesBackWithoutItsDataIsRefused) {

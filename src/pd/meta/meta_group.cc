@@ -97,8 +97,10 @@ Result<void, std::string> MetaGroup::open() {
   config.applied = applied_.index;
   config.election_ticks = options_.raft_election_ticks;
   config.election_ticks_max = options_.raft_election_ticks * 2;
-  // A leader's lease may rest on what this member promised before its restart.
-  if (conf_.voters.size() > 1) config.vote_grace_ticks = options_.raft_election_ticks;
+  // A leader's lease may rest on what this member promised before its restart. What it has applied may be of a time
+  // when it was alone.
+  was_alone_ = is_alone() && !log_.has_conf_change_behind(applied_.index);
+  if (!was_alone_) config.vote_grace_ticks = options_.raft_election_ticks;
   config.seed = world_.seed;
   raft_ = std::make_unique<raft::RawNode>(config, log_);
   (void)follow_members();
@@ -215,7 +217,7 @@ engine::Result<void> MetaGroup::forget_install() {
 }
 
 void MetaGroup::start() {
-  if (is_alone() && conf_.voters.front() == PeerId(options_.member_id)) raft_->campaign();
+  if (was_alone_ && conf_.voters.front() == PeerId(options_.member_id)) raft_->campaign();
   arm_tick();
   schedule();
 }
@@ -230,6 +232,10 @@ void MetaGroup::arm_tick() {
 
 void MetaGroup::tick() {
   raft_->tick();
+  if (raft_->is_leader() && raft_->term() == handed_over_ && !raft_->is_transferring()) {
+    LOG_WARN("pd member {:x} hands over again: who was to lead next may do so at any moment", options_.member_id);
+    transfer_leader(0);
+  }
   renew_lease();
   process();
 }
@@ -385,6 +391,15 @@ void MetaGroup::receive_raft(uint64_t from, ByteView bytes) {
     LOG_ERROR("a damaged snapshot of PD's data from member {:x} is dropped", message.from);
     return;
   }
+  const bool is_of_leader = message.type == raft::MessageType::kHeartbeat && message.term >= raft_->term();
+  if (is_of_leader && message.commit > raft_->last_index()) {
+    // The leader names no more than what this member has acknowledged.
+    return fatal(
+        fmt::format("this member has acknowledged PD's records up to {}, as member {:x} knows, but its log ends "
+                    "at {}: its data directory is an older copy, or was cut short. Remove it from the cluster, "
+                    "and let it join anew",
+                    message.commit, from, raft_->last_index()));
+  }
   if (const char* why = raft_->step(std::move(message)); why != nullptr) {
     LOG_WARN("a message of member {:x} is dropped: {}", from, why);
   }
@@ -404,6 +419,24 @@ bool MetaGroup::keeps_up(uint64_t member) const {
     return progress.id == PeerId(member) && progress.state == raft::PeerProgress::State::kReplicate &&
            progress.recently_active && progress.matched + kBehindMax >= status.last_index;
   });
+}
+
+bool MetaGroup::can_do_without(uint64_t member) const {
+  if (raft_ == nullptr || !raft_->is_leader()) return false;
+  const auto status = raft_->status();
+  size_t voters = 0;
+  size_t present = 0;
+  bool is_voter = false;
+  for (const auto& progress : status.progress) {
+    if (progress.is_learner) continue;
+    if (progress.id == PeerId(member)) {
+      is_voter = true;
+      continue;
+    }
+    ++voters;
+    if (progress.recently_active) ++present;
+  }
+  return !is_voter || present > voters / 2;
 }
 
 void MetaGroup::transfer_leader(uint64_t member) {
@@ -503,6 +536,7 @@ void MetaGroup::free_remains() {
 void MetaGroup::send(const std::vector<raft::Message>& messages) {
   for (const auto& message : messages) {
     if (world_.transport == nullptr) continue;
+    if (message.type == raft::MessageType::kTimeoutNow) handed_over_ = raft_->term();
     cairnpb::PeerMessage letter;
     letter.set_raft(encode_message(message));
     send_to(message.to.value, std::move(letter));
@@ -700,7 +734,7 @@ void MetaGroup::maybe_cut() {
 }
 
 bool MetaGroup::is_leader() const {
-  return leading_ && raft_->is_leader() && !raft_->is_transferring() &&
+  return leading_ && raft_->is_leader() && !raft_->is_transferring() && raft_->term() != handed_over_ &&
          (is_alone() || world_.clock.now() < lease_until_);
 }
 

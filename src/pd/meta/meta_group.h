@@ -11,7 +11,9 @@
 // covers. After a crash the KV engine is some earlier state, and the log from there is applied again.
 //
 // Reading on the leader: is_leader() is true only after an entry of its own term is applied and, in a group of several,
-// while a lease lasts that a round of heartbeats gives; so what it reads is what was committed last.
+// while a lease lasts that a round of heartbeats gives; so what it reads is what was committed last. Who was told to
+// campaign at once may be elected whatever others promised, even much later if the message was delayed: a leader that
+// keeps its office after that serves no more and hands over again, until another takes it or none is there.
 //
 // Members: who votes is what the member records say (member/member_records.h), as they are applied. What members send
 // to one another is judged before it is taken: by the group's id, the cluster's id, and the id of the sender's data.
@@ -97,6 +99,8 @@ class MetaGroup {
   size_t voters() const { return conf_.voters.size(); }
   // Nothing is missing at the member but what came last; on the leader.
   bool keeps_up(uint64_t member) const;
+  // Whether those that vote without it, and are there, are enough to go on; on the leader.
+  bool can_do_without(uint64_t member) const;
   // Of the members together; what messages carry.
   uint64_t group_id() const;
   // What the log holds beyond its last cut.
@@ -160,6 +164,7 @@ class MetaGroup {
   // What open() has found: that this is no new member; the log's entries that an installed snapshot has replaced
   // without the log's knowing.
   bool has_mark_ = false;
+  bool was_alone_ = false;  // and no other has joined since, as far as the log tells
   std::optional<std::pair<LogIndex, LogIndex>> forgotten_;
   MetaLog log_;
   raft::HardState hard_state_;  // as it is or will be on disk
@@ -177,6 +182,7 @@ class MetaGroup {
   Instant lease_until_;
   uint64_t lease_round_ = 0;
   std::map<uint64_t, Instant> lease_asked_;
+  Term handed_over_;                        // the last term in which it told another to campaign
   std::map<uint64_t, Instant> refused_at_;  // by member: told last
   runtime::TimerId timer_;
   bool stopping_ = false;

@@ -1,5 +1,7 @@
 #include "pd/meta/meta_log.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace cairn::pd {
@@ -42,6 +44,12 @@ Term MetaLog::term_of(LogIndex index) const {
   auto found = term(index);
   CHECK(found.ok(), "the term of entry {} of a log of {} to {}", index, first_index(), last_index());
   return *found;
+}
+
+bool MetaLog::has_conf_change_behind(LogIndex index) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const raft::Entry& entry) {
+    return entry.index > index && entry.type != raft::EntryType::kNormal;
+  });
 }
 
 Result<std::vector<raft::Entry>, MetaLog::Unavailable> MetaLog::entries(LogIndex low, LogIndex high,

@@ -30,6 +30,8 @@ class MetaLog final : public raft::LogStorage {
   size_t size() const { return entries_.size(); }
   uint64_t bytes() const { return bytes_; }
   Term term_of(LogIndex index) const;
+  // Whether a change of the membership stands behind `index`.
+  bool has_conf_change_behind(LogIndex index) const;
 
   InitialState initial_state() const override { return initial_; }
   Result<std::vector<raft::Entry>, Unavailable> entries(LogIndex low, LogIndex high, size_t max_bytes) const override;
