@@ -146,10 +146,8 @@ class ScriptedServer {
       send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (answer.is_last) break;
     }
-    if (next_ == answers_.size()) {  // the client is to see the last answer before the end
-      shutdown(socket, SHUT_WR);
-      while (!read(socket, 1).empty()) {
-      }
+    shutdown(socket, SHUT_WR);  // the client is to see the last answer before the end
+    while (!read(socket, 1).empty()) {
     }
     close(socket);
   }
