@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "pd/node/node.h"
+
 namespace cairn::sim {
 
 namespace {
@@ -46,6 +48,15 @@ client::Deps ClientHost::deps() {
 }
 
 client::CorePtr ClientHost::new_core() { return std::make_shared<client::Core>(deps(), client_options(api_version_)); }
+
+std::unique_ptr<SimEtcd> ClientHost::new_etcd(const PdHosts& pds) {
+  std::vector<SimEtcd::Place> places;
+  for (PdHost* host : pds.all) {
+    places.push_back(
+        {host->node(), [host] { return host->pd_node() == nullptr ? nullptr : &host->pd_node()->etcd(); }});
+  }
+  return std::make_unique<SimEtcd>(world_.network, self_, std::move(places));
+}
 
 api::Tikv& ClientHost::tikv(NodeId node) {
   auto& proxy = tikvs_[node];

@@ -10,6 +10,7 @@
 #include "client/core.h"
 #include "rawkv/api_version.h"
 #include "runtime/simulated/sim_loop.h"
+#include "sim/etcd_proxy.h"
 #include "sim/hosts.h"
 #include "sim/network.h"
 #include "sim/proxies.h"
@@ -27,6 +28,8 @@ class ClientHost {
   runtime::Executor& executor() { return *inbox_; }
   // A client of the same place whose parts can be used one by one.
   client::CorePtr new_core();
+  // A client of PD's etcd API, likewise.
+  std::unique_ptr<SimEtcd> new_etcd(const PdHosts& pds);
   // The service of a node, as this client reaches it.
   api::Tikv& tikv(NodeId node);
   // The client is gone for ever, in the middle of what it did: its tasks never go on. What they refer to must stay.

@@ -92,18 +92,20 @@ WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version) {
           .api_version = api_version,
           .faults = has_tikv ? 75s : 57s,
           .is_wild = true,
-          .has_table = seed >= kSeedsOfTables};
+          .has_table = seed >= kSeedsOfTables,
+          .has_watches = seed >= kSeedsOfThreePds && seed < kSeedsOfTables};
 }
 
 std::string Report::to_string() const {
   std::string out = fmt::format(
       "seed {}: {}; {:.1f} s of virtual time, {} events, {} register operations, {} transfers, {} audits, "
-      "{} list transactions, {} reads at replicas, {} plans, {} collections, {} deaths of clients, {} splits, {} "
+      "{} list transactions, {} reads at replicas, {} plans, {} events of watches, {} collections, {} deaths of "
+      "clients, {} splits, {} "
       "leader changes, "
       "{} snapshots, trace {:016x}, state {:016x}",
       seed, failures.empty() ? "good" : "FAILED", to_seconds(virtual_time), events, register_operations, transfers,
-      audits, list_transactions, replica_reads, plans, collections, deaths, splits, leader_changes, snapshots,
-      trace_hash, state_hash);
+      audits, list_transactions, replica_reads, plans, watch_events, collections, deaths, splits, leader_changes,
+      snapshots, trace_hash, state_hash);
   for (size_t kind = 0; kind < kFaultKinds; ++kind) {
     out += fmt::format("{} {} {}", kind == 0 ? "; faults:" : ",", faults[kind], fault_name(static_cast<Fault>(kind)));
   }
@@ -236,6 +238,7 @@ void World::make_workloads(const std::function<void(std::string)>& report) {
   if (options_.has_table)
     table_ = std::make_unique<TableWorkload>(report,
                                              TableWorkload::Options{.safe_point = held, .before = transactional("")});
+  if (options_.has_watches) watches_ = std::make_unique<WatchWorkload>(report);
   if (options_.api_version == rawkv::ApiVersion::kV2) {
     expiring_ = std::make_unique<ExpiryWorkload>(loop_, report, ExpiryWorkload::Options{.prefix = expiring_prefix()});
   }
@@ -396,6 +399,11 @@ void World::start_workloads() {
     if (counters_) also(counters_->run(&host.client(), &host.executor(), loop_.random().next()));
     if (table_) also(table_->run(&host.client(), host.new_core(), readers_[i].get()));
     if (expiring_) also(expiring_->run(&host.client(), &host.executor(), loop_.random().next()));
+    if (watches_) {
+      for (int life = 0; life < 2; ++life) etcds_.push_back(host.new_etcd(pd_hosts()));
+      also(watches_->write(etcds_[etcds_.size() - 2].get(), &host.executor(), loop_.random().next()));
+      also(watches_->watch(etcds_.back().get(), &host.executor(), loop_.random().next()));
+    }
     runtime::spawn(host.executor(), counted(bank_->run(&host.client(), &host.executor(), id, loop_.random().next())));
     runtime::spawn(host.executor(), counted(lists_->run(&host.client(), &host.executor(), loop_.random().next())));
   }
@@ -439,13 +447,15 @@ bool World::check_liveness() {
   const uint64_t lists = lists_->successes();
   const uint64_t reads = replica_reads_->successes();
   const uint64_t plans = table_ ? table_->reads() : 0;
+  const uint64_t events = watches_ ? watches_->events() : 0;
   constexpr uint64_t kProgress = 5;
   const bool is_alive = loop_.run_until(
       [&] {
         return is_failed() ||
                (registers_->successes() >= operations + kProgress && bank_->transfers() >= transfers + kProgress &&
                 bank_->audits() > audits && lists_->successes() >= lists + kProgress &&
-                replica_reads_->successes() >= reads + kProgress && (!table_ || table_->reads() >= plans + kProgress));
+                replica_reads_->successes() >= reads + kProgress && (!table_ || table_->reads() >= plans + kProgress) &&
+                (!watches_ || watches_->events() >= events + kProgress));
       },
       kLivenessLimit);
   if (!is_alive) {
@@ -470,6 +480,7 @@ void World::stop_workloads() {
   if (counters_) counters_->stop();
   if (table_) table_->stop();
   if (expiring_) expiring_->stop();
+  if (watches_) watches_->stop();
   registers_->stop();
   bank_->stop();
   lists_->stop();
@@ -487,6 +498,7 @@ void World::check_end() {
   registers_->check();
   lists_->check();
   if (expiring_) expiring_->check();
+  if (watches_) watches_->check();
   if (counters_) {
     runtime::spawn(host.executor(), counters_->check(&host.client(), &host.executor()));
     if (!loop_.run_until([this] { return counters_->is_checked(); }, kLivenessLimit)) fail("counting does not end");
@@ -524,6 +536,7 @@ Report World::report() const {
           .list_transactions = lists_->successes(),
           .replica_reads = replica_reads_->successes(),
           .plans = table_ ? table_->reads() : 0,
+          .watch_events = watches_ ? watches_->events() : 0,
           .collections = versions_ ? versions_->collections() : 0,
           .deaths = mortals_.size(),
           .splits = splits(),

@@ -29,6 +29,7 @@
 #include "sim/table_workload.h"
 #include "sim/timestamp_watch.h"
 #include "sim/versions_workload.h"
+#include "sim/watch_workload.h"
 
 namespace cairn::sim {
 
@@ -57,7 +58,8 @@ struct WorldOptions {
   bool has_versions = false;
   bool has_counters = false;
   bool has_table = false;
-  bool has_causal = false;  // of the lists' clients (list_workload.h)
+  bool has_watches = false;  // of the etcd API
+  bool has_causal = false;   // of the lists' clients (list_workload.h)
   int mortals = 0;
 };
 
@@ -84,7 +86,8 @@ struct Report {
   uint64_t audits = 0;
   uint64_t list_transactions = 0;
   uint64_t replica_reads = 0;
-  uint64_t plans = 0;        // over the table, whole
+  uint64_t plans = 0;  // over the table, whole
+  uint64_t watch_events = 0;
   uint64_t collections = 0;  // that moved the safe point
   uint64_t deaths = 0;       // of clients
   uint64_t splits = 0;
@@ -196,6 +199,8 @@ class World {
   std::unique_ptr<CounterWorkload> counters_;
   std::unique_ptr<TableWorkload> table_;  // if there is one
   std::unique_ptr<ExpiryWorkload> expiring_;
+  std::unique_ptr<WatchWorkload> watches_;
+  std::vector<std::unique_ptr<SimEtcd>> etcds_;       // of its lives
   std::vector<std::unique_ptr<ClientHost>> mortals_;  // the dead among them
   bool may_be_born_ = false;
   std::unique_ptr<CommitHistory> history_;

@@ -75,6 +75,10 @@ TEST_F(WorldTest, PlansSeeOneStateOfTheTableThroughFaults) {
   if (chosen_ == nullptr) play_twice(kSeedsOfTables + 1, kSeedsOfTables + 1, rawkv::ApiVersion::kV1);
 }
 
+TEST_F(WorldTest, ThreePdsBreakNoPromiseAndTheirWatchesHearOfEachChangeOnce) {
+  if (chosen_ == nullptr) play_twice(kSeedsOfThreePds + 3, kSeedsOfThreePds + 3, rawkv::ApiVersion::kV1);
+}
+
 // Asks one store directly for a key, again and again, whatever its peers do.
 struct Probe {
   struct Seen {
