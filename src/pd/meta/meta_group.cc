@@ -42,15 +42,17 @@ std::string lost_log(LogIndex applied, LogIndex last) {
       last, applied);
 }
 
-// The store whose image a snapshot carries; nothing if it is damaged.
-std::optional<MetaStore> read_image(ByteView in, uint64_t seed) {
+// The store whose image a snapshot carries, or what is wrong with it.
+Result<MetaStore, std::string> read_image(ByteView in, uint64_t seed) {
   MetaStore store(seed);
   ByteView key;
   ByteView value;
   while (!in.empty()) {
-    if (!take_pair(in, key, value) || !store.load_pair(key, value)) return std::nullopt;
+    if (!take_pair(in, key, value)) return Err(std::string("it is cut short"));
+    if (key == MetaStore::image_format_key()) TRY(MetaStore::check_format(value));
+    if (!store.load_pair(key, value)) return Err(damaged_record(printable(key)));
   }
-  if (!store.finish_load().ok()) return std::nullopt;
+  TRY(store.finish_load());
   return store;
 }
 
@@ -91,6 +93,7 @@ Result<void, std::string> MetaGroup::open() {
   conf_ = conf_of(store_.own(), options_.members);
   TRY(load_log());
   if (!has_mark_) TRY(leave_first_mark());
+  if (!has_format_) TRY(write_format());
   if (installed_) TRY(finish_install());
   raft::Config config;
   config.id = PeerId(options_.member_id);
@@ -114,7 +117,10 @@ Result<void, std::string> MetaGroup::load_store() {
     const bool is_own =
         iterator->key() == kAppliedKey || iterator->key() == kInstalledKey || iterator->key() == kIdentityKey;
     bool good = false;
-    if (iterator->key() == kAppliedKey) {
+    if (iterator->key() == MetaStore::image_format_key()) {
+      TRY(MetaStore::check_format(iterator->value()));
+      has_format_ = good = iterator->value() == MetaStore::image_format_value();
+    } else if (iterator->key() == kAppliedKey) {
       has_mark_ = true;
       good = decode_position(iterator->value(), applied_);
     } else if (iterator->key() == kInstalledKey) {
@@ -188,6 +194,14 @@ Result<void, std::string> MetaGroup::leave_first_mark() {
   auto batch = world_.kv.new_batch();
   batch->put(kCf, kAppliedKey, encode_position(applied_));
   if (options_.group_id != 0) batch->put(kCf, kIdentityKey, encode_identity(Identity::of(options_)));
+  if (auto done = world_.kv.write(*batch); !done.ok()) return Err(done.error().message);
+  if (auto done = world_.kv.flush(); !done.ok()) return Err(done.error().message);
+  return {};
+}
+
+Result<void, std::string> MetaGroup::write_format() {
+  auto batch = world_.kv.new_batch();
+  batch->put(kCf, MetaStore::image_format_key(), MetaStore::image_format_value());
   if (auto done = world_.kv.write(*batch); !done.ok()) return Err(done.error().message);
   if (auto done = world_.kv.flush(); !done.ok()) return Err(done.error().message);
   return {};
@@ -387,9 +401,11 @@ void MetaGroup::receive(ByteView bytes) {
 void MetaGroup::receive_raft(uint64_t from, ByteView bytes) {
   raft::Message message;
   if (!decode_message(bytes, message) || message.from != PeerId(from)) return;
-  if (!message.snapshot.empty() && !read_image(message.snapshot.data.view(), world_.seed)) {
-    LOG_ERROR("a damaged snapshot of PD's data from member {:x} is dropped", message.from);
-    return;
+  if (!message.snapshot.empty()) {
+    if (auto image = read_image(message.snapshot.data.view(), world_.seed); !image.ok()) {
+      LOG_ERROR("a snapshot of PD's data from member {:x} is dropped: {}", message.from, image.error());
+      return;
+    }
   }
   const bool is_of_leader = message.type == raft::MessageType::kHeartbeat && message.term >= raft_->term();
   if (is_of_leader && message.commit > raft_->last_index()) {
@@ -620,7 +636,7 @@ void MetaGroup::write_changes() {
 
 void MetaGroup::install(const raft::RaftSnapshot& snapshot) {
   auto image = read_image(snapshot.data.view(), world_.seed);
-  if (!image) return fatal(fmt::format("a damaged snapshot at {}", snapshot.meta.index));
+  if (!image.ok()) return fatal(fmt::format("the snapshot at {}: {}", snapshot.meta.index, image.error()));
   store_ = std::move(*image);
   (void)follow_members();
   to_apply_.clear();  // it holds them all

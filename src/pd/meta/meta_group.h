@@ -124,6 +124,7 @@ class MetaGroup {
   Result<void, std::string> load_store();
   Result<void, std::string> load_log();
   Result<void, std::string> leave_first_mark();
+  Result<void, std::string> write_format();
   Result<void, std::string> finish_install();
   engine::Result<void> forget_install();
   void tick();
@@ -164,7 +165,8 @@ class MetaGroup {
   // What open() has found: that this is no new member; the log's entries that an installed snapshot has replaced
   // without the log's knowing.
   bool has_mark_ = false;
-  bool was_alone_ = false;  // and no other has joined since, as far as the log tells
+  bool has_format_ = false;  // on disk, that which is written
+  bool was_alone_ = false;   // and no other has joined since, as far as the log tells
   std::optional<std::pair<LogIndex, LogIndex>> forgotten_;
   MetaLog log_;
   raft::HardState hard_state_;  // as it is or will be on disk

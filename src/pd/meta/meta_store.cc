@@ -135,7 +135,7 @@ Result<CommandResult, std::string> MetaStore::execute(ByteView command) {
       adopt();
       return CommandResult{};
   }
-  return unreadable("of unknown kind");
+  return unreadable("of a kind that this version does not know, as a newer one may write it");
 }
 
 CommandResult MetaStore::apply_etcd_txn(const etcd::TxnRequest& txn) {

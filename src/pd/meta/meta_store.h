@@ -116,6 +116,13 @@ class MetaStore {
   std::set<int64_t> take_changed_leases() { return std::exchange(changed_leases_, {}); }
   std::set<Bytes> take_changed_own() { return own_.take_changed(); }
 
+  // Of the image and of the commands; greater with each change after which an older version could not read them. Data
+  // that name none are of the first.
+  static constexpr uint32_t kFormat = 1;
+  // Words for data of a newer format.
+  static Result<void, std::string> check_format(ByteView value);
+  static Bytes image_format_value(uint32_t format = kFormat);
+
   // The image on disk and in snapshots: pairs under one-byte prefixes. write_image() calls `put` for every pair;
   // load_pair() takes them back, in any order, into an empty store, and finish_load() says what is wrong with them.
   using PutPair = std::function<void(ByteView key, ByteView value)>;
@@ -124,6 +131,8 @@ class MetaStore {
   // Whether the key is of the image's form, be its value damaged; others stand in the directory of something else.
   static bool is_image_key(ByteView key);
   Result<void, std::string> finish_load();
+  // Goes before all other pairs: who does not know the format looks at none of them.
+  static Bytes image_format_key();
   // The pairs that one change of a key or lease needs: key, and value or nothing if it goes.
   static Bytes image_key(ByteView key);
   static Bytes image_value(const MetaRecord& record);

@@ -8,6 +8,7 @@
 namespace cairn::pd {
 namespace {
 
+constexpr char kFormatPrefix = 'F';
 constexpr char kHistoryPrefix = 'h';
 constexpr char kKeyPrefix = 'k';
 constexpr char kLeasePrefix = 'l';
@@ -15,6 +16,23 @@ constexpr char kOwnPrefix = 'p';
 constexpr char kRevisionPrefix = 'r';
 
 }  // namespace
+
+Result<void, std::string> MetaStore::check_format(ByteView value) {
+  uint64_t format = 0;
+  if (!codec::get_var_u64(value, format) || format == 0) return Err(damaged_record("the format of the data"));
+  if (format <= kFormat) return {};
+  return Err(
+      fmt::format("PD's data are of format {}, and this version knows {}: they were written by a newer Cairn. "
+                  "Start that one, or put back a copy of PD's data directory from before",
+                  format, kFormat));
+}
+
+Bytes MetaStore::image_format_key() { return Bytes(1, kFormatPrefix); }
+Bytes MetaStore::image_format_value(uint32_t format) {
+  Bytes out;
+  codec::put_var_u64(out, format);
+  return out;
+}
 
 Bytes MetaStore::image_key(ByteView key) { return Bytes(1, kKeyPrefix).append(key); }
 Bytes MetaStore::image_keys_end() { return Bytes(1, static_cast<char>(kKeyPrefix + 1)); }
@@ -57,6 +75,7 @@ Bytes MetaStore::image_revision_value() const {
 }
 
 void MetaStore::write_image(const PutPair& put) const {
+  put(image_format_key(), image_format_value());
   visit({"", std::nullopt}, [&](const Bytes& key, const MetaRecord& record) {
     put(image_key(key), image_value(record));
     return true;
@@ -75,12 +94,13 @@ void MetaStore::write_image(const PutPair& put) const {
 bool MetaStore::is_image_key(ByteView key) {
   const char prefix = key.empty() ? '\0' : key.front();
   return prefix == kKeyPrefix || prefix == kLeasePrefix || prefix == kOwnPrefix || prefix == kRevisionPrefix ||
-         prefix == kHistoryPrefix;
+         prefix == kHistoryPrefix || prefix == kFormatPrefix;
 }
 
 bool MetaStore::load_pair(ByteView key, ByteView value) {
   uint8_t prefix = 0;
   if (!codec::get_u8(key, prefix)) return false;
+  if (prefix == kFormatPrefix) return check_format(value).ok();
   if (prefix == kRevisionPrefix) {
     if (!codec::get_var_i64(value, revision_) || !codec::get_var_i64(value, compacted_)) return false;
     return value.empty() || codec::get_var_i64(value, loaded_first_);

@@ -58,6 +58,35 @@ TEST_F(NodeTest, ADamagedRecordEndsTheStartWithItsName) {
   EXPECT_EQ(fatal_, status.message);
 }
 
+// What a newer version has written is not called damaged, nor anything of it read.
+TEST_F(NodeTest, DataOfANewerFormatAreRefusedInWords) {
+  start();
+  bootstrap();
+  stop();
+  edit_disk([](engine::WriteBatch& batch) {
+    batch.put(engine::Cf::kDefault, "F", MetaStore::image_format_value(MetaStore::kFormat + 1));
+    batch.put(engine::Cf::kDefault, "b", "of a kind that comes later");
+  });
+  const auto status = try_start();
+  EXPECT_EQ(status.code, api::Code::kDataLoss);
+  EXPECT_EQ(
+      status.message,
+      "PD's data are of format 2, and this version knows 1: they were written by a newer Cairn. Start that one, or "
+      "put back a copy of PD's data directory from before");
+}
+
+TEST_F(NodeTest, DataFromBeforeThereWereFormatsGetOne) {
+  start();
+  bootstrap();
+  stop();
+  edit_disk([](engine::WriteBatch& batch) { batch.del(engine::Cf::kDefault, "F"); });
+  start();
+  EXPECT_EQ(kv_->snapshot()->get(engine::Cf::kDefault, "F").value(), MetaStore::image_format_value());
+  stop();
+  edit_disk([](engine::WriteBatch& batch) { batch.put(engine::Cf::kDefault, "F", ""); });
+  EXPECT_EQ(try_start().message, damaged_record("the format of the data"));
+}
+
 TEST_F(NodeTest, AStoresDirectoryIsNotTakenForPds) {
   edit_disk([](engine::WriteBatch& batch) { batch.put(engine::Cf::kDefault, "\1\1", "store 1"); });
   EXPECT_EQ(try_start().message, "the data directory is not PD's: it holds the key 0101, perhaps of a store");
