@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,17 +20,45 @@ struct MemberInfo {
   bool is_learner = false;  // it follows, and does not vote yet
 };
 
-// How replicas are placed. Names and defaults follow PD's.
+// How replicas are placed and balanced. Names and defaults follow PD's.
 struct ScheduleConfig {
   uint32_t max_replicas = 3;
+  std::vector<std::string> location_labels;  // keys of stores' labels, the widest place first ("zone", "rack", "host")
+  std::string isolation_level;               // one of them: no two replicas share its value; empty: none
+  bool strictly_match_label = false;         // a store without all of them is refused
+
+  bool halt_scheduling = false;                               // nothing is begun
   Duration max_store_down_time = std::chrono::minutes(30);    // silent for longer: its replicas are made up elsewhere
   Duration store_disconnect_time = std::chrono::seconds(20);  // silent for longer: no new work for it
   Duration patrol_region_interval = std::chrono::milliseconds(500);
-  uint32_t patrol_region_batch = 1024;                            // regions looked at in one patrol
-  uint32_t replica_schedule_limit = 64;                           // operators under way at once
-  uint32_t store_snapshot_limit = 16;                             // peers being added to one store at once
+  uint32_t patrol_region_batch = 1024;  // regions looked at in one patrol
+
+  // Operators under way at once, by what made them.
+  uint32_t replica_schedule_limit = 64;
+  uint32_t leader_schedule_limit = 4;
+  uint32_t region_schedule_limit = 2048;
   Duration operator_step_timeout = std::chrono::minutes(1);       // promote, remove, transfer
   Duration operator_snapshot_timeout = std::chrono::minutes(10);  // add a peer, which fetches a snapshot
+
+  // What a store takes.
+  uint32_t store_snapshot_limit = 16;    // peers being added to it, and snapshots it sends or fetches, at once
+  uint32_t max_pending_peer_count = 64;  // peers there that lag behind; 0: any number
+  double add_peer_limit = 15;            // a minute, of usual size; stores may have limits of their own
+  double remove_peer_limit = 15;
+
+  // Balance.
+  std::string leader_schedule_policy = "count";     // or "size"
+  double tolerant_size_ratio = 0;                   // differences of so many regions are left; 0: PD's own measure
+  double low_space_ratio = 0.8;                     // of a store's disk: used beyond it, nothing more comes
+  double high_space_ratio = 0.7;                    // of "v1": used beyond it, free space counts, too
+  std::string region_score_formula_version = "v2";  // or "v1"
+
+  // What the replica checker may do.
+  bool enable_remove_down_replica = true;
+  bool enable_replace_offline_replica = true;
+  bool enable_make_up_replica = true;
+  bool enable_remove_extra_replica = true;
+  bool enable_location_replacement = true;
 };
 
 // What the etcd API takes in. PD allows requests of 150 MiB and 8 GiB of keys; here each request stops the others for
@@ -52,6 +81,7 @@ struct Options {
   std::string version = "9.0.0";  // told to etcd clients and in member lists
   std::string deploy_path;
   ScheduleConfig schedule;
+  std::vector<std::string> schedulers{"balance-leader-scheduler", "balance-region-scheduler"};  // of a new cluster
   std::vector<std::string> keyspaces;  // keyspace.pre-alloc: made beside DEFAULT when they are not there yet
 
   Duration tso_save_interval = std::chrono::seconds(5);  // how far ahead the bound of timestamps is saved

@@ -174,7 +174,9 @@ bool RegionTree::put_split(const std::vector<metapb::Region>& regions) {
 void RegionTree::clear() {
   by_start_.clear();
   by_id_.clear();
-  counts_.clear();
+  stores_.clear();
+  reported_ = 0;
+  weight_mib_ = 0;
   gaps_ = 1;
   remnants_ = 0;
   leaderless_ = 0;
@@ -230,8 +232,14 @@ std::vector<RegionPtr> RegionTree::next(const std::optional<Bytes>& after, size_
 }
 
 RegionTree::Count RegionTree::count(StoreId store) const {
-  auto found = counts_.find(store);
-  return found == counts_.end() ? Count{} : found->second;
+  auto found = stores_.find(store);
+  return found == stores_.end() ? Count{} : found->second.count;
+}
+
+const RegionSet& RegionTree::on_store(StoreId store, Standing standing) const {
+  static const RegionSet none;
+  auto found = stores_.find(store);
+  return found == stores_.end() ? none : found->second.standings[static_cast<size_t>(standing)];
 }
 
 void RegionTree::keep_remnants(const RegionInfo& other, const metapb::Region& region) {
@@ -295,13 +303,36 @@ void RegionTree::erase(const RegionPtr& region) {
 
 void RegionTree::add_counts(const RegionInfo& region, bool add) {
   if (region.is_remnant) return;
-  const uint64_t one = add ? 1 : UINT64_MAX;  // wraps around: minus one
+  // Numbers wrap around: adding this is subtracting the other.
+  const auto signed_of = [add](uint64_t value) { return add ? value : uint64_t{0} - value; };
+  reported_ += signed_of(1);
+  weight_mib_ += signed_of(region.weight_mib());
   for (const auto& peer : region.meta.peers()) {
-    auto& count = counts_[StoreId(peer.store_id())];
+    auto& count = stores_[StoreId(peer.store_id())].count;
     CHECK(add || count.peers > 0, "store {} loses a peer that was not counted", peer.store_id());
-    count.peers += one;
-    count.mib += add ? region.approximate_mib : UINT64_MAX - region.approximate_mib + 1;
-    if (peer.id() == region.leader.id()) count.leaders += one;
+    count.peers += signed_of(1);
+    count.mib += signed_of(region.approximate_mib);
+    count.weight_mib += signed_of(region.weight_mib());
+    if (peer.id() != region.leader.id()) continue;
+    count.leaders += signed_of(1);
+    count.leader_weight_mib += signed_of(region.weight_mib());
+  }
+  note_standings(region, add);
+}
+
+void RegionTree::note_standings(const RegionInfo& region, bool add) {
+  for (const auto& peer : region.meta.peers()) {
+    auto& standings = stores_[StoreId(peer.store_id())].standings;
+    const auto note = [&](Standing standing) {
+      auto& set = standings[static_cast<size_t>(standing)];
+      add ? set.insert(region.id()) : set.erase(region.id());
+    };
+    if (peer.id() == region.leader.id()) {
+      note(Standing::kLeader);
+    } else {
+      note(peer.role() == metapb::Learner ? Standing::kLearner : Standing::kFollower);
+    }
+    if (region.is_pending(peer.id())) note(Standing::kPending);
   }
 }
 

@@ -10,6 +10,7 @@
 // Owned by RegionService. Tests: region_tree_test.cc (against a naive model).
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "pd/cluster/region_set.h"
 #include "pdpb.pb.h"
 
 namespace cairn::pd {
@@ -46,6 +48,8 @@ struct RegionInfo {
   bool is_down(uint64_t peer_id) const;
   bool is_pending(uint64_t peer_id) const;
   bool contains(ByteView key) const;
+  // What it counts for where sizes are compared: a region whose size is not known, or is nearly nothing, as 1 MiB.
+  uint64_t weight_mib() const { return approximate_mib == 0 ? 1 : approximate_mib; }
 };
 using RegionPtr = std::shared_ptr<const RegionInfo>;
 
@@ -65,8 +69,12 @@ class RegionTree {
     uint64_t peers = 0;
     uint64_t leaders = 0;
     uint64_t mib = 0;
+    uint64_t weight_mib = 0;  // sums of RegionInfo::weight_mib()
+    uint64_t leader_weight_mib = 0;
     friend bool operator==(const Count&, const Count&) = default;
   };
+  // What a region is to a store that has a peer of it. One with a peer that lags there is pending as well.
+  enum class Standing : uint8_t { kLeader, kFollower, kLearner, kPending };
   struct Accepted {
     bool is_new = false;
     bool meta_changed = false;  // epoch or peers
@@ -94,6 +102,10 @@ class RegionTree {
   // Whether every key lies in a region that has reported itself and its leader.
   bool is_complete() const { return gaps_ == 0 && remnants_ == 0 && leaderless_ == 0; }
   Count count(StoreId store) const;
+  const RegionSet& on_store(StoreId store, Standing standing) const;
+  // Of all regions that have reported themselves.
+  size_t reported() const { return reported_; }
+  uint64_t weight_mib() const { return weight_mib_; }
 
  private:
   using ByStart = std::map<Bytes, RegionPtr, std::less<>>;
@@ -106,12 +118,21 @@ class RegionTree {
   void keep_remnants(const RegionInfo& other, const metapb::Region& region);
   // The number of holes between the neighbours of a place, the ends of the key space being neighbours, too.
   uint64_t gaps_around(ByteView start) const;
+  // Counts the region in or out.
   void add_counts(const RegionInfo& region, bool add);
+  void note_standings(const RegionInfo& region, bool add);
 
   ByStart by_start_;
   std::unordered_map<RegionId, RegionPtr> by_id_;
-  std::unordered_map<StoreId, Count> counts_;  // without remnants
-  uint64_t gaps_ = 1;                          // holes in by_start_; an empty tree is one
+  // Without remnants.
+  struct OnStore {
+    Count count;
+    std::array<RegionSet, 4> standings;  // in the order of Standing
+  };
+  std::unordered_map<StoreId, OnStore> stores_;
+  size_t reported_ = 0;
+  uint64_t weight_mib_ = 0;
+  uint64_t gaps_ = 1;  // holes in by_start_; an empty tree is one
   uint64_t remnants_ = 0;
   uint64_t leaderless_ = 0;
 };

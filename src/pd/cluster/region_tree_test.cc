@@ -133,7 +133,8 @@ TEST(RegionTree, ASizeNotComputedYetLeavesTheKnownOne) {
   ASSERT_TRUE(tree.put(region(1, "", "", 1, 1, 0, 96)).ok());
   ASSERT_TRUE(tree.put(region(1, "", "", 1, 1, 0, 0)).ok());
   EXPECT_EQ(tree.by_id(RegionId(1))->approximate_mib, 96);
-  EXPECT_EQ(tree.count(StoreId(2)), (RegionTree::Count{1, 1, 96}));
+  EXPECT_EQ(tree.count(StoreId(2)),
+            (RegionTree::Count{.peers = 1, .leaders = 1, .mib = 96, .weight_mib = 96, .leader_weight_mib = 96}));
 }
 
 bool overlap(const metapb::Region& a, const metapb::Region& b) {
@@ -192,6 +193,11 @@ RC_GTEST_PROP(RegionTree, AgreesWithAListOfRegions, ()) {
       RegionTree::Count count;
       for (const auto& r : list) count.peers += r->peer_on(StoreId(store)) != nullptr;
       RC_ASSERT(tree.count(StoreId(store)).peers == count.peers);
+      const auto& led = tree.on_store(StoreId(store), RegionTree::Standing::kLeader);
+      RC_ASSERT(led.size() == count.peers);
+      for (size_t i = 0; i < led.size(); ++i) {
+        RC_ASSERT(std::any_of(list.begin(), list.end(), [&](const auto& r) { return r->id() == led.at(i); }));
+      }
     }
   }
 }

@@ -40,6 +40,24 @@ void merge_labels(const metapb::Store& known, metapb::Store& wanted) {
   wanted.mutable_labels()->Swap(&merged);
 }
 
+// Why labels are not those that say where stores are; empty if they are.
+std::string refuse_labels(const metapb::Store& store, const std::vector<std::string>& locations) {
+  const auto is_same = [](const std::string& a, const std::string& b) { return strcasecmp(a.c_str(), b.c_str()) == 0; };
+  for (const auto& key : locations) {
+    const bool has = std::any_of(store.labels().begin(), store.labels().end(), [&](const auto& label) {
+      return is_same(label.key(), key) && !label.value().empty();
+    });
+    if (!has) return fmt::format("label configuration is incorrect, need to specify the key: {} ", key);
+  }
+  for (const auto& label : store.labels()) {
+    const bool is_known =
+        label.key() == "engine" || std::find(locations.begin(), locations.end(), label.key()) != locations.end();
+    if (!is_known)
+      return fmt::format("key matching the label was not found in the PD, store label key: {} ", label.key());
+  }
+  return {};
+}
+
 }  // namespace
 
 bool is_gone(const metapb::Store& store) {
@@ -94,6 +112,12 @@ Result<metapb::Store, pdpb::Error> Stores::put(const metapb::Store& wanted) cons
     }
   }
   metapb::Store record = wanted;
+  if (known != nullptr) merge_labels(known->meta, record);
+  if (config_.strictly_match_label) {
+    if (auto reason = refuse_labels(record, config_.location_labels); !reason.empty()) {
+      return Err(error(pdpb::UNKNOWN, std::move(reason)));
+    }
+  }
   if (known == nullptr) {
     record.set_state(metapb::Up);
     record.set_node_state(stores_.empty() ? metapb::Serving : metapb::Preparing);
@@ -102,7 +126,6 @@ Result<metapb::Store, pdpb::Error> Stores::put(const metapb::Store& wanted) cons
     return record;
   }
   // The store tells its addresses and version; its state and what PD learned stay.
-  merge_labels(known->meta, record);
   record.set_state(known->meta.state());
   record.set_node_state(known->meta.node_state());
   record.set_last_heartbeat(known->meta.last_heartbeat());
