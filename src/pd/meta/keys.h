@@ -45,6 +45,8 @@ class Keys {
   Bytes region(uint64_t id) const { return fmt::format("{}/raft/r/{:020}", root_, id); }  // metapb.Region
   Bytes alloc_id() const { return root_ + "/alloc_id"; }    // end of the window, u64 big-endian
   Bytes timestamp() const { return root_ + "/timestamp"; }  // bound of the timestamps, ns, u64 big-endian
+  // Of schedulers and of limits and weights of stores (coordinator_records.cc).
+  Bytes schedule_prefix() const { return root_ + "/schedule/"; }
   Bytes cluster_version() const { return root_ + "/cluster_version"; }
   Bytes txn_safe_point() const { return root_ + "/gc/txn_safe_point"; }          // decimal
   Bytes gc_safe_point() const { return root_ + "/gc/safe_point"; }               // hexadecimal

@@ -45,7 +45,9 @@ NodeCore::NodeCore(Options options, Dependencies dependencies, std::shared_ptr<r
                                  .regions = regions_.tree(),
                                  .heartbeats = heartbeats_,
                                  .ids = ids_,
-                                 .metrics = metrics_}),
+                                 .metrics = metrics_,
+                                 .seed = dependencies_.seed ^ 0x5C4ED01E,
+                                 .schedulers = options_.schedulers}),
       gc_(leadership_, options_.member_id, options_.gc_takeover_delay),
       etcd_(leadership_, members_, options_, dependencies_.kv, random_),
       meta_storage_(leadership_, etcd_),
@@ -199,6 +201,7 @@ void NodeCore::on_timer() {
     etcd_.expire_leases();
     watches_.on_timer(now);
   }
+  coordinator_.schedule();
   if (now >= next_patrol_) {
     next_patrol_ = now + options_.schedule.patrol_region_interval;
     coordinator_.patrol();
@@ -213,6 +216,7 @@ void NodeCore::on_timer() {
 void NodeCore::update_metrics(Instant now) {
   metrics_.observe_stores(cluster_.stores(), regions_.tree(), now);
   metrics_.observe_settings(options_.schedule);
+  coordinator_.observe();
   metrics_.observe_group({.term = group_.term(),
                           .applied = group_.applied_index(),
                           .last = group_.last_index(),

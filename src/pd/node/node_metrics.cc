@@ -140,8 +140,6 @@ void NodeMetrics::observe_stores(const Stores& stores, const RegionTree& regions
     set("region_count", count.peers);
     set("leader_count", count.leaders);
     set("region_size", count.mib);
-    set("region_score", count.peers);
-    set("leader_score", count.leaders);
     set("store_capacity", store.stats.capacity());
     set("store_available", store.stats.available());
     set("store_used", store.stats.used_size());

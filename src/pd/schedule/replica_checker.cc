@@ -2,19 +2,18 @@
 
 #include <algorithm>
 
+#include "pd/schedule/filters.h"
+#include "pd/schedule/location.h"
+#include "pd/schedule/plans.h"
+
 namespace cairn::pd {
 namespace {
-
-const StoreView* view_of(const ClusterView& cluster, uint64_t store) {
-  auto found = cluster.find(StoreId(store));
-  return found == cluster.end() ? nullptr : &found->second;
-}
 
 // Whether a peer there is lost or about to be: a store that PD does not know counts as such.
 enum class Standing { kGood, kDown, kOffline };
 Standing standing(const RegionInfo& region, const metapb::Peer& peer, const ClusterView& cluster) {
-  const auto* store = view_of(cluster, peer.store_id());
-  if (store == nullptr || store->health == StoreHealth::kTombstone) return Standing::kDown;
+  const auto store = cluster.store(StoreId(peer.store_id()));
+  if (!store || store->health == StoreHealth::kTombstone) return Standing::kDown;
   if (store->health == StoreHealth::kDown) {
     // The leader must agree: a store that only PD does not hear still serves.
     return peer.id() == region.leader.id() || !region.is_down(peer.id()) ? Standing::kGood : Standing::kDown;
@@ -28,11 +27,11 @@ bool is_healthy(const RegionInfo& region, const metapb::Peer& peer) {
 
 class Checker {
  public:
-  Checker(const RegionInfo& region, const ClusterView& cluster, const ScheduleConfig& config)
-      : region_(region), cluster_(cluster), config_(config) {
+  Checker(const RegionInfo& region, const ClusterView& cluster)
+      : region_(region), cluster_(cluster), config_(cluster.config()) {
     for (const auto& peer : region.meta.peers()) {
-      const auto* store = view_of(cluster, peer.store_id());
-      if (store != nullptr && store->columnar) continue;  // its learners are not ours to judge
+      const auto store = cluster.store(StoreId(peer.store_id()));
+      if (store && store->is_columnar()) continue;  // its learners are not ours to judge
       (peer.role() == metapb::Learner ? learners_ : voters_).push_back(&peer);
     }
   }
@@ -40,14 +39,27 @@ class Checker {
   std::optional<Plan> run() const {
     if (in_joint_state(region_.meta)) return leave_joint();
     if (auto plan = settle_learner()) return plan;
-    if (auto plan = replace(Standing::kDown, "replace-down-replica")) return plan;
-    if (auto plan = replace(Standing::kOffline, "replace-offline-replica")) return plan;
-    if (voters_.size() + learners_.size() < config_.max_replicas) return make_up();
-    if (voters_.size() > config_.max_replicas) return remove_extra();
-    return std::nullopt;
+    if (config_.enable_remove_down_replica) {
+      if (auto plan = replace(Standing::kDown, "replace-down-replica")) return urgent(std::move(plan));
+    }
+    if (config_.enable_replace_offline_replica) {
+      if (auto plan = replace(Standing::kOffline, "replace-offline-replica")) return urgent(std::move(plan));
+    }
+    if (voters_.size() + learners_.size() < config_.max_replicas) {
+      return config_.enable_make_up_replica ? urgent(make_up()) : std::nullopt;
+    }
+    if (voters_.size() > config_.max_replicas) {
+      return config_.enable_remove_extra_replica ? remove_extra() : std::nullopt;
+    }
+    return config_.enable_location_replacement ? improve_location() : std::nullopt;
   }
 
  private:
+  static std::optional<Plan> urgent(std::optional<Plan> plan) {
+    if (plan) plan->priority = Priority::kHigh;
+    return plan;
+  }
+
   // A leader that becomes a learner by it would refuse.
   std::optional<Plan> leave_joint() const {
     Plan plan{"leave-joint", {}};
@@ -56,20 +68,19 @@ class Checker {
       if (!hand_over) return std::nullopt;
       plan.steps.push_back(*hand_over);
     }
-    plan.steps.push_back({StepKind::kLeaveJoint, {}, 0});
+    plan.steps.push_back(LeaveJoint{});
     return plan;
   }
 
   // Gives the lead to another healthy voter that stays one.
-  std::optional<Step> hand_over_to_heir() const {
+  std::optional<TransferLeader> hand_over_to_heir() const {
     auto heir = std::find_if(voters_.begin(), voters_.end(), [&](const auto* voter) {
-      const auto* store = view_of(cluster_, voter->store_id());
+      const auto store = cluster_.store(StoreId(voter->store_id()));
       return voter->id() != region_.leader.id() && voter->role() != metapb::DemotingVoter &&
-             is_healthy(region_, *voter) && !voter->is_witness() && store != nullptr &&
-             store->health == StoreHealth::kUp;
+             is_healthy(region_, *voter) && !voter->is_witness() && store && store->health == StoreHealth::kUp;
     });
     if (heir == voters_.end()) return std::nullopt;
-    return Step{StepKind::kTransferLeader, StoreId((*heir)->store_id()), (*heir)->id()};
+    return TransferLeader{StoreId(region_.leader.store_id()), StoreId((*heir)->store_id()), (*heir)->id()};
   }
 
   std::optional<Plan> settle_learner() const {
@@ -78,7 +89,7 @@ class Checker {
       if (lost || voters_.size() > config_.max_replicas) return removal(*learner, "remove-orphan-learner");
       // One more than wanted is let in: it is a replacement whose operator was lost, and the extra goes later.
       if (is_healthy(region_, *learner)) {
-        return Plan{"promote-learner", {{StepKind::kPromote, StoreId(learner->store_id()), learner->id()}}};
+        return Plan{"promote-learner", {PromoteLearner{StoreId(learner->store_id()), learner->id()}}};
       }
     }
     return std::nullopt;
@@ -89,11 +100,11 @@ class Checker {
       if (standing(region_, *voter, cluster_) != what) continue;
       if (voters_.size() > config_.max_replicas) return removal(*voter, desc);
       if (!learners_.empty()) return std::nullopt;  // a newcomer is on its way
-      auto target = best_store(region_, cluster_, config_);
+      auto target = best_store(region_, cluster_, {.leaving = StoreId(voter->store_id())});
       if (!target) continue;
       auto last = removal(*voter, desc);
       if (!last) continue;
-      Plan plan{desc, {{StepKind::kAddLearner, *target, 0}, {StepKind::kPromote, *target, 0}}};
+      Plan plan{desc, {AddLearner{*target}, PromoteLearner{*target}}};
       plan.steps.insert(plan.steps.end(), last->steps.begin(), last->steps.end());
       return plan;
     }
@@ -101,21 +112,51 @@ class Checker {
   }
 
   std::optional<Plan> make_up() const {
-    auto target = best_store(region_, cluster_, config_);
+    auto target = best_store(region_, cluster_);
     if (!target) return std::nullopt;
-    return Plan{"make-up-replica", {{StepKind::kAddLearner, *target, 0}, {StepKind::kPromote, *target, 0}}};
+    return Plan{"make-up-replica", {AddLearner{*target}, PromoteLearner{*target}}};
   }
 
   std::optional<Plan> remove_extra() const {
-    // The worst goes: one that does not answer, else one of the fullest store; the leader last.
+    // The worst goes: one that does not answer, else one that lies closest to others, or on the fullest store; the
+    // leader last.
     auto rank = [&](const metapb::Peer* peer) {
-      const auto* store = view_of(cluster_, peer->store_id());
-      return std::tuple(is_healthy(region_, *peer), peer->id() == region_.leader.id(),
-                        UINT64_MAX - (store == nullptr ? 0 : store->peers), peer->id());
+      const auto store = cluster_.store(StoreId(peer->store_id()));
+      return std::tuple(is_healthy(region_, *peer), isolation_of(*peer), peer->id() == region_.leader.id(),
+                        UINT64_MAX - (store ? store->count.peers : 0), peer->id());
     };
     const auto* worst = *std::min_element(voters_.begin(), voters_.end(),
                                           [&](const auto* a, const auto* b) { return rank(a) < rank(b); });
     return removal(*worst, "remove-extra-replica");
+  }
+
+  double isolation_of(const metapb::Peer& peer) const {
+    const auto store = cluster_.store(StoreId(peer.store_id()));
+    std::vector<const metapb::Store*> others;
+    for (const auto* voter : voters_) {
+      const auto other = cluster_.store(StoreId(voter->store_id()));
+      if (other) others.push_back(&other->info->meta);
+    }
+    return store ? isolation_score(store->info->meta, others, config_.location_labels) : 0;
+  }
+
+  // The replica that lies closest to others moves to where it lies better.
+  std::optional<Plan> improve_location() const {
+    if (config_.location_labels.empty() || !learners_.empty() || !region_.pending_peers.empty()) return std::nullopt;
+    const metapb::Peer* worst = nullptr;
+    for (const auto* voter : voters_) {
+      const auto store = cluster_.store(StoreId(voter->store_id()));
+      if (!store || refuse_to_give_regions(cluster_, *store) != nullptr) return std::nullopt;
+      const auto rank = [&](const metapb::Peer& peer) {
+        return std::tuple(isolation_of(peer), UINT64_MAX - cluster_.store(StoreId(peer.store_id()))->count.peers);
+      };
+      if (worst == nullptr || rank(*voter) < rank(*worst)) worst = voter;
+    }
+    if (worst == nullptr) return std::nullopt;
+    const StoreId from(worst->store_id());
+    const auto to = best_store(region_, cluster_, {.leaving = from, .must_lie_better = true});
+    if (!to) return std::nullopt;
+    return plan_move_peer({"move-to-better-location"}, region_, {from, *to}, cluster_);
   }
 
   // The steps that take a peer out; none if what is left could not decide, or nobody can take the lead.
@@ -132,7 +173,7 @@ class Checker {
       });
       if (static_cast<size_t>(healthy) < (voters_.size() - 1) / 2 + 1) return std::nullopt;
     }
-    plan.steps.push_back({StepKind::kRemovePeer, StoreId(peer.store_id()), peer.id()});
+    plan.steps.push_back(RemovePeer{StoreId(peer.store_id()), peer.id()});
     return plan;
   }
 
@@ -145,24 +186,48 @@ class Checker {
 
 }  // namespace
 
-std::optional<StoreId> best_store(const RegionInfo& region, const ClusterView& cluster, const ScheduleConfig& config) {
-  std::optional<StoreId> best;
-  uint64_t best_load = 0;
-  for (const auto& [id, store] : cluster) {
-    if (store.health != StoreHealth::kUp || store.columnar || store.adding >= config.store_snapshot_limit) continue;
-    if (region.peer_on(id) != nullptr) continue;
-    const uint64_t load = store.peers + store.adding;
-    if (!best || load < best_load) {
-      best = id;
-      best_load = load;
-    }
+std::optional<StoreId> best_store(const RegionInfo& region, const ClusterView& cluster, const Wanted& wanted) {
+  const auto& config = cluster.config();
+  std::vector<const metapb::Store*> others;
+  for (const auto& peer : region.meta.peers()) {
+    const auto store = cluster.store(StoreId(peer.store_id()));
+    if (store && !store->is_columnar() && store->id() != wanted.leaving) others.push_back(&store->info->meta);
   }
-  return best;
+  const auto isolation = [&](const StoreView& store) {
+    return isolation_score(store.info->meta, others, config.location_labels);
+  };
+  double least = 0;
+  if (wanted.must_lie_better) {
+    const auto old = wanted.leaving ? cluster.store(*wanted.leaving) : std::nullopt;
+    if (!old) return std::nullopt;
+    least = isolation(*old);
+  }
+  std::vector<StoreView> best;
+  double best_isolation = 0;
+  for (const auto& store : cluster.stores()) {
+    if (store.is_columnar() || region.peer_on(store.id()) != nullptr) continue;
+    if (refuse_to_ever_take_regions(cluster, store) != nullptr) continue;
+    if (!is_isolated(store.info->meta, others, config.location_labels, config.isolation_level)) continue;
+    const double score = isolation(store);
+    if (wanted.must_lie_better && score <= least) continue;
+    if (!best.empty() && score < best_isolation) continue;
+    if (score > best_isolation) best.clear();
+    best_isolation = score;
+    best.push_back(store);
+  }
+  std::erase_if(best, [&](const StoreView& store) { return refuse_to_take_regions(cluster, store) != nullptr; });
+  const auto load = [](const StoreView& store) {
+    return store.count.peers + static_cast<uint64_t>(store.influence.adding);
+  };
+  const auto emptiest = std::min_element(best.begin(), best.end(),
+                                         [&](const StoreView& a, const StoreView& b) { return load(a) < load(b); });
+  if (emptiest == best.end()) return std::nullopt;
+  return emptiest->id();
 }
 
-std::optional<Plan> check_replicas(const RegionInfo& region, const ClusterView& cluster, const ScheduleConfig& config) {
+std::optional<Plan> check_replicas(const RegionInfo& region, const ClusterView& cluster) {
   if (region.leader.id() == 0) return std::nullopt;
-  return Checker(region, cluster, config).run();
+  return Checker(region, cluster).run();
 }
 
 }  // namespace cairn::pd
