@@ -397,7 +397,7 @@ TEST(Config, TikvsAndPdsNamesAreUsedOrNoted) {
                   .read_toml("[schedule]\nleader-schedule-limit = 4\n[[schedule.schedulers-v2]]\ntype = \"label\"\n"
                              "[replication]\nlocation-labels = [\"zone\"]")
                   .ok());
-  EXPECT_EQ(of_pd.notes().size(), 3u);
+  EXPECT_EQ(of_pd.notes().size(), 1u);
   const auto unknown = of_pd.set("schedule.leader-schedul-limit", "4");
   ASSERT_FALSE(unknown.ok());
   EXPECT_NE(unknown.error().find("did you mean schedule.leader-schedule-limit?"), std::string::npos);

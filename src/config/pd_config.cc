@@ -45,6 +45,86 @@ Parsed<void> check_security(const net::TlsOptions& security) {
   return {};
 }
 
+// How replicas are placed and balanced. All of it may change while PD runs.
+void add_schedule(Settings& settings, pd::ScheduleConfig& schedule) {
+  constexpr Range<uint64_t> kLimit{0, 100'000};
+  settings.number("replication.max-replicas", schedule.max_replicas, {1, 31}, live("replicas of each region"));
+  settings.list(
+      "replication.location-labels", schedule.location_labels,
+      {.sentence = "keys of stores' labels that say where they are, the widest place first, as `zone,rack,host`: "
+                   "replicas are kept apart by them",
+       .change = Change::kWhileRunning,
+       .default_words = "none"});
+  settings.text(
+      "replication.isolation-level", schedule.isolation_level,
+      {.sentence = "one of `replication.location-labels`: rather a replica too few than two in one such place",
+       .change = Change::kWhileRunning,
+       .default_words = "none"});
+  settings.boolean("replication.strictly-match-label", schedule.strictly_match_label,
+                   live("whether a store must have all of `replication.location-labels`, and no other"));
+  // Stores report every 10 s.
+  settings.duration("schedule.max-store-down-time", schedule.max_store_down_time, {15s, 365 * kDay},
+                    live("how long a store may be away before its replicas are made elsewhere; stores report every 10 "
+                         "s, so keep it well above that"));
+  settings.duration("schedule.patrol-region-interval", schedule.patrol_region_interval, {10ms, 1h},
+                    live("how often PD looks for regions that need work"));
+  settings.number("schedule.replica-schedule-limit", schedule.replica_schedule_limit, kLimit,
+                  live("work on replicas under way at once; `0`: none is begun"));
+  settings.number("schedule.leader-schedule-limit", schedule.leader_schedule_limit, kLimit,
+                  live("leaders that are moved for balance at once; `0`: none"));
+  settings.number("schedule.region-schedule-limit", schedule.region_schedule_limit, kLimit,
+                  live("peers that are moved for balance at once; `0`: none"));
+  settings.number("schedule.max-snapshot-count", schedule.store_snapshot_limit, {1, 100'000},
+                  live("replicas that are being added to one store at once"));
+  settings.number("schedule.max-pending-peer-count", schedule.max_pending_peer_count, kLimit,
+                  live("peers of a store that lag behind, beyond which none is added to it; `0`: any number"));
+  settings.ratio(
+      "schedule.default-store-limit.add-peer", schedule.add_peer_limit, {0.0, 1e9},
+      live("peers that come to a store in a minute, of regions above 20 MiB; smaller ones count a fifth, empty "
+           "ones nothing"));
+  settings.ratio("schedule.default-store-limit.remove-peer", schedule.remove_peer_limit, {0.0, 1e9},
+                 live("peers that leave a store in a minute, likewise"));
+  settings.choice("schedule.leader-schedule-policy", schedule.leader_schedule_policy, {"count", "size"},
+                  live("whether stores are to have equally many leaders, or leaders of as much data"));
+  settings.ratio(
+      "schedule.tolerant-size-ratio", schedule.tolerant_size_ratio, {0.0, 1e6},
+      live("differences between stores that are left as they are, in regions of average size; `0`: PD chooses, "
+           "5 leaders, and one region or one of 200 that a store has"));
+  settings.ratio(
+      "schedule.low-space-ratio", schedule.low_space_ratio, {0.0, 1.0},
+      live("of a store's disk: used beyond it, nothing more comes, unless it has under 100 regions and 8 GiB "
+           "left"));
+  settings.ratio(
+      "schedule.high-space-ratio", schedule.high_space_ratio, {0.0, 1.0},
+      live("of a store's disk: used beyond it, free space counts beside the size of regions (formula `v1`)"));
+  settings.choice("schedule.region-score-formula-version", schedule.region_score_formula_version, {"v1", "v2"},
+                  live("how the size of regions and free space make a store's score"));
+  settings.boolean("schedule.enable-remove-down-replica", schedule.enable_remove_down_replica,
+                   live("whether replicas on stores that are down are replaced"));
+  settings.boolean("schedule.enable-replace-offline-replica", schedule.enable_replace_offline_replica,
+                   live("whether replicas on stores that leave are replaced"));
+  settings.boolean("schedule.enable-make-up-replica", schedule.enable_make_up_replica,
+                   live("whether missing replicas are made"));
+  settings.boolean("schedule.enable-remove-extra-replica", schedule.enable_remove_extra_replica,
+                   live("whether replicas beyond the wanted number are removed"));
+  settings.boolean("schedule.enable-location-replacement", schedule.enable_location_replacement,
+                   live("whether replicas move to where they lie better by the labels"));
+  settings.boolean("schedule.halt-scheduling", schedule.halt_scheduling,
+                   live("whether nothing is begun: no repair, no balance"));
+}
+
+std::string refuse_schedule(const pd::ScheduleConfig& schedule) {
+  const auto& labels = schedule.location_labels;
+  const auto& level = schedule.isolation_level;
+  if (!level.empty() && std::find(labels.begin(), labels.end(), level) == labels.end()) {
+    return "replication.isolation-level must be one of replication.location-labels";
+  }
+  if (schedule.low_space_ratio < schedule.high_space_ratio) {
+    return "schedule.low-space-ratio should be larger than schedule.high-space-ratio";
+  }
+  return {};
+}
+
 }  // namespace
 
 Settings settings_of(PdConfig& config) {
@@ -130,25 +210,18 @@ Settings settings_of(PdConfig& config) {
                 {"bound of a request of the etcd API, see `operations.md`"});
   settings.size("quota-backend-bytes", config.node.etcd.quota_backend_bytes,
                 {1 << 20, uint64_t{1} << 40, Zero::kMeansOff}, {"bound of what the etcd API keeps; `0`: the default"});
-  auto& schedule = config.node.schedule;
-  settings.number("replication.max-replicas", schedule.max_replicas, {1, 31}, live("replicas of each region"));
-  // Stores report every 10 s.
-  settings.duration("schedule.max-store-down-time", schedule.max_store_down_time, {15s, 365 * kDay},
-                    live("how long a store may be away before its replicas are made elsewhere; stores report every 10 "
-                         "s, so keep it well above that"));
-  settings.duration("schedule.patrol-region-interval", schedule.patrol_region_interval, {10ms, 1h},
-                    live("how often PD looks for regions that need work"));
-  settings.number("schedule.replica-schedule-limit", schedule.replica_schedule_limit, {0, 100'000},
-                  live("work on replicas under way at once; `0`: none is begun"));
-  settings.number("schedule.max-snapshot-count", schedule.store_snapshot_limit, {1, 100'000},
-                  live("replicas that are being added to one store at once"));
+  add_schedule(settings, config.node.schedule);
   settings.accept(unused_names_of_pd());
   return settings;
 }
 
 std::set<std::string> names_of_schedule() {
-  return {"replication.max-replicas", "schedule.max-store-down-time", "schedule.patrol-region-interval",
-          "schedule.replica-schedule-limit", "schedule.max-snapshot-count"};
+  pd::ScheduleConfig schedule;
+  Settings settings;
+  add_schedule(settings, schedule);
+  std::set<std::string> names;
+  for (const auto& setting : settings.all()) names.insert(setting.name);
+  return names;
 }
 
 Parsed<std::vector<std::string>> complete(PdConfig& config) {
@@ -176,6 +249,7 @@ Parsed<std::vector<std::string>> complete(PdConfig& config) {
   if (config.node.etcd.quota_backend_bytes == 0) {
     config.node.etcd.quota_backend_bytes = pd::EtcdLimits().quota_backend_bytes;
   }
+  if (auto reason = refuse_schedule(config.node.schedule); !reason.empty()) return Err(std::move(reason));
   // The first of the others to lose patience does so after half of it to the whole.
   config.node.raft_election_ticks = 10;
   config.node.raft_tick = config.lease / (2 * config.node.raft_election_ticks);

@@ -61,29 +61,31 @@ constexpr UnusedNames kPd[] = {
      "degraded-mode-wait-duration ltb-max-wait-duration ltb-token-rpc-max-delay enable-controller-trace-log *",
      "clients of resource groups have their own defaults"},
     {"metering", "*", "what resource groups use is not added up"},
-    {"replication", "location-labels strictly-match-label isolation-level",
-     "stores are not told apart by their labels yet"},
     {"replication", "enable-placement-rules enable-placement-rules-cache",
-     "every region has replication.max-replicas voters, wherever there is room"},
+     "every region has replication.max-replicas voters, apart by replication.location-labels"},
     {"schedule",
-     "max-pending-peer-count max-merge-region-size max-merge-region-keys split-merge-interval enable-one-way-merge "
+     "max-merge-region-size max-merge-region-keys split-merge-interval enable-one-way-merge "
      "enable-cross-table-merge merge-schedule-limit max-affinity-merge-region-size affinity-schedule-limit",
      "regions are not merged yet"},
     {"schedule",
-     "leader-schedule-limit leader-schedule-policy region-schedule-limit hot-region-schedule-limit "
-     "hot-region-cache-hits-threshold hot-regions-write-interval hot-regions-reserved-days max-movable-hot-peer-size "
-     "split-scatter-schedule-limit store-balance-rate default-store-limit store-limit store-limit-version "
-     "store-limit-mode tolerant-size-ratio low-space-ratio high-space-ratio region-score-formula-version "
-     "scheduler-max-waiting-operator max-store-preparing-time "
-     "slow-store-evicting-affected-store-ratio-threshold schedulers schedulers-v2 schedulers-payload",
-     "regions are not balanced yet: schedule.replica-schedule-limit bounds the making of replicas"},
-    {"schedule.store-limit", "*", "schedule.max-snapshot-count bounds the peers that are added to one store"},
+     "hot-region-schedule-limit hot-region-cache-hits-threshold hot-regions-write-interval "
+     "hot-regions-reserved-days max-movable-hot-peer-size",
+     "hot regions are not told apart yet"},
+    {"schedule", "store-balance-rate store-limit store-limit-version store-limit-mode",
+     "schedule.default-store-limit.add-peer and remove-peer are the limits of all stores"},
+    {"schedule.store-limit", "*", "schedule.default-store-limit.add-peer and remove-peer are the limits of all stores"},
+    {"schedule", "scheduler-max-waiting-operator", "an operator begins at once or not at all: none waits"},
+    {"schedule",
+     "split-scatter-schedule-limit max-store-preparing-time slow-store-evicting-affected-store-ratio-threshold",
+     "what it is for is not there yet"},
+    {"schedule", "schedulers schedulers-v2 schedulers-payload",
+     "schedulers are added and removed by PD's HTTP API; leaders and regions are balanced from the first"},
     {"schedule",
      "disable-raft-learner disable-remove-down-replica disable-replace-offline-replica disable-make-up-replica "
-     "disable-remove-extra-replica disable-location-replacement enable-remove-down-replica "
-     "enable-replace-offline-replica enable-make-up-replica enable-remove-extra-replica enable-location-replacement "
-     "disable-namespace-relocation enable-joint-consensus halt-scheduling patrol-region-worker-count",
-     "replicas are always made up and moved, by way of learners and joint consensus"},
+     "disable-remove-extra-replica disable-location-replacement disable-namespace-relocation",
+     "the settings that begin with enable- say it"},
+    {"schedule", "enable-joint-consensus", "a peer that moves comes, votes and then the other one goes"},
+    {"schedule", "patrol-region-worker-count", "one thread looks at all regions"},
     {"schedule",
      "enable-debug-metrics enable-heartbeat-breakdown-metrics enable-heartbeat-concurrent-runner enable-diagnostic",
      "all figures are kept"},
