@@ -4,14 +4,30 @@
 namespace cairn::pd {
 namespace {
 
+// As PD writes some of them.
+std::string text_of(bool value) { return value ? "true" : "false"; }
+
 Json schedule_json(const ScheduleConfig& config) {
   return {{"max-snapshot-count", config.store_snapshot_limit},
+          {"max-pending-peer-count", config.max_pending_peer_count},
           {"patrol-region-interval", go_duration(config.patrol_region_interval)},
           {"max-store-down-time", go_duration(config.max_store_down_time)},
+          {"leader-schedule-limit", config.leader_schedule_limit},
+          {"leader-schedule-policy", config.leader_schedule_policy},
+          {"region-schedule-limit", config.region_schedule_limit},
           {"replica-schedule-limit", config.replica_schedule_limit},
+          {"default-store-limit", {{"add-peer", config.add_peer_limit}, {"remove-peer", config.remove_peer_limit}}},
+          {"tolerant-size-ratio", config.tolerant_size_ratio},
+          {"low-space-ratio", config.low_space_ratio},
+          {"high-space-ratio", config.high_space_ratio},
+          {"region-score-formula-version", config.region_score_formula_version},
+          {"enable-remove-down-replica", text_of(config.enable_remove_down_replica)},
+          {"enable-replace-offline-replica", text_of(config.enable_replace_offline_replica)},
+          {"enable-make-up-replica", text_of(config.enable_make_up_replica)},
+          {"enable-remove-extra-replica", text_of(config.enable_remove_extra_replica)},
+          {"enable-location-replacement", text_of(config.enable_location_replacement)},
+          {"halt-scheduling", text_of(config.halt_scheduling)},
           // There are none of these yet.
-          {"leader-schedule-limit", 0},
-          {"region-schedule-limit", 0},
           {"merge-schedule-limit", 0},
           {"hot-region-schedule-limit", 0},
           {"max-merge-region-size", 0},
@@ -19,13 +35,16 @@ Json schedule_json(const ScheduleConfig& config) {
 }
 
 Json replication_json(const ScheduleConfig& config) {
-  return {{"max-replicas", config.max_replicas},     {"location-labels", ""},
-          {"strictly-match-label", "false"},         {"enable-placement-rules", "true"},
-          {"enable-placement-rules-cache", "false"}, {"isolation-level", ""}};
+  return {{"max-replicas", config.max_replicas},
+          {"location-labels", fmt::format("{}", fmt::join(config.location_labels, ","))},
+          {"strictly-match-label", text_of(config.strictly_match_label)},
+          {"enable-placement-rules", "true"},
+          {"enable-placement-rules-cache", "false"},
+          {"isolation-level", config.isolation_level}};
 }
 
 // A value as the table reads it; nothing if it is no plain value.
-std::optional<std::string> text_of(const Json& value) {
+std::optional<std::string> value_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_boolean() || value.is_number()) return value.dump();
   return std::nullopt;
@@ -42,7 +61,7 @@ Result<HttpSettings::Changes, std::string> changes_of(const HttpSettings& settin
     for (const auto& section : sections) {
       if (full.empty() && settings.has(section + name)) full = section + name;
     }
-    const auto text = text_of(value);
+    const auto text = value_text(value);
     if (full.empty() || !text) return Err(fmt::format("config item {} not found", name));
     changes[full] = *text;
   }

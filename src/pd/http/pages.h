@@ -26,9 +26,10 @@
 #include "pd/keyspace/keyspace_service.h"
 #include "pd/member/leadership.h"
 #include "pd/member/member_service.h"
-#include "pd/schedule/coordinator.h"
 
 namespace cairn::pd {
+
+class Coordinator;
 
 using Json = nlohmann::ordered_json;
 
@@ -100,6 +101,8 @@ void add_region_pages(Pages& pages);
 void add_config_pages(Pages& pages, HttpSettings settings);
 void add_rule_pages(Pages& pages, const HttpSettings& settings);
 void add_region_label_pages(Pages& pages);
+void add_scheduler_pages(Pages& pages, const HttpSettings& settings);
+void add_operator_pages(Pages& pages);
 void add_gc_pages(Pages& pages);
 void add_keyspace_pages(Pages& pages);
 

@@ -408,6 +408,94 @@ TEST_F(HttpTest, LabelRulesOutliveARestart) {
   EXPECT_EQ(ask("DELETE", "/pd/api/v1/config/region-label/rule/x").status, 404);
 }
 
+TEST_F(HttpTest, SchedulersAreListedAddedPausedAndRemoved) {
+  start_with_pages();
+  bootstrap();
+  const std::string path = "/pd/api/v1/schedulers";
+  EXPECT_EQ(get(path).dump(), R"(["balance-leader-scheduler","balance-region-scheduler"])");
+  const auto post = [&](const std::string& body) { return refusal(ask("POST", path, body)); };
+  EXPECT_EQ(post(R"({"name":"evict-leader-scheduler","store_id":1})"),
+            std::pair(200, std::string("The scheduler is created.")));
+  EXPECT_EQ(get("/pd/api/v1/scheduler-config/evict-leader-scheduler/list").dump(),
+            R"({"store-id-ranges":{"1":[{"start-key":"","end-key":""}]},"batch":3})");
+  EXPECT_EQ(post(R"({"name":"evict-leader-scheduler","store_id":1})").second,
+            "The scheduler has been applied to the store.");
+  EXPECT_EQ(post(R"({"name":"balance-leader-scheduler"})"),
+            std::pair(400, std::string("[PD:scheduler:ErrSchedulerExisted]scheduler existed")));
+  EXPECT_EQ(post(R"({"name":"evict-leader-scheduler"})"), std::pair(400, std::string("missing store id")));
+  EXPECT_EQ(post(R"({"name":"evict-leader-scheduler","store_id":9})").first, 400);
+  EXPECT_EQ(post(R"({"name":"nonsense"})"), std::pair(400, std::string("unknown scheduler")));
+  EXPECT_EQ(post(R"({"name":"random-merge-scheduler"})").first, 400) << "known, and not there";
+  for (const char* garbage : {"", "[", "7", "[7]", "{}", "null", R"({"name":7})"}) EXPECT_EQ(post(garbage).first, 400);
+  EXPECT_EQ(ask("POST", path + "/balance-leader-scheduler", R"({"delay":100})").status, 200);
+  EXPECT_EQ(get(path + "?status=paused").dump(), R"(["balance-leader-scheduler"])");
+  EXPECT_EQ(ask("POST", path + "/all", R"({"delay":0})").status, 200);
+  EXPECT_EQ(get(path + "?status=paused").size(), 0u);
+  EXPECT_EQ(ask("DELETE", path + "/balance-region-scheduler").status, 200);
+  EXPECT_EQ(refusal(ask("DELETE", path + "/balance-region-scheduler")),
+            std::pair(404, std::string("[PD:scheduler:ErrSchedulerNotFound]scheduler not found")));
+  stop();
+  router_ = {};
+  start_with_pages();
+  EXPECT_EQ(get(path).dump(), R"(["balance-leader-scheduler","evict-leader-scheduler"])") << "it outlives a restart";
+  EXPECT_EQ(ask("DELETE", path + "/evict-leader-scheduler-1").status, 200);
+  EXPECT_EQ(get(path).dump(), R"(["balance-leader-scheduler"])") << "without a store it goes";
+}
+
+TEST_F(HttpTest, OperatorsAreAskedForShownAndCancelled) {
+  start_with_pages();
+  bootstrap();
+  put_store(store(2));
+  open_stream();
+  ASSERT_EQ(ask("POST", "/pd/api/v1/checker/replica", R"({"delay":1000})").status, 200);
+  next_id();  // there are some
+  EXPECT_EQ(get("/pd/api/v1/checker/replica").dump(), R"({"paused":true})");
+  EXPECT_EQ(ask("GET", "/pd/api/v1/checker/nonsense").status, 500);
+  report(first_region());
+  loop_.run_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(get("/pd/api/v1/operators").size(), 0u);
+  const std::string path = "/pd/api/v1/operators";
+  const auto post = [&](const std::string& body) { return refusal(ask("POST", path, body)); };
+  EXPECT_EQ(post(R"({"name":"add-peer","region_id":100,"store_id":2})"),
+            std::pair(200, std::string("The operator is created.")));
+  EXPECT_EQ(post(R"({"name":"add-peer","region_id":100,"store_id":2})").second,
+            "[PD:operator:ErrAddOperator]failed to add operator, maybe already have one");
+  EXPECT_EQ(post(R"({"name":"add-peer","region_id":9,"store_id":2})").second,
+            "[PD:region:ErrRegionNotFound]region 9 not found");
+  EXPECT_EQ(post(R"({"name":"transfer-leader","region_id":100,"to_store_id":2})").second,
+            "region has no voter in store 2");
+  for (const char* garbage : {"", "[", "7", "[7]", "{}", "null", R"({"name":7})", R"({"name":"x","region_id":100})"}) {
+    EXPECT_EQ(post(garbage).first, 400) << garbage;
+  }
+  EXPECT_EQ(get(path + "?object")[0]["desc"], "admin-add-peer");
+  EXPECT_EQ(get(path + "?kind=admin").size(), 1u);
+  EXPECT_EQ(get(path + "?kind=leader").size(), 0u);
+  EXPECT_TRUE(get(path + "/100").get<std::string>().starts_with("status: RUNNING, operator: admin-add-peer"));
+  EXPECT_EQ(ask("DELETE", path + "/100").status, 200);
+  EXPECT_EQ(refusal(ask("DELETE", path + "/100")),
+            std::pair(500, std::string("[PD:operator:ErrOperatorNotFound]operator not found")));
+  EXPECT_TRUE(get(path + "/100").get<std::string>().starts_with("status: CANCEL"));
+  EXPECT_EQ(get(path + "/records").size(), 1u);
+}
+
+TEST_F(HttpTest, StoresHaveLimitsAndWeights) {
+  start_with_pages();
+  bootstrap();
+  EXPECT_EQ(get("/pd/api/v1/stores/limit").dump(), R"({"1":{"add-peer":15.0,"remove-peer":15.0}})");
+  EXPECT_EQ(ask("POST", "/pd/api/v1/store/1/limit", R"({"rate":20,"type":"add-peer"})").status, 200);
+  EXPECT_EQ(ask("POST", "/pd/api/v1/store/1/limit", R"({"rate":0})").status, 400);
+  EXPECT_EQ(ask("POST", "/pd/api/v1/store/9/limit", R"({"rate":20})").status, 500);
+  EXPECT_EQ(ask("POST", "/pd/api/v1/store/1/weight", R"({"leader":2,"region":0.5})").status, 200);
+  EXPECT_EQ(ask("POST", "/pd/api/v1/store/1/weight", R"({"leader":2})").status, 400);
+  stop();
+  router_ = {};
+  start_with_pages();
+  EXPECT_EQ(get("/pd/api/v1/stores/limit").dump(), R"({"1":{"add-peer":20.0,"remove-peer":15.0}})");
+  EXPECT_EQ(ask("POST", "/pd/api/v1/stores/limit", R"({"rate":30})").status, 200);
+  EXPECT_EQ(changed_, (HttpSettings::Changes{{"schedule.default-store-limit.add-peer", "30"},
+                                             {"schedule.default-store-limit.remove-peer", "30"}}));
+}
+
 TEST_F(HttpTest, GcSafePointsAreInTermsOfServices) {
   start_with_pages();
   bootstrap();

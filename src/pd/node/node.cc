@@ -256,6 +256,8 @@ void Node::add_pages(http::Router& router, HttpSettings settings, int64_t start_
   add_region_pages(pages);
   add_rule_pages(pages, settings);
   add_region_label_pages(pages);
+  add_scheduler_pages(pages, settings);
+  add_operator_pages(pages);
   add_gc_pages(pages);
   add_keyspace_pages(pages);
   add_config_pages(pages, std::move(settings));
