@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "pd/member/identity.h"
+#include "pd/schedule/store_limits.h"
 #include "replica/known_stores.h"
 #include "runtime/async.h"
 #include "sim/nemesis.h"
@@ -24,7 +25,9 @@ constexpr Duration kSettleLimit = std::chrono::minutes(2);
 constexpr Duration kLookInterval = std::chrono::milliseconds(5);
 constexpr Duration kHistoryInterval = std::chrono::milliseconds(150);
 
-pd::Options pd_options(int stores, int pds, int number) {
+pd::Options pd_options(const WorldOptions& world, int number) {
+  const int stores = world.stores;
+  const int pds = world.pds;
   pd::Options options;
   options.members = {{.id = 1, .name = "pd", .client_urls = {"http://pd:2379"}, .peer_urls = {"http://pd:2380"}}};
   if (pds > 1) {
@@ -42,6 +45,9 @@ pd::Options pd_options(int stores, int pds, int number) {
   options.cluster_id = kCluster.value;
   options.schedule.max_replicas = static_cast<uint32_t>(std::min(stores, 3));
   options.schedule.patrol_region_interval = 100ms;
+  options.schedule.add_peer_limit = options.schedule.remove_peer_limit = pd::StoreLimits::kUnlimited;
+  if (!world.balances) options.schedulers.clear();
+  options.schedule.tolerant_size_ratio = 1;  // few regions are enough to be moved
   options.raft_log_gc_entries = 64;
   return options;
 }
@@ -93,7 +99,8 @@ WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version) {
           .faults = has_tikv ? 75s : 57s,
           .is_wild = true,
           .has_table = seed >= kSeedsOfTables,
-          .has_watches = seed >= kSeedsOfThreePds && seed < kSeedsOfTables};
+          .has_watches = seed >= kSeedsOfThreePds && seed < kSeedsOfTables,
+          .balances = seed >= kSeedsOfBalance && seed < kSeedsOfTables};
 }
 
 std::string Report::to_string() const {
@@ -169,7 +176,7 @@ World::World(uint64_t seed, WorldOptions options)
   for (int i = 1; i <= options_.pds; ++i) {
     const bool is_alone = options_.pds == 1;
     pds_.push_back(std::make_unique<PdHost>(surroundings, is_alone ? "pd" : fmt::format("pd{}", i),
-                                            pd_options(options_.stores, options_.pds, i), options_.gc, service_at,
+                                            pd_options(options_, i), options_.gc, service_at,
                                             is_alone ? PdHost::Peers{} : peers));
   }
   std::vector<StoreHost*> all;

@@ -61,11 +61,14 @@ struct WorldOptions {
   bool has_watches = false;  // of the etcd API
   bool has_causal = false;   // of the lists' clients (list_workload.h)
   int mortals = 0;
+  bool balances = false;  // PD moves leaders and regions for the sake of balance
 };
 
 // From this seed on PD has three members.
 inline constexpr uint64_t kSeedsOfThreePds = 1'000'000;
-// And from this one on one member again, and a table.
+// From this seed on it balances, too.
+inline constexpr uint64_t kSeedsOfBalance = 2'000'000;
+// And from this one on it has one member again and does not balance, and there is a table.
 inline constexpr uint64_t kSeedsOfTables = 3'000'000;
 // A random play: the seed chooses how many stores there are, too.
 WorldOptions wild_world(uint64_t seed, rawkv::ApiVersion api_version = rawkv::ApiVersion::kV1);
