@@ -23,6 +23,7 @@ type storeStatus struct {
 	Address string `json:"address"`
 	State   string `json:"state_name"`
 	Regions int    `json:"region_count"`
+	Leaders int    `json:"leader_count"`
 }
 
 // ctlStore runs `cairn ctl store`; what it prints, or what it complains of.
