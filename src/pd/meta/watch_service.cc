@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "base/check.h"
+
 namespace cairn::pd {
 namespace {
 
@@ -27,7 +29,8 @@ void fill_meta(const mvccpb::KeyValue& in, meta::KeyValue& out) {
 void WatchService::open(uint64_t id, Sink sink) {
   if (leadership_.is_stopping() || !leadership_.can_serve()) return sink.close(leader_changed());
   watchers_.open(id);
-  streams_.emplace(id, Stream{std::move(sink)});
+  const bool is_new = streams_.emplace(id, Stream{std::move(sink)}).second;
+  CHECK(is_new, "two streams of watches are named {}", id);
 }
 
 void WatchService::request(uint64_t id, const etcd::WatchRequest& request) {

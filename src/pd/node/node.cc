@@ -18,6 +18,12 @@ void hand_over(const std::shared_ptr<runtime::Executor>& executor, const std::sh
   executor->post([core, job, call = std::move(call)]() mutable { job(*core, std::move(call)); });
 }
 
+// Names a stream, apart from those of all services: one may open its streams at another.
+uint64_t next_stream_id() {
+  static std::atomic<uint64_t> next{1};  // any order does
+  return next.fetch_add(1);
+}
+
 // The node's end of a stream that one of its services serves; `service` finds it.
 template <class Req, class Service>
 class ServiceEnd final : public api::StreamEnd<Req> {
@@ -44,15 +50,11 @@ class ServiceEnd final : public api::StreamEnd<Req> {
   void run(Job job) {
     executor_->post([core = core_, find = find_, job = std::move(job)]() mutable { job((*core.*find)()); });
   }
-  static uint64_t next_id() {
-    static std::atomic<uint64_t> next{1};  // names only: any order of them does
-    return next.fetch_add(1);
-  }
 
   const std::shared_ptr<runtime::Executor> executor_;
   const std::shared_ptr<NodeCore> core_;
   const Find find_;
-  const uint64_t id_ = next_id();
+  const uint64_t id_ = next_stream_id();
 };
 
 constexpr Duration kResignLook = std::chrono::milliseconds(20);

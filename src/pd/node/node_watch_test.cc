@@ -1,6 +1,8 @@
 // etcd's Watch and MetaStorage's through pd::Node: what a stream hears, and what of it outlives a crash.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "pd/testing/node_fixture.h"
 
 namespace cairn::pd {
@@ -148,6 +150,27 @@ TEST_F(WatchTest, MetaStorageWatchesTheSameKeys) {
   ASSERT_EQ(late.had.size(), 1u);
   EXPECT_EQ(late.had[0].compact_revision(), second);
   EXPECT_EQ(late.had[0].header().error().type(), meta_storagepb::DATA_COMPACTED);
+}
+
+// TiDB does that: its leases and elections are etcd's, its resource groups MetaStorage's.
+TEST_F(WatchTest, StreamsOfBothServicesHearEachForItself) {
+  start();
+  std::vector<std::unique_ptr<MetaClient>> of_meta;
+  for (int i = 0; i < 64; ++i) {
+    auto& client = *of_meta.emplace_back(std::make_unique<MetaClient>());
+    client.end = node_->meta_storage().meta_watch(client.sink());
+    meta_storagepb::WatchRequest request;
+    request.set_key("a");
+    client.end->on_request(request);
+    watch("a", 0);
+  }
+  wait_for([&] { return std::ranges::all_of(clients_, [](const auto& client) { return client->had.size() == 1; }); });
+  put("a", "1");
+  wait_for([&] {
+    return std::ranges::all_of(clients_, [](const auto& client) { return client->had.size() == 2; }) &&
+           std::ranges::all_of(of_meta, [](const auto& client) { return client->had.size() == 1; });
+  });
+  for (auto& client : of_meta) client->end.reset();
 }
 
 }  // namespace
