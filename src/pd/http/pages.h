@@ -37,7 +37,7 @@ using Json = nlohmann::ordered_json;
 struct HttpParts {
   Leadership& leadership;
   const Options& options;
-  const MemberService& members;
+  MemberService& members;
   ClusterService& cluster;
   const RegionTree& regions;
   GcService& gc;

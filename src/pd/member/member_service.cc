@@ -1,6 +1,7 @@
 #include "pd/member/member_service.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/log.h"
 #include "pd/member/identity.h"
@@ -11,7 +12,11 @@ namespace {
 
 constexpr Duration kAnnounceInterval = std::chrono::seconds(1);
 constexpr Duration kWellAfterAnnouncement = kAnnounceInterval * 4;
+constexpr Duration kPriorityInterval = std::chrono::minutes(1);  // PD's leader-priority-check-interval
 constexpr size_t kMembersMax = 7;
+
+// Decimal. A record of its own, as a member tells of all else in its record by itself.
+Bytes leader_priority_key(uint64_t id) { return fmt::format("/pd/leader_priority/{:016x}", id); }
 
 void fill_member(const cairnpb::MemberRecord& record, pdpb::Member& out) {
   out.set_name(record.name());
@@ -99,6 +104,47 @@ void MemberService::on_timer() {
   if (!leadership_.can_serve()) return;
   on_announced(self());
   promote();
+  if (now < next_look_at_priorities_) return;
+  next_look_at_priorities_ = now + kPriorityInterval;
+  give_way();
+}
+
+int32_t MemberService::leader_priority(uint64_t member) const {
+  int32_t priority = 0;
+  if (const auto set = leadership_.own().value(leader_priority_key(member))) {
+    std::from_chars(set->data(), set->data() + set->size(), priority);
+  }
+  return priority;
+}
+
+void MemberService::give_way() {
+  uint64_t best = options_.member_id;
+  for (const auto& member : members()) {
+    const bool can_lead = !member.is_learner() && leadership_.group().keeps_up(member.id());
+    if (can_lead && leader_priority(member.id()) > leader_priority(best)) best = member.id();
+  }
+  if (best == options_.member_id) return;
+  LOG_INFO("member {:x} is to lead: its priority is {}, that of this one {}", best, leader_priority(best),
+           leader_priority(options_.member_id));
+  leadership_.group().transfer_leader(best);
+}
+
+void MemberService::set_leader_priority(const std::string& name, int32_t priority, Done done) {
+  if (leadership_.is_stopping() || !leadership_.can_serve()) return done(MetaGroup::not_leader());
+  leadership_.spawn(serve_set_leader_priority(name, priority, std::move(done)));
+}
+
+runtime::Task<void> MemberService::serve_set_leader_priority(std::string name, int32_t priority, Done done) {
+  co_await lane_.acquire();
+  MetaTxn txn;
+  for (const auto& member : members()) {
+    if (member.name() == name) txn.put(leader_priority_key(member.id()), std::to_string(priority));
+  }
+  api::Status status{api::Code::kNotFound, "not found, pd: " + name};
+  if (txn.has_writes()) status = (co_await leadership_.commit(std::move(txn))).status;
+  lane_.release();
+  next_look_at_priorities_ = {};  // it takes effect at once
+  done(std::move(status));
 }
 
 bool MemberService::is_well(uint64_t member) const {
@@ -153,7 +199,9 @@ void MemberService::get_members(api::Call<pdpb::GetMembersRequest, pdpb::GetMemb
   }
   const uint64_t leads = leader();
   for (const auto& member : members()) {
-    fill_member(member, *call.response().add_members());
+    auto& told = *call.response().add_members();
+    fill_member(member, told);
+    told.set_leader_priority(leader_priority(member.id()));
     if (member.id() != leads) continue;
     fill_member(member, *call.response().mutable_leader());
     fill_member(member, *call.response().mutable_etcd_leader());
@@ -287,7 +335,9 @@ runtime::Task<void> MemberService::serve_remove_member(
     co_return;
   }
   MetaTxn txn;
-  txn.del(member_key(found->id())).put(removed_member_key(found->id()), found->name());
+  txn.del(member_key(found->id()))
+      .del(leader_priority_key(found->id()))
+      .put(removed_member_key(found->id()), found->name());
   auto result = co_await commit_members(std::move(txn));
   if (result.status.ok()) {
     LOG_INFO("member {} is removed", found->name());
@@ -300,12 +350,13 @@ runtime::Task<void> MemberService::serve_remove_member(
 
 void MemberService::transfer_leader(api::Call<cairnpb::TransferLeaderRequest, cairnpb::TransferLeaderResponse> call) {
   if (!leadership_.admit(call)) return;
+  const std::string name = call.request().name();
   uint64_t to = 0;
   for (const auto& member : members()) {
-    if (!call.request().name().empty() && member.name() == call.request().name()) to = member.id();
+    if (!name.empty() && member.name() == name) to = member.id();
   }
-  if (!call.request().name().empty() && to == 0) {
-    return leadership_.refuse(std::move(call), pdpb::UNKNOWN, "not found, pd: " + call.request().name());
+  if (!name.empty() && to == 0) {
+    return leadership_.refuse(std::move(call), pdpb::UNKNOWN, "not found, pd: " + name);
   }
   if (to != options_.member_id) leadership_.group().transfer_leader(to);
   leadership_.finish(std::move(call));

@@ -5,7 +5,9 @@
 // NodeCore, on "pd". Tests: members_test.cc, node_test.cc.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <string>
 
 #include "api/members.h"
 #include "api/pd.h"
@@ -29,6 +31,11 @@ class MemberService {
   std::vector<cairnpb::MemberRecord> members() const;
   // Whether the member told of itself a moment ago.
   bool is_well(uint64_t member) const;
+  // Of the members that keep up, the one of the highest leads; 0 unless it was set.
+  int32_t leader_priority(uint64_t member) const;
+  // `done` learns why it was not set; nothing if it was.
+  using Done = std::function<void(api::Status)>;
+  void set_leader_priority(const std::string& name, int32_t priority, Done done);
   // This node, if it serves, or whom it follows; 0: not known.
   uint64_t leader() const;
 
@@ -48,6 +55,9 @@ class MemberService {
   std::vector<cairnpb::MemberRecord> as_it_began_and_is() const;
   // A learner that keeps up gets its vote.
   void promote();
+  // Leadership goes to a member of a higher priority that keeps up, if there is one; on the leader.
+  void give_way();
+  runtime::Task<void> serve_set_leader_priority(std::string name, int32_t priority, Done done);
   runtime::Task<void> serve_join_group(api::Call<cairnpb::JoinGroupRequest, cairnpb::JoinGroupResponse> call);
   runtime::Task<void> serve_remove_member(api::Call<cairnpb::RemoveMemberRequest, cairnpb::RemoveMemberResponse> call);
   runtime::Task<CommandResult> commit_members(MetaTxn txn);
@@ -55,6 +65,7 @@ class MemberService {
   Leadership& leadership_;
   const Options& options_;
   Instant next_announcement_;
+  Instant next_look_at_priorities_;
   std::map<uint64_t, Instant> heard_of_;  // members; when last
   bool is_saving_ = false;
   runtime::Semaphore lane_;

@@ -399,6 +399,37 @@ TEST_F(MembersTest, AMemberThatComesBackWithAnOlderCopyOfItsDataStops) {
   next_ts();
 }
 
+TEST_F(MembersTest, TheMemberOfTheHighestPriorityLeadsIfItKeepsUp) {
+  begin(kThree);
+  next_ts();
+  loop_.run_for(3s);
+  const std::string leader = await_leader();
+  const std::string wanted = leader == "a" ? "b" : "a";
+  http::Router router;
+  machine(leader).node->add_pages(router, HttpSettings{}, 0);
+  std::optional<http::Response> answer;
+  http::Request request;
+  request.method = "POST";
+  request.path = "/pd/api/v1/members/name/" + wanted;
+  request.body = R"({"leader-priority": 5})";
+  router.serve(std::move(request), http::Responder([&](http::Response told) { answer = std::move(told); }));
+  EXPECT_TRUE(loop_.run_until([&] { return answer.has_value() && machine(wanted).serves; }, 10s)) << "at once";
+  EXPECT_EQ(answer->status, 200) << answer->body;
+  loop_.run_for(3s);
+  const auto told = members_at(wanted);
+  for (const auto& member : told.members()) {
+    EXPECT_EQ(member.leader_priority(), member.name() == wanted ? 5 : 0);
+  }
+  crash(wanted);
+  next_ts();
+  EXPECT_NE(await_leader(), wanted);
+  loop_.run_for(70s);
+  EXPECT_NE(await_leader(), wanted);
+  start(wanted);
+  EXPECT_TRUE(loop_.run_until([&] { return machine(wanted).serves; }, 90s));
+  next_ts();
+}
+
 TEST_F(MembersTest, WhoIsNeededIsNotTakenOut) {
   begin(kThree);
   next_ts();
@@ -426,10 +457,12 @@ TEST_F(MembersTest, PagesTellOfThoseThatAreMembersNow) {
   for (const auto& name : {leader, other, std::string("d")}) {
     machine(name).node->add_pages(routers[name], HttpSettings{}, 0);
   }
-  const auto page = [&](const std::string& name, const std::string& path) {
+  const auto page = [&](const std::string& name, const std::string& path, const std::string& method = "GET",
+                        const std::string& body = "") {
     std::optional<http::Response> answer;
     http::Request request;
-    request.method = "GET";
+    request.method = method;
+    request.body = body;
     request.path = path;
     routers[name].serve(std::move(request), http::Responder([&](http::Response told) { answer = std::move(told); }));
     EXPECT_TRUE(loop_.run_until([&] { return answer.has_value(); }, 30s));
@@ -448,11 +481,22 @@ TEST_F(MembersTest, PagesTellOfThoseThatAreMembersNow) {
     ASSERT_EQ(health.size(), 4U);
     for (const auto& one : health) EXPECT_TRUE(one["health"]) << one;
   }
+  const auto words = [](const http::Response& told) { return Json::parse(told.body, nullptr, false); };
+  const std::string named = "/pd/api/v1/members/name/";
+  EXPECT_EQ(words(page(leader, named + leader, "POST", R"({"leader-priority": 3})")), "success");
+  EXPECT_EQ(words(page(leader, named + leader, "POST", R"({"leader-priority": "3"})")), "bad format leader priority");
+  EXPECT_EQ(page(leader, named + "nobody", "POST", R"({"leader-priority": 3})").status, 404);
+  EXPECT_EQ(words(page(leader, "/pd/api/v1/members"))["leader"]["leader_priority"], 3);
+  EXPECT_EQ(words(page(leader, named + "nobody", "DELETE")), "not found, pd: nobody");
+  EXPECT_EQ(page(leader, "/pd/api/v1/leader/transfer/nobody", "POST").status, 404);
+  EXPECT_EQ(words(page(leader, "/pd/api/v1/leader/transfer/" + leader, "POST")), "The transfer command is submitted.");
   crash("d");
   loop_.run_for(10s);
   for (const auto& one : Json::parse(page(leader, "/pd/api/v1/health").body, nullptr, false)) {
     EXPECT_EQ(one["health"], one["name"] != "d") << one;
   }
+  EXPECT_EQ(words(page(leader, named + "d", "DELETE")), "removed, pd: d");
+  EXPECT_EQ(words(page(leader, "/pd/api/v1/members"))["members"].size(), 3U);
 }
 
 TEST_F(MembersTest, AMemberThatComesBackWithoutItsDataIsRefused) {
