@@ -24,7 +24,8 @@ namespace cairn::cli {
 namespace {
 
 metrics::Counter& fatal_errors() {
-  return metrics::counter("tikv_critical_error_total", "Errors that end the process", {{"type", "fatal"}});
+  return metrics::counter("tikv_critical_error_total", "Errors that end the process, and data that cannot be read",
+                          {{"type", "fatal"}});
 }
 
 // A line for each metric, with its values that are not 0; buckets of histograms are left out.

@@ -1,9 +1,11 @@
 #include "cli/process_metrics.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <filesystem>
@@ -45,14 +47,32 @@ double field(std::string_view text, std::string_view name) {
   return std::strtod(std::string(text.substr(at + name.size(), 40)).c_str(), nullptr);
 }
 
-// What the process may have: the cgroup's limit, else the machine's memory.
+// What the process may have: the least of the cgroup's limit, its own (ulimit -v) and the machine's memory.
 double memory_quota() {
   struct sysinfo info{};
   sysinfo(&info);
   const double machine = static_cast<double>(info.totalram) * info.mem_unit;
   const std::string limit = read_file("/sys/fs/cgroup/memory.max");
   const double cgroup = std::strtod(limit.c_str(), nullptr);
-  return cgroup > 0 && cgroup < machine ? cgroup : machine;
+  rlimit own{};
+  getrlimit(RLIMIT_AS, &own);
+  double quota = machine;
+  if (cgroup > 0) quota = std::min(quota, cgroup);
+  if (own.rlim_cur != RLIM_INFINITY) quota = std::min(quota, static_cast<double>(own.rlim_cur));
+  return quota;
+}
+
+// How many CPUs the process may use: those that it may run on, and no more than the cgroup's limit.
+double cpu_quota() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  double cpus = std::thread::hardware_concurrency();
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) cpus = CPU_COUNT(&allowed);
+  std::stringstream limit(read_file("/sys/fs/cgroup/cpu.max"));  // "max 100000", or microseconds of a period's
+  double quota = 0;
+  double period = 0;
+  if (limit >> quota >> period && quota > 0 && period > 0) cpus = std::min(cpus, quota / period);
+  return cpus;
 }
 
 struct Task {
@@ -172,7 +192,7 @@ class ProcessMetrics::Look {
     getrlimit(RLIMIT_NOFILE, &limit);
     set("process_max_fds", "Files that may be open", static_cast<double>(limit.rlim_cur));
     const std::string io = read_file("/proc/self/io");
-    const double cores = std::thread::hardware_concurrency();
+    const double cores = cpu_quota();
     if (part_ == Part::kPd) {
       set("pd_service_maxprocs", "CPUs that the process may use", cores);
       set("pd_service_memory_quota_bytes", "Memory that the process may use", quota_);

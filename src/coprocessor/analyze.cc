@@ -105,6 +105,7 @@ class TableStatistics final : public Request {
   }
 
   const mvcc::ReadFigures& figures() const override { return reader_->figures(); }
+  const Shape& shape() const override { return shape_; }
   size_t memory() const override {
     size_t bytes = scan_->memory() + sample_.memory();
     for (const auto& counted : counted_) bytes += counted.distinct.memory();
@@ -160,6 +161,7 @@ class TableStatistics final : public Request {
     counted.distinct.insert(group_key_);
   }
 
+  const Shape shape_{};
   const Held held_;
   const tipb::AnalyzeColumnsReq plan_;
   const EvalContext context_;
@@ -226,6 +228,7 @@ class IndexStatistics final : public Request {
   }
 
   const mvcc::ReadFigures& figures() const override { return reader_->figures(); }
+  const Shape& shape() const override { return shape_; }
   size_t memory() const override {
     return histogram_.memory() + distinct_.memory() + (counts_ ? counts_->memory() : 0) + top_bytes_;
   }
@@ -272,6 +275,7 @@ class IndexStatistics final : public Request {
     top_.pop_back();
   }
 
+  const Shape shape_{.is_over_index = true, .executors = {}};
   const Held held_;
   const bool is_common_handle_;
   const int32_t columns_;

@@ -24,6 +24,29 @@ bool parse(ByteView bytes, Message& message) {
   return message.ParseFromCodedStream(&in) && in.ConsumedEntireMessage();
 }
 
+const char* name_of(const tipb::Executor& executor) {
+  switch (executor.tp()) {
+    case tipb::TypeTableScan:
+      return "batch_table_scan";
+    case tipb::TypeIndexScan:
+      return "batch_index_scan";
+    case tipb::TypeSelection:
+      return "batch_selection";
+    case tipb::TypeAggregation:
+      return executor.aggregation().group_by_size() > 0 ? "batch_fast_hash_aggr" : "batch_simple_aggr";
+    case tipb::TypeStreamAgg:
+      return executor.aggregation().group_by_size() > 0 ? "batch_stream_aggr" : "batch_simple_aggr";
+    case tipb::TypeTopN:
+      return "batch_top_n";
+    case tipb::TypeLimit:
+      return "batch_limit";
+    case tipb::TypeProjection:
+      return "batch_projection";
+    default:
+      return "others";
+  }
+}
+
 // What all kinds hold on to while they run.
 struct Held {
   Question question;
@@ -41,6 +64,8 @@ class DagRequest final : public Request {
     context_.set_now_micros(held_.question.now_micros);
     context_.set_batch_bytes_max(held_.question.memory_max);
     TRY_ASSIGN(const auto chain, chain_of(plan_));
+    for (const auto* executor : chain) shape_.executors.push_back(name_of(*executor));
+    shape_.is_over_index = chain.front()->tp() == tipb::TypeIndexScan;
     TRY_ASSIGN(const auto shape, shape_of_scan(*chain.front()));
     TRY(check_ranges(held_.question.ranges));
     is_paged_ = can_be_paged(chain) &&
@@ -106,6 +131,7 @@ class DagRequest final : public Request {
   }
 
   const mvcc::ReadFigures& figures() const override { return reader_->figures(); }
+  const Shape& shape() const override { return shape_; }
   size_t memory() const override { return executor_->memory() + bytes_; }
 
  private:
@@ -147,6 +173,7 @@ class DagRequest final : public Request {
   std::optional<RangeReader> reader_;
   std::vector<Summary> summaries_;
   std::unique_ptr<Executor> executor_;
+  Shape shape_;
   tipb::SelectResponse response_;
   size_t batch_rows_ = kBatchRowsFirst;
   uint64_t rows_ = 0;
@@ -163,6 +190,7 @@ class ChecksumRequest final : public Request {
   Result<void> prepare() {
     if (!parse(held_.question.plan, plan_)) return fail(PlanError{"the checksum's request does not decode"});
     if (plan_.algorithm() != tipb::Crc64_Xor) return fail(PlanError{"an unknown algorithm of checksums"});
+    shape_.is_over_index = plan_.scan_on() == tipb::Index;
     TRY(check_ranges(held_.question.ranges));
     if (held_.question.ranges.empty()) return fail(PlanError{"a checksum of no range"});
     reader_.emplace(*held_.snapshot, held_.options, held_.question.ranges, Direction::kForward, false);
@@ -196,12 +224,14 @@ class ChecksumRequest final : public Request {
     return {response_.SerializeAsString(), std::nullopt, false};
   }
   const mvcc::ReadFigures& figures() const override { return reader_->figures(); }
+  const Shape& shape() const override { return shape_; }
   size_t memory() const override { return 0; }
 
  private:
   const Held held_;
   tipb::ChecksumRequest plan_;
   std::optional<RangeReader> reader_;
+  Shape shape_;
   uint64_t prefix_crc_ = 0;
   tipb::ChecksumResponse response_;
 };

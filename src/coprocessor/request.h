@@ -57,6 +57,12 @@ class Request {
   // After the last step.
   virtual Answer finish() = 0;
   virtual const mvcc::ReadFigures& figures() const = 0;
+  // What it is made of, for the metrics.
+  struct Shape {
+    bool is_over_index = false;
+    std::vector<const char*> executors;  // as TiKV's metrics name them
+  };
+  virtual const Shape& shape() const = 0;
   // Bytes that it holds between steps.
   virtual size_t memory() const = 0;
 };

@@ -23,6 +23,7 @@ class CachedView final : public RegionSnapshot {
     options.tier = ReadTier::kCache;
     return base_.iterator(cf, std::move(options));
   }
+  ReadWork work_of_thread() const override { return base_.work_of_thread(); }
   RegionId region_id() const override { return base_.region_id(); }
   Term term() const override { return base_.term(); }
   cairn::Result<WriteBasis, RegionError> write_basis() const override { return base_.write_basis(); }

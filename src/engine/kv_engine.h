@@ -23,6 +23,7 @@
 
 #include "base/bytes.h"
 #include "engine/error.h"
+#include "engine/read_work.h"
 
 namespace cairn::engine {
 
@@ -78,6 +79,8 @@ class Snapshot {
   Result<std::optional<Bytes>> get(Cf cf, ByteView key) const { return get(cf, key, ReadTier::kDisk); }
   // The iterator must not outlive the snapshot.
   virtual std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const = 0;
+  // What the engine's reads on this thread have cost so far, of this snapshot and of others. Only grows.
+  virtual ReadWork work_of_thread() const { return {}; }
 };
 
 // Changes to be made together. Made by the engine that will take it.

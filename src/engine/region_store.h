@@ -49,6 +49,9 @@ class RegionSnapshot {
   // Bounds of `options` are engine keys; they are clipped to the region's.
   virtual std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const = 0;
 
+  // As that of engine::Snapshot.
+  virtual ReadWork work_of_thread() const { return {}; }
+
   virtual RegionId region_id() const = 0;
   // Term of the peer that gave this view.
   virtual Term term() const = 0;
@@ -83,8 +86,11 @@ struct Modify {
 // When a write came to its stages, by the clock of the store that it was given to. Unset: it never did.
 struct WriteTimes {
   Instant proposed;     // to Raft
-  Instant sent;         // its entry, to this store's disk and to the followers
-  Instant persisted;    // on this store's disk
+  Instant sent;         // its entry, to this store's disk and to the followers: the round that does it begins
+  Instant queued;       // it has left to both
+  Instant write_begun;  // to this store's disk
+  Instant written;      // and synced there
+  Instant persisted;    // its shard has heard so
   Instant committed;    // a majority has it, as this store learnt
   Instant apply_begun;  // the batch of entries in which it is applied
   Instant applied;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/codec.h"
+#include "base/metrics.h"
 
 namespace cairn::rawkv {
 
@@ -47,7 +48,12 @@ VersionFilter::Verdict VersionFilter::judge(ByteView data_key, ByteView value) {
 ExpiryFilter::Verdict ExpiryFilter::judge(ByteView data_key, ByteView value) {
   if (!data_key.starts_with('z')) return Verdict::kKeep;
   const auto stored = decode_value(ApiVersion::kV1Ttl, value);
-  return stored.ok() && stored->is_expired(now_s_) ? Verdict::kDrop : Verdict::kKeep;
+  if (!stored.ok() || !stored->is_expired(now_s_)) return Verdict::kKeep;
+  static auto& pairs = metrics::counter("tikv_ttl_expire_kv_count_total", "Expired pairs that compactions dropped");
+  static auto& bytes = metrics::counter("tikv_ttl_expire_kv_size_total", "Bytes of those");
+  pairs.add();
+  bytes.add(data_key.size() + value.size());
+  return Verdict::kDrop;
 }
 
 engine::Result<CollectedVersions> collect_versions(const engine::Snapshot& snapshot, ByteView data_key,

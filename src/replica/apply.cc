@@ -4,6 +4,7 @@
 
 #include "replica/conf_change.h"
 #include "replica/keys.h"
+#include "replica/metrics.h"
 #include "replica/region_check.h"
 
 namespace cairn::replica {
@@ -137,6 +138,7 @@ std::optional<engine::RegionError> ApplyMachine::apply_writes(const raft_cmdpb::
                                                               engine::WriteBatch& batch) {
   // All or nothing: undone if one of the changes is refused.
   batch.set_save_point();
+  const auto& metrics = ApplyMetrics::get();
   Written before = written_;
   std::optional<engine::RegionError> error;
   auto check_key = [&](const Bytes& key) {
@@ -159,6 +161,8 @@ std::optional<engine::RegionError> ApplyMachine::apply_writes(const raft_cmdpb::
         batch.put(cf, data_key(put.key()), put.value());
         written_.keys += 1;
         written_.bytes += put.key().size() + put.value().size();
+        metrics.key_bytes.observe(put.key().size());
+        metrics.value_bytes.observe(put.value().size());
         break;
       }
       case raft_cmdpb::Delete: {

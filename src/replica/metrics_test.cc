@@ -32,7 +32,7 @@ TEST(WriteMetrics, ADelayMovesTheHistogramOfItsStageAndNoOther) {
   };
   for (const auto& [stage, later] : delayed) {
     const Instant start{1s};
-    WriteTimes times{start, start, start, start, start, start};
+    WriteTimes times{start, start, start, start, start, start, start, start, start};
     for (const auto time : later) times.*time = start + 250ms;
     auto expected = stages();
     expected[stage] += 250;
@@ -44,7 +44,7 @@ TEST(WriteMetrics, ADelayMovesTheHistogramOfItsStageAndNoOther) {
 TEST(WriteMetrics, AStageThatAWriteDidNotComeToIsNotCounted) {
   const uint64_t before = WriteMetrics::get().persist.count();
   const Instant start{1s};
-  WriteMetrics::get().note({start, start, Instant(), start, start, start});
+  WriteMetrics::get().note({start, start, start, start, start, Instant(), start, start, start});
   EXPECT_EQ(WriteMetrics::get().persist.count(), before);
 }
 

@@ -18,6 +18,11 @@ namespace cairn::replica {
 // Tells lives of one region id on this store apart: what a former replica asked for does not reach its successor.
 using Incarnation = uint64_t;
 
+// When a log batch came to its stages.
+struct LogTimes {
+  Instant queued, begun, ended;
+};
+
 // Ready `number` of the replica is in the log batch (or in one before).
 struct PersistTicket {
   RegionId region;

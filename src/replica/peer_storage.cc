@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "replica/metrics.h"
+
 namespace cairn::replica {
 
 PeerStorage::PeerStorage(Options options, const engine::RaftLogEngine& log, RaftState raft_state,
@@ -36,7 +38,10 @@ Result<std::vector<raft::Entry>, raft::LogStorage::Unavailable> PeerStorage::ent
   size_t bytes = 0;
   LogIndex next = low;
   LogIndex cache_first = cache_.empty() ? last_index().next() : cache_.front().index;
+  const auto& metrics = RaftMetrics::get();
+  (next < cache_first ? metrics.entries_not_cached : metrics.entries_cached).add();
   if (next < cache_first) {
+    metrics.entries_fetched.add();
     LogIndex to = std::min(high, cache_first);
     std::vector<Bytes> raw;
     auto read = log_.entries(options_.region, next, to, max_bytes, raw);
@@ -163,10 +168,14 @@ void PeerStorage::evict() {
     if (index <= applied_) return cache_bytes_ > options_.cache_bytes_max;
     return index <= persisted_ && cache_bytes_ > options_.unapplied_cache_bytes_max;
   };
-  while (!cache_.empty() && may_go(cache_.front().index)) {
-    cache_bytes_ -= cache_.front().bytes();
-    cache_.pop_front();
-  }
+  while (!cache_.empty() && may_go(cache_.front().index)) drop_front();
+}
+
+void PeerStorage::drop_front() {
+  const size_t bytes = cache_.front().bytes();
+  cache_bytes_ -= bytes;
+  cache_.pop_front();
+  RaftMetrics::get().entry_bytes_evicted.add(bytes);
 }
 
 void PeerStorage::compact(LogIndex index, Term term) {
@@ -179,10 +188,7 @@ void PeerStorage::compact(LogIndex index, Term term) {
                                                 static_cast<double>(all));
   truncated_ = index;
   truncated_term_ = term;
-  while (!cache_.empty() && cache_.front().index <= index) {
-    cache_bytes_ -= cache_.front().bytes();
-    cache_.pop_front();
-  }
+  while (!cache_.empty() && cache_.front().index <= index) drop_front();
 }
 
 void PeerStorage::cut(LogIndex index, engine::RaftLogBatch& batch) {

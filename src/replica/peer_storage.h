@@ -77,6 +77,7 @@ class PeerStorage final : public raft::LogStorage {
   enum class SnapshotState { kNone, kWanted, kMaking, kOffered };
 
   void evict();
+  void drop_front();  // of the cache
 
   const Options options_;
   const engine::RaftLogEngine& log_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/redact.h"
 #include "replica/keys.h"
 
 namespace cairn::replica {
@@ -34,8 +35,8 @@ class EngineRegionSnapshot final : public engine::RegionSnapshot {
       : snapshot_(std::move(snapshot)), view_(std::move(view)), applied_(applied) {}
 
   engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView engine_key, engine::ReadTier tier) const override {
-    CHECK(in_range(engine_key, start_key(), end_key()), "reading key {} of region {} [{}, {})", to_hex(engine_key),
-          region_id(), to_hex(start_key()), to_hex(end_key()));
+    CHECK(in_range(engine_key, start_key(), end_key()), "reading key {} of region {} [{}, {})",
+          log::user_text(engine_key), region_id(), log::user_text(start_key()), log::user_text(end_key()));
     return snapshot_->get(cf, data_key(engine_key), tier);
   }
   std::unique_ptr<engine::Iterator> iterator(engine::Cf cf, engine::IterOptions options) const override {
@@ -46,6 +47,7 @@ class EngineRegionSnapshot final : public engine::RegionSnapshot {
     return std::make_unique<EngineKeyIterator>(snapshot_->iterator(cf, std::move(options)));
   }
 
+  engine::ReadWork work_of_thread() const override { return snapshot_->work_of_thread(); }
   RegionId region_id() const override { return view_->region.id; }
   Term term() const override { return view_->term; }
   cairn::Result<engine::WriteBasis, engine::RegionError> write_basis() const override {

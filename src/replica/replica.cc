@@ -390,7 +390,11 @@ void Replica::gc_log(const LogGcLimits& limits, uint64_t flushed_sequence, Insta
   LogGc::View view{storage_.truncated(), applied_, storage_.last_index(), storage_.log_bytes(),
                    storage_.snapshot_begin()};
   auto to = log_gc_.compact_to(view, node_.status().progress, limits);
-  if (!to) return;
+  if (!to) {
+    const bool is_long = view.last - view.truncated >= limits.threshold;
+    const auto& metrics = RaftMetrics::get();
+    return (is_long ? metrics.log_gc_kept_for_followers : metrics.log_gc_below_threshold).add();
+  }
   auto term = storage_.term(*to);
   CHECK(term.ok(), "region {}: no term of {} which is to be compacted", id(), *to);
   raft_cmdpb::AdminRequest admin;

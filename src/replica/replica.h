@@ -113,7 +113,7 @@ class Replica {
 
   // The end of a round.
   void collect(Instant now, Outbox& out);
-  void on_persisted(uint64_t number, Instant now, Outbox& out);
+  void on_persisted(uint64_t number, const LogTimes& times, Instant now, Outbox& out);
   void on_applied(ApplyReport report);
   ReplicaEvents take_events() { return std::exchange(events_, {}); }
   // The peer leaves this store or the store stops: answers all that waits.

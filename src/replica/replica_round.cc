@@ -149,11 +149,15 @@ void Replica::finish_persisted(Outbox& out) {
   if (storage_.is_cache_full()) storage_.on_persisted(node_.status().persisted);
 }
 
-void Replica::on_persisted(uint64_t number, Instant now, Outbox& out) {
+void Replica::on_persisted(uint64_t number, const LogTimes& times, Instant now, Outbox& out) {
   for (auto& pending : persisting_) {
     if (pending.number > number) break;
     pending.needs_log = false;
-    if (pending.last_entry.is_set()) proposals_.note(&engine::WriteTimes::persisted, pending.last_entry, now);
+    if (!pending.last_entry.is_set()) continue;
+    proposals_.note(&engine::WriteTimes::queued, pending.last_entry, times.queued);
+    proposals_.note(&engine::WriteTimes::write_begun, pending.last_entry, times.begun);
+    proposals_.note(&engine::WriteTimes::written, pending.last_entry, times.ended);
+    proposals_.note(&engine::WriteTimes::persisted, pending.last_entry, now);
   }
   finish_persisted(out);
 }

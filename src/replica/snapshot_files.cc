@@ -55,7 +55,7 @@ engine::Result<void> add_file(Source& source, engine::Cf cf, const std::string& 
   return {};
 }
 
-engine::Result<void> make_ssts(Source source, engine::Cf cf, std::vector<SnapshotFile>& out) {
+engine::Result<void> make_ssts(Source source, engine::Cf cf, MadeSnapshot& out) {
   auto iterator = source.snapshot.iterator(cf, source.range);
   int number = 0;
   for (iterator->seek_to_first(); iterator->valid();) {
@@ -64,14 +64,15 @@ engine::Result<void> make_ssts(Source source, engine::Cf cf, std::vector<Snapsho
     for (; iterator->valid() && writer->bytes() < source.options.sst_bytes_max; iterator->next()) {
       TRY(source.check());
       TRY(writer->put(iterator->key(), iterator->value()));
+      ++out.pairs;
     }
     TRY(writer->finish());
-    TRY(add_file(source, cf, path, out));
+    TRY(add_file(source, cf, path, out.files));
   }
   return iterator->status();
 }
 
-engine::Result<void> make_plain(Source source, engine::Cf cf, std::vector<SnapshotFile>& out) {
+engine::Result<void> make_plain(Source source, engine::Cf cf, MadeSnapshot& out) {
   auto iterator = source.snapshot.iterator(cf, source.range);
   iterator->seek_to_first();
   if (!iterator->valid()) return iterator->status();
@@ -81,6 +82,7 @@ engine::Result<void> make_plain(Source source, engine::Cf cf, std::vector<Snapsh
   for (; iterator->valid(); iterator->next()) {
     codec::put_compact_bytes(buffer, iterator->key());
     codec::put_compact_bytes(buffer, iterator->value());
+    ++out.pairs;
     if (buffer.size() >= kReadBytes) {
       TRY(writer->append(buffer));
       buffer.clear();
@@ -90,7 +92,7 @@ engine::Result<void> make_plain(Source source, engine::Cf cf, std::vector<Snapsh
   codec::put_compact_bytes(buffer, {});
   TRY(writer->append(buffer));
   TRY(writer->sync_and_close());
-  return add_file(source, cf, path, out);
+  return add_file(source, cf, path, out.files);
 }
 
 engine::Result<void> read_plain(engine::FileStore& files, const SnapshotFile& file, engine::Cf cf,
@@ -126,9 +128,9 @@ engine::Result<MadeSnapshot> make_snapshot(engine::KvEngine& kv, const MakeOptio
   Source source{kv, *snapshot, range, options};
   for (engine::Cf cf : kSnapshotCfs) {
     if (cf == engine::Cf::kLock) {
-      TRY(make_plain(source, cf, made.files));
+      TRY(make_plain(source, cf, made));
     } else {
-      TRY(make_ssts(source, cf, made.files));
+      TRY(make_ssts(source, cf, made));
     }
   }
 

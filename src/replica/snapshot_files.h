@@ -29,6 +29,7 @@ struct SnapshotFile {
 struct MadeSnapshot {
   raft::RaftSnapshot snapshot;  // its data is RaftSnapshotData
   std::vector<SnapshotFile> files;
+  uint64_t pairs = 0;  // in them
 };
 
 struct MakeOptions {

@@ -85,6 +85,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
     }
     static auto& dropped = metrics::counter("cairn_raft_transport_dropped_total", "Raft messages that found no room");
     dropped.add();
+    note_lost(message, "full");
     tell_unreachable();
   }
 
@@ -123,6 +124,14 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
 
  private:
   enum class State { kIdle, kConnecting, kOpen, kBackingOff };
+
+  // Raft says again what is lost, but for what is of the store itself.
+  static void note_lost(const raft_serverpb::RaftMessage& message, const char* reason) {
+    if (!message.has_extra_msg()) return;
+    metrics::counter("tikv_raftstore_extra_message_send_failure_total", "Messages beside Raft's own that were lost",
+                     {{"type", raft_serverpb::ExtraMessageType_Name(message.extra_msg().type())}, {"reason", reason}})
+        .add();
+  }
 
   // As often as a message finds no room: the metric is not looked up by name.
   void tell_unreachable() {
@@ -163,6 +172,7 @@ struct Link : ClientStreamEvents, std::enable_shared_from_this<Link> {
   }
   // Drops what waits (Raft says it again) and connects anew later.
   void fail() CAIRN_REQUIRES(mutex) {
+    for (const auto& message : queue) note_lost(message, "disconnected");
     queue.clear();
     state = State::kBackingOff;
     if (core->is_stopped) return;

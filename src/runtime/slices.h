@@ -25,6 +25,14 @@ struct SliceLimits {
   uint32_t steps = std::numeric_limits<uint32_t>::max();
 };
 
+// Is told of the slices' ends and begins, on the thread of each; not of the first begin, nor of the last end.
+class SliceWatch {
+ public:
+  virtual ~SliceWatch() = default;
+  virtual void on_slice_begun() = 0;
+  virtual void on_slice_ended() = 0;
+};
+
 class Slices {
  public:
   // Never cut: for work that is to end here and now.
@@ -36,6 +44,9 @@ class Slices {
   Slices(const Slices&) = delete;
   Slices& operator=(const Slices&) = delete;
 
+  // From now on `watch` is told, which must outlive the work; null: nobody.
+  void set_watch(SliceWatch* watch) { watch_ = watch; }
+
   // Whether turn() has said no.
   bool is_given_up() const { return is_given_up_; }
 
@@ -43,7 +54,10 @@ class Slices {
     struct Awaiter {
       Slices& slices;
       bool await_ready() const { return !slices.is_used_up(); }
-      void await_suspend(std::coroutine_handle<> waiter) { slices.executor_->post(Resumption(slices, waiter)); }
+      void await_suspend(std::coroutine_handle<> waiter) {
+        if (slices.watch_ != nullptr) slices.watch_->on_slice_ended();
+        slices.executor_->post(Resumption(slices, waiter));
+      }
       bool await_resume() const { return !slices.is_given_up_; }
     };
     return Awaiter{*this};
@@ -83,12 +97,14 @@ class Slices {
     steps_ = 1;
     begun_ = clock_->now();
     is_given_up_ = is_in_vain_();
+    if (watch_ != nullptr) watch_->on_slice_begun();
   }
 
   Executor* executor_ = nullptr;
   const Clock* clock_ = nullptr;
   SliceLimits limits_;
   std::function<bool()> is_in_vain_;
+  SliceWatch* watch_ = nullptr;
   Instant begun_;
   uint32_t steps_ = 0;  // of this slice
   bool is_given_up_ = false;

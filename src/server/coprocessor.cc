@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "base/codec.h"
+#include "server/coprocessor_metrics.h"
 #include "server/node.h"
 #include "server/parts.h"
 #include "tipb/select.pb.h"
@@ -38,7 +39,10 @@ struct Part {
   bool is_cache_hit = false;
   uint64_t data_version = 0;
   mvcc::ReadFigures figures;
+  engine::ReadWork work;
   ReadStages stages;
+  uint64_t steps = 0;
+  const CoprocessorMetrics* metrics = nullptr;  // of its kind; null: it did not begin
 
   bool is_answered() const { return region_error || locked || !other_error.empty(); }
 };
@@ -160,12 +164,13 @@ class MemoryShare {
   MemoryShare(std::atomic<size_t>& total, size_t max) : total_(total), max_(max) {}
   MemoryShare(const MemoryShare&) = delete;
   MemoryShare& operator=(const MemoryShare&) = delete;
-  ~MemoryShare() { total_.fetch_sub(share_); }
+  ~MemoryShare() { CoprocessorTotals::get().memory.set(static_cast<double>(total_.fetch_sub(share_) - share_)); }
   // False: there is not so much.
   bool set(size_t bytes) {
     const size_t before = bytes > share_ ? total_.fetch_add(bytes - share_) : total_.fetch_sub(share_ - bytes);
     const bool fits = bytes <= share_ || before + (bytes - share_) <= max_;
     share_ = bytes;
+    CoprocessorTotals::get().memory.set(static_cast<double>(total_.load()));
     return fits;
   }
 
@@ -183,9 +188,15 @@ runtime::Task<void> run(const Parts* parts, Part* part, engine::RegionSnapshotPt
     co_return;
   }
   cop::Request& request = **begun;
+  part->metrics = &coprocessor_metrics_of(part->question.kind, request.shape());
+  if (!request.shape().executors.empty()) {
+    CoprocessorTotals::get().plans.add();
+    note_executors(request.shape().executors);
+  }
   MemoryShare share(parts->plan_bytes, parts->options.plans_bytes_max);
   while (co_await slices->turn()) {
     auto is_through = request.step();
+    ++part->steps;
     part->figures = request.figures();
     if (is_through.ok() && !share.set(request.memory())) is_through = Err(cop::Failure(cop::QuotaExceeded{}));
     if (!is_through.ok()) {
@@ -217,7 +228,40 @@ runtime::Task<void> answer_part(const Parts* parts, Part* part, runtime::Executo
     part->region_error = to_proto(*outside);
     co_return;
   }
-  co_await run(parts, part, std::move(*snapshot), slices);
+  SlicedWork work(**snapshot, parts->clock);
+  slices->set_watch(&work);
+  co_await run(parts, part, *snapshot, slices);
+  slices->set_watch(nullptr);
+  part->work = work.end();
+  part->stages.suspended = work.suspended();
+}
+
+const char* reason_of(const Part& part) {
+  if (part.region_error) return server::reason_of(*part.region_error);
+  return part.locked ? "meet_lock" : "other";
+}
+
+// A part is answered: what it cost goes to the metrics.
+void note(const Parts& parts, const Part& part) {
+  if (part.is_answered()) note_coprocessor_error(reason_of(part));
+  CoprocessorTotals::get().answer_bytes.add(part.answer.data.size());
+  if (part.metrics == nullptr) return;
+  const auto& metrics = *part.metrics;
+  const Instant now = parts.clock.now();
+  metrics.time.observe(now - part.stages.arrived);
+  metrics.wait.observe(part.stages.ready - part.stages.arrived);
+  metrics.schedule_wait.observe(part.stages.begun - part.stages.arrived);
+  metrics.snapshot_wait.observe(part.stages.ready - part.stages.begun);
+  metrics.handle.observe(now - part.stages.ready - part.stages.suspended);
+  metrics.keys_looked_at.observe(part.figures.versions);
+  metrics.keys_found.observe(part.figures.found);
+  metrics.versions.add(part.figures.versions);
+  metrics.found.add(part.figures.found);
+  metrics.work.note(part.work);
+  if (part.question.kind != static_cast<int64_t>(cop::Kind::kAnalyze)) return;
+  CoprocessorTotals::get().analyze_reads.add(part.work.blocks_read);
+  CoprocessorTotals::get().analyze_looks.add(part.figures.versions);
+  CoprocessorTotals::get().analyze_steps.add(part.steps);
 }
 
 template <class Resp>
@@ -232,6 +276,7 @@ void put_part(const Parts& parts, Part& part, Resp& response) {
     response.set_data(std::move(part.answer.data));
   }
   put_read_figures(*response.mutable_exec_details_v2(), part.figures);
+  put_read_work(*response.mutable_exec_details_v2(), part.work);
   if (part.stages.ready != Instant()) {
     put_read_times(*response.mutable_exec_details_v2(), part.stages, parts.clock.now());
   }
@@ -259,6 +304,7 @@ runtime::Task<void> answer_all(const Parts* parts, Call call, Admitted admitted,
     if (ends_in_vain(*parts, call, admitted)) co_return;
     part.stages.arrived = admitted.arrived;
     co_await answer_part(parts, &part, lane.get(), &slices);
+    note(*parts, part);
     // A lane that has stopped leaves the call to its own end.
     if (slices.is_given_up()) {
       static_cast<void>(ends_in_vain(*parts, call, admitted));
@@ -272,7 +318,7 @@ runtime::Task<void> answer_all(const Parts* parts, Call call, Admitted admitted,
     response.set_task_id(request.tasks(i).task_id());
     put_part(*parts, all[static_cast<size_t>(i) + 1], response);
   }
-  note_if_slow(*parts, call, parts->clock.now() - admitted.arrived);
+  account(*parts, call, parts->clock.now() - admitted.arrived);
   call.finish();
 }
 
@@ -289,7 +335,10 @@ void Node::coprocessor(api::Call<::coprocessor::Request, ::coprocessor::Response
   std::vector<Part> all;
   all.push_back(main_part(*parts_, request, *admitted, ts));
   for (const auto& task : request.tasks()) all.push_back(part_of(*parts_, request, task, all.front()));
+  const Instant looked = parts_->clock.now();
   for (auto& part : all) look_before(*parts_, part, is_stale);
+  (all.front().locked ? CoprocessorTotals::get().lock_check_locked : CoprocessorTotals::get().lock_check)
+      .observe(parts_->clock.now() - looked);
 
   const auto lane = lane_for(*parts_, call, *admitted);
   if (!lane) return;

@@ -12,12 +12,15 @@ namespace cairn::server {
 // When a read came to its stages; the rest of its time is reading.
 struct ReadStages {
   Instant arrived;
-  Instant begun;  // on its thread
-  Instant ready;  // it has its view
+  Instant begun;         // on its thread
+  Instant ready;         // it has its view
+  Duration suspended{};  // from there on, while others had their turn
 };
 
 // What was looked at and found.
 void put_read_figures(kvrpcpb::ExecDetailsV2& details, const mvcc::ReadFigures& figures);
+// What that cost the engine.
+void put_read_work(kvrpcpb::ExecDetailsV2& details, const engine::ReadWork& work);
 // Where the time of a read went that ends now.
 void put_read_times(kvrpcpb::ExecDetailsV2& details, const ReadStages& stages, Instant now);
 // What a command looked at, and where its time went.

@@ -6,6 +6,7 @@
 
 #include "base/metrics.h"
 #include "engine/region_metrics.h"
+#include "engine/work_metrics.h"
 
 namespace cairn::server {
 
@@ -17,6 +18,7 @@ struct RequestMetrics {
   explicit RequestMetrics(const std::string& command);
   metrics::Counter& commands;
   metrics::Histogram& lock_check;  // for locks of memory, before a read
+  engine::WorkMetrics work;
 };
 
 template <class Req>
@@ -33,8 +35,12 @@ struct ServerMetrics {
   metrics::Histogram& shard_wait;  // from a write's arrival until its shard takes it
   // The read pool.
   metrics::Gauge& pool_reads;
+  metrics::Gauge& pool_pending;  // the same, under another name
   metrics::Histogram& pool_wait;
   metrics::Histogram& pool_time;
+  metrics::Histogram& pool_slice_time;
+  metrics::Histogram& pool_schedule_time;  // the same, under another name
+  metrics::Histogram& pool_slices;         // of a read
   metrics::Counter& pool_handled;
   metrics::Counter& pool_refused;
 

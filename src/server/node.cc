@@ -1,5 +1,6 @@
 #include "server/node.h"
 
+#include "server/coprocessor_metrics.h"
 #include "server/parts.h"
 
 namespace cairn::server {
@@ -26,7 +27,9 @@ Node::Parts::Parts(store::Store& s, const runtime::Clock& c, NodeOptions o)
       slow(o.slow_after),
       reads_left_to_pool(metrics::counter("cairn_reads_left_to_pool_total",
                                           "Reads that found not all in the cache, and went to a thread that may wait",
-                                          {{"type", "get"}})) {}
+                                          {{"type", "get"}})) {
+  CoprocessorTotals::get().memory_max.set(static_cast<double>(o.plans_bytes_max));
+}
 
 rawkv::RawWriter& Node::Parts::raw_writer(store::ShardHandle& shard) {
   MutexLock lock(mutex_);

@@ -29,6 +29,7 @@
 #include "server/key_mode.h"
 #include "server/metrics.h"
 #include "server/node.h"
+#include "server/request_sources.h"
 #include "server/slow_log.h"
 #include "store/store.h"
 #include "txn/scheduler.h"
@@ -159,9 +160,11 @@ void refuse(api::Call<Req, Resp> call, const std::string& text) {
   call.finish();
 }
 
-// Logs a call that took long, once its response says where the time went.
+// Counts a call that is over for whom it was made, and logs one that took long, once its response says where the time
+// went.
 template <class Req, class Resp>
-void note_if_slow(const Parts& parts, api::Call<Req, Resp>& call, Duration took) {
+void account(const Parts& parts, api::Call<Req, Resp>& call, Duration took) {
+  note_source(call.request().context().request_source(), took);
   if (!parts.slow.is_slow(took)) return;
   const kvrpcpb::ExecDetailsV2* details = nullptr;
   if constexpr (requires { call.response().exec_details_v2(); }) details = &call.response().exec_details_v2();
@@ -176,7 +179,7 @@ void finish(const Parts& parts, api::Call<Req, Resp> call, Instant arrived) {
   if constexpr (requires { call.response().mutable_exec_details_v2(); }) {
     put_total_time(*call.response().mutable_exec_details_v2(), took);
   }
-  note_if_slow(parts, call, took);
+  account(parts, call, took);
   call.finish();
 }
 template <class Req, class Resp>
@@ -184,7 +187,7 @@ void finish(const Parts& parts, api::Call<Req, Resp> call, const ReadStages& sta
   if constexpr (requires { call.response().mutable_exec_details_v2(); }) {
     put_read_times(*call.response().mutable_exec_details_v2(), stages, parts.clock.now());
   }
-  note_if_slow(parts, call, parts.clock.now() - stages.arrived);
+  account(parts, call, parts.clock.now() - stages.arrived);
   call.finish();
 }
 
@@ -249,14 +252,69 @@ enum class Locks : uint8_t {
 // A read on the pool, as the metrics count it.
 class PoolRead {
  public:
-  PoolRead() { ServerMetrics::get().pool_reads.add(1); }
+  PoolRead() {
+    ServerMetrics::get().pool_reads.add(1);
+    ServerMetrics::get().pool_pending.add(1);
+  }
   ~PoolRead() {
     ServerMetrics::get().pool_reads.add(-1);
+    ServerMetrics::get().pool_pending.add(-1);
     ServerMetrics::get().pool_handled.add();
   }
   PoolRead(const PoolRead&) = delete;
   PoolRead& operator=(const PoolRead&) = delete;
 };
+
+// What a read on the pool costs from its construction to end(), slice by slice, whichever threads they run on.
+class SlicedWork final : public runtime::SliceWatch {
+ public:
+  // Both must outlive this.
+  SlicedWork(const engine::RegionSnapshot& snapshot, const runtime::Clock& clock) : snapshot_(snapshot), clock_(clock) {
+    SlicedWork::on_slice_begun();
+  }
+  void on_slice_begun() override {
+    begun_ = clock_.now();
+    if (ended_ != Instant()) suspended_ += begun_ - ended_;
+    meter_.emplace(snapshot_);
+  }
+  void on_slice_ended() override {
+    if (!meter_) return;  // no slice followed: the work was given up
+    work_ += meter_->take();
+    meter_.reset();
+    ended_ = clock_.now();
+    const Duration took = ended_ - begun_;
+    ServerMetrics::get().pool_slice_time.observe(took);
+    ServerMetrics::get().pool_schedule_time.observe(took);
+    ++slices_;
+  }
+  // The last slice ends with this call.
+  const engine::ReadWork& end() {
+    on_slice_ended();
+    ServerMetrics::get().pool_slices.observe(slices_);
+    return work_;
+  }
+  // While others had their turn.
+  Duration suspended() const { return suspended_; }
+
+ private:
+  const engine::RegionSnapshot& snapshot_;
+  const runtime::Clock& clock_;
+  Instant begun_;
+  Instant ended_;  // unset: the first slice runs
+  Duration suspended_{};
+  std::optional<engine::WorkMeter<engine::RegionSnapshot>> meter_;
+  engine::ReadWork work_;
+  uint64_t slices_ = 0;
+};
+
+// What answering the call has cost the engine.
+template <class Req, class Resp>
+void note_work(api::Call<Req, Resp>& call, const engine::ReadWork& work) {
+  metrics_of<Req>().work.note(work);
+  if constexpr (requires { call.response().mutable_exec_details_v2(); }) {
+    put_read_work(*call.response().mutable_exec_details_v2(), work);
+  }
+}
 
 // `lane` is where it runs.
 template <class Req, class Resp>
@@ -272,17 +330,22 @@ runtime::Task<void> read_on_pool(const Parts* parts, api::Call<Req, Resp> call, 
   if (ends_in_vain(*parts, call, admitted)) co_return;
   const Instant ready = parts->clock.now();
   metrics.view.note(snapshot.ok() ? nullptr : &snapshot.error(), ready - begun);
+  Duration suspended{};
   if (is_readable(snapshot, call, admitted, ready)) {
+    SlicedWork work(**snapshot, parts->clock);
     runtime::Slices slices(*lane, parts->clock, parts->options.read_slices,
                            [&] { return is_in_vain(*parts, call, admitted); });
+    slices.set_watch(&work);
     co_await answer(*parts, call.request(), call.response(), **snapshot, slices);
     // A lane that has stopped leaves the call to its own end.
     if (slices.is_given_up()) {
       static_cast<void>(ends_in_vain(*parts, call, admitted));
       co_return;
     }
+    note_work(call, work.end());
+    suspended = work.suspended();
   }
-  finish(*parts, std::move(call), ReadStages{admitted.arrived, begun, ready});
+  finish(*parts, std::move(call), ReadStages{admitted.arrived, begun, ready, suspended});
   metrics.pool_time.observe(parts->clock.now() - begun);
 }
 
@@ -324,7 +387,9 @@ runtime::Task<void> read_point_on_pool(const Parts* parts, api::Call<Req, Resp> 
   const Instant ready = parts->clock.now();
   metrics.view.note(view.ok() ? nullptr : &view.error(), ready - begun);
   if (is_readable(view, call, admitted, ready)) {
+    SlicedWork work(**view, parts->clock);
     const Answered answered = answer(*parts, call.request(), call.response(), **view);
+    note_work(call, work.end());
     CHECK(answered == Answered::kYes, "a read of the disk ended at the cache");
   }
   finish(*parts, std::move(call), ReadStages{admitted.arrived, begun, ready});
@@ -342,7 +407,9 @@ void read_point(const Parts& parts, api::Call<Req, Resp> call, Admitted admitted
     ServerMetrics::get().local_view.note(leased->ok() ? nullptr : &leased->error(), ready - admitted.ready);
     auto answered = Answered::kYes;
     if (is_readable(*leased, call, admitted, ready)) {
+      const engine::WorkMeter work(***leased);
       answered = answer(parts, call.request(), call.response(), engine::CachedView(***leased));
+      if (answered == Answered::kYes) note_work(call, work.take());
     }
     if (answered == Answered::kYes) {
       return finish(parts, std::move(call), ReadStages{admitted.arrived, admitted.arrived, ready});

@@ -49,9 +49,13 @@ void Applier::submit(std::vector<replica::ApplyTask> tasks) {
     metrics.apply_regions.observe(tasks.size());
     size_t entries = 0;
     for (const auto& task : tasks) {
-      if (const auto* work = std::get_if<replica::ApplyEntries>(&task.work)) entries += work->entries.size();
+      const auto* work = std::get_if<replica::ApplyEntries>(&task.work);
+      if (work == nullptr) continue;
+      metrics.apply_messages.observe(work->entries.size());
+      entries += work->entries.size();
     }
     metrics.apply_entries.observe(entries);
+    submitted_ = since;
     run(std::move(tasks));
     metrics.apply_time.observe(clock_.now() - began);
   });
@@ -145,6 +149,7 @@ engine::Result<void> Applier::install(Machine& machine, const replica::ApplyTask
   TRY(write_batch());
   const auto& snapshot = work.snapshot;
   const Instant began = clock_.now();
+  StoreMetrics::get().snapshot_apply_wait.observe(began - submitted_);
   TRY(replica::install_snapshot(kv_, snapshot.data, snapshot.state, snapshot.folder));
   StoreMetrics::get().snapshot_apply_time.observe(clock_.now() - began);
   machine.machine.reset(snapshot.data.region(), snapshot.state);

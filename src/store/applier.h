@@ -88,6 +88,7 @@ class Applier {
   bool is_stopped_ = false;
   std::map<RegionId, Machine> machines_;
   std::unique_ptr<engine::WriteBatch> batch_;
+  Instant submitted_;  // what is run now
   Instant batch_begun_;
   std::map<RegionId, Machine*> in_batch_;       // whose entries the batch holds
   std::vector<replica::ApplyReport> reports_;   // of the batch

@@ -210,6 +210,9 @@ void Deadlocks::on_role(int shard, bool leads) {
     for (auto& [id, sink] : std::exchange(self->served_, {})) {
       sink.on_closed({api::Code::kFailedPrecondition, "the deadlock detector's leader has changed"});
     }
+    static auto& leading =
+        metrics::gauge("tikv_lock_manager_detector_leader_heartbeat", "1 while this store keeps the graph of waits");
+    leading.set(leads ? 1 : 0);
     self->disconnect();
     self->detector_.reset();
     self->leading_shard_.reset();

@@ -28,12 +28,18 @@ bool GcFilters::set_safe_point(Timestamp safe_point) {
 std::unique_ptr<engine::CompactionFilter> GcFilters::begin(engine::Cf cf) {
   static auto& performed =
       metrics::counter("tikv_gc_compaction_filter_perform", "Compactions that collected old versions");
+  static auto& skipped = metrics::counter("tikv_gc_compaction_filter_skip",
+                                          "Compactions that collected no old versions for want of a safe point");
   if (is_closed_) return nullptr;
   const uint64_t now_s = clock_.wall_now().seconds();
   // All the data of V1TTL is raw, and needs no safe point.
   if (api_version_ == rawkv::ApiVersion::kV1Ttl) return std::make_unique<rawkv::ExpiryFilter>(now_s);
   const bool is_raw = cf == engine::Cf::kDefault && api_version_ == rawkv::ApiVersion::kV2;
-  if ((cf != engine::Cf::kWrite && !is_raw) || !safe_point().is_set()) return nullptr;
+  if (cf != engine::Cf::kWrite && !is_raw) return nullptr;
+  if (!safe_point().is_set()) {
+    skipped.add();
+    return nullptr;
+  }
   performed.add();
   if (!is_raw) return std::make_unique<mvcc::GcFilter>(safe_point(), shared_from_this());
   return std::make_unique<rawkv::VersionFilter>(safe_point(), now_s,
@@ -42,7 +48,7 @@ std::unique_ptr<engine::CompactionFilter> GcFilters::begin(engine::Cf cf) {
 
 void GcFilters::on_leftover(ByteView key) {
   static auto& forgotten =
-      metrics::counter("cairn_gc_leftovers_forgotten_total", "Keys that found no room: a later compaction names them");
+      metrics::counter("tikv_gc_worker_too_busy", "Keys that found no room: a later compaction names them");
   MutexLock lock(mutex_);
   if (is_closed_) return;
   const bool was_empty = leftovers_.empty();

@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/redact.h"
 #include "runtime/async.h"
+#include "store/metrics.h"
 #include "store/range_data.h"
 
 namespace cairn::store {
@@ -161,7 +162,12 @@ void GcWorker::run_compactions(engine::Cf cf, std::vector<CompactionRange> range
 
 void GcWorker::clear_remains(Bytes begin, Bytes end, std::function<void(engine::Result<void>)> done) {
   deletions_->post([this, begin = std::move(begin), end = std::move(end), done = std::move(done)] {
-    done(clear_data(shared_.deps.kv, begin, end));
+    const auto& metrics = StoreMetrics::get();
+    const Instant began = shared_.deps.clock.now();
+    auto cleared = clear_data(shared_.deps.kv, begin, end);
+    metrics.ranges_cleared.add();
+    metrics.clear_time.observe(shared_.deps.clock.now() - began);
+    done(std::move(cleared));
   });
 }
 

@@ -11,7 +11,7 @@ LogWriter::LogWriter(std::shared_ptr<runtime::Executor> executor, engine::RaftLo
                      const runtime::Clock& clock, OnFailed on_failed)
     : executor_(std::move(executor)), log_(log), clock_(clock), on_failed_(std::move(on_failed)) {}
 
-void LogWriter::submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync sync, runtime::Job done) {
+void LogWriter::submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync sync, Done done) {
   bool first = false;
   const Instant now = clock_.now();
   {
@@ -23,6 +23,7 @@ void LogWriter::submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync
 }
 
 void LogWriter::run() {
+  const Instant woken = clock_.now();
   std::vector<Waiting> round;
   {
     MutexLock lock(mutex_);
@@ -32,13 +33,14 @@ void LogWriter::run() {
   bool any_sync =
       std::any_of(round.begin(), round.end(), [](const Waiting& w) { return w.sync == engine::Sync::kYes; });
   const auto& metrics = StoreMetrics::get();
-  const Instant began = clock_.now();
   size_t bytes = 0;
   for (const auto& one : round) {
-    metrics.log_wait.observe(began - one.since);
+    metrics.log_wait.observe(woken - one.since);
     bytes += one.batch->bytes();
   }
   metrics.log_bytes.observe(bytes);
+  const Instant began = clock_.now();
+  metrics.log_take.observe(began - woken);
   watch_.begin(began);
   for (size_t i = 0; i < round.size(); ++i) {
     bool last = i + 1 == round.size();
@@ -53,7 +55,7 @@ void LogWriter::run() {
   watch_.end(ended);
   metrics.log_write.observe(ended - began);
   for (auto& one : round) {
-    if (one.done) one.done();
+    if (one.done) one.done({.queued = one.since, .begun = began, .ended = ended});
   }
   metrics.log_loop.observe(clock_.now() - began);
 }

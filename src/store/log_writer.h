@@ -5,12 +5,15 @@
 // submit() from any thread; the answer runs on the writer's executor. Tests: store_test.cc.
 #pragma once
 
+#include <absl/functional/any_invocable.h>
+
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "base/mutex.h"
 #include "engine/raft_log_engine.h"
+#include "replica/outbox.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
 #include "store/disk_health.h"
@@ -24,7 +27,8 @@ class LogWriter {
             OnFailed on_failed);
 
   // `done` runs once the batch is written, and on disk if `sync`. After a failure nothing is written or answered.
-  void submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync sync, runtime::Job done);
+  using Done = absl::AnyInvocable<void(const replica::LogTimes& times)>;
+  void submit(std::unique_ptr<engine::RaftLogBatch> batch, engine::Sync sync, Done done);
   // Runs `job` on the writer's executor behind all that was submitted.
   void drain(runtime::Job job) { executor_->post(std::move(job)); }
   // How long its writes take. Any thread.
@@ -34,7 +38,7 @@ class LogWriter {
   struct Waiting {
     std::unique_ptr<engine::RaftLogBatch> batch;
     engine::Sync sync;
-    runtime::Job done;
+    Done done;
     Instant since;
   };
   void run();

@@ -71,14 +71,21 @@ StoreMetrics::StoreMetrics()
       round_regions(polled("store")),
       ready_time(time_of("tikv_raftstore_raft_process_duration_secs", "How long a region's part of a round takes",
                          {{"type", "ready"}})),
+      peer_messages(number_of("tikv_raftstore_peer_msg_len", "Things that came for one region of a round")),
+      broadcast_time(
+          time_of("tikv_broadcast_normal_duration_seconds", "How long a shard tells all its regions something")),
       tick_time(
           time_of("tikv_raftstore_event_duration", "How long a shard's regular work takes", {{"type", "raft_tick"}})),
       apply_wait(poll_wait("apply")),
       apply_time(poll_time("apply")),
       apply_regions(polled("apply")),
       apply_entries(number_of("tikv_raftstore_apply_proposal", "Entries that an applier applies at once")),
+      apply_messages(
+          number_of("tikv_raftstore_apply_msg_len", "Entries of one region that an applier applies at once")),
       log_wait(time_of("tikv_raftstore_store_write_task_wait_duration_secs",
                        "How long a round's batch waits for the log writer")),
+      log_take(time_of("tikv_raftstore_store_write_handle_msg_duration_secs",
+                       "How long the log writer takes over what waits for it")),
       log_write(
           time_of("tikv_raftstore_append_log_duration_seconds", "How long the log writer writes and syncs what waits")),
       log_loop(time_of("tikv_raftstore_store_write_loop_duration_seconds",
@@ -99,6 +106,12 @@ StoreMetrics::StoreMetrics()
           metrics::counter("tikv_raftstore_local_read_executed_follower_read_requests", "Views that replicas gave")),
       follower_reads_asked(metrics::counter("tikv_raftstore_local_read_received_follower_read_requests",
                                             "Views that replicas were asked for")),
+      replica_read_locked(time_of("tikv_replica_read_lock_check_duration_seconds",
+                                  "How long locks of memory are looked for before a replica may read",
+                                  {{"result", "locked"}})),
+      replica_read_unlocked(time_of("tikv_replica_read_lock_check_duration_seconds",
+                                    "How long locks of memory are looked for before a replica may read",
+                                    {{"result", "unlocked"}})),
       busy(metrics::counter("tikv_raftstore_process_busy", "Writes that were refused because too many wait",
                             {{"type", "raft"}})),
       region_bytes(metrics::histogram("tikv_raftstore_region_size", "Bytes of led regions, as PD is told",
@@ -116,6 +129,8 @@ StoreMetrics::StoreMetrics()
       conf_changes(admin("conf_change")),
       splits(admin("batch-split")),
       compactions(admin("compact")),
+      stale_peer_checks(metrics::counter("tikv_raftstore_check_stale_peer",
+                                         "Questions whether a peer without leader is still a member")),
       peer_is_gone(metrics::counter("tikv_pd_validate_peer_total", "What PD said of peers that miss their leader",
                                     {{"type", "peer stale"}})),
       peer_is_valid(metrics::counter("tikv_pd_validate_peer_total", "What PD said of peers that miss their leader",
@@ -130,6 +145,8 @@ StoreMetrics::StoreMetrics()
       snapshot_make_time(metrics::histogram("tikv_raftstore_snapshot_duration_seconds",
                                             "How long Raft snapshots are made and applied", metrics::kJobTimes,
                                             {{"type", "generate"}})),
+      snapshot_apply_wait(time_of("tikv_raftstore_snapshot_apply_wait_duration_seconds",
+                                  "How long Raft snapshots wait for the applier")),
       snapshot_apply_time(metrics::histogram("tikv_raftstore_snapshot_duration_seconds",
                                              "How long Raft snapshots are made and applied", metrics::kJobTimes,
                                              {{"type", "apply"}})),
@@ -138,8 +155,15 @@ StoreMetrics::StoreMetrics()
                                            "Bytes of Raft snapshots that were made", {{"type", "io"}})),
       snapshot_bytes_moved(metrics::counter("tikv_snapshot_limit_transport_bytes",
                                             "Bytes of Raft snapshots that were received", {{"type", "recv"}})),
-      log_gc_time(time_of("tikv_raftstore_event_duration", "How long a shard's regular work takes",
-                          {{"type", "raft_log_gc"}})) {}
+      log_gc_time(
+          time_of("tikv_raftstore_event_duration", "How long a shard's regular work takes", {{"type", "raft_log_gc"}})),
+      log_gc_write_time(time_of("tikv_raftstore_raft_log_gc_write_duration_secs",
+                                "How long the log writer takes over the cutting of logs")),
+      ranges_cleared(metrics::counter("tikv_raftstore_clean_region_count", "Ranges of peers that went, cleared",
+                                      {{"type", "destroy"}, {"status", "success"}})),
+      clear_time(metrics::histogram("tikv_raftstore_clear_overlap_region_duration_seconds",
+                                    "How long the range of a peer that went is cleared", metrics::kJobTimes,
+                                    {{"type", "by_ingest_files"}})) {}
 
 const StoreMetrics& StoreMetrics::get() {
   static const StoreMetrics of_all;
@@ -197,6 +221,9 @@ void StoreFigures::look() const {
   static auto& max_ts =
       metrics::gauge("tikv_concurrency_manager_max_ts", "The newest timestamp that a reader or PD came with");
   set(max_ts, shared_.concurrency.max_ts().value);
+  static auto& max_ts_limit =
+      metrics::gauge("tikv_concurrency_manager_max_ts_limit", "Timestamps above this are not believed");
+  set(max_ts_limit, shared_.concurrency.limit(shared_.deps.clock.now()).value);
 }
 
 }  // namespace cairn::store

@@ -16,15 +16,19 @@ struct StoreMetrics {
   metrics::Histogram& round_wait;  // from the first region that is touched until the round
   metrics::Histogram& round_time;
   metrics::Histogram& round_regions;
-  metrics::Histogram& ready_time;  // of one region in a round
+  metrics::Histogram& ready_time;      // of one region in a round
+  metrics::Histogram& peer_messages;   // that one region had in a round
+  metrics::Histogram& broadcast_time;  // of telling all regions something
   metrics::Histogram& tick_time;
-  metrics::Histogram& apply_wait;     // of entries, in the applier's queue
-  metrics::Histogram& apply_time;     // of one run
-  metrics::Histogram& apply_regions;  // whose entries one run applies
-  metrics::Histogram& apply_entries;  // of one run
+  metrics::Histogram& apply_wait;      // of entries, in the applier's queue
+  metrics::Histogram& apply_time;      // of one run
+  metrics::Histogram& apply_regions;   // whose entries one run applies
+  metrics::Histogram& apply_entries;   // of one run
+  metrics::Histogram& apply_messages;  // entries of one region in a run
 
   // The log writer.
   metrics::Histogram& log_wait;   // of a round's batch, until the writer takes it
+  metrics::Histogram& log_take;   // of all that waits
   metrics::Histogram& log_write;  // of all that waits, with its fsync
   metrics::Histogram& log_loop;   // with the answers
   metrics::Histogram& log_bytes;  // that it writes at once
@@ -42,6 +46,8 @@ struct StoreMetrics {
   metrics::Counter& local_reads_refused;
   metrics::Counter& follower_reads;
   metrics::Counter& follower_reads_asked;
+  metrics::Histogram& replica_read_locked;  // looks for locks of memory before a replica may read
+  metrics::Histogram& replica_read_unlocked;
   metrics::Counter& busy;  // writes that were refused because too many wait
 
   // Regions.
@@ -55,7 +61,8 @@ struct StoreMetrics {
   metrics::Histogram& split_check_time;
   metrics::Counter& conf_changes;
   metrics::Counter& splits;
-  metrics::Counter& compactions;  // of logs
+  metrics::Counter& compactions;        // of logs
+  metrics::Counter& stale_peer_checks;  // questions whether a peer without leader is still a member
   metrics::Counter& peer_is_gone;
   metrics::Counter& peer_is_valid;
 
@@ -67,6 +74,7 @@ struct StoreMetrics {
   metrics::Counter& snapshots_applied;
   metrics::Histogram& snapshot_make_wait;
   metrics::Histogram& snapshot_make_time;
+  metrics::Histogram& snapshot_apply_wait;
   metrics::Histogram& snapshot_apply_time;
   metrics::Histogram& snapshot_bytes;
   metrics::Counter& snapshot_bytes_made;
@@ -74,6 +82,11 @@ struct StoreMetrics {
 
   // Cutting logs.
   metrics::Histogram& log_gc_time;
+  metrics::Histogram& log_gc_write_time;
+
+  // Clearing what peers that went have left.
+  metrics::Counter& ranges_cleared;
+  metrics::Histogram& clear_time;
 
   StoreMetrics();
   static const StoreMetrics& get();

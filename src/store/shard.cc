@@ -52,7 +52,7 @@ replica::Replica* Shard::find(RegionId region) const {
 }
 
 void Shard::touch(RegionId region) {
-  touched_.insert(region);
+  ++touched_[region];
   if (std::exchange(round_is_due_, true)) return;
   round_due_since_ = shared_.deps.clock.now();
   // Behind what is queued already: the round takes all of it.
@@ -69,7 +69,8 @@ void Shard::run_round() {
   auto touched = std::exchange(touched_, {});
   Instant begun = now;
   metrics_.round_regions.observe(touched.size());
-  for (RegionId region : touched) {
+  for (const auto& [region, times] : touched) {
+    metrics_.peer_messages.observe(times);
     auto* replica = find(region);
     if (!replica || replica->is_destroying()) continue;
     replica->collect(now, out);
@@ -100,10 +101,11 @@ void Shard::send_out(replica::Outbox out) {
   for (const auto& folder : out.folders_to_remove) remove_folder(folder);
   if (!out.log->empty() || !out.tickets.empty()) {
     auto sync = out.sync ? engine::Sync::kYes : engine::Sync::kNo;
-    shared_.log_writer->submit(std::move(out.log), sync, [this, tickets = std::move(out.tickets)]() mutable {
-      if (tickets.empty()) return;
-      executor_->post([this, t = std::move(tickets)] { on_log_written(t); });
-    });
+    shared_.log_writer->submit(std::move(out.log), sync,
+                               [this, tickets = std::move(out.tickets)](const replica::LogTimes& times) mutable {
+                                 if (tickets.empty()) return;
+                                 executor_->post([this, t = std::move(tickets), times] { on_log_written(t, times); });
+                               });
   }
   if (!out.apply.empty()) applier_->submit(std::move(out.apply));
 }
@@ -115,7 +117,7 @@ void Shard::remove_folder(const std::string& folder) {
   }
 }
 
-void Shard::on_log_written(const std::vector<replica::PersistTicket>& tickets) {
+void Shard::on_log_written(const std::vector<replica::PersistTicket>& tickets, const replica::LogTimes& times) {
   if (stopped_) return;
   const Instant now = shared_.deps.clock.now();
   replica::Outbox out;
@@ -123,7 +125,7 @@ void Shard::on_log_written(const std::vector<replica::PersistTicket>& tickets) {
   for (const auto& ticket : tickets) {
     auto* replica = find(ticket.region);
     if (!replica || replica->incarnation() != ticket.incarnation || replica->is_destroying()) continue;
-    replica->on_persisted(ticket.number, now, out);
+    replica->on_persisted(ticket.number, times, now, out);
     touch(ticket.region);
   }
   send_out(std::move(out));

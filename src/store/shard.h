@@ -108,7 +108,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   void run_round();
   void send_out(replica::Outbox out);
   void remove_folder(const std::string& folder);
-  void on_log_written(const std::vector<replica::PersistTicket>& tickets);
+  void on_log_written(const std::vector<replica::PersistTicket>& tickets, const replica::LogTimes& times);
   void on_reports(std::vector<replica::ApplyReport> reports);
   void handle_events(replica::Replica& replica);
   void note_first_region(const replica::Replica& replica);
@@ -206,7 +206,7 @@ class Shard final : public ShardHandle, public engine::RegionStore {
   std::unique_ptr<txn::Scheduler> scheduler_;
   std::shared_ptr<const replica::KnownStores> stores_;
   std::map<RegionId, std::unique_ptr<replica::Replica>> replicas_;
-  std::set<RegionId> touched_;
+  std::map<RegionId, uint32_t> touched_;  // and how often
   bool round_is_due_ = false;
   Instant round_due_since_;
   const StoreMetrics& metrics_ = StoreMetrics::get();

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "replica/keys.h"
+#include "replica/metrics.h"
 #include "store/placement.h"
 #include "store/shard.h"
 
@@ -44,11 +45,13 @@ replica::Replica& Shard::add(replica::Replica::Loaded loaded) {
 }
 
 void Shard::set_stores(std::shared_ptr<const replica::KnownStores> stores) {
+  const Instant begun = shared_.deps.clock.now();
   stores_ = std::move(stores);
   for (auto& [id, replica] : replicas_) {
     replica->set_stores(stores_);
     touch(id);
   }
+  metrics_.broadcast_time.observe(shared_.deps.clock.now() - begun);
 }
 
 void Shard::load(LoadedRegion loaded) {
@@ -189,11 +192,12 @@ void Shard::see_off(Leaving leaving) {
   if (!replica || replica->incarnation() != leaving.incarnation) return;
   auto batch = shared_.deps.raft_log.new_batch();
   replica->storage().remove_all(*batch);
-  shared_.log_writer->submit(std::move(batch), engine::Sync::kYes, [this, leaving = std::move(leaving)]() mutable {
-    executor_->post([this, leaving = std::move(leaving)] {
-      if (!stopped_) clear_remains(leaving);
-    });
-  });
+  shared_.log_writer->submit(std::move(batch), engine::Sync::kYes,
+                             [this, leaving = std::move(leaving)](const replica::LogTimes&) mutable {
+                               executor_->post([this, leaving = std::move(leaving)] {
+                                 if (!stopped_) clear_remains(leaving);
+                               });
+                             });
 }
 
 // The record of the peer's end is flushed by now, as the clear would overtake it. If a crash undoes the clear, the next
@@ -269,6 +273,7 @@ void Shard::make_snapshot(RegionId region) {
       out = std::move(made).value();
       uint64_t bytes = 0;
       for (const auto& file : out->files) bytes += file.bytes;
+      replica::RaftMetrics::get().snapshot_pairs.observe(out->pairs);
       metrics_.snapshot_bytes.observe(bytes);
       metrics_.snapshot_bytes_made.add(bytes);
     }

@@ -139,7 +139,11 @@ bool Shard::holds_back(const raft_serverpb::RaftMessage& message, const replica:
   auto start = codec::decode_bytes(replica.region().start_key());
   auto end = codec::decode_bytes(replica.region().end_key());
   auto blocks = [&](ByteView, const mvcc::Lock& lock) { return lock.min_commit_ts <= *read_ts; };
-  return shared_.concurrency.find_in_range(start.value_or(Bytes()), end.value_or(Bytes()), blocks).has_value();
+  const Instant begun = shared_.deps.clock.now();
+  const bool is_locked =
+      shared_.concurrency.find_in_range(start.value_or(Bytes()), end.value_or(Bytes()), blocks).has_value();
+  (is_locked ? metrics_.replica_read_locked : metrics_.replica_read_unlocked).observe(shared_.deps.clock.now() - begun);
+  return is_locked;
 }
 
 bool Shard::try_create(const raft_serverpb::RaftMessage& message) {
@@ -320,12 +324,14 @@ Shard::Admission Shard::admit_snapshot(const raft_serverpb::RaftMessage& message
 
 void Shard::on_unreachable(StoreId store) {
   if (stopped_) return;
+  const Instant begun = shared_.deps.clock.now();
   for (const auto& [id, replica] : replicas_) {
     if (const auto* peer = replica::find_peer_on(replica->region(), store)) {
       replica->on_unreachable(PeerId(peer->id()));
       touch(id);
     }
   }
+  metrics_.broadcast_time.observe(shared_.deps.clock.now() - begun);
 }
 
 void Shard::on_unreachable(RegionId region, PeerId peer) {

@@ -128,8 +128,10 @@ std::optional<RegionError> Shard::refuse_write(const replica::Replica& replica, 
 bool Shard::is_busy(RegionId region) const {
   auto* replica = find(region);
   if (!replica) return false;
-  return replica->is_busy() || shared_.waiting_write_bytes >= options_.waiting_write_bytes_max ||
-         shared_.deps.kv.is_write_stalled();
+  const bool is_busy = replica->is_busy() || shared_.waiting_write_bytes >= options_.waiting_write_bytes_max ||
+                       shared_.deps.kv.is_write_stalled();
+  if (is_busy) metrics_.busy.add();
+  return is_busy;
 }
 
 Result<metapb::Region, RegionError> Shard::region_for(const engine::RegionRequest& request) const {

@@ -117,7 +117,11 @@ void Shard::gc_logs() {
                                std::min(peer.matched, replica->node().last_index()).value);
     }
   }
-  if (!out.log->empty()) shared_.log_writer->submit(std::move(out.log), engine::Sync::kNo, nullptr);
+  if (!out.log->empty()) {
+    shared_.log_writer->submit(std::move(out.log), engine::Sync::kNo, [this](const replica::LogTimes& times) {
+      metrics_.log_gc_write_time.observe(times.ended - times.begun);
+    });
+  }
   metrics_.log_gc_time.observe(shared_.deps.clock.now() - now);
   // The other shards' regions are much like ours.
   if (replica::LogGc::is_worth_a_flush(used, waiting * shards, options.raft_log_flush_bytes)) {
@@ -206,6 +210,7 @@ void Shard::check_missing_leaders(Instant now) {
     };
     if (is_silent_for(asked.of_peers, options_.leader_missing_after / kPeersAskedSooner)) {
       asked.of_peers = now;
+      metrics_.stale_peer_checks.add();
       ask_whether_gone(*replica);
     }
     if (is_silent_for(asked.of_pd, options_.leader_missing_after)) {

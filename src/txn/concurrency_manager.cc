@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/redact.h"
+
 namespace cairn::txn {
 
 void ConcurrencyManager::update_max_ts(Timestamp ts) {
@@ -27,6 +29,12 @@ void ConcurrencyManager::learn_tso(Timestamp tso, Instant now, Duration drift_ma
 
 bool ConcurrencyManager::is_from_future(Timestamp ts, Instant now) const {
   return !ts.is_max() && ahead_ms(ts, now) > ahead_ms_max_.load();
+}
+
+Timestamp ConcurrencyManager::limit(Instant now) const {
+  const int64_t ahead = ahead_ms_max_.load();
+  if (ahead == kUnknown) return Timestamp::max();
+  return Timestamp::compose(static_cast<uint64_t>(in_ms(now.since_start) + ahead), 0);
 }
 
 ConcurrencyManager::Guard::Guard(Guard&& other) noexcept
@@ -67,7 +75,7 @@ void ConcurrencyManager::remove(const Bytes& user_key, uint64_t id) {
   MutexLock hold(slot.mutex);
   const auto [begin, end] = slot.locks.equal_range(user_key);
   const auto published = std::find_if(begin, end, [&](const auto& lock) { return lock.second.id == id; });
-  CHECK(published != end, "memory lock {} of {} is gone", id, to_hex(user_key));
+  CHECK(published != end, "memory lock {} of {} is gone", id, log::user_text(user_key));
   slot.locks.erase(published);
   count_.fetch_sub(1, std::memory_order_seq_cst);
 }

@@ -41,6 +41,8 @@ class ConcurrencyManager {
   void learn_tso(Timestamp tso, Instant now, Duration drift_max);
   // Whether no client can have the timestamp from PD yet. The maximum is none; before PD is heard all are believed.
   bool is_from_future(Timestamp ts, Instant now) const;
+  // The largest timestamp that is believed.
+  Timestamp limit(Instant now) const;
 
   // A published lock; gone with this object.
   class Guard {

@@ -31,7 +31,11 @@ CommandMetrics::CommandMetrics(const char* type)
       keys_written(metrics::histogram("tikv_scheduler_kv_command_key_write", "Pairs that a command changes",
                                       metrics::kNumbers, {{"type", type}})),
       versions_read(details(type, "total_versions")),
-      keys_found(details(type, "processed_keys")) {}
+      keys_found(details(type, "processed_keys")),
+      block_read(metrics::histogram("tikv_scheduler_block_read_duration_seconds",
+                                    "How long commands that read files wait for them", metrics::kStepTimes,
+                                    {{"type", type}})),
+      work("tikv_storage_rocksdb_perf", type) {}
 
 #define CAIRN_COMMAND(Command, type)                 \
   const CommandMetrics& metrics_of(const Command&) { \

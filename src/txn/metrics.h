@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "engine/region_metrics.h"
+#include "engine/work_metrics.h"
 #include "txn/commands.h"
 
 namespace cairn::txn {
@@ -36,6 +37,8 @@ struct CommandMetrics {
   metrics::Histogram& keys_written;
   metrics::Counter& versions_read;
   metrics::Counter& keys_found;
+  metrics::Histogram& block_read;  // of commands that read files
+  engine::WorkMetrics work;
 };
 
 // Those of a command, by its type.
@@ -62,9 +65,19 @@ struct SchedulerMetrics {
       metrics::gauge("tikv_scheduler_memory_quota_size", "Bytes of the commands under way, and how many there may be",
                      {{"type", "capacity"}});
   engine::RegionRequestMetrics view{"snapshot"};
+  // Looks at the locks of memory for those of a whole region.
+  metrics::Histogram& locks_read_to_resolve = locks_read("resolve_lock");
+  metrics::Histogram& locks_read_to_roll_back = locks_read("pessimistic_rollback");
   metrics::Gauge& writing_bytes = metrics::gauge("tikv_scheduler_writing_bytes", "Bytes of the commands under way");
 
   static const SchedulerMetrics& get();
+
+ private:
+  static metrics::Histogram& locks_read(const char* type) {
+    return metrics::histogram("tikv_storage_mvcc_scan_lock_read_duration_seconds",
+                              "How long the locks of memory are looked at for those of a region", metrics::kStepTimes,
+                              {{"type", type}});
+  }
 };
 
 // Waiting for locks of other transactions.

@@ -43,6 +43,7 @@ class FrozenView final : public engine::RegionSnapshot {
     Pairs pairs(begin, options.upper.empty() ? locks_.end() : std::max(begin, lower_bound(options.upper)));
     return merged_iterator(base_->iterator(cf, std::move(options)), std::move(pairs));
   }
+  engine::ReadWork work_of_thread() const override { return base_->work_of_thread(); }
   RegionId region_id() const override { return base_->region_id(); }
   Term term() const override { return base_->term(); }
   Result<engine::WriteBasis, engine::RegionError> write_basis() const override { return base_->write_basis(); }

@@ -153,6 +153,7 @@ class PessimisticLocks::View final : public engine::RegionSnapshot {
 
   engine::Result<std::optional<Bytes>> get(engine::Cf cf, ByteView engine_key, engine::ReadTier tier) const override;
   std::unique_ptr<engine::Iterator> iterator(engine::Cf cf, engine::IterOptions options) const override;
+  engine::ReadWork work_of_thread() const override { return base_.work_of_thread(); }
   RegionId region_id() const override { return base_.region_id(); }
   Term term() const override { return base_.term(); }
   Result<engine::WriteBasis, engine::RegionError> write_basis() const override { return base_.write_basis(); }

@@ -158,6 +158,8 @@ class Scheduler::Account {
     metrics.latch_wait.observe(figures_.latch_wait);
     metrics.process.observe(figures_.process);
     metrics.keys_read.observe(figures_.reads.versions);
+    if (figures_.work.blocks_read > 0) metrics.block_read.observe(figures_.work.read_time);
+    metrics.work.note(figures_.work);
     metrics.versions_read.add(figures_.reads.versions);
     metrics.keys_found.add(figures_.reads.found);
   }
@@ -216,21 +218,31 @@ Task<Answer<Scheduler::Decided<R>>> Scheduler::decide(engine::RegionRequest requ
   const PessimisticLocks::View view(cached, pessimistic_locks_);
   engine::RegionSnapshotPtr frozen;  // what is computed over elsewhere
   std::optional<Computation> computation;
+  Duration waited{};
   computation.emplace(view, concurrency_);
+  const engine::WorkMeter work(*snapshot);
   auto result = compute(*computation);
+  figures.work += work.take();
   if (!result.ok() && engine::is_not_cached(result.error())) {
     reads_left_to_pool().add();
     frozen = pessimistic_locks_.frozen(snapshot);
     computation.emplace(*frozen, concurrency_);
     runtime::Executor& home = store_.executor();
+    const Instant left = clock_.now();
     co_await runtime::switch_to(store_.read_executor());
+    const Instant there = clock_.now();
+    const engine::WorkMeter work_there(*snapshot);
     result = compute(*computation);
+    figures.work += work_there.take();
+    const Instant computed = clock_.now();
     co_await runtime::switch_to(home);
+    waited = (there - left) + (clock_.now() - computed);
     // The latches kept other commands from the keys, but the region may have another leader or other bounds by now.
     CO_TRY_ASSIGN(const engine::RegionSnapshotPtr again, co_await store_.snapshot(request));
     if (!is_same_region(*snapshot, *again)) co_return Err(RegionError(engine::StaleCommand{}));
   }
-  figures.process += clock_.now() - begun;
+  figures.process += clock_.now() - begun - waited;
+  figures.pool_wait += waited;
   figures.reads += computation->reader.figures();
   if (!result.ok()) {
     figures.note(CommandStage::kPrepareWriteErr);
@@ -359,7 +371,10 @@ Task<Answer<typename Command::Result>> Scheduler::run_over_region(const Command&
     if (clock_.now() > request.deadline) co_return Err(busy("deadline is exceeded"));
     CO_TRY_ASSIGN(engine::RegionSnapshotPtr snapshot, co_await store_.snapshot(request));
     // However few the locks are, there may be many that vanished to be passed.
+    const Instant copied = clock_.now();
     const engine::RegionSnapshotPtr frozen = pessimistic_locks_.frozen(std::move(snapshot));
+    (std::is_same_v<Command, ResolveLock> ? metrics_.locks_read_to_resolve : metrics_.locks_read_to_roll_back)
+        .observe(clock_.now() - copied);
     runtime::Executor& home = store_.executor();
     co_await runtime::switch_to(store_.read_executor());
     auto looked_up = keys_concerned(command, *frozen, from, limits_.resolve_batch_keys);

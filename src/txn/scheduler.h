@@ -53,8 +53,10 @@ struct CommandFigures {
   Duration latch_wait{};
   Duration snapshot_wait{};
   Duration process{};    // computing
+  Duration pool_wait{};  // for a thread that may wait for the disk, and back
   Duration lock_wait{};  // of a pessimistic lock, for the locks of others
   ReadFigures reads;
+  engine::ReadWork work;                    // of the engine, for that
   engine::WriteTimes write;                 // unset: it wrote nothing, or was answered before
   const CommandMetrics* metrics = nullptr;  // of its type; set by the scheduler
 

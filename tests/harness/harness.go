@@ -208,9 +208,10 @@ type Cluster struct {
 	base    int
 	config  string
 	// The configuration file of PD's members.
-	pdConfig string
-	where    func(store int) (host string, prefix []string)
-	pdHost   string
+	pdConfig    string
+	where       func(store int) (host string, prefix []string)
+	pdHost      string
+	storesMutex sync.Mutex
 }
 
 // Options of a cluster. Config texts are TOML.
@@ -322,8 +323,17 @@ func (c *Cluster) AddStore() *Process {
 			"server", "--addr", address, "--status-addr", status, "--pd-endpoints", strings.Join(c.PDs(), ","),
 			"--data-dir", c.StoreDir(n), "--config", c.config}}
 	start(c.t, p)
+	c.storesMutex.Lock()
+	defer c.storesMutex.Unlock()
 	c.Stores = append(c.Stores, p)
 	return p
+}
+
+// AllStores is Stores, for who looks while some may be added.
+func (c *Cluster) AllStores() []*Process {
+	c.storesMutex.Lock()
+	defer c.storesMutex.Unlock()
+	return append([]*Process{}, c.Stores...)
 }
 
 // StoreDir is the data directory of the n-th store, counted from 1.
@@ -336,6 +346,13 @@ func (c *Cluster) Restart(p *Process) {
 		c.t.Fatalf("%s is running", p.Name)
 	}
 	start(c.t, p)
+}
+
+// RestartUnder starts a process that has ended, run by another command: taskset, prlimit.
+func (c *Cluster) RestartUnder(p *Process, prefix ...string) {
+	c.t.Helper()
+	p.prefix = prefix
+	c.Restart(p)
 }
 
 // SetStoreConfig changes what stores find in their configuration file when they start next.

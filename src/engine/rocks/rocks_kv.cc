@@ -29,6 +29,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "engine/rocks/compaction_filters.h"
+#include "engine/rocks/perf.h"
 #include "engine/rocks/posix_files.h"
 #include "engine/rocks/rocks_engine.h"
 #include "engine/rocks/rocks_metrics.h"
@@ -84,6 +85,13 @@ struct Database {
 
 Error not_cached() { return {Error::Kind::kNotCached, "not cached"}; }  // said often: without words
 Error unreadable(const char* doing) { return {Error::Kind::kIo, fmt::format("{}: a file cannot be read", doing)}; }
+
+// A read of the data that the disk has not answered, or not as it was written.
+void note_unreadable(const char* type) {
+  metrics::counter("tikv_critical_error_total", "Errors that end the process, and data that cannot be read",
+                   {{"type", type}})
+      .add();
+}
 
 WatchedReads::Files files_of(ReadTier tier) {
   return tier == ReadTier::kCache ? WatchedReads::Files::kRefused : WatchedReads::Files::kAllowed;
@@ -177,6 +185,7 @@ class RocksIterator final : public Iterator {
     is_broken_ = is_broken_ || watched.has_failed();
     is_valid_ = has_key && !is_cold_ && !is_broken_;
     key_ = is_valid_ ? view(iterator_->key()) : ByteView();
+    if (is_broken_ || (!has_key && !is_cold_ && !iterator_->status().ok())) note_unreadable("rocksdb iter");
   }
 
   IterOptions bounds_;
@@ -197,7 +206,9 @@ Result<std::optional<Bytes>> get_from(const Database& database, Cf cf, ByteView 
   const WatchedReads watched(files_of(tier));
   rocksdb::Status status = database.db->Get(read, database.of(cf), slice(key), &value);
   if (watched.has_refused()) return Err(not_cached());
-  if (watched.has_failed() && (status.ok() || status.IsNotFound())) return Err(unreadable("reading a key"));
+  const bool is_known = status.ok() || status.IsNotFound();
+  if (!is_known || watched.has_failed()) note_unreadable("rocksdb get");
+  if (watched.has_failed() && is_known) return Err(unreadable("reading a key"));
   if (status.IsNotFound()) return std::optional<Bytes>();
   if (!status.ok()) return Err(to_error(status, "reading a key"));
   return std::optional<Bytes>(std::move(value));
@@ -217,6 +228,7 @@ class RocksSnapshot final : public Snapshot {
   std::unique_ptr<Iterator> iterator(Cf cf, IterOptions options) const override {
     return std::make_unique<RocksIterator>(*database_, cf, snapshot_, std::move(options));
   }
+  ReadWork work_of_thread() const override { return read_work_of_thread(); }
 
  private:
   std::shared_ptr<const Database> database_;
@@ -270,7 +282,9 @@ class RocksKvEngine final : public KvEngine {
     TRY(database_->background_error->check());
     rocksdb::WriteOptions options;
     options.disableWAL = true;
-    TRY(to_result(db().Write(options, &static_cast<RocksBatch&>(batch).batch()), "writing a batch"));
+    static const WritePerf perf("tikv_raftstore_apply_perf_context_time_duration_secs");
+    TRY(to_result(perf.run([&] { return db().Write(options, &static_cast<RocksBatch&>(batch).batch()); }),
+                  "writing a batch"));
     return uint64_t{db().GetLatestSequenceNumber()};
   }
 

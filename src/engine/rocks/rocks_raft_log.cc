@@ -22,6 +22,7 @@
 #include "base/check.h"
 #include "base/codec.h"
 #include "base/log.h"
+#include "engine/rocks/perf.h"
 #include "engine/rocks/posix_files.h"
 #include "engine/rocks/rocks_engine.h"
 #include "engine/rocks/rocks_metrics.h"
@@ -134,7 +135,8 @@ class RocksRaftLog final : public RaftLogEngine {
       mine.claim({.synced = synced_});
       rocksdb::WriteOptions options;
       options.sync = sync == Sync::kYes;
-      TRY(to_result(db_->Write(options, &mine.batch()), "writing the Raft log"));
+      static const WritePerf perf("tikv_raftstore_store_perf_context_time_duration_secs");
+      TRY(to_result(perf.run([&] { return db_->Write(options, &mine.batch()); }), "writing the Raft log"));
     } else if (sync == Sync::kYes) {
       TRY(to_result(db_->SyncWAL(), "syncing the Raft log"));
     }
@@ -163,16 +165,25 @@ class RocksRaftLog final : public RaftLogEngine {
     TRY(to_result(iterator->status(), "listing the Raft log's regions"));
     return ids;
   }
-  Result<std::optional<Bytes>> state(RegionId region) const override { return get(state_key(region)); }
+  Result<std::optional<Bytes>> state(RegionId region) const override {
+    static auto& time = reading_time("init_raft_state");
+    return get(state_key(region), time);
+  }
   Result<std::optional<Bytes>> meta(RegionId region, uint8_t slot) const override {
-    return get(meta_key(region, slot));
+    static auto& time = reading_time("init_apply_state");
+    return get(meta_key(region, slot), time);
   }
   Result<std::optional<Bytes>> entry(RegionId region, LogIndex index) const override {
-    return get(entry_key(region, index.value));
+    static auto& time = reading_time("raft_term");
+    return get(entry_key(region, index.value), time);
   }
   Result<size_t> entries(RegionId region, LogIndex from, LogIndex to, size_t max_bytes,
                          std::vector<Bytes>& out) const override {
     if (to <= from) return size_t{0};
+    static auto& time = metrics::histogram("tikv_raftstore_entry_fetches_task_duration_seconds",
+                                           "How long entries are read back from the Raft log", metrics::kStepTimes);
+    static auto& reading = reading_time("raft_fetch_log");
+    const uint64_t begun = db_->GetEnv()->NowNanos();
     Bytes first = entry_key(region, from.value), end = entry_key(region, to.value);
     rocksdb::Slice lower = slice(first), upper = slice(end);
     auto iterator = scan(&lower, &upper);
@@ -187,6 +198,9 @@ class RocksRaftLog final : public RaftLogEngine {
       ++count;
     }
     TRY(to_result(iterator->status(), "reading entries"));
+    const uint64_t took = db_->GetEnv()->NowNanos() - begun;
+    time.observe(took);
+    reading.observe(took);
     return count;
   }
   uint64_t used_bytes() const override {
@@ -197,9 +211,16 @@ class RocksRaftLog final : public RaftLogEngine {
   }
 
  private:
-  Result<std::optional<Bytes>> get(const Bytes& key) const {
+  // Reads that a shard makes, by what for.
+  static metrics::Histogram& reading_time(const char* reason) {
+    return metrics::histogram("tikv_raftstore_io_duration_seconds", "How long shards read the Raft log",
+                              metrics::kStepTimes, {{"type", "read"}, {"reason", reason}});
+  }
+  Result<std::optional<Bytes>> get(const Bytes& key, metrics::Histogram& time) const {
     Bytes value;
+    const uint64_t begun = db_->GetEnv()->NowNanos();
     rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), slice(key), &value);
+    time.observe(db_->GetEnv()->NowNanos() - begun);
     if (status.IsNotFound()) return std::optional<Bytes>();
     if (!status.ok()) return Err(to_error(status, "reading the Raft log"));
     return std::optional<Bytes>(std::move(value));

@@ -19,6 +19,7 @@ using rocksdb::IOStatus;
 thread_local bool t_is_refused = false;
 thread_local bool t_has_refused = false;
 thread_local uint64_t t_failures = 0;
+thread_local uint64_t t_file_nanos = 0;
 
 bool refuses() {
   if (t_is_refused) t_has_refused = true;
@@ -33,17 +34,33 @@ IOStatus noted(IOStatus status) {
   return status;
 }
 
+// Adds the time of what reads a file.
+class FileTime {
+ public:
+  FileTime() : begun_(now()) {}
+  ~FileTime() { t_file_nanos += now() - begun_; }
+  FileTime(const FileTime&) = delete;
+  FileTime& operator=(const FileTime&) = delete;
+
+ private:
+  static uint64_t now() { return rocksdb::Env::Default()->NowNanos(); }
+  const uint64_t begun_;
+};
+
 class WatchedFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
  public:
   using rocksdb::FSRandomAccessFileOwnerWrapper::FSRandomAccessFileOwnerWrapper;
 
   IOStatus Read(uint64_t offset, size_t n, const rocksdb::IOOptions& options, rocksdb::Slice* result, char* scratch,
                 IODebugContext* debug) const override {
-    return refuses() ? refusal() : noted(target()->Read(offset, n, options, result, scratch, debug));
+    if (refuses()) return refusal();
+    const FileTime timed;
+    return noted(target()->Read(offset, n, options, result, scratch, debug));
   }
   IOStatus MultiRead(rocksdb::FSReadRequest* requests, size_t count, const rocksdb::IOOptions& options,
                      IODebugContext* debug) override {
     if (refuses()) return refusal();
+    const FileTime timed;
     IOStatus status = noted(target()->MultiRead(requests, count, options, debug));
     for (size_t i = 0; i < count && status.ok(); ++i) static_cast<void>(noted(requests[i].status));
     return status;
@@ -115,6 +132,8 @@ WatchedReads::~WatchedReads() {
 bool WatchedReads::has_refused() const { return files_ == Files::kRefused && t_has_refused; }
 
 bool WatchedReads::has_failed() const { return t_failures != failures_before_; }
+
+Duration file_time_of_thread() { return Duration(static_cast<int64_t>(t_file_nanos)); }
 
 rocksdb::Env* watched_env() {
   static rocksdb::Env* const env = rocksdb::NewCompositeEnv(std::make_shared<WatchedFileSystem>()).release();

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/time.h"
+
 namespace rocksdb {
 class Env;
 class TableFactory;
@@ -36,6 +38,9 @@ class WatchedReads {
   const Files files_;
   const uint64_t failures_before_;
 };
+
+// How long this thread has read files so far.
+Duration file_time_of_thread();
 
 // The default one but for that. It is there for as long as the process.
 rocksdb::Env* watched_env();

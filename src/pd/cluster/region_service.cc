@@ -61,9 +61,20 @@ void RegionService::query_region(api::Call<pdpb::QueryRegionRequest, pdpb::Query
     if (is_new && bytes <= kScanBytesMax) fill_region(*region, slot->second);
     return region->meta.id();
   };
-  for (const auto& key : call.request().keys()) response.add_key_id_map(note(regions_.find(key)));
-  for (const auto& key : call.request().prev_keys()) response.add_prev_key_id_map(note(regions_.find_prev(key)));
-  for (const uint64_t id : call.request().ids()) note(regions_.by_id(RegionId(id)));
+  const auto timed = [&](bool is_asked, metrics::Histogram& time, const auto& look_up) {
+    const Instant from = leadership_.clock().now();
+    look_up();
+    if (is_asked) time.observe(leadership_.clock().now() - from);
+  };
+  timed(request.keys_size() > 0, metrics.keys_time, [&] {
+    for (const auto& key : request.keys()) response.add_key_id_map(note(regions_.find(key)));
+  });
+  timed(request.prev_keys_size() > 0, metrics.prev_keys_time, [&] {
+    for (const auto& key : request.prev_keys()) response.add_prev_key_id_map(note(regions_.find_prev(key)));
+  });
+  timed(request.ids_size() > 0, metrics.ids_time, [&] {
+    for (const uint64_t id : request.ids()) note(regions_.by_id(RegionId(id)));
+  });
   if (bytes > kScanBytesMax) {
     return call.finish({api::Code::kResourceExhausted, "the regions do not fit into one answer: ask for fewer"});
   }

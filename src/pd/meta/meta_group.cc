@@ -416,6 +416,7 @@ void MetaGroup::receive_raft(uint64_t from, ByteView bytes) {
                     "and let it join anew",
                     message.commit, from, raft_->last_index()));
   }
+  if (message.type == raft::MessageType::kHeartbeatResponse) metrics_.on_heartbeat_answered(from, world_.clock.now());
   if (const char* why = raft_->step(std::move(message)); why != nullptr) {
     LOG_WARN("a message of member {:x} is dropped: {}", from, why);
   }
@@ -525,6 +526,7 @@ void MetaGroup::process() {
         if (auto found = lease_asked_.find(asked); found != lease_asked_.end()) {
           const auto length = options_.raft_tick * options_.raft_election_ticks * 8 / 10;
           lease_until_ = std::max(lease_until_, found->second + length);
+          metrics_.on_lease_renewed(found->second, world_.clock.now());
           lease_asked_.erase(lease_asked_.begin(), std::next(found));
         }
       }
@@ -556,6 +558,7 @@ void MetaGroup::send(const std::vector<raft::Message>& messages) {
     cairnpb::PeerMessage letter;
     letter.set_raft(encode_message(message));
     send_to(message.to.value, std::move(letter));
+    if (message.type == raft::MessageType::kHeartbeat) metrics_.on_heartbeat_sent(message.to.value, world_.clock.now());
     if (message.type == raft::MessageType::kSnapshot) {
       // Whether it arrived shows in the follower's next answer.
       raft_->report_snapshot(message.to, raft::RawNode::SnapshotOutcome::kFinished);
@@ -753,6 +756,8 @@ bool MetaGroup::is_leader() const {
   return leading_ && raft_->is_leader() && !raft_->is_transferring() && raft_->term() != handed_over_ &&
          (is_alone() || world_.clock.now() < lease_until_);
 }
+
+Duration MetaGroup::lease_left() const { return leading_ ? lease_until_ - world_.clock.now() : Duration(); }
 
 uint64_t MetaGroup::leader() const { return raft_ == nullptr ? 0 : raft_->leader().value; }
 uint64_t MetaGroup::term() const { return raft_ == nullptr ? 0 : raft_->term().value; }

@@ -37,6 +37,7 @@
 #include "pd/config.h"
 #include "pd/meta/meta_log.h"
 #include "pd/meta/meta_store.h"
+#include "pd/meta/peer_metrics.h"
 #include "raft/raw_node.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
@@ -93,7 +94,8 @@ class MetaGroup {
 
   const MetaStore& store() const { return store_; }
   bool is_leader() const;
-  uint64_t leader() const;  // 0: not known
+  uint64_t leader() const;      // 0: not known
+  Duration lease_left() const;  // of this leader; 0 or less: it has none
   uint64_t term() const;
   uint64_t applied_index() const { return applied_.index.value; }
   size_t voters() const { return conf_.voters.size(); }
@@ -184,7 +186,8 @@ class MetaGroup {
   Instant lease_until_;
   uint64_t lease_round_ = 0;
   std::map<uint64_t, Instant> lease_asked_;
-  Term handed_over_;                        // the last term in which it told another to campaign
+  Term handed_over_;  // the last term in which it told another to campaign
+  PeerMetrics metrics_;
   std::map<uint64_t, Instant> refused_at_;  // by member: told last
   runtime::TimerId timer_;
   bool stopping_ = false;

@@ -170,6 +170,7 @@ runtime::Task<bool> NodeCore::choose_cluster_id(uint64_t leadership) {
 
 void NodeCore::end_leadership() {
   metrics_.is_leader.set(0);
+  PeerMetrics::show_lease({});
   const bool did_serve = leadership_.is_serving();
   leadership_.end();
   ids_.end();
@@ -222,6 +223,7 @@ void NodeCore::update_metrics(Instant now) {
                           .last = group_.last_index(),
                           .store_bytes = group_.store().bytes(),
                           .disk_bytes = dependencies_.kv.space().used});
+  PeerMetrics::show_lease(group_.lease_left());
   metrics_.observe_leader(leadership_.cluster_id(), ids_.last());
   metrics_.tso_physical.set(static_cast<double>(tso_.physical_ms()));
   metrics_.tso_gap.set(static_cast<double>(leadership_.wall_ms()) - static_cast<double>(tso_.physical_ms()));

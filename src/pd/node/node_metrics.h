@@ -15,6 +15,9 @@ namespace cairn::pd {
 struct QueryMetrics {
   metrics::Histogram& time =
       metrics::histogram("pd_server_query_region_duration_seconds", "How long QueryRegion takes", metrics::kStepTimes);
+  metrics::Histogram& keys_time = looked_up("by-keys");
+  metrics::Histogram& prev_keys_time = looked_up("by-prev-keys");
+  metrics::Histogram& ids_time = looked_up("by-ids");
   metrics::Counter& keys = queried("by-keys");
   metrics::Counter& prev_keys = queried("by-prev-keys");
   metrics::Counter& ids = queried("by-ids");
@@ -27,6 +30,10 @@ struct QueryMetrics {
   }
 
  private:
+  static metrics::Histogram& looked_up(const char* type) {
+    return metrics::histogram("pd_core_query_region_duration_seconds", "How long regions are looked up for QueryRegion",
+                              metrics::kStepTimes, {{"type", type}});
+  }
   static metrics::Counter& queried(const char* type) {
     return metrics::counter("pd_core_query_region_count", "Regions that were asked for in QueryRegion",
                             {{"type", type}});

@@ -39,6 +39,9 @@ Coordinator::Done Coordinator::begin_operator(const RegionInfo& region, Plan pla
     if (!peer_id) return Err(std::string("ids are on their way"));  // the next turn finds them
     give_peer_id(plan.steps, *store, *peer_id);
   }
+  metrics::histogram("pd_schedule_operator_region_size", "MiB of regions that operators are made for",
+                     metrics::kNumbers, {{"type", plan.desc}})
+      .observe(region.approximate_mib);
   operators_.add(region, std::move(plan), limits_, cluster.now());
   send(region, operators_.advance(region, cluster, Duration(0)));
   return {};

@@ -25,6 +25,8 @@ ThreadExecutor::ThreadExecutor(const std::string& name, int threads) : is_pool_(
     threads_.emplace_back(
         [this, thread_name = threads == 1 ? name : name + "-" + std::to_string(i)] { work(thread_name); });
   }
+  auto& pending = metrics::gauge("tikv_worker_pending_task_total", "Jobs that wait for a thread", {{"name", name}});
+  collector_ = metrics::on_render([this, &pending] { pending.set(static_cast<double>(backlog())); });
 }
 
 ThreadExecutor::~ThreadExecutor() { stop(); }

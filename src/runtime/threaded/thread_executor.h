@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/metrics.h"
 #include "base/mutex.h"
 #include "runtime/executor.h"
 
@@ -65,6 +66,7 @@ class ThreadExecutor final : public Executor {
   std::unordered_map<uint64_t, Job> timers_ CAIRN_GUARDED_BY(mutex_);  // live timers' jobs
   std::vector<Deadline> deadlines_ CAIRN_GUARDED_BY(mutex_);  // heap, soonest first, with leftovers of cancelled ones
   std::vector<std::thread> threads_ CAIRN_GUARDED_BY(mutex_);
+  metrics::CollectorPtr collector_;  // the first to go
 };
 
 // A process's executors. Its death stops them all, and only then destroys them.
