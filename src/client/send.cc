@@ -1,6 +1,7 @@
 #include "client/send.h"
 
 #include "base/log.h"
+#include "base/redact.h"
 
 namespace cairn::client {
 namespace {
@@ -77,7 +78,7 @@ runtime::Task<Outcome<std::optional<metapb::Region>>> load(CorePtr core, EffortP
   } else if (reply->header().has_error()) {
     effort->note("PD does not tell the region: " + reply->header().error().message());
   } else if (!reply->has_region() || reply->region().peers().empty()) {
-    effort->note(fmt::format("PD knows no region for key {} yet", to_hex(key)));
+    effort->note(fmt::format("PD knows no region for key {} yet", log::user_text(key)));
   } else {
     core->regions.install(reply->region(), reply->leader());
     co_return std::optional<metapb::Region>(reply->region());
@@ -92,7 +93,7 @@ runtime::Task<Outcome<RegionRoute>> locate(CorePtr core, EffortPtr effort, Bytes
     if (auto route = core->regions.find(engine_key)) co_return std::move(*route);
     CO_TRY_ASSIGN(const auto loaded, co_await load(core, effort, engine_key, &api::Pd::get_region));
     if (loaded && core->regions.find(engine_key)) continue;
-    if (loaded) effort->note(fmt::format("PD names a region that does not hold key {}", to_hex(engine_key)));
+    if (loaded) effort->note(fmt::format("PD names a region that does not hold key {}", log::user_text(engine_key)));
     if (!co_await effort->wait(core, Wait::kShort)) co_return Err(effort->exhausted());
   }
 }

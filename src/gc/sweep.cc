@@ -9,6 +9,7 @@
 
 #include "base/codec.h"
 #include "base/log.h"
+#include "base/redact.h"
 #include "client/gather.h"
 #include "client/locks.h"
 #include "client/send.h"
@@ -77,7 +78,7 @@ Task<Outcome<Page>> read_page(CorePtr core, Bytes from, Timestamp up_to, uint32_
       page.is_last = region_end.empty();
     }
     if (!page.is_last && page.next <= from) {
-      co_return Err(Error(client::Refused{"the scan of locks does not go on behind " + to_hex(from)}));
+      co_return Err(Error(client::Refused{"the scan of locks does not go on behind " + log::user_text(from)}));
     }
     co_return page;
   }

@@ -4,13 +4,14 @@
 #include "base/bytes.h"
 #include "base/codec.h"
 #include "base/ids.h"
+#include "base/redact.h"
 #include "engine/error.h"
 #include "mvcc/last_change.h"
 
 namespace cairn::mvcc::record {
 
 inline engine::Error corruption(const char* what, ByteView bytes) {
-  return {engine::Error::Kind::kCorruption, fmt::format("{}: {}", what, to_hex(bytes))};
+  return {engine::Error::Kind::kCorruption, fmt::format("{}: {}", what, log::user_text(bytes))};
 }
 
 inline void put_tag(Bytes& out, char tag) { out.push_back(tag); }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/codec.h"
+#include "base/redact.h"
 
 namespace cairn::rawkv {
 namespace {
@@ -57,7 +58,8 @@ engine::Result<Cursor::Step> Cursor::next_plain() {
 engine::Result<ByteView> Cursor::encoded_key() const {
   const auto split = codec::split_ts(it_->key());
   if (!split) {
-    return Err(engine::Error{engine::Error::Kind::kCorruption, "raw key without a timestamp: " + to_hex(it_->key())});
+    return Err(
+        engine::Error{engine::Error::Kind::kCorruption, "raw key without a timestamp: " + log::user_text(it_->key())});
   }
   return split->encoded_key;
 }
@@ -68,7 +70,8 @@ engine::Result<Cursor::Step> Cursor::take(ByteView encoded, ByteView stored) {
   if (!value_.is_live(options_.now_s)) return Step::kPassed;
   auto decoded = codec::decode_bytes(encoded);
   if (!decoded) {
-    return Err(engine::Error{engine::Error::Kind::kCorruption, "raw key that cannot be decoded: " + to_hex(encoded)});
+    return Err(
+        engine::Error{engine::Error::Kind::kCorruption, "raw key that cannot be decoded: " + log::user_text(encoded)});
   }
   decoded_ = std::move(*decoded);
   user_key_ = decoded_;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/codec.h"
+#include "base/redact.h"
 
 namespace cairn::rawkv {
 namespace {
@@ -11,7 +12,7 @@ constexpr uint8_t kHasExpiry = 1;
 constexpr uint8_t kIsDeleted = 2;
 
 auto corruption(const char* what, ByteView stored) {
-  return Err(engine::Error{engine::Error::Kind::kCorruption, what + to_hex(stored)});
+  return Err(engine::Error{engine::Error::Kind::kCorruption, what + log::user_text(stored)});
 }
 
 // Takes the expiry time off the end of `value`; false if there is none.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/redact.h"
 #include "replica/keys.h"
 
 namespace cairn::replica {
@@ -14,7 +15,7 @@ std::string check(const metapb::Region& region, const raft_cmdpb::BatchSplitRequ
     const Bytes& key = part.split_key();
     if (key.empty()) return "an empty split key";
     if (key <= last || (!region.end_key().empty() && key >= region.end_key())) {
-      return fmt::format("split key {} is not strictly inside, or not ascending", to_hex(key));
+      return fmt::format("split key {} is not strictly inside, or not ascending", log::user_text(key));
     }
     if (part.new_peer_ids_size() != region.peers_size()) {
       return fmt::format("{} new peers for {} peers", part.new_peer_ids_size(), region.peers_size());

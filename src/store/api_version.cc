@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/redact.h"
 #include "raft_cmdpb.pb.h"
 #include "replica/keys.h"
 #include "replica/wire.h"
@@ -110,7 +111,7 @@ Result<void, StoreError> check_api_version(Shared& shared, kvrpcpb::APIVersion k
       StoreError::Kind::kOtherApiVersion,
       fmt::format("unable to switch `storage.api-version` from {} to {}: found a key that only {} can read: {}",
                   kvrpcpb::APIVersion_Name(known), kvrpcpb::APIVersion_Name(wanted), kvrpcpb::APIVersion_Name(known),
-                  to_hex(**found))});
+                  log::user_text(**found))});
 }
 
 }  // namespace cairn::store

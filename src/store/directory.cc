@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/redact.h"
 #include "replica/keys.h"
 
 namespace cairn::store {
@@ -73,7 +74,7 @@ void RegionDirectory::set_ranges(const std::vector<Range>& ranges) {
   }
   for (const auto& range : ranges) {
     CHECK(!overlaps_locked(range), "region {} [{}, {}) overlaps another region of this store", range.region,
-          to_hex(range.start), to_hex(range.end));
+          log::user_text(range.start), log::user_text(range.end));
     ranges_[range.region] = {range.start, range.end};
     by_start_[range.start] = range.region;
   }

@@ -1,5 +1,7 @@
 #include "txn/computation.h"
 
+#include "base/redact.h"
+
 namespace cairn::txn {
 
 engine::Result<std::optional<LockRecord>> Computation::load_lock(const Key& key) {
@@ -16,7 +18,7 @@ void Computation::put_shared(const Key& key, SharedLocks locks) {
 
 void Computation::release_lock(const Key& key, const LockRecord& record, Timestamp start_ts, Timestamp commit_ts) {
   CHECK(mvcc::lock_of(record, start_ts), "transaction {} gives back a lock on {} that it has not", start_ts,
-        to_hex(key.user));
+        log::user_text(key.user));
   if (const auto* shared = std::get_if<SharedLocks>(&record)) {
     SharedLocks rest = *shared;
     rest.remove(start_ts);
@@ -45,7 +47,7 @@ std::vector<LockInfo> Computation::finish() {
       held.push_back(change.locks.info(user_key));
       continue;
     }
-    CHECK(change.last.has_value(), "the locks on {} are gone, and nobody had one", to_hex(user_key));
+    CHECK(change.last.has_value(), "the locks on {} are gone, and nobody had one", log::user_text(user_key));
     txn.remove_lock(change.key);
     released.push_back(std::move(*change.last));
   }

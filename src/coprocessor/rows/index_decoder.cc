@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/codec.h"
+#include "base/redact.h"
 #include "coprocessor/rows/datum.h"
 #include "coprocessor/rows/row_decoder.h"
 #include "coprocessor/rows/row_v2.h"
@@ -210,7 +211,7 @@ bool IndexDecoder::decode_entry(const EvalContext& context, const Pair& pair, Ba
 
 Result<void> IndexDecoder::decode(const EvalContext& context, const Pair& pair, Batch& batch, size_t row) {
   if (decode_entry(context, pair, batch, row)) return {};
-  return corrupt(fmt::format("the index entry of key {} does not decode", to_hex(pair.key)));
+  return corrupt(fmt::format("the index entry of key {} does not decode", log::user_text(pair.key)));
 }
 
 }  // namespace cairn::coprocessor

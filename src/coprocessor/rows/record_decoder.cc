@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/codec.h"
+#include "base/redact.h"
 #include "coprocessor/rows/datum.h"
 #include "coprocessor/rows/row_decoder.h"
 #include "coprocessor/rows/row_v2.h"
@@ -172,7 +173,7 @@ Result<void> RecordDecoder::decode(const EvalContext& context, const Pair& pair,
   }
   if (ok && missing_ > 0) ok = decode_defaults(context, batch, row);
   if (ok) return {};
-  return corrupt(fmt::format("the row of key {} does not decode", to_hex(pair.key)));
+  return corrupt(fmt::format("the row of key {} does not decode", log::user_text(pair.key)));
 }
 
 }  // namespace cairn::coprocessor

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/redact.h"
 
 namespace cairn::pd {
 namespace {
@@ -14,8 +15,9 @@ constexpr uint64_t kMib = 1 << 20;
 bool ends_after(ByteView end, ByteView key) { return end.empty() || end > key; }
 
 std::string describe(const metapb::Region& region) {
-  return fmt::format("region {} [{}, {}) version {} conf_ver {}", region.id(), to_hex(region.start_key()),
-                     to_hex(region.end_key()), region.region_epoch().version(), region.region_epoch().conf_ver());
+  return fmt::format("region {} [{}, {}) version {} conf_ver {}", region.id(), log::user_text(region.start_key()),
+                     log::user_text(region.end_key()), region.region_epoch().version(),
+                     region.region_epoch().conf_ver());
 }
 
 bool same_peers(const metapb::Region& a, const metapb::Region& b) {
@@ -283,7 +285,7 @@ void RegionTree::insert(const RegionPtr& region) {
   const auto& start = region->meta.start_key();
   gaps_ -= gaps_around(start);
   const bool is_new = by_start_.emplace(start, region).second;
-  CHECK(is_new, "two regions begin at {}", to_hex(start));
+  CHECK(is_new, "two regions begin at {}", log::user_text(start));
   gaps_ += gaps_around(start);
   if (region->is_remnant) ++remnants_;
   if (region->leader.id() == 0) ++leaderless_;

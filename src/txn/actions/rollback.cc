@@ -1,5 +1,7 @@
 #include "txn/actions/rollback.h"
 
+#include "base/redact.h"
+
 namespace cairn::txn {
 
 using mvcc::CommitRecord;
@@ -52,7 +54,7 @@ void remember_rollback(Computation& c, const Key& key, const LockRecord& others,
 
 engine::Result<void> rollback_lock(Computation& c, const Key& key, const LockRecord& existing, Timestamp start_ts,
                                    Collapse collapse) {
-  CHECK(mvcc::lock_of(existing, start_ts), "transaction {} has no lock on {}", start_ts, to_hex(key.user));
+  CHECK(mvcc::lock_of(existing, start_ts), "transaction {} has no lock on {}", start_ts, log::user_text(key.user));
   const Lock& lock = *mvcc::lock_of(existing, start_ts);
   TRY_ASSIGN(auto record, c.reader.commit_record(key, lock.start_ts));
   if (const auto* none = std::get_if<NoRecord>(&record)) {
