@@ -246,7 +246,7 @@ TEST_F(RequestTest, AnAggregationOfNullsOnlyYieldsARow) {
 
 // utf8mb4_unicode_ci.
 TEST_F(RequestTest, KeysInACollationThatIsNotThereAreRefused) {
-  plan.mutable_executors(0)->mutable_tbl_scan()->mutable_columns(2)->set_collation(-224);
+  plan.mutable_executors(0)->mutable_tbl_scan()->mutable_columns(2)->set_collation(-28);
   EXPECT_TRUE(run().starts_with("0 0"));
   const auto ref = column_ref(2, "str");
   auto& executor = add(tipb::TypeTopN);

@@ -122,6 +122,10 @@ Found strings(const CallType& type) {
       return rowwise<&compare_strings<Op, Collation::kUtf8Bin>>();
     case Collation::kUtf8GeneralCi:
       return rowwise<&compare_strings<Op, Collation::kUtf8GeneralCi>>();
+    case Collation::kUtf8UnicodeCi:
+      return rowwise<&compare_strings<Op, Collation::kUtf8UnicodeCi>>();
+    case Collation::kUtf80900AiCi:
+      return rowwise<&compare_strings<Op, Collation::kUtf80900AiCi>>();
   }
   return std::nullopt;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "coprocessor/types/collation.h"
+#include "coprocessor/types/real.h"
 
 namespace cairn::coprocessor {
 namespace {
@@ -92,13 +93,9 @@ std::optional<double> text_to_real(EvalContext& context, ByteView text) {
     return std::nullopt;
   }
   if (!number.empty() && number.front() == '+') number.remove_prefix(1);
-  double value = 0;
-  const auto result = std::from_chars(number.data(), number.data() + number.size(), value);
-  if (result.ec == std::errc::result_out_of_range) {
-    // Too large, or too near to zero; which of them, the exponent tells.
-    const size_t e = number.find_first_of("eE");
-    const bool is_tiny = e != ByteView::npos && number.substr(e + 1).starts_with('-');
-    if (is_tiny) return 0;
+  if (number.empty()) return 0;
+  const auto value = parse_real(number);
+  if (!value) {
     if (!context.truncated_wrong_value("DOUBLE", number)) return std::nullopt;
     return number.front() == '-' ? -std::numeric_limits<double>::max() : std::numeric_limits<double>::max();
   }

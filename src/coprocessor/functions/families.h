@@ -28,7 +28,9 @@ Found find_cast_to_duration(EvalType from, const CallType& type);
 Found find_cast_to_json(EvalType from, const CallType& type);
 Found find_string(tipb::ScalarFuncSig signature, const CallType& type);
 Found find_string_search(tipb::ScalarFuncSig signature, const CallType& type);
-Found find_string_code(tipb::ScalarFuncSig signature, const CallType& type);  // HEX, BASE64, digests and the like
+Found find_string_code(tipb::ScalarFuncSig signature, const CallType& type);  // HEX, BASE64 and the like
+Found find_regexp(tipb::ScalarFuncSig signature, const CallType& type);
+Found find_digest(tipb::ScalarFuncSig signature, const CallType& type);
 Found find_time(tipb::ScalarFuncSig signature, const CallType& type);
 Found find_time_arithmetic(tipb::ScalarFuncSig signature, const CallType& type);
 Found find_json(tipb::ScalarFuncSig signature, const CallType& type);

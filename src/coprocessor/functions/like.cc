@@ -8,7 +8,7 @@ namespace {
 
 struct Piece {
   enum class Kind : uint8_t { kChar, kOne, kAny } kind;
-  char32_t c = 0;  // its weight, in a collation of weights
+  char32_t c = 0;
 };
 
 struct Pattern {
@@ -17,9 +17,13 @@ struct Pattern {
   std::vector<Piece> pieces;
 };
 
-char32_t weight(const Pattern& pattern, char32_t c) {
-  if (pattern.fold_case && c >= 'A' && c <= 'Z') c |= 32;
-  return pattern.collation == Collation::kUtf8GeneralCi ? general_ci_weight(c) : c;
+bool are_same(const Pattern& pattern, char32_t a, char32_t b) {
+  if (pattern.fold_case) {
+    const auto folded = [](char32_t c) { return c >= 'A' && c <= 'Z' ? c | 32 : c; };
+    a = folded(a);
+    b = folded(b);
+  }
+  return a == b || (!compares_bytes(pattern.collation) && are_alike(pattern.collation, a, b));
 }
 
 // One character, or one byte where bytes are the characters. Bytes that are no character differ from all others.
@@ -33,7 +37,7 @@ char32_t take(const Pattern& pattern, ByteView& text) {
   const size_t before = text.size();
   const char32_t c = take_char(text);
   const bool is_broken = c == 0xFFFD && before - text.size() == 1;
-  return is_broken && pattern.collation != Collation::kUtf8GeneralCi ? 0x110000 + first : c;
+  return is_broken && compares_bytes(pattern.collation) ? 0x110000 + first : c;
 }
 
 void take_apart(Pattern& pattern, ByteView text, char32_t escape) {
@@ -49,7 +53,7 @@ void take_apart(Pattern& pattern, ByteView text, char32_t escape) {
     } else if (!is_escaped && c != escape && c == '_') {
       pattern.pieces.push_back({Piece::Kind::kOne, 0});
     } else {
-      pattern.pieces.push_back({Piece::Kind::kChar, weight(pattern, c)});
+      pattern.pieces.push_back({Piece::Kind::kChar, c});
     }
   }
 }
@@ -69,7 +73,7 @@ bool matches(const Pattern& pattern, ByteView text) {
     if (piece < pieces.size() && !text.empty()) {
       ByteView rest = text;
       const char32_t c = take(pattern, rest);
-      if (pieces[piece].kind == Piece::Kind::kOne || pieces[piece].c == weight(pattern, c)) {
+      if (pieces[piece].kind == Piece::Kind::kOne || are_same(pattern, pieces[piece].c, c)) {
         text = rest;
         ++piece;
         continue;

@@ -36,17 +36,6 @@ int64_t strcmp_of(Frame& f, ByteView a, ByteView b) {
   return order < 0 ? -1 : order > 0 ? 1 : 0;
 }
 
-// Text in which case does not count, where the collation says so. Each character has two bytes then.
-Bytes folded(ByteView text) {
-  Bytes out;
-  while (!text.empty()) {
-    const uint16_t weight = general_ci_weight(take_char(text));
-    out.push_back(static_cast<char>(weight >> 8));
-    out.push_back(static_cast<char>(weight));
-  }
-  return out;
-}
-
 // Where `what` stands in `text`, in bytes from `from`; npos if nowhere.
 size_t find_bytes(ByteView text, ByteView what, size_t from) { return text.find(what, from); }
 
@@ -60,19 +49,34 @@ int64_t locate_bytes_from(ByteView what, ByteView text, int64_t from) {
 int64_t locate_bytes(ByteView what, ByteView text) { return locate_bytes_from(what, text, 1); }
 int64_t instr_bytes(ByteView text, ByteView what) { return locate_bytes(what, text); }
 
+// In a collation of weights, where the text at hand begins with character `from`: the character behind which the
+// weights looked for begin.
+int64_t locate_weights(Collation collation, ByteView what, ByteView text, int64_t from) {
+  Bytes in, wanted;
+  append_weights(collation, text, in);
+  append_weights(collation, what, wanted);
+  const size_t found = ByteView(in).find(wanted);
+  if (found == ByteView::npos) return 0;
+  int64_t position = from;
+  for (size_t passed = 0; passed < found; ++position) {
+    ByteView rest = text;
+    take_char(rest);
+    in.clear();
+    append_weights(collation, text.substr(0, text.size() - rest.size()), in);
+    passed += in.size();
+    text = rest;
+  }
+  return position;
+}
+
 int64_t locate_chars_from(Frame& f, ByteView what, ByteView text, int64_t from) {
   const auto all = static_cast<int64_t>(count_chars(text)), wanted = static_cast<int64_t>(count_chars(what));
   if (from < 1 || from > all - wanted + 1) return 0;
   if (what.empty()) return from;
-  if (collation(f) == Collation::kUtf8GeneralCi) {
-    const Bytes in = folded(text), pattern = folded(what);
-    for (size_t at = static_cast<size_t>(from - 1) * 2; at + pattern.size() <= in.size(); at += 2) {
-      if (ByteView(in).substr(at, pattern.size()) == pattern) return static_cast<int64_t>(at / 2) + 1;
-    }
-    return 0;
-  }
-  const size_t found = find_bytes(text, what, prefix_of_chars(text, static_cast<size_t>(from - 1)));
-  return found == ByteView::npos ? 0 : static_cast<int64_t>(count_chars(text.substr(0, found))) + 1;
+  const ByteView rest = text.substr(prefix_of_chars(text, static_cast<size_t>(from - 1)));
+  if (!compares_bytes(collation(f))) return locate_weights(collation(f), what, rest, from);
+  const size_t found = find_bytes(rest, what, 0);
+  return found == ByteView::npos ? 0 : static_cast<int64_t>(count_chars(rest.substr(0, found))) + from;
 }
 int64_t locate_chars(Frame& f, ByteView what, ByteView text) { return locate_chars_from(f, what, text, 1); }
 int64_t instr_chars(Frame& f, ByteView text, ByteView what) { return locate_chars_from(f, what, text, 1); }

@@ -47,6 +47,8 @@ enum class Family : uint8_t {
   kTime,
   kTimeArithmetic,
   kJson,
+  kRegexp,
+  kDigest,
   kMiscellaneous,
   kCast,
   kNotYet,
@@ -542,6 +544,22 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::JsonStorageFreeSig:
     case tipb::JsonMemberOfSig:
       return Family::kJson;
+    case tipb::RegexpSig:
+    case tipb::RegexpUTF8Sig:
+    case tipb::RegexpLikeSig:
+    case tipb::RegexpLikeUTF8Sig:
+    case tipb::RegexpInStrSig:
+    case tipb::RegexpInStrUTF8Sig:
+    case tipb::RegexpReplaceSig:
+    case tipb::RegexpReplaceUTF8Sig:
+    case tipb::RegexpSubstrSig:
+    case tipb::RegexpSubstrUTF8Sig:
+      return Family::kRegexp;
+    case tipb::MD5:
+    case tipb::SHA1:
+    case tipb::SHA2:
+    case tipb::SM3:
+      return Family::kDigest;
     case tipb::VecAsTextSig:
     case tipb::VecDimsSig:
     case tipb::VecL1DistanceSig:
@@ -617,18 +635,14 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::AesDecrypt:
     case tipb::AesEncrypt:
     case tipb::Compress:
-    case tipb::MD5:
     case tipb::Password:
     case tipb::RandomBytes:
-    case tipb::SHA1:
-    case tipb::SHA2:
     case tipb::Uncompress:
     case tipb::UncompressedLength:
     case tipb::AesDecryptIV:
     case tipb::AesEncryptIV:
     case tipb::Encode:
     case tipb::Decode:
-    case tipb::SM3:
     case tipb::Database:
     case tipb::FoundRows:
     case tipb::CurrentUser:
@@ -650,16 +664,6 @@ Family family_of(tipb::ScalarFuncSig signature) {
     case tipb::UUIDv7:
     case tipb::UUIDVersion:
     case tipb::UUIDTimestamp:
-    case tipb::RegexpSig:
-    case tipb::RegexpUTF8Sig:
-    case tipb::RegexpLikeSig:
-    case tipb::RegexpLikeUTF8Sig:
-    case tipb::RegexpInStrSig:
-    case tipb::RegexpInStrUTF8Sig:
-    case tipb::RegexpReplaceSig:
-    case tipb::RegexpReplaceUTF8Sig:
-    case tipb::RegexpSubstrSig:
-    case tipb::RegexpSubstrUTF8Sig:
     case tipb::JsonArrayInsertSig:
     case tipb::JsonSearchSig:
     case tipb::VecFromTextSig:
@@ -855,6 +859,10 @@ std::optional<Function> find_function(tipb::ScalarFuncSig signature, const CallT
       return find_time_arithmetic(signature, type);
     case Family::kJson:
       return find_json(signature, type);
+    case Family::kRegexp:
+      return find_regexp(signature, type);
+    case Family::kDigest:
+      return find_digest(signature, type);
     case Family::kMiscellaneous:
       return find_miscellaneous(signature, type);
     case Family::kCast:

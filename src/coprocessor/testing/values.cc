@@ -69,8 +69,10 @@ constexpr Named kNamed[] = {
     {"udec", Type::kNewDecimal, FieldType::kUnsigned, 63, "binary"},
     {"str", Type::kVarString, 0, -46, "utf8mb4"},
     {"ci", Type::kVarString, 0, -45, "utf8mb4"},
-    {"uca", Type::kVarString, 0, -224, "utf8mb4"},  // a collation that is not there
-    {"int_uca", Type::kLongLong, 0, -224, "utf8mb4"},
+    {"uci", Type::kVarString, 0, -224, "utf8mb4"},
+    {"ai", Type::kVarString, 0, -255, "utf8mb4"},
+    {"gbk", Type::kVarString, 0, -28, "gbk"},  // a collation that is not there
+    {"int_gbk", Type::kLongLong, 0, -28, "gbk"},
     {"bin", Type::kVarString, FieldType::kBinaryFlag, 63, "binary"},
     {"binary", Type::kString, FieldType::kBinaryFlag, 63, "binary"},
     {"date", Type::kDate, 0, 63, "binary"},

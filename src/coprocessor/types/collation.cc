@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "coprocessor/types/general_ci_weights.h"
+#include "coprocessor/types/unicode_weights.h"
 
 namespace cairn::coprocessor {
 namespace {
@@ -22,19 +23,54 @@ std::unique_ptr<const Weights> make_weights() {
   return weights;
 }
 
-ByteView without_trailing_blanks(ByteView text) {
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
-
 std::strong_ordering compare_general_ci(ByteView a, ByteView b) {
-  a = without_trailing_blanks(a);
-  b = without_trailing_blanks(b);
+  a = significant(Collation::kUtf8GeneralCi, a);
+  b = significant(Collation::kUtf8GeneralCi, b);
   while (!a.empty() && !b.empty()) {
     const auto x = general_ci_weight(take_char(a)), y = general_ci_weight(take_char(b));
     if (x != y) return x <=> y;
   }
   return !a.empty() <=> !b.empty();
+}
+
+// The weights of a string in a collation of Unicode's, one after the other. It ends at bytes that are no character.
+class UnicodeReader {
+ public:
+  UnicodeReader(Collation collation, ByteView text)
+      : weights_of_(collation == Collation::kUtf80900AiCi ? &unicode9_weights : &unicode4_weights), text_(text) {}
+  // 0: there are no more.
+  uint16_t next() {
+    while (left_.empty()) {
+      if (text_.empty()) return 0;
+      const size_t before = text_.size();
+      const char32_t c = take_char(text_);
+      if (c == 0xFFFD && before - text_.size() == 1) {
+        text_ = {};
+        return 0;
+      }
+      left_ = weights_of_(c);
+    }
+    return left_.take();
+  }
+
+ private:
+  CharWeights (*weights_of_)(char32_t);
+  ByteView text_;
+  CharWeights left_;
+};
+
+std::strong_ordering compare_unicode(Collation collation, ByteView a, ByteView b) {
+  UnicodeReader first(collation, significant(collation, a)), second(collation, significant(collation, b));
+  while (true) {
+    const uint16_t x = first.next(), y = second.next();
+    if (x != y) return x <=> y;
+    if (x == 0) return std::strong_ordering::equal;
+  }
+}
+
+void put_weight(uint16_t weight, Bytes& out) {
+  out.push_back(static_cast<char>(weight >> 8));
+  out.push_back(static_cast<char>(weight));
 }
 
 }  // namespace
@@ -46,21 +82,36 @@ uint16_t general_ci_weight(char32_t c) {
 
 std::strong_ordering compare(Collation collation, ByteView a, ByteView b) {
   if (collation == Collation::kUtf8GeneralCi) return compare_general_ci(a, b);
+  if (!compares_bytes(collation)) return compare_unicode(collation, a, b);
   const int order = significant(collation, a).compare(significant(collation, b));
   return order <=> 0;
 }
 
 void append_sort_key(Collation collation, ByteView text, Bytes& out) {
-  if (collation != Collation::kUtf8GeneralCi) {
-    out.append(significant(collation, text));
+  text = significant(collation, text);
+  if (compares_bytes(collation)) {
+    out.append(text);
+  } else {
+    append_weights(collation, text, out);
+  }
+}
+
+void append_weights(Collation collation, ByteView text, Bytes& out) {
+  if (collation == Collation::kUtf8GeneralCi) {
+    while (!text.empty()) put_weight(general_ci_weight(take_char(text)), out);
     return;
   }
-  text = without_trailing_blanks(text);
-  while (!text.empty()) {
-    const uint16_t weight = general_ci_weight(take_char(text));
-    out.push_back(static_cast<char>(weight >> 8));
-    out.push_back(static_cast<char>(weight));
-  }
+  UnicodeReader reader(collation, text);
+  while (const uint16_t weight = reader.next()) put_weight(weight, out);
+}
+
+bool are_alike(Collation collation, char32_t a, char32_t b) {
+  if (a == b) return true;
+  if (collation == Collation::kUtf8GeneralCi) return general_ci_weight(a) == general_ci_weight(b);
+  if (collation == Collation::kUtf80900AiCi) return unicode9_weights(a) == unicode9_weights(b);
+  // Beyond the first plane each is like itself alone, and so is a character of more than four weights.
+  const auto first = unicode4_weights(a);
+  return a <= 0xFFFF && b <= 0xFFFF && first.second == 0 && first == unicode4_weights(b);
 }
 
 char32_t take_char(ByteView& text) {

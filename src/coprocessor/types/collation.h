@@ -20,12 +20,16 @@ std::strong_ordering compare(Collation collation, ByteView a, ByteView b);
 // Appends the string's sort key.
 void append_sort_key(Collation collation, ByteView text, Bytes& out);
 // Whether sort keys are the strings themselves, blanks at the end apart.
-inline bool compares_bytes(Collation collation) { return collation != Collation::kUtf8GeneralCi; }
-// The part of the string that counts, where compares_bytes().
+inline bool compares_bytes(Collation collation) {
+  return collation != Collation::kUtf8GeneralCi && collation != Collation::kUtf8UnicodeCi &&
+         collation != Collation::kUtf80900AiCi;
+}
+// The part of the string that counts: in most collations without the blanks at its end.
 inline ByteView significant(Collation collation, ByteView text) {
-  if (collation == Collation::kUtf8Bin || collation == Collation::kLatin1Bin) {
-    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  }
+  const bool counts_blanks = collation == Collation::kBinary || collation == Collation::kUtf8BinNoPadding ||
+                             collation == Collation::kUtf80900AiCi;
+  if (counts_blanks) return text;
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
   return text;
 }
 
@@ -38,5 +42,9 @@ size_t count_chars(ByteView text);
 size_t prefix_of_chars(ByteView text, size_t chars);
 // The weight of a character in utf8mb4_general_ci.
 uint16_t general_ci_weight(char32_t c);
+// Whether LIKE takes two characters for one, in a collation of weights.
+bool are_alike(Collation collation, char32_t a, char32_t b);
+// Appends the weights of all characters, of blanks at the end, too: two bytes each. Precondition: not compares_bytes().
+void append_weights(Collation collation, ByteView text, Bytes& out);
 
 }  // namespace cairn::coprocessor

@@ -185,6 +185,13 @@ bool collation_of(const FieldType& type, Collation& out) {
     case -45:
       out = Collation::kUtf8GeneralCi;
       return true;
+    case -192:
+    case -224:
+      out = Collation::kUtf8UnicodeCi;
+      return true;
+    case -255:
+      out = Collation::kUtf80900AiCi;
+      return true;
     case -47:
       out = Collation::kLatin1Bin;
       return true;

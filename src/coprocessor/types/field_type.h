@@ -55,7 +55,9 @@ enum class Collation : uint8_t {
   kBinary,
   kUtf8Bin,           // trailing blanks do not count
   kUtf8BinNoPadding,  // bytes decide
-  kUtf8GeneralCi,
+  kUtf8GeneralCi,     // trailing blanks do not count
+  kUtf8UnicodeCi,     // likewise
+  kUtf80900AiCi,
   kLatin1Bin,  // trailing blanks do not count
 };
 

@@ -7,6 +7,7 @@
 #include "coprocessor/types/collation.h"
 #include "coprocessor/types/duration.h"
 #include "coprocessor/types/json.h"
+#include "coprocessor/types/real.h"
 #include "coprocessor/types/time.h"
 
 namespace cairn::coprocessor::json {
@@ -284,11 +285,9 @@ class Parser {
       if (std::from_chars(text.data(), text.data() + n, value).ec == std::errc()) return of_int(value);
       if (std::from_chars(text.data(), text.data() + n, large).ec == std::errc()) return of_uint(large);
     }
-    double value = 0;
-    if (std::from_chars(text.data(), text.data() + n, value).ec != std::errc()) {
-      return refuse("Number too big to be stored in double.");
-    }
-    return of_double(value);
+    const auto value = parse_real(text);
+    if (!value) return refuse("Number too big to be stored in double.");
+    return of_double(*value);
   }
 
   ByteView in_;
