@@ -40,6 +40,8 @@ replica::Replica& Shard::add(replica::Replica::Loaded loaded) {
   auto& replica = *made;
   CHECK(!replicas_.contains(region), "region {} is here twice", region);
   replicas_[region] = std::move(made);
+  // Its size is not known: it is looked at once, though nothing more may ever be written to it.
+  replica.give_back_written_bytes(options_.region_split_bytes);
   touch(region);
   return replica;
 }

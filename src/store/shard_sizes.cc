@@ -105,6 +105,7 @@ void Shard::check_size(const metapb::Region& region, uint64_t target, uint64_t w
   if (size < target + target / 2) return end(Outcome::kSettled);
   constexpr uint64_t kPiecesMax = 10;
   const uint64_t pieces = std::clamp<uint64_t>(size / target, 2, kPiecesMax);
+  const Outcome when_split = size / target > pieces ? Outcome::kToBeSeenAgain : Outcome::kSettled;
   metrics_.split_checks.add();
   LOG_INFO("region {}: {} bytes, to be split into {}", region.id(), size, pieces);
   const Instant began = shared_.deps.clock.now();
@@ -121,7 +122,7 @@ void Shard::check_size(const metapb::Region& region, uint64_t target, uint64_t w
   request.epoch = replica::describe(region.region_epoch());
   // Refused, for whatever reason: it is looked at again.
   shared_.split(std::move(request), std::move(*keys),
-                [end](bool is_split) { end(is_split ? Outcome::kSettled : Outcome::kToBeSeenAgain); });
+                [end, when_split](bool is_split) { end(is_split ? when_split : Outcome::kToBeSeenAgain); });
 }
 
 }  // namespace cairn::store

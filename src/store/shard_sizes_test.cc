@@ -61,5 +61,18 @@ TEST_F(RegionSizes, AreLeftOutAfterASplitUntilBothAreMeasured) {
   EXPECT_TRUE(is_told([&](const Told& one) { return one.region != parent && half(one); }));
 }
 
+TEST(RegionSplits, ARegionManyTimesTooLargeIsPartedToTheEndThoughNothingMoreIsWritten) {
+  auto options = TestCluster::quick();
+  options.region_split_bytes = 0;
+  TestCluster cluster(1, options);
+  auto& node = cluster.add();
+  for (int i = 100; i < 400; ++i) ASSERT_TRUE(cluster.put("k" + std::to_string(i), Bytes(1000, 'v')));
+  options.region_split_bytes = 10'000;
+  options.split_check_interval = 1s;
+  node.store->reconfigure(options);
+  ASSERT_TRUE(cluster.put("k400", "v"));
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.pd.regions.size() >= 20; }, 60s)) << cluster.pd.regions.size();
+}
+
 }  // namespace
 }  // namespace cairn::store

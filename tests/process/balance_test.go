@@ -34,9 +34,9 @@ func spread(t *testing.T, c *harness.Cluster) int {
 
 func TestAFourthStoreTakesItsShareAndOneThatLeavesGivesAllAway(t *testing.T) {
 	c, pdc := newCluster(t, harness.Options{
-		StoreConfig: "[coprocessor]\nregion-split-size = \"256KiB\"\nregion-max-size = \"384KiB\"\n",
+		StoreConfig: "[coprocessor]\nregion-split-size = \"1MiB\"\nregion-max-size = \"2MiB\"\n",
 		PDConfig:    "[schedule]\ntolerant-size-ratio = 1\n"})
-	load(t, c, "before", 20000, 512)
+	load(t, c, "before", 20000, 2048)
 	harness.Eventually(t, 120*time.Second, "there are regions to share", func() bool {
 		return statusOf(t, c, c.Stores[0].Address).Regions >= 16
 	})
@@ -44,6 +44,7 @@ func TestAFourthStoreTakesItsShareAndOneThatLeavesGivesAllAway(t *testing.T) {
 	stop := atWork(t, c)
 
 	fourth := c.AddStore()
+	harness.Eventually(t, 60*time.Second, "the fourth store serves", func() bool { return harness.StatusOK(fourth) })
 	harness.Eventually(t, 180*time.Second, "the fourth store has its share of regions", func() bool {
 		return statusOf(t, c, fourth.Address).Regions >= 10 && spread(t, c) <= 4
 	})

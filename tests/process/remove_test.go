@@ -68,13 +68,17 @@ func statusOf(t *testing.T, c *harness.Cluster, address string) storeStatus {
 func atWork(t *testing.T, c *harness.Cluster) (stop func() int) {
 	client := rawClient(t, c)
 	var ended atomic.Bool
-	done := make(chan int)
+	t.Cleanup(func() { ended.Store(true) }) // of a test that has failed
+	done := make(chan int, 1)
 	go func() {
 		n := 0
 		for !ended.Load() {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			err := client.Put(ctx, key("work", n), []byte(fmt.Sprint(n)))
 			cancel()
+			if err != nil && ended.Load() {
+				break
+			}
 			if err != nil {
 				t.Errorf("write %d: %v", n, err)
 				break
