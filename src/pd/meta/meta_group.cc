@@ -11,36 +11,17 @@
 #include "pd/member/member_records.h"
 #include "pd/member/peer_transport.h"
 #include "pd/meta/keys.h"
+#include "pd/meta/meta_group_places.h"
 #include "pd/meta/record_check.h"
 
 namespace cairn::pd {
+
+using namespace places;
+
 namespace {
 
-constexpr RegionId kGroup{1};  // the one group of PD's Raft log engine
-constexpr uint8_t kTruncatedSlot = 0;
-constexpr engine::Cf kCf = engine::Cf::kDefault;
-const Bytes kAppliedKey = "a";
-const Bytes kInstalledKey = "i";  // the snapshot that was installed last, until the log is known to go on behind it
 constexpr Duration kApplyTurn = std::chrono::milliseconds(10);
 constexpr size_t kFreedAtOnce = 8192;
-constexpr Duration kTellEvery = std::chrono::seconds(10);  // of the same refusal
-constexpr size_t kRefusedMax = 64;                         // members that are told apart
-constexpr uint64_t kBehindMax = 256;                       // entries, of a member that keeps up
-
-// A key for people: as it stands if it is text.
-std::string printable(ByteView key) {
-  const bool is_text = std::all_of(key.begin(), key.end(), [](char c) { return c >= ' ' && c <= '~'; });
-  return is_text ? std::string(key) : to_hex(key);
-}
-
-std::string lost_log(LogIndex applied, LogIndex last) {
-  return fmt::format(
-      "PD's raft log (the folder raft of the data directory) ends at {}, but PD's data stand at {}: the log was "
-      "removed, "
-      "cut short or is an older copy. To go on would lose what was acknowledged. Put back the log that belongs to the "
-      "data, or the whole data directory from one backup",
-      last, applied);
-}
 
 // The store whose image a snapshot carries, or what is wrong with it.
 Result<MetaStore, std::string> read_image(ByteView in, uint64_t seed) {
@@ -50,7 +31,7 @@ Result<MetaStore, std::string> read_image(ByteView in, uint64_t seed) {
   while (!in.empty()) {
     if (!take_pair(in, key, value)) return Err(std::string("it is cut short"));
     if (key == MetaStore::image_format_key()) TRY(MetaStore::check_format(value));
-    if (!store.load_pair(key, value)) return Err(damaged_record(printable(key)));
+    if (!store.load_pair(key, value)) return Err(damaged_record(printable_key(key)));
   }
   TRY(store.finish_load());
   return store;
@@ -87,139 +68,6 @@ MetaGroup::MetaGroup(const Options& options, World world, Listener listener)
 MetaGroup::~MetaGroup() = default;
 
 api::Status MetaGroup::not_leader() { return {api::Code::kUnavailable, "not leader"}; }
-
-Result<void, std::string> MetaGroup::open() {
-  TRY(load_store());
-  conf_ = conf_of(store_.own(), options_.members);
-  TRY(load_log());
-  if (!has_mark_) TRY(leave_first_mark());
-  if (!has_format_) TRY(write_format());
-  if (installed_) TRY(finish_install());
-  raft::Config config;
-  config.id = PeerId(options_.member_id);
-  config.applied = applied_.index;
-  config.election_ticks = options_.raft_election_ticks;
-  config.election_ticks_max = options_.raft_election_ticks * 2;
-  // A leader's lease may rest on what this member promised before its restart. What it has applied may be of a time
-  // when it was alone.
-  was_alone_ = is_alone() && !log_.has_conf_change_behind(applied_.index);
-  if (!was_alone_) config.vote_grace_ticks = options_.raft_election_ticks;
-  config.seed = world_.seed;
-  raft_ = std::make_unique<raft::RawNode>(config, log_);
-  (void)follow_members();
-  return {};
-}
-
-Result<void, std::string> MetaGroup::load_store() {
-  auto snapshot = world_.kv.snapshot();
-  auto iterator = snapshot->iterator(kCf, {});
-  for (iterator->seek_to_first(); iterator->valid(); iterator->next()) {
-    const bool is_own =
-        iterator->key() == kAppliedKey || iterator->key() == kInstalledKey || iterator->key() == kIdentityKey;
-    bool good = false;
-    if (iterator->key() == MetaStore::image_format_key()) {
-      TRY(MetaStore::check_format(iterator->value()));
-      has_format_ = good = iterator->value() == MetaStore::image_format_value();
-    } else if (iterator->key() == kAppliedKey) {
-      has_mark_ = true;
-      good = decode_position(iterator->value(), applied_);
-    } else if (iterator->key() == kInstalledKey) {
-      good = decode_position(iterator->value(), installed_.emplace());
-    } else if (iterator->key() == kIdentityKey) {
-      const auto identity = decode_identity(iterator->value());
-      if (!identity.ok()) return Err("the record of who this member is: " + identity.error());
-      good = identity->member_id == options_.member_id && identity->group_id == options_.group_id;
-    } else {
-      good = store_.load_pair(iterator->key(), iterator->value());
-    }
-    if (good) continue;
-    const std::string key = printable(iterator->key());
-    if (is_own || MetaStore::is_image_key(iterator->key())) return Err(damaged_record(key));
-    return Err(fmt::format("the data directory is not PD's: it holds the key {}, perhaps of a store", key));
-  }
-  if (auto status = iterator->status(); !status.ok()) return Err(status.error().message);
-  return store_.finish_load();
-}
-
-Result<void, std::string> MetaGroup::load_log() {
-  auto describe = [](const engine::Error& error) { return "reading PD's raft log: " + error.message; };
-  LogPosition truncated;
-  auto meta = world_.raft_log.meta(kGroup, kTruncatedSlot);
-  if (!meta.ok()) return Err(describe(meta.error()));
-  if (*meta && !decode_position(**meta, truncated))
-    return Err(std::string("PD's raft log: damaged truncated position"));
-  auto state = world_.raft_log.state(kGroup);
-  if (!state.ok()) return Err(describe(state.error()));
-  LogIndex last;
-  if (*state && !decode_local_state(**state, hard_state_, last))
-    return Err(std::string("PD's raft log: damaged state"));
-  if (!*state && has_mark_) return Err(lost_log(applied_.index, last));
-  log_.reset(truncated);
-  if (installed_ && truncated.index < installed_->index) {
-    // A crash came before the log was told of the snapshot. What it holds is not the group's, however long it is.
-    log_.reset(applied_);
-    hard_state_.commit = applied_.index;
-    hard_state_.term = std::max(hard_state_.term, applied_.term);
-    forgotten_ = std::pair(truncated.index.next(), last);
-  } else if (applied_.index > std::max(last, truncated.index)) {
-    return Err(lost_log(applied_.index, last));
-  } else if (last > truncated.index) {
-    std::vector<Bytes> encoded;
-    auto got = world_.raft_log.entries(kGroup, truncated.index.next(), last.next(), SIZE_MAX, encoded);
-    if (!got.ok()) return Err(describe(got.error()));
-    if (encoded.size() != last - truncated.index) return Err(std::string("PD's raft log has a gap"));
-    std::vector<raft::Entry> entries(encoded.size());
-    for (size_t i = 0; i < encoded.size(); ++i) {
-      const LogIndex index = truncated.index + (i + 1);
-      if (!decode_entry(encoded[i], entries[i]) || entries[i].index != index) {
-        return Err(fmt::format("PD's raft log: damaged entry {}", index));
-      }
-    }
-    log_.append(entries);
-  }
-  if (applied_.index < log_.truncated().index) return Err(std::string("PD's raft log was cut behind its data"));
-  hard_state_.commit = std::max(hard_state_.commit, applied_.index);
-  if (hard_state_.commit > log_.last_index()) {
-    return Err(fmt::format("PD's raft log ends at {}, but {} is committed", log_.last_index(), hard_state_.commit));
-  }
-  log_.set_initial(hard_state_, conf_);
-  return {};
-}
-
-// From then on a start without a log is known to have lost it.
-Result<void, std::string> MetaGroup::leave_first_mark() {
-  auto log = world_.raft_log.new_batch();
-  log->put_state(kGroup, encode_local_state(hard_state_, log_.last_index()));
-  if (auto done = world_.raft_log.write(*log, engine::Sync::kYes); !done.ok()) return Err(done.error().message);
-  auto batch = world_.kv.new_batch();
-  batch->put(kCf, kAppliedKey, encode_position(applied_));
-  if (options_.group_id != 0) batch->put(kCf, kIdentityKey, encode_identity(Identity::of(options_)));
-  if (auto done = world_.kv.write(*batch); !done.ok()) return Err(done.error().message);
-  if (auto done = world_.kv.flush(); !done.ok()) return Err(done.error().message);
-  return {};
-}
-
-Result<void, std::string> MetaGroup::write_format() {
-  auto batch = world_.kv.new_batch();
-  batch->put(kCf, MetaStore::image_format_key(), MetaStore::image_format_value());
-  if (auto done = world_.kv.write(*batch); !done.ok()) return Err(done.error().message);
-  if (auto done = world_.kv.flush(); !done.ok()) return Err(done.error().message);
-  return {};
-}
-
-// What a crash cut short.
-Result<void, std::string> MetaGroup::finish_install() {
-  if (forgotten_) {
-    auto log = world_.raft_log.new_batch();
-    const auto& [first, last] = *forgotten_;
-    if (last >= first) log->cut_suffix(kGroup, first, last);
-    log->put_meta(kGroup, kTruncatedSlot, encode_position(applied_));
-    log->put_state(kGroup, encode_local_state(hard_state_, log_.last_index()));
-    if (auto done = world_.raft_log.write(*log, engine::Sync::kYes); !done.ok()) return Err(done.error().message);
-  }
-  if (auto done = forget_install(); !done.ok()) return Err(done.error().message);
-  return {};
-}
 
 engine::Result<void> MetaGroup::forget_install() {
   auto batch = world_.kv.new_batch();
@@ -301,103 +149,6 @@ void MetaGroup::propose_members(MetaTxn txn, Done done) {
   schedule();
 }
 
-uint64_t MetaGroup::group_id() const {
-  if (options_.group_id != 0) return options_.group_id;
-  const uint64_t cluster_id = number_of(store_.own().value(kClusterIdKey));
-  return cluster_id == 0 ? 0 : group_id_of(cluster_id);
-}
-
-void MetaGroup::send_to(uint64_t member, cairnpb::PeerMessage message) {
-  if (world_.transport == nullptr) return;
-  message.set_group_id(group_id());
-  message.set_cluster_id(number_of(store_.own().value(kClusterIdKey)));
-  message.set_from(options_.member_id);
-  message.set_to(member);
-  message.set_data_id(options_.data_id);
-  world_.transport->send(member, message.SerializeAsString());
-}
-
-void MetaGroup::announce(const cairnpb::MemberRecord& self) {
-  cairnpb::PeerMessage message;
-  *message.mutable_announced() = self;
-  for (const auto* ids : {&conf_.voters, &conf_.learners}) {
-    for (const auto id : *ids) {
-      if (id.value != options_.member_id) send_to(id.value, message);
-    }
-  }
-}
-
-std::optional<cairnpb::Refusal> MetaGroup::judge(const cairnpb::PeerMessage& message) const {
-  cairnpb::Refusal refusal;
-  const auto refuse = [&](cairnpb::Refusal::Kind kind, std::string text) {
-    refusal.set_kind(kind);
-    refusal.set_text(std::move(text));
-    return refusal;
-  };
-  const uint64_t own_cluster = number_of(store_.own().value(kClusterIdKey));
-  if (message.group_id() != group_id()) {
-    return refuse(
-        cairnpb::Refusal::OTHER_GROUP,
-        fmt::format("cluster ID mismatch: member {:x} is of the group {:x}, member {:x} of the group {:x}; the "
-                    "peer-urls of two clusters are mixed up",
-                    message.from(), message.group_id(), options_.member_id, group_id()));
-  }
-  if (own_cluster != 0 && message.cluster_id() != 0 && message.cluster_id() != own_cluster) {
-    return refuse(cairnpb::Refusal::OTHER_GROUP,
-                  fmt::format("cluster ID mismatch: member {:x} is of the cluster {}, member {:x} of the cluster {}",
-                              message.from(), message.cluster_id(), options_.member_id, own_cluster));
-  }
-  if (store_.own().value(removed_member_key(message.from()))) {
-    return refuse(cairnpb::Refusal::REMOVED,
-                  fmt::format("the member {:x} has been removed from the cluster; to come back it must join with an "
-                              "empty data directory and other peer-urls",
-                              message.from()));
-  }
-  const auto known = find_member(store_.own(), message.from());
-  if (known && known->data_id() != 0 && known->data_id() != message.data_id()) {
-    return refuse(cairnpb::Refusal::DATA_LOST,
-                  fmt::format("the member {} has already been bootstrapped, and comes with other data: what it voted "
-                              "for is lost. Remove it from the cluster, and let it join anew",
-                              known->name()));
-  }
-  return std::nullopt;
-}
-
-void MetaGroup::on_refused(uint64_t by, const cairnpb::Refusal& refusal) {
-  auto& told = refused_at_[by];
-  const auto now = world_.clock.now();
-  const bool is_final = refusal.kind() == cairnpb::Refusal::DATA_LOST || refusal.kind() == cairnpb::Refusal::REMOVED;
-  if (is_final) return fatal(refusal.text());
-  if (told != Instant{} && now - told < kTellEvery) return;
-  told = now;
-  LOG_ERROR("member {:x} refuses this one: {}", by, refusal.text());
-}
-
-void MetaGroup::receive(ByteView bytes) {
-  cairnpb::PeerMessage message;
-  if (raft_ == nullptr || stopping_ || failed_) return;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
-  if (message.to() != options_.member_id || message.from() == options_.member_id || message.from() == 0) return;
-  if (auto refusal = judge(message)) {
-    if (refused_at_.size() >= kRefusedMax) refused_at_.clear();
-    auto& told = refused_at_[message.from()];
-    const auto now = world_.clock.now();
-    if (message.has_refusal() || (told != Instant{} && now - told < kTellEvery)) return;
-    told = now;
-    LOG_WARN("a message of member {:x} is refused: {}", message.from(), refusal->text());
-    cairnpb::PeerMessage answer;
-    *answer.mutable_refusal() = std::move(*refusal);
-    return send_to(message.from(), std::move(answer));
-  }
-  if (world_.transport != nullptr) world_.transport->on_heard_of(message.from());
-  if (message.has_refusal()) return on_refused(message.from(), message.refusal());
-  if (message.has_announced() && message.announced().id() == message.from()) {
-    if (world_.transport != nullptr) world_.transport->set_address(info_of(message.announced()));
-    if (listener_.on_announced) listener_.on_announced(message.announced());
-  }
-  if (message.has_raft()) receive_raft(message.from(), message.raft());
-}
-
 void MetaGroup::receive_raft(uint64_t from, ByteView bytes) {
   raft::Message message;
   if (!decode_message(bytes, message) || message.from != PeerId(from)) return;
@@ -420,57 +171,6 @@ void MetaGroup::receive_raft(uint64_t from, ByteView bytes) {
   if (const char* why = raft_->step(std::move(message)); why != nullptr) {
     LOG_WARN("a message of member {:x} is dropped: {}", from, why);
   }
-  schedule();
-}
-
-void MetaGroup::report_unreachable(uint64_t member) {
-  if (raft_ == nullptr || stopping_ || failed_) return;
-  raft_->report_unreachable(PeerId(member));
-  schedule();
-}
-
-bool MetaGroup::keeps_up(uint64_t member) const {
-  if (raft_ == nullptr || !raft_->is_leader()) return false;
-  const auto status = raft_->status();
-  return std::any_of(status.progress.begin(), status.progress.end(), [&](const raft::PeerProgress& progress) {
-    return progress.id == PeerId(member) && progress.state == raft::PeerProgress::State::kReplicate &&
-           progress.recently_active && progress.matched + kBehindMax >= status.last_index;
-  });
-}
-
-bool MetaGroup::can_do_without(uint64_t member) const {
-  if (raft_ == nullptr || !raft_->is_leader()) return false;
-  const auto status = raft_->status();
-  size_t voters = 0;
-  size_t present = 0;
-  bool is_voter = false;
-  for (const auto& progress : status.progress) {
-    if (progress.is_learner) continue;
-    if (progress.id == PeerId(member)) {
-      is_voter = true;
-      continue;
-    }
-    ++voters;
-    if (progress.recently_active) ++present;
-  }
-  return !is_voter || present > voters / 2;
-}
-
-void MetaGroup::transfer_leader(uint64_t member) {
-  if (raft_ == nullptr || stopping_ || failed_ || !raft_->is_leader()) return;
-  PeerId to(member);
-  if (member == 0) {
-    const auto status = raft_->status();
-    LogIndex most;
-    for (const auto& progress : status.progress) {
-      const bool is_other = progress.id != PeerId(options_.member_id) && !progress.is_learner;
-      if (!is_other || !progress.recently_active || progress.matched < most) continue;
-      most = progress.matched;
-      to = progress.id;
-    }
-  }
-  if (!to.is_set()) return;
-  raft_->transfer_leader(to);
   schedule();
 }
 

@@ -53,6 +53,11 @@ bool is_sound(const Keys& keys, ByteView key, ByteView value) {
 
 }  // namespace
 
+std::string printable_key(ByteView key) {
+  const bool is_text = std::all_of(key.begin(), key.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  return is_text ? std::string(key) : to_hex(key);
+}
+
 std::string damaged_record(ByteView key) {
   return fmt::format("damaged record in PD's data: {}; put back a copy of PD's data directory from before", key);
 }

@@ -10,6 +10,9 @@
 
 namespace cairn::pd {
 
+// A key for people: as it stands if it is text.
+std::string printable_key(ByteView key);
+
 // The words in which a damaged record is told.
 std::string damaged_record(ByteView key);
 
