@@ -28,21 +28,6 @@ void put_context(kvrpcpb::Context& context, const ReplicaReader::Target& target,
   for (const Timestamp ts : committed) context.add_committed_locks(ts.value);
 }
 
-// The part of [begin, end) that lies in the region; nothing if the region's bounds are no encoded keys.
-std::optional<std::pair<Bytes, Bytes>> clip(std::pair<Bytes, Bytes> range, const engine::RegionDescription& region) {
-  if (codec::encode_bytes(range.first) < region.start_key) {
-    const auto start = codec::decode_bytes(region.start_key);
-    if (!start) return std::nullopt;
-    range.first = *start;
-  }
-  if (!region.end_key.empty() && codec::encode_bytes(range.second) > region.end_key) {
-    const auto end = codec::decode_bytes(region.end_key);
-    if (!end) return std::nullopt;
-    range.second = *end;
-  }
-  return range;
-}
-
 }  // namespace
 
 runtime::Task<void> ReplicaReadWorkload::run(client::CorePtr core, ReplicaReader* reader) {
@@ -203,7 +188,7 @@ runtime::Task<ReplicaReadWorkload::Attempt> ReplicaReadWorkload::scan(Client cli
   auto& read = question->read;
   const bool is_reverse = question->form == Question::Form::kReverseScan;
   Attempt out;
-  auto range = clip(*read.range, target.region);
+  auto range = part_in(target.region, *read.range);
   if (!range) {
     out.is_over = true;
     co_return out;

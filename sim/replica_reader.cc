@@ -4,10 +4,25 @@
 
 #include <algorithm>
 
+#include "base/codec.h"
 #include "replica/keys.h"
 #include "store/store.h"
 
 namespace cairn::sim {
+
+std::optional<std::pair<Bytes, Bytes>> part_in(const engine::RegionDescription& region, std::pair<Bytes, Bytes> range) {
+  if (codec::encode_bytes(range.first) < region.start_key) {
+    const auto start = codec::decode_bytes(region.start_key);
+    if (!start) return std::nullopt;
+    range.first = *start;
+  }
+  if (!region.end_key.empty() && codec::encode_bytes(range.second) > region.end_key) {
+    const auto end = codec::decode_bytes(region.end_key);
+    if (!end) return std::nullopt;
+    range.second = *end;
+  }
+  return range;
+}
 
 std::optional<ReplicaReader::Target> ReplicaReader::draw(ByteView engine_key) {
   std::vector<Target> found;

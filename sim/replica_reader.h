@@ -18,6 +18,9 @@
 
 namespace cairn::sim {
 
+// The part of [begin, end), in user keys, that lies in the region; nothing if the region's bounds are no encoded keys.
+std::optional<std::pair<Bytes, Bytes>> part_in(const engine::RegionDescription& region, std::pair<Bytes, Bytes> range);
+
 class ReplicaReader {
  public:
   using TikvAt = std::function<api::Tikv&(NodeId)>;

@@ -149,22 +149,6 @@ bool take_number(ByteView& in, int64_t& value) {
   return false;
 }
 
-// The part of [begin, end) that lies in the region.
-std::optional<std::pair<Bytes, Bytes>> clip(std::pair<Bytes, Bytes> range, const engine::RegionDescription& region) {
-  if (codec::encode_bytes(range.first) < region.start_key) {
-    const auto start = codec::decode_bytes(region.start_key);
-    if (!start) return std::nullopt;
-    range.first = *start;
-  }
-  if (!region.end_key.empty() && codec::encode_bytes(range.second) > region.end_key) {
-    const auto end = codec::decode_bytes(region.end_key);
-    if (!end) return std::nullopt;
-    range.second = *end;
-  }
-  if (range.first >= range.second) return std::nullopt;
-  return range;
-}
-
 }  // namespace
 
 runtime::Task<void> TableWorkload::run(client::Client* client, client::CorePtr core, ReplicaReader* reader) {
@@ -272,8 +256,8 @@ runtime::Task<void> TableWorkload::ask_for_page(client::CorePtr core, ReplicaRea
   }
   auto target = reader->draw(codec::encode_bytes(at));
   if (!target) co_return;
-  const auto range = clip(*left, target->region);
-  if (!range) co_return;
+  const auto range = part_in(target->region, *left);
+  if (!range || range->first >= range->second) co_return;
   ::coprocessor::Request request;
   *request.mutable_context() = target->context;
   for (const Timestamp ts : question->passed) request.mutable_context()->add_resolved_locks(ts.value);
