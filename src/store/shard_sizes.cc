@@ -78,7 +78,9 @@ void Shard::on_measured(RegionId region, uint64_t version, uint64_t bytes) {
 
 // Regions that were written to a good deal since the last look, and are too large now, are parted.
 void Shard::check_sizes() {
+  constexpr size_t kAtOnce = 256;  // the pool makes snapshots, too; the rest comes with the next look
   for (auto& [id, replica] : replicas_) {
+    if (split_checks_.size() >= kAtOnce) break;
     if (!replica->is_leader() || replica->is_destroying() || split_checks_.contains(id)) continue;
     if (replica->written_bytes_since_split_check() < options_.region_split_bytes / 16) continue;
     split_checks_.insert(id);
