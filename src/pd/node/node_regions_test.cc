@@ -129,6 +129,20 @@ TEST_F(NodeTest, ASplitLeavesNoHoleInRoutingWhateverReportComesFirst) {
   EXPECT_EQ(call<pdpb::GetRegionResponse>(request, &Node::get_region).leader().id(), 301u);
 }
 
+// Clients scatter what they have just split, and wait until PD knows of it.
+TEST_F(NodeTest, ToScatterRegionsOfWhichNoneIsKnownIsRefused) {
+  start();
+  bootstrap();
+  pdpb::ScatterRegionRequest request;
+  request.add_regions_id(300);
+  const auto error_of = [&] {
+    return call<pdpb::ScatterRegionResponse>(request, &Node::scatter_region).header().error().type();
+  };
+  EXPECT_EQ(error_of(), pdpb::REGION_NOT_FOUND);
+  request.add_regions_id(first_region().id());
+  EXPECT_EQ(error_of(), pdpb::OK) << "another of them may be told of later";
+}
+
 TEST_F(NodeTest, AReportThatCannotBeARegionIsRefused) {
   start();
   bootstrap();

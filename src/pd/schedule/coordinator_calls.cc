@@ -25,18 +25,19 @@ void Coordinator::scatter_region(api::Call<pdpb::ScatterRegionRequest, pdpb::Sca
   const bool is_of_one = ids.empty();
   if (is_of_one) ids.push_back(request.region_id());
   std::vector<uint64_t> failed;
+  bool is_any_known = false;
   std::string reason;
   for (const uint64_t id : ids) {
     const auto region = regions_.by_id(RegionId(id));
+    is_any_known = is_any_known || region != nullptr;
     const auto done = region ? scatter(region, request.group()) : Done(Err(fmt::format("region {} not found", id)));
     if (done.ok()) continue;
     reason = done.error();
     failed.push_back(id);
   }
-  if (is_of_one && !failed.empty()) {
-    const bool is_unknown = regions_.by_id(RegionId(ids[0])) == nullptr;
-    return leadership_.refuse(std::move(call), is_unknown ? pdpb::REGION_NOT_FOUND : pdpb::UNKNOWN, reason);
-  }
+  // Who has just split a region is sometimes here before the stores have told of it: it is to ask again.
+  if (!is_any_known) return leadership_.refuse(std::move(call), pdpb::REGION_NOT_FOUND, reason);
+  if (is_of_one && !failed.empty()) return leadership_.refuse(std::move(call), pdpb::UNKNOWN, reason);
   call.response().set_finished_percentage(100 * (ids.size() - failed.size()) / ids.size());
   for (const uint64_t id : failed) call.response().add_failed_regions_id(id);
   leadership_.finish(std::move(call));
